@@ -1,0 +1,44 @@
+"""Loss functions of the alignment methods: pure functions of embeddings, so that they can be checked by themselves."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def root_jsd(first: Tensor, second: Tensor, *, temperature: float = 1.0, eps: float = 1e-8) -> Tensor:
+    """Mean over rows of sqrt(JSD(softmax(first / temperature) || softmax(second / temperature)) + eps).
+
+    The softmax runs over the embedding's dimensions; logarithms are natural, so JSD is in [0, log 2]. The paper (arXiv
+    2604.05684, L_JSD) adds eps outside the root; here it is inside, because the root's gradient is unbounded at 0.
+
+    Args:
+        first: (b, d) embeddings.
+        second: (b, d) embeddings of the same contents in another language.
+        temperature: Of the softmax; the paper does not say which it used.
+        eps: Keeps the gradient finite where the two agree.
+
+    Returns:
+        A scalar in [sqrt(eps), sqrt(log 2 + eps)].
+    """
+    log_p = functional.log_softmax(first / temperature, dim=1)
+    log_q = functional.log_softmax(second / temperature, dim=1)
+    log_m = torch.logaddexp(log_p, log_q) - torch.log(log_p.new_tensor(2.0))
+    divergence = 0.5 * (log_p.exp() * (log_p - log_m) + log_q.exp() * (log_q - log_m)).sum(dim=1)
+    return torch.sqrt(divergence.clamp_min(0) + eps).mean()
+
+
+def info_nce(anchors: Tensor, positives: Tensor, *, temperature: float = 0.05) -> Tensor:
+    """InfoNCE with cosine similarity: row i's positive is row i, its negatives are all other rows (arXiv 1807.03748).
+
+    Args:
+        anchors: (b, d) embeddings; each row must be another content.
+        positives: (b, d) embeddings.
+        temperature: Of the similarities; the paper (arXiv 2604.05684, L_NCE) does not say which it used.
+
+    Returns:
+        A scalar, at least 0.
+    """
+    similarities = functional.normalize(anchors, dim=1) @ functional.normalize(positives, dim=1).T
+    return functional.cross_entropy(similarities / temperature, torch.arange(len(anchors), device=anchors.device))

@@ -1,0 +1,188 @@
+"""The registry of alignment methods, and `align`, which runs one and saves an ordinary model folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from isoglot.collection import Collection
+from isoglot.errors import IsoglotError
+from isoglot.files import new_folder
+from isoglot.sources import load_collection
+
+RECORD = "isoglot.json"
+"""The file in an aligned model's folder that says how it was made."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """An alignment method.
+
+    Attributes:
+        name: As in ``--method``.
+        summary: One line for help texts.
+        needs_language: Whether the aligned model must know each text's language.
+        module: The module with ``Options`` and ``run(encoder, rows, options, *, seed, show_progress)``.
+    """
+
+    name: str
+    summary: str
+    needs_language: bool
+    module: str
+
+    def options(self, given: Mapping[str, Any]) -> Any:
+        """The method's ``Options`` with the values `given`.
+
+        Raises:
+            IsoglotError: The method has no such option, or a value is out of range.
+        """
+        options = import_module(self.module).Options
+        known = [field.name for field in dataclasses.fields(options)]
+        for name in given:
+            if name not in known:
+                has = f"it has {', '.join(known)}" if known else "it has none"
+                raise IsoglotError(f"{self.name} has no option {name!r}; {has}")
+        return options(**given)
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        Method(
+            "center", "subtract each language's mean; no training, needs the language", True, "isoglot.alignment.center"
+        ),
+        Method("jsd-nce", "the paper's JSD and InfoNCE on translations; trained", False, "isoglot.alignment.jsd_nce"),
+    )
+}
+
+
+def align(
+    model: str,
+    method: str,
+    data: str | Collection,
+    output: str | Path,
+    *,
+    languages: Sequence[str] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    force: bool = False,
+    trust_remote_code: bool = False,
+    progress: bool = False,
+    **options: Any,
+) -> Path:
+    """Align a model and save the result as a sentence-transformers folder.
+
+    The folder appears when it is complete. If it is there already and was made by the same model, data, method, options
+    and seed, it is kept as it is.
+
+    Args:
+        model: An embedded model's name, a folder, or a hub id.
+        method: A name out of ``isoglot.alignment.METHODS``.
+        data: Where the training rows come from: a source such as ``mini@train``, or a collection.
+        output: The folder to write.
+        languages: The languages to use; None: all of `data`.
+        seed: Of the training.
+        device: ``auto`` or a torch device.
+        force: Whether a folder that is there already may be replaced.
+        trust_remote_code: Whether code inside the model's repository may run.
+        progress: Whether to show progress on standard error.
+        **options: The method's own; see its ``Options``.
+
+    Returns:
+        `output` as a path.
+
+    Raises:
+        IsoglotError: Something named does not exist, an option is wrong, the output is taken, or training failed.
+    """
+    import isoglot
+    from isoglot.alignment.rows import training_rows
+    from isoglot.encoders.sentence_transformer import load_encoder
+
+    chosen = METHODS.get(method)
+    if chosen is None:
+        raise IsoglotError(f"unknown method {method!r}; choose from {', '.join(METHODS)}")
+    settings = chosen.options(options)
+    collection = load_collection(data) if isinstance(data, str) else data
+    rows = training_rows(collection, languages)
+    encoder = load_encoder(model, device=device, trust_remote_code=trust_remote_code)
+    target = Path(output)
+    record = {
+        "schema": "isoglot.alignment/1",
+        "isoglot": isoglot.__version__,
+        "method": method,
+        "needs_language": chosen.needs_language,
+        "options": dataclasses.asdict(settings),
+        "seed": seed,
+        "base": {"name": model, "fingerprint": encoder.fingerprint},
+        "data": {
+            "name": collection.name,
+            "fingerprint": collection.fingerprint,
+            "languages": sorted({language for row in rows for language in row.document}),
+            "rows": len(rows),
+        },
+    }
+    if target.exists() and not force:
+        if read_record(target) == record:
+            return target
+        raise IsoglotError(f"{target}: holds something else; choose another folder or pass --force")
+    for role, prompt in encoder.prompts.items():
+        encoder.model.prompts[role] = prompt.text  # a family's prompt is known by a name that the new folder lacks
+    losses = import_module(chosen.module).run(encoder, rows, settings, seed=seed, show_progress=progress)
+    with new_folder(target, replace=force) as folder, _full_disk_told(target):
+        encoder.model.save_pretrained(str(folder), create_model_card=False)
+        if losses:
+            (folder / "losses.jsonl").write_text(
+                "".join(json.dumps(entry) + "\n" for entry in losses), encoding="utf-8"
+            )
+        (folder / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (folder / "README.md").write_text(_model_card(record, chosen), encoding="utf-8")
+    return target
+
+
+@contextmanager
+def _full_disk_told(target: Path) -> Iterator[None]:
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        raise IsoglotError(f"{target}: cannot write the model: {error}") from error
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """How the model in `folder` was aligned; None if isoglot did not make it."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _model_card(record: Mapping[str, Any], method: Method) -> str:
+    options = ", ".join(f"{name} {value}" for name, value in record["options"].items()) or "none"
+    loading = 'SentenceTransformer("this folder")'
+    if method.needs_language:
+        loading = 'SentenceTransformer("this folder", trust_remote_code=True)  # with isoglot installed'
+    data = record["data"]
+    return f"""---
+library_name: sentence-transformers
+tags: [isoglot, cross-lingual-alignment]
+---
+# {record["base"]["name"]}, aligned by isoglot with `{record["method"]}`
+
+- Method: `{record["method"]}`: {method.summary}. Options: {options}. Seed {record["seed"]}.
+- Data: {data["name"]}, {data["rows"]} rows in {", ".join(data["languages"])} (fingerprint {data["fingerprint"][:12]}).
+- Base: {record["base"]["name"]} (fingerprint {record["base"]["fingerprint"][:12]}); its licence applies.
+- isoglot {record["isoglot"]}.
+
+```python
+from sentence_transformers import SentenceTransformer
+model = {loading}
+```
+"""

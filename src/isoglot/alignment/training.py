@@ -1,0 +1,254 @@
+"""What trained methods share: triplets, batches that hold a content once, and one run of the trainer."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from sentence_transformers import (
+    SentenceTransformer,
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
+from sentence_transformers.base.sampler import DefaultBatchSampler
+from transformers import TrainerCallback
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from isoglot.alignment.rows import Row
+from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.errors import IsoglotError
+from isoglot.progress import progress
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How long and how strongly to train.
+
+    Attributes:
+        epochs: Passes over all triplets; a fraction is allowed.
+        batch_size: Most contents in a batch; at least 2.
+        learning_rate: Peak, with linear warm-up over a tenth of the steps and linear decay.
+        max_length: Tokens at which training texts are cut.
+        dropout: Whether the model's dropout is on; alignment needs none, and it doubles the time of a forward pass.
+        train_embeddings: Whether the word embeddings are trained too.
+    """
+
+    epochs: float = 2.0
+    batch_size: int = 32
+    learning_rate: float = 5e-5
+    max_length: int = 128
+    dropout: bool = False
+    train_embeddings: bool = False
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 2:
+            raise IsoglotError(
+                f"batch size {self.batch_size}: a batch needs at least 2 contents, else there are no negatives"
+            )
+        for name in ("epochs", "learning_rate", "max_length"):
+            if not getattr(self, name) > 0:
+                raise IsoglotError(f"{name.replace('_', ' ')} is {getattr(self, name)}; it must be above 0")
+
+
+@dataclass(frozen=True)
+class Triplet:
+    """(q_en, p_en, p_tgt): an English query, its English document, and that document in a target language."""
+
+    content_id: str
+    query: str
+    document: str
+    translation: str
+
+
+def triplets(rows: Sequence[Row], pivot: str = "en") -> list[Triplet]:
+    """A triplet for each row with query and document in `pivot` and each of its other document languages.
+
+    Raises:
+        IsoglotError: No row has what a triplet needs.
+    """
+    found = [
+        Triplet(row.content_id, row.query[pivot], row.document[pivot], row.document[language])
+        for row in rows
+        if pivot in row.query and pivot in row.document
+        for language in sorted(row.document)
+        if language != pivot
+    ]
+    if not found:
+        raise IsoglotError("no row has an English query, its English document and a translation of the document")
+    return found
+
+
+def content_batches(content_ids: Sequence[str], batch_size: int, seed: int) -> list[list[int]]:
+    """Positions 0..n-1 in batches that hold each content id at most once, so that no translation is a negative.
+
+    Each round takes one item of every content that has one left and cuts the round into batches of even size. Batches
+    of a single content, which hold no negative, are left out.
+
+    Args:
+        content_ids: Of n items.
+        batch_size: The largest batch.
+        seed: Of the order of contents and of each content's items.
+    """
+    generator = random.Random(seed)
+    items: dict[str, list[int]] = defaultdict(list)
+    for position, content in enumerate(content_ids):
+        items[content].append(position)
+    for found in items.values():
+        generator.shuffle(found)
+    batches = []
+    while items:
+        contents = list(items)
+        generator.shuffle(contents)
+        count = -(-len(contents) // batch_size)
+        for part in range(count):
+            batch = [items[content].pop() for content in contents[part::count]]
+            if len(batch) > 1:
+                batches.append(batch)
+        items = {content: left for content, left in items.items() if left}
+    return batches
+
+
+class ContentBatchSampler(DefaultBatchSampler):  # type: ignore[misc]
+    """`content_batches` as the trainer takes them; another order in each epoch."""
+
+    def __init__(self, content_ids: Sequence[str], batch_size: int, seed: int) -> None:
+        super().__init__(range(len(content_ids)), batch_size=batch_size, drop_last=False)
+        self._content_ids, self._seed = content_ids, seed
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(content_batches(self._content_ids, self.batch_size, self._seed + (self.epoch or 0)))
+
+    def __len__(self) -> int:
+        return len(content_batches(self._content_ids, self.batch_size, self._seed))
+
+
+class EmbeddingLoss(torch.nn.Module):
+    """Embeds each column of a batch and gives the embeddings to a pure function.
+
+    Args:
+        model: The model being trained.
+        function: From the columns' (b, d) embeddings to a scalar.
+        dropout: Whether the model's dropout is on.
+    """
+
+    def __init__(
+        self, model: SentenceTransformer, function: Callable[..., torch.Tensor], *, dropout: bool = False
+    ) -> None:
+        super().__init__()
+        self.model, self._function, self._dropout = model, function, dropout
+
+    def forward(self, columns: Sequence[dict[str, Any]], labels: Any = None) -> torch.Tensor:
+        """The loss of one batch."""
+        self.model.train(self._dropout)
+        return self._function(*(self.model(column)["sentence_embedding"] for column in columns))
+
+
+def train(
+    encoder: Encoder,
+    columns: dict[str, list[str]],
+    roles: dict[str, str],
+    content_ids: Sequence[str],
+    function: Callable[..., torch.Tensor],
+    options: TrainingOptions,
+    *,
+    seed: int,
+    show_progress: bool,
+) -> list[dict[str, float]]:
+    """Train the encoder's model in place.
+
+    Args:
+        encoder: Its model is changed; all embeddings made with it before are stale afterwards.
+        columns: Name -> n texts, in the order in which `function` takes their embeddings.
+        roles: Column -> ``query`` or ``document``, which decides the prompt.
+        content_ids: Of the n rows.
+        function: From the columns' (b, d) embeddings to a scalar loss.
+        options: See `TrainingOptions`.
+        seed: Of the batches and of the trainer.
+        show_progress: Whether to show progress on standard error.
+
+    Returns:
+        Step and loss, for each step.
+
+    Raises:
+        IsoglotError: Fewer than two contents, or the loss became NaN or infinite.
+    """
+    from datasets import Dataset
+
+    if len(set(content_ids)) < 2:
+        raise IsoglotError("training needs at least two contents, else there are no negatives")
+    model = encoder.model
+    words = model.transformers_model.get_input_embeddings() if model.transformers_model is not None else None
+    if words is not None:
+        words.requires_grad_(options.train_embeddings)
+    usual_length = model.max_seq_length
+    model.max_seq_length = min(options.max_length, usual_length or options.max_length)
+    sampler = ContentBatchSampler(content_ids, options.batch_size, seed)
+    watch = _Watch(show_progress)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = SentenceTransformerTrainer(
+            model,
+            SentenceTransformerTrainingArguments(
+                folder,
+                num_train_epochs=options.epochs,
+                per_device_train_batch_size=options.batch_size,
+                learning_rate=options.learning_rate,
+                warmup_steps=0.1,
+                lr_scheduler_type="linear",
+                prompts={column: encoder.prompts[role].text for column, role in roles.items()},
+                batch_sampler=lambda *args, **kwargs: sampler,
+                use_cpu=model.device.type == "cpu",
+                seed=seed,
+                report_to="none",
+                save_strategy="no",
+                logging_steps=1,
+                disable_tqdm=True,
+                dataloader_pin_memory=False,
+            ),
+            train_dataset=Dataset.from_dict(columns),
+            loss=EmbeddingLoss(model, function, dropout=options.dropout),
+            callbacks=[watch],
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.remove_callback(ProgressCallback)
+        with watch:
+            trainer.train()
+    model.max_seq_length = usual_length
+    model.requires_grad_(True)
+    model.eval()
+    return watch.losses
+
+
+class _Watch(TrainerCallback):  # type: ignore[misc]
+    """Shows progress, keeps the losses, and stops where a loss is no number."""
+
+    def __init__(self, shown: bool) -> None:
+        self.losses: list[dict[str, float]] = []
+        self._shown = shown
+        self._stack = ExitStack()
+        self._advance: Callable[[int], None] = lambda steps: None
+
+    def __enter__(self) -> None:
+        self._stack.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._advance = self._stack.enter_context(progress("training steps", state.max_steps, shown=self._shown))
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._advance(1)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
+        if logs and "loss" in logs:
+            loss = float(logs["loss"])
+            if loss != loss or loss in (float("inf"), float("-inf")):
+                step = state.global_step
+                raise IsoglotError(f"the loss became {loss} at step {step}; lower the learning rate")
+            self.losses.append({"step": state.global_step, "loss": loss})

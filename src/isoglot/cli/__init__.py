@@ -1,0 +1,35 @@
+"""The command line: one thin file a command; errors in one line, exit code 2."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+
+from isoglot.cli import align, audit, compare, doctor, models, sources
+from isoglot.errors import IsoglotError
+
+app = typer.Typer(
+    help="Find out whether a multilingual retriever ranks by meaning or by language, and make it rank by meaning.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (audit, align, compare, sources, models, doctor):
+    app.command()(getattr(command, command.__name__.rsplit(".", 1)[-1]))
+
+
+def main() -> None:
+    """Run the command line; what the user did wrong is told in one line, with exit code 2."""
+    logging.basicConfig(format="isoglot: %(message)s", stream=sys.stderr)
+    logging.getLogger("isoglot").setLevel(logging.INFO)
+    try:
+        app()
+    except IsoglotError as error:
+        print(f"isoglot: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("isoglot: interrupted; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,91 @@
+"""``isoglot audit``."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from isoglot.cli.options import Data, Device, Force, Json, OutputFolder, Seed, Trust, split
+from isoglot.errors import IsoglotError
+from isoglot.files import write_text
+
+
+def audit(
+    model: Annotated[str, typer.Argument(help="An embedded model, a folder, or a hub id.")],
+    data: Data,
+    pool: Annotated[list[str] | None, typer.Option(help="Languages of a pool, e.g. en,zh; may be repeated.")] = None,
+    query_languages: Annotated[str | None, typer.Option(help="Languages to ask in, e.g. en,zh.")] = None,
+    scenarios: Annotated[str, typer.Option(help="Which scenarios.")] = "multi,mono-same,mono-cross,control",
+    documents: Annotated[str, typer.Option(help="dedup, or rows as in the paper.")] = "dedup",
+    limit: Annotated[int | None, typer.Option(help="Ask at most this many questions.")] = None,
+    measures: Annotated[str | None, typer.Option(help="Measures, e.g. max_r,complete@5.")] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    output: OutputFolder = None,
+    runs: Annotated[bool, typer.Option("--runs", help="Write TREC runs and qrels too.")] = False,
+    force: Force = False,
+    json: Json = False,
+    trust_remote_code: Trust = False,
+) -> None:
+    """Audit a retriever in pools of one and of several languages."""
+    import isoglot
+    from isoglot.measures import DEFAULT_MEASURES
+    from isoglot.report.markdown import audit_to_markdown
+    from isoglot.report.tables import audit_tables, verdicts
+    from isoglot.report.terminal import print_lines, print_tables
+    from isoglot.report.trec import DEPTH, write_runs
+
+    if runs and output is None:
+        raise IsoglotError("--runs needs -o DIR to write to")
+    started = time.monotonic()
+    collection = isoglot.load_collection(data)
+    result = isoglot.audit(
+        model,
+        collection,
+        pools=None if pool is None else [split(languages) or [] for languages in pool],
+        query_languages=split(query_languages),
+        scenarios=split(scenarios) or [],
+        documents=documents,
+        limit=limit,
+        measures=split(measures) or DEFAULT_MEASURES,
+        seed=seed,
+        device=device,
+        trust_remote_code=trust_remote_code,
+        run_depth=DEPTH if runs else 0,
+        progress=True,
+    )
+    if output is not None:
+        _check_free(output, result, force)
+        result.save(output)
+        write_text(output / "audit.md", audit_to_markdown(result))
+        if runs:
+            write_runs(result, collection, output / "runs")
+    if json:
+        print(result.to_json(), end="")
+        return
+    print_tables(audit_tables(result))
+    print_lines(verdicts(result))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
+    print(f"{time.monotonic() - started:.1f} s, peak memory {peak:.0f} MiB", file=sys.stderr)
+    if output is not None:
+        print(f"wrote {output}/audit.md and audit.json", file=sys.stderr)
+
+
+def _check_free(output: Path, result: object, force: bool) -> None:
+    """An audit may be written over one of the same model, collection and pools; anything else needs --force."""
+    from isoglot.results import AUDIT, Audit
+
+    assert isinstance(result, Audit)
+    if force or not (output / AUDIT).exists():
+        return
+    there = Audit.load(output)
+    for field in ("model", "collection", "seed", "limit"):
+        if getattr(there, field) != getattr(result, field):
+            raise IsoglotError(f"{output}: holds an audit with another {field}; choose another folder or pass --force")
+    if [found.cell for found in there.scenarios] != [found.cell for found in result.scenarios]:
+        raise IsoglotError(f"{output}: holds an audit of other pools; choose another folder or pass --force")

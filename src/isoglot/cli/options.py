@@ -1,0 +1,23 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    str, typer.Option("--data", help="A source: mini@test, xquad:DIR, folder:DIR ... see `isoglot sources`.")
+]
+Seed = Annotated[int, typer.Option(help="Of all that is random.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is in the output folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Let code inside the model's repository run.")]
+OutputFolder = Annotated[Path | None, typer.Option("-o", "--output", help="The folder to write to.")]
+
+
+def split(text: str | None) -> list[str] | None:
+    """``"en,zh"`` as a list; None stays None."""
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]

@@ -1,0 +1,123 @@
+"""Vectors kept between runs: one SQLite file for everything that decides a vector but the text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import sqlite3
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoglot.files import cache_dir
+
+log = logging.getLogger("isoglot")
+_APPLICATION_ID = 0x49534F47  # "ISOG"
+
+
+class VectorCache:
+    """Vectors by text, for one model, prompt, length, pooling, normalisation and dtype.
+
+    Each `put` is one transaction, so a killed process loses at most the texts of the `put` it was in, and several
+    processes can share the file. A truncated, foreign or damaged file is reported, set aside and begun anew. Where the
+    cache cannot be written, that is reported once and the work goes on without it.
+
+    Args:
+        key: All that decides a vector but the text; any JSON values.
+        folder: Where the file is; None: ``vectors`` in the user's cache.
+    """
+
+    def __init__(self, key: Mapping[str, object], folder: Path | None = None) -> None:
+        self._key = json.dumps(key, sort_keys=True)
+        name = hashlib.sha256(self._key.encode()).hexdigest()[:24]
+        self.path = (folder or cache_dir() / "vectors") / f"{name}.sqlite"
+        self._usable = True
+
+    def get(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """The vectors of those texts that are known."""
+        digests = {_digest(text): text for text in texts}
+        found: dict[str, NDArray[np.float32]] = {}
+        with self._connection() as connection:
+            if connection is None:
+                return found
+            for some in _batched(list(digests), 900):
+                marks = ",".join("?" * len(some))
+                query = f"SELECT text, vector, crc FROM vectors WHERE text IN ({marks})"
+                for digest, vector, crc in connection.execute(query, some):
+                    if zlib.crc32(vector) != crc:
+                        raise sqlite3.DatabaseError("a vector does not match its checksum")
+                    found[digests[digest]] = np.frombuffer(vector, dtype="<f4")
+            return found
+        return {}
+
+    def put(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Store (n, d) `vectors` of n texts, all or none."""
+        rows = [
+            (_digest(text), data, zlib.crc32(data))
+            for text, data in zip(texts, (vector.astype("<f4").tobytes() for vector in vectors), strict=True)
+        ]
+        with self._connection() as connection:
+            if connection is not None:
+                connection.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", rows)
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection | None]:
+        """One transaction; what goes wrong with the file is told and mended here, and the block's work is lost."""
+        if not self._usable:
+            yield None
+            return
+        try:
+            with self._open() as connection:
+                yield connection
+        except (sqlite3.OperationalError, OSError) as error:
+            self._usable = False
+            log.warning("%s: cannot keep vectors (%s); going on without the cache", self.path, error)
+        except sqlite3.DatabaseError as error:
+            aside = self.path.with_suffix(".damaged")
+            self.path.replace(aside)
+            log.warning("%s: not a sound vector cache (%s); set aside as %s, begun anew", self.path, error, aside.name)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self.path, timeout=60)
+        try:
+            with connection:
+                self._prepare(connection)
+                yield connection
+        finally:
+            connection.close()
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        pages, size, application = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size", "application_id")
+        )
+        if pages == 0:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            connection.execute("CREATE TABLE IF NOT EXISTS key (json TEXT NOT NULL)")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS vectors (text BLOB PRIMARY KEY, vector BLOB NOT NULL, crc INTEGER NOT NULL)"
+            )
+            if connection.execute("SELECT count(*) FROM key").fetchone()[0] == 0:
+                connection.execute("INSERT INTO key VALUES (?)", (self._key,))
+            connection.commit()
+            return
+        if self.path.stat().st_size < pages * size:
+            raise sqlite3.DatabaseError("truncated")
+        if application != _APPLICATION_ID or connection.execute("SELECT json FROM key").fetchall() != [(self._key,)]:
+            raise sqlite3.DatabaseError("made by something else")
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _batched(items: list[bytes], size: int) -> Iterator[list[bytes]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

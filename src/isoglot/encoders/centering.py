@@ -1,0 +1,117 @@
+"""A sentence-transformers module that subtracts a language's mean; `isoglot.alignment.center` fits it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from sentence_transformers.base.modules import Module
+from torch import Tensor
+from torch.nn import functional
+
+from isoglot.encoders.prompts import ROLES
+from isoglot.languages import closest, detect
+
+log = logging.getLogger("isoglot")
+
+
+class LanguageCentering(Module):  # type: ignore[misc]
+    """unit(unit(z) - mean of the text's language and role), as the last module of a sentence-transformers model.
+
+    ``model.encode(texts, language="zh")`` names the language of all `texts`; without it each text's language is
+    detected. The role is ``task`` (set by ``encode_query`` and ``encode_document``), else what the text's prompt says,
+    else the mean of both roles' means is taken. A text in a language without a mean is left as it is, with a warning.
+
+    Args:
+        languages: L canonical tags.
+        means: (L, 2, d) float32 means of unit vectors, for queries and for documents.
+    """
+
+    REFERENCE = "isoglot.encoders.centering.LanguageCentering"
+    forward_kwargs = frozenset({"language", "task"})
+    config_keys = ("languages",)
+
+    def __init__(self, languages: Sequence[str], means: Tensor) -> None:
+        super().__init__()
+        self.languages = list(languages)
+        self.register_buffer("means", means)
+        self._supported = frozenset(languages)
+        self._warned: set[str | None] = set()
+        self._tokenizer: Any = None
+        self._prompts: dict[str, str] = {}
+
+    def on_model_ready(self, model: Any) -> None:
+        """Take from the model what the language and role of a text are read with: its tokenizer and its prompts."""
+        self._tokenizer = model.tokenizer
+        self._prompts = {role: model.prompts.get(role) or "" for role in ROLES}
+
+    def forward(self, features: dict[str, Any], language: str | None = None, task: str | None = None) -> dict[str, Any]:
+        """Center ``features["sentence_embedding"]``, (b, d).
+
+        Args:
+            features: As the other modules left it.
+            language: The language of all texts; None: detected from each text's tokens.
+            task: The role of all texts; None: read from each text's prompt.
+        """
+        count = len(features["sentence_embedding"])
+        role = next((role for role in ROLES if task and role in task.replace("passage", "document")), None)
+        texts = self._texts(features, count) if language is None or role is None else [""] * count
+        roles = [role or self._role(text) for text in texts]
+        tags = [language] * count if language else detect(map(self._without_prompt, texts))
+        features["sentence_embedding"] = self.center(features["sentence_embedding"], tags, roles)
+        return features
+
+    def center(self, vectors: Tensor, tags: Sequence[str | None], roles: Sequence[str | None]) -> Tensor:
+        """unit(unit(z) - mean) of (b, d) vectors of texts whose languages and roles are known, or None.
+
+        Args:
+            vectors: (b, d), of any length.
+            tags: b language tags.
+            roles: b times ``query`` or ``document``.
+        """
+        shifts = torch.stack([self._mean(tag, role) for tag, role in zip(tags, roles, strict=True)]).to(vectors)
+        return functional.normalize(functional.normalize(vectors, dim=1) - shifts, dim=1)
+
+    def _texts(self, features: dict[str, Any], count: int) -> list[str]:
+        tokens = features.get("input_ids")
+        if self._tokenizer is None or tokens is None or len(tokens) != count:
+            raise ValueError("cannot read the texts' languages from their tokens here; pass language= and task=")
+        return list(self._tokenizer.batch_decode(tokens, skip_special_tokens=True))
+
+    def _role(self, text: str) -> str | None:
+        return next(
+            (role for role, prompt in self._prompts.items() if prompt and text.startswith(prompt.strip())), None
+        )
+
+    def _without_prompt(self, text: str) -> str:
+        role = self._role(text)
+        return text.removeprefix(self._prompts[role].strip()) if role else text
+
+    def _mean(self, tag: str | None, role: str | None) -> Tensor:
+        language = closest(tag, self._supported) if tag else None
+        if language is None:
+            if tag not in self._warned:
+                self._warned.add(tag)
+                log.warning("center: no mean for %s; such texts stay as they are", tag or "texts of no known language")
+            return torch.zeros_like(self.means[0, 0])
+        means = self.means[self.languages.index(language)]
+        mean: Tensor = means[ROLES.index(role)] if role else means.mean(dim=0)
+        return mean
+
+    def save(self, output_path: str, *args: Any, safe_serialization: bool = True, **kwargs: Any) -> None:
+        """Write config.json and model.safetensors to `output_path`."""
+        self.save_config(output_path)
+        save_file({"means": self.means.contiguous()}, str(Path(output_path) / "model.safetensors"))
+
+    @classmethod
+    def load(cls, model_name_or_path: str, subfolder: str = "", **kwargs: Any) -> LanguageCentering:
+        """Read what `save` wrote, from a folder or from the hub."""
+        hub = {k: kwargs.get(k) for k in ("token", "cache_folder", "revision")}
+        hub["local_files_only"] = kwargs.get("local_files_only", False)
+        config = cls.load_config(model_name_or_path, subfolder=subfolder, **hub)
+        weights = cls.load_file_path(model_name_or_path, "model.safetensors", subfolder=subfolder, **hub)
+        return cls(config["languages"], load_file(weights)["means"])

@@ -1,0 +1,266 @@
+"""Text -> unit vectors by a sentence-transformers model: loading, fingerprint, cached encoding."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoglot.encoders.cache import VectorCache
+from isoglot.encoders.prompts import Prompt, find_prompts
+from isoglot.errors import IsoglotError
+from isoglot.models import model_path
+from isoglot.progress import progress
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from isoglot.encoders.centering import LanguageCentering
+
+Vectors = NDArray[np.float32]
+
+BATCH_SIZE = 32
+GROUP_SIZE = 16 * BATCH_SIZE
+"""How many texts are encoded between two writes to the cache: what a killed process loses at most."""
+
+
+class Encoder:
+    """Encodes queries and documents as unit float32 vectors, keeping them between runs.
+
+    Args:
+        model: A loaded sentence-transformers model.
+        name: What results call it.
+
+    Attributes:
+        name: As given.
+        model: As given.
+        prompts: The prompt for ``query`` and ``document``, and where it is from.
+        max_length: Tokens, beyond which texts are cut; None if the model sets no limit.
+    """
+
+    def __init__(self, model: SentenceTransformer, name: str) -> None:
+        self.model = model
+        self.name = name
+        self.prompts: dict[str, Prompt] = find_prompts(name, model.prompts)
+        self.max_length: int | None = model.max_seq_length
+
+    @property
+    def _centering(self) -> LanguageCentering | None:
+        from isoglot.encoders.centering import LanguageCentering
+
+        last = self.model[-1]
+        return last if isinstance(last, LanguageCentering) else None
+
+    @property
+    def uses_language(self) -> bool:
+        """Whether the model treats texts by their language tag; a `center` model does."""
+        return self._centering is not None
+
+    @cached_property
+    def dimension(self) -> int:
+        """How many components a vector has."""
+        return int(self.model.get_embedding_dimension() or self._encode(["a"], "query").shape[1])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over weights, tokenizer and modules, in hex: equal fingerprints mean equal vectors."""
+        digest = hashlib.sha256()
+        for part in self._parts:
+            digest.update(part.encode())
+        return digest.hexdigest()
+
+    @cached_property
+    def _parts(self) -> list[str]:
+        """A fingerprint of the tokenizer and of each module, with its configuration and its weights."""
+        import torch
+
+        tokenizer = getattr(self.model.tokenizer, "backend_tokenizer", None)
+        parts = [] if tokenizer is None else [hashlib.sha256(_settled(tokenizer)).hexdigest()]
+        for module in self.model:
+            config = module.get_config_dict() if hasattr(module, "get_config_dict") else {}
+            if hasattr(module, "config"):
+                config = {**config, "transformer": _architecture(module.config.to_dict())}
+            digest = hashlib.sha256(json.dumps([type(module).__name__, config], sort_keys=True, default=str).encode())
+            for name, weights in sorted(module.state_dict().items()):
+                digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}".encode())
+                digest.update(weights.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+            parts.append(digest.hexdigest())
+        return parts
+
+    def encode(
+        self, texts: Sequence[str], role: str, languages: Sequence[str], *, show_progress: bool = False
+    ) -> Vectors:
+        """The vectors of `texts`: (n, d) float32 of unit length; identical texts share one vector.
+
+        Args:
+            texts: n texts, without prompt.
+            role: ``query`` or ``document``.
+            languages: n canonical language tags; only a model with `uses_language` heeds them.
+            show_progress: Whether to show progress on standard error.
+
+        Raises:
+            IsoglotError: The model gave a vector that is zero or not finite.
+        """
+        vectors = self._base_vectors(texts, role, show_progress)
+        if self._centering is None or not texts:
+            return vectors
+        import torch
+
+        with torch.inference_mode():
+            tensor = torch.from_numpy(vectors).to(self.model.device)
+            return self._centering.center(tensor, languages, [role] * len(texts)).cpu().numpy()
+
+    def _base_vectors(self, texts: Sequence[str], role: str, show_progress: bool) -> Vectors:
+        """The vectors before centering, which are kept, so that `center` models share those of their base."""
+        cache = VectorCache(self._key(role))
+        wanted = list(dict.fromkeys(texts))
+        known = cache.get(wanted)
+        missing = sorted((text for text in wanted if text not in known), key=len, reverse=True)
+        with progress(f"{self.name}: encoding {role} texts", len(missing), shown=show_progress) as advance:
+            for start in range(0, len(missing), GROUP_SIZE):
+                group = missing[start : start + GROUP_SIZE]
+                vectors = self._encode(group, role)
+                cache.put(group, vectors)
+                known.update(zip(group, vectors, strict=True))
+                advance(len(group))
+        return np.stack([known[text] for text in texts]) if texts else np.empty((0, self.dimension), dtype=np.float32)
+
+    def _encode(self, texts: list[str], role: str) -> Vectors:
+        from sentence_transformers import SentenceTransformer
+
+        model = self.model
+        if self._centering is not None:
+            model = SentenceTransformer(modules=list(model)[:-1], device=str(model.device))
+        prompt = self.prompts[role]
+        vectors = model.encode(
+            texts,
+            prompt=prompt.text,
+            task=prompt.task,
+            batch_size=BATCH_SIZE,
+            normalize_embeddings=True,
+            show_progress_bar=False,
+        ).astype(np.float32)
+        lengths = np.linalg.norm(vectors, axis=1)
+        wrong = np.flatnonzero(~(np.abs(lengths - 1) < 1e-2))
+        if len(wrong):
+            raise IsoglotError(
+                f"{self.name}: gave {len(wrong)} of {len(texts)} vectors that are zero or not finite, "
+                f"e.g. for the {role} {texts[wrong[0]][:60]!r}"
+            )
+        return np.ascontiguousarray(vectors)
+
+    def _key(self, role: str) -> dict[str, object]:
+        """All that decides a base vector but the text."""
+        return {
+            "model": self._parts if self._centering is None else self._parts[:-1],
+            "role": role,
+            "task": self.prompts[role].task,
+            "prompt": self.prompts[role].text,
+            "max_length": self.max_length,
+            "truncate_dim": self.model.truncate_dim,
+            "normalised": True,
+            "dtype": str(self.model.dtype),
+            "device": self.model.device.type,
+            "versions": {name: version(name) for name in ("torch", "transformers", "sentence-transformers")},
+        }
+
+
+def load_encoder(name: str, *, device: str = "auto", trust_remote_code: bool = False) -> Encoder:
+    """Load the model that `name` names, ready to encode.
+
+    Args:
+        name: An embedded model (``isoglot models``), a sentence-transformers folder, or a hub id.
+        device: ``auto`` (a GPU if there is one), or a torch device such as ``cpu``, ``cuda:1`` or ``mps``.
+        trust_remote_code: Whether code inside the model's repository may run.
+
+    Raises:
+        IsoglotError: There is no such model or device, or it needs code that is not trusted.
+    """
+    return Encoder(load_model(name, device=device, trust_remote_code=trust_remote_code), name)
+
+
+def load_model(name: str, *, device: str = "auto", trust_remote_code: bool = False) -> SentenceTransformer:
+    """As `load_encoder`, but the bare sentence-transformers model, in float32 on a CPU.
+
+    Raises:
+        IsoglotError: There is no such model or device, or it needs code that is not trusted.
+    """
+    path = model_path(name)
+    looks_local = Path(path).exists() or name.startswith((".", "/", "~")) or name.count("/") > 1
+    if looks_local and not Path(path).is_dir():
+        raise IsoglotError(f"{name}: no such model folder")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    from isoglot.encoders.centering import LanguageCentering
+
+    chosen = _device(device)
+    _silence_bars()
+    try:
+        # isoglot's own module is loaded without trusting whatever else a model folder may name
+        model = SentenceTransformer._load_with_module_classes(
+            path,
+            {LanguageCentering.REFERENCE: LanguageCentering},
+            device=chosen,
+            trust_remote_code=trust_remote_code,
+            local_files_only=looks_local,
+        )
+    except Exception as error:  # many kinds, from several libraries
+        raise IsoglotError(_why_not_loaded(name, error)) from error
+    return model.float() if torch.device(chosen).type == "cpu" else model
+
+
+def _silence_bars() -> None:
+    """No bars of other libraries between isoglot's own."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
+def _device(device: str) -> str:
+    import torch
+
+    if device == "auto":
+        from sentence_transformers.util import get_device_name
+
+        return str(get_device_name())
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise IsoglotError(f"device {device!r} cannot be used here: {str(error).splitlines()[0]}") from error
+    return device
+
+
+def _why_not_loaded(name: str, error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    if "trust_remote_code" in str(error):
+        return f"{name}: needs code of its own to run ({lines[0][:160]}); read it, then pass --trust-remote-code"
+    if Path(name).is_dir():
+        return f"{name}: is not a model folder that sentence-transformers can load: {lines[0][:200]}"
+    return (
+        f"model {name!r} is not embedded, not a folder here, and not to be had from the hub: {lines[0][:200]}; "
+        "see `isoglot models`"
+    )
+
+
+def _architecture(config: dict[str, Any]) -> dict[str, Any]:
+    """A transformers configuration without what says nothing about the vectors."""
+    silent = ("transformers_version", "dtype", "torch_dtype", "architectures")
+    return {key: value for key, value in config.items() if key not in silent and not key.startswith("_")}
+
+
+def _settled(tokenizer: Any) -> bytes:
+    """A tokenizer as JSON, without the truncation and padding that each call sets."""
+    copy = type(tokenizer).from_str(tokenizer.to_str())
+    copy.no_truncation()
+    copy.no_padding()
+    return bytes(copy.to_str().encode())

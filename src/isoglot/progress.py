@@ -1,0 +1,46 @@
+"""Progress of long work on standard error: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_SECONDS_BETWEEN_LINES = 10
+
+
+@contextmanager
+def progress(description: str, total: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
+    """Yield a function that is told how many more steps are done.
+
+    Args:
+        description: What is being done.
+        total: How many steps there are.
+        shown: Whether to show anything.
+    """
+    if not shown or total == 0:
+        yield lambda steps: None
+    elif sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(description, total=total)
+            yield lambda steps: bar.advance(task, steps)
+    else:
+        yield _Lines(description, total).advance
+
+
+class _Lines:
+    def __init__(self, description: str, total: int) -> None:
+        self._description, self._total, self._done = description, total, 0
+        self._last = time.monotonic()
+
+    def advance(self, steps: int) -> None:
+        self._done += steps
+        now = time.monotonic()
+        if self._done >= self._total or now - self._last >= _SECONDS_BETWEEN_LINES:
+            self._last = now
+            print(f"{self._description}: {self._done}/{self._total}", file=sys.stderr, flush=True)

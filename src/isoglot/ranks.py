@@ -1,0 +1,185 @@
+"""Exact ranks of gold documents and the exact top k, in blocks of bounded memory.
+
+A gold's rank is 1 + the number of documents that score above it: no index, no approximation. Equal scores are ordered
+by the pool's tie keys, and identical vectors always get one score: a matrix product may round them differently by
+their position, so each distinct vector is multiplied once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoglot.errors import IsoglotError
+
+BLOCK_BYTES = 128 * 2**20
+Vectors = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What ranking q queries against n documents in L languages found.
+
+    Attributes:
+        gold_ranks: (q, g) ranks from 1; 0 where a query has no further gold.
+        gold_tied: (q, g) whether another document has exactly the gold's score.
+        top: (q, k) positions of the best documents, best first; k is at most n.
+        top_scores: (q, k) their scores.
+        above: (q, L) how many non-gold documents of each language rank above the worst-placed gold.
+    """
+
+    gold_ranks: Ints
+    gold_tied: NDArray[np.bool_]
+    top: Ints
+    top_scores: Vectors
+    above: Ints
+
+
+def rank(
+    queries: Vectors,
+    documents: Vectors,
+    golds: Ints,
+    *,
+    languages: Ints | None = None,
+    tie_keys: Ints | None = None,
+    top_k: int = 10,
+    block_bytes: int = BLOCK_BYTES,
+) -> Ranking:
+    """Rank every document for every query by inner product.
+
+    Args:
+        queries: (q, d) float32.
+        documents: (n, d) float32.
+        golds: (q, g) positions of the gold documents, filled up with -1; at least one a query.
+        languages: (n,) language numbers from 0, not decreasing; None: one language.
+        tie_keys: (n,) distinct numbers, smaller ranks first among equal scores; None: the documents' order.
+        top_k: How many of the best documents to return.
+        block_bytes: About how much memory a block of scores may take; the result does not depend on it but for
+            the rounding of the products.
+
+    Raises:
+        IsoglotError: A vector is not finite, or the pool is empty.
+    """
+    if not len(documents) or not len(queries):
+        raise IsoglotError("the pool is empty: there is nothing to rank")
+    for vectors, what in ((queries, "query"), (documents, "document")):
+        broken = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+        if len(broken):
+            raise IsoglotError(f"the model gave {len(broken)} {what} vectors that are not finite (NaN or infinite)")
+    n = len(documents)
+    keys = np.arange(n) if tie_keys is None else tie_keys
+    bounds = _language_bounds(np.zeros(n, dtype=np.int64) if languages is None else languages)
+    scorer = _Scorer(documents, width=max(1, min(n, block_bytes // (4 * 64))))
+    rows = max(1, block_bytes // (4 * scorer.width))
+    parts = [
+        _rank_block(scorer, queries[start : start + rows], golds[start : start + rows], keys, bounds, min(top_k, n))
+        for start in range(0, len(queries), rows)
+    ]
+    return Ranking(*(np.concatenate([getattr(part, name) for part in parts]) for name in Ranking.__dataclass_fields__))
+
+
+class _Scorer:
+    """Scores of all documents for some queries, in slices of at most `width` documents."""
+
+    def __init__(self, documents: Vectors, width: int) -> None:
+        self.width = width
+        first, self._copies = _distinct(documents)
+        self._distinct = documents if len(first) == len(documents) else documents[first]
+
+    def slices(self, queries: Vectors) -> Iterator[tuple[int, Vectors]]:
+        """(first position, (q, w) scores) for each slice; computed again, a slice has the same bits."""
+        for start in range(0, len(self._copies), self.width):
+            wanted = self._copies[start : start + self.width]
+            if len(self._distinct) == len(self._copies):
+                yield start, queries @ self._distinct[start : start + self.width].T
+            else:
+                needed, where = np.unique(wanted, return_inverse=True)
+                yield start, (queries @ self._distinct[needed].T)[:, where]
+
+
+def _rank_block(scorer: _Scorer, queries: Vectors, golds: Ints, keys: Ints, bounds: Ints, top_k: int) -> Ranking:
+    single = list(scorer.slices(queries)) if scorer.width >= len(keys) else None  # fits: computed once, else twice
+    valid = golds >= 0
+    gold_scores = np.full(golds.shape, np.inf, dtype=np.float32)
+    top = np.empty((len(queries), 0), dtype=np.int64)
+    top_scores = np.empty((len(queries), 0), dtype=np.float32)
+    for start, scores in single or scorer.slices(queries):
+        here = valid & (golds >= start) & (golds < start + scores.shape[1])
+        gold_scores[here] = scores[np.nonzero(here)[0], golds[here] - start]
+        top, top_scores = _merge_top(top, top_scores, scores, start, keys, top_k)
+
+    before = np.zeros((len(queries), golds.shape[1], len(bounds) - 1), dtype=np.int64)
+    tied = np.zeros(golds.shape, dtype=bool)
+    for start, scores in single or scorer.slices(queries):
+        for column in range(golds.shape[1]):
+            above, equal = _compare(scores, start, golds[:, column], gold_scores[:, column], keys)
+            tied[:, column] |= equal
+            for language in range(len(bounds) - 1):
+                low, high = np.clip(bounds[language : language + 2] - start, 0, scores.shape[1])
+                before[:, column, language] += np.count_nonzero(above[:, low:high], axis=1)
+    ranks = np.where(valid, before.sum(axis=2) + 1, 0)
+    worst = ranks.argmax(axis=1)
+    above_worst = before[np.arange(len(queries)), worst]
+    gold_language = np.searchsorted(bounds, golds, side="right") - 1
+    for column in range(golds.shape[1]):
+        counted = valid[:, column] & (ranks[:, column] < ranks.max(axis=1))
+        np.subtract.at(above_worst, (np.flatnonzero(counted), gold_language[counted, column]), 1)
+    return Ranking(ranks, tied & valid, top, top_scores, above_worst)
+
+
+def _compare(
+    scores: Vectors, start: int, gold: Ints, gold_score: Vectors, keys: Ints
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(q, w) which documents rank before each query's gold, and (q,) whether any other one has the gold's score."""
+    above = scores > gold_score[:, None]
+    equal = scores == gold_score[:, None]
+    inside = np.flatnonzero((gold >= start) & (gold < start + scores.shape[1]))
+    equal[inside, gold[inside] - start] = False
+    tied = equal.any(axis=1)
+    for row in map(int, np.flatnonzero(tied)):
+        columns = np.flatnonzero(equal[row])
+        above[row, columns] = keys[start + columns] < keys[gold[row]]
+    return above, tied
+
+
+def _merge_top(top: Ints, top_scores: Vectors, scores: Vectors, start: int, keys: Ints, k: int) -> tuple[Ints, Vectors]:
+    """The best k of the best so far and of a slice's scores, by score, then by tie key."""
+    new_top = np.empty((len(scores), min(k, top.shape[1] + scores.shape[1])), dtype=np.int64)
+    new_scores = np.empty(new_top.shape, dtype=np.float32)
+    width = scores.shape[1]
+    cut = np.partition(scores, width - k, axis=1)[:, width - k] if k < width else np.full(len(scores), -np.inf)
+    for row, score in enumerate(scores):
+        best = np.flatnonzero(score >= cut[row])
+        candidates = np.concatenate([top[row], start + best])
+        values = np.concatenate([top_scores[row], score[best]])
+        order = np.lexsort((keys[candidates], -values))[: new_top.shape[1]]
+        new_top[row], new_scores[row] = candidates[order], values[order]
+    return new_top, new_scores
+
+
+def _language_bounds(languages: Ints) -> Ints:
+    """(L + 1,) where each language's documents begin, and n."""
+    if np.any(np.diff(languages) < 0):
+        raise ValueError("documents must be grouped by language")
+    return np.searchsorted(languages, np.arange(languages[-1] + 2)).astype(np.int64)
+
+
+def _distinct(vectors: Vectors) -> tuple[Ints, Ints]:
+    """(u,) first position of each distinct row, in order, and (n,) which of those each row equals, bit by bit."""
+    generator = np.random.default_rng(0)
+    odd = generator.integers(0, 2**63, vectors.shape[1], dtype=np.uint64) * 2 + 1
+    hashes = np.concatenate(
+        [
+            (np.ascontiguousarray(block).view(np.uint32) * odd).sum(axis=1, dtype=np.uint64)
+            for block in np.array_split(vectors, len(vectors) // 4096 + 1)
+        ]
+    )
+    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    number = np.empty(len(order), dtype=np.int64)
+    number[order] = np.arange(len(order))
+    return first[order].astype(np.int64), number[inverse]

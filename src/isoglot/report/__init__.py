@@ -1,0 +1,1 @@
+"""Audits and comparisons for people: tables, on the terminal and in Markdown; and TREC files for other tools."""

@@ -1,0 +1,72 @@
+"""Audits and comparisons as Markdown."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+from isoglot.comparison import Comparison
+from isoglot.report.tables import Table, audit_tables, comparison_tables, summary_table, verdicts
+from isoglot.results import Audit
+
+
+def audit_to_markdown(audit: Audit) -> str:
+    """What audit.md holds: the verdict, the tables, and how they were made."""
+    collection, model = audit.collection, audit.model
+    lines = [
+        f"# {_escape(model['name'])} on {_escape(collection['name'])}",
+        "",
+        *(f"- {_escape(verdict)}" for verdict in verdicts(audit)),
+        "",
+        "Means over queries with 95% bootstrap intervals; shares and gains in percent, ranks from 1 (lower is better).",
+        "",
+        *_tables(audit_tables(audit)),
+        "## How it was made",
+        "",
+        f"- isoglot {audit.isoglot}, seed {audit.seed}"
+        + (f", limited to {audit.limit} questions" if audit.limit is not None else ""),
+        f"- model: {_escape(model['name'])}, fingerprint `{model['fingerprint'][:16]}`, {model['dimension']} "
+        f"dimensions, at most {model['max_length']} tokens",
+        *(
+            f"- {role} prompt: `{prompt['text'].strip() or 'none'}` (from: {prompt['source']})"
+            for role, prompt in model["prompts"].items()
+        ),
+        *(["- the model was told each text's language"] if model.get("language_given") else []),
+        f"- collection: {_escape(collection['name'])}, fingerprint `{collection['fingerprint'][:16]}`, "
+        f"languages {', '.join(map(_escape, collection['languages']))}",
+        *(f"- note: {_escape(note)}" for note in collection["notes"]),
+        f"- environment: {', '.join(f'{name} {value}' for name, value in audit.environment.items())}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def comparison_to_markdown(comparison: Comparison) -> str:
+    """The before/after table, then every scenario with paired differences."""
+    lines = [
+        f"# {' vs '.join(map(_escape, comparison.names))} on {_escape(comparison.collection['name'])}",
+        "",
+        *_tables([summary_table(comparison)]),
+        f"In parentheses: the difference from {_escape(comparison.names[0])} with its paired 95% bootstrap interval.",
+        "",
+        *_tables(comparison_tables(comparison)),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _tables(tables: Sequence[Table]) -> list[str]:
+    lines = []
+    for table in tables:
+        rule = ["---"] * table.labels + ["---:"] * (len(table.columns) - table.labels)
+        rows = [list(map(_escape, row)) for row in (table.columns, *table.rows)]
+        lines += [
+            f"## {_escape(table.title)}",
+            "",
+            *(f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:])),
+            "",
+        ]
+    return lines
+
+
+def _escape(text: str) -> str:
+    """Text of data as text: no HTML, no table or line breaks."""
+    return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|")

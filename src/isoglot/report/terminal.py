@@ -1,0 +1,37 @@
+"""Tables on the terminal: coloured there, plain and unwrapped when piped."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from isoglot.report.tables import Table
+
+
+def print_lines(lines: Sequence[str]) -> None:
+    """Print lines of plain text; nothing in them is taken for markup."""
+    console = _console()
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
+
+
+def print_tables(tables: Sequence[Table]) -> None:
+    """Print tables, each under its title."""
+    console = _console()
+    for table in tables:
+        shown = RichTable(title=Text(table.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
+        for position, column in enumerate(table.columns):
+            labels = position < table.labels
+            shown.add_column(Text(column), justify="left" if labels else "right", no_wrap=labels, overflow="fold")
+        for row in table.rows:
+            shown.add_row(*map(Text, row), style="bold" if row[0] == "mean" else None)
+        console.print(shown)
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)

@@ -1,0 +1,53 @@
+"""Rankings as TREC runs and qrels, with the document's language in the iteration column."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+from isoglot.collection import Collection
+from isoglot.files import write_text
+from isoglot.languages import canonical
+from isoglot.results import Audit, ScenarioResult
+
+DEPTH = 100
+"""How many documents of each query a run holds."""
+
+
+def write_runs(audit: Audit, collection: Collection, folder: Path) -> int:
+    """Write NAME.run and NAME.qrels for every result of an audit that kept its runs; returns how many.
+
+    A document is called ``CONTENT@LANGUAGE``; white space in ids is percent-encoded. Scores are the model's, so a tool
+    that sorts again orders exact ties by its own rule.
+
+    Raises:
+        IsoglotError: The folder cannot be written.
+    """
+    for result in audit.scenarios:
+        name = f"{result.scenario}.{'+'.join(result.pool_languages)}.{result.query_language}"
+        run = [
+            f"{_token(query)} {language} {_token(content)}@{language} {rank} {score:.7g} isoglot"
+            for query, found in result.run
+            for rank, (content, language, score) in enumerate(found, start=1)
+        ]
+        write_text(folder / f"{name}.run", "\n".join(run) + "\n")
+        write_text(folder / f"{name}.qrels", "\n".join(_qrels(result, collection)) + "\n")
+    return len(audit.scenarios)
+
+
+def _qrels(result: ScenarioResult, collection: Collection) -> list[str]:
+    pool = {canonical(tag) for tag in result.pool_languages}
+    languages: dict[str, list[str]] = {}
+    for document in collection.documents:
+        if document.language in pool:
+            languages.setdefault(document.content_id, []).append(document.language)
+    return [
+        f"{_token(query)} {language} {_token(content)}@{language} 1"
+        for query in result.query_ids
+        for content in collection.golds[query]
+        for language in languages.get(content, ())
+    ]
+
+
+def _token(identity: str) -> str:
+    return quote(identity, safe="".join(chr(c) for c in range(33, 127) if chr(c) != "%"))

@@ -1,0 +1,42 @@
+"""Rows of a data set on the Hugging Face hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from isoglot.errors import IsoglotError
+
+
+def configurations(dataset: str) -> list[str]:
+    """The names of a data set's configurations (here: its languages).
+
+    Raises:
+        IsoglotError: The hub cannot be reached and the data set is not in its cache.
+    """
+    from datasets import get_dataset_config_names
+
+    try:
+        return list(get_dataset_config_names(dataset))
+    except Exception as error:  # the hub's client raises many kinds
+        raise _unreachable(dataset, error) from error
+
+
+def rows(dataset: str, configuration: str, split: str) -> Iterable[dict[str, Any]]:
+    """All rows of one configuration's split.
+
+    Raises:
+        IsoglotError: The hub cannot be reached and the data set is not in its cache.
+    """
+    from datasets import load_dataset
+
+    try:
+        return list(load_dataset(dataset, configuration, split=split))
+    except Exception as error:  # the hub's client raises many kinds
+        raise _unreachable(dataset, error) from error
+
+
+def _unreachable(dataset: str, error: Exception) -> IsoglotError:
+    name = dataset.rsplit("/", 1)[-1]
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return IsoglotError(f"{dataset} is not in the hub's cache and cannot be fetched ({reason}); use {name}:DIR")
