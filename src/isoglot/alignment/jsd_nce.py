@@ -32,7 +32,7 @@ class Options(TrainingOptions):
     """
 
     temperature: float = 0.05
-    softmax_temperature: float = 1.0
+    softmax_temperature: float = 0.05
     eps: float = 1e-8
     jsd_weight: float = 1.0
     nce_weight: float = 1.0

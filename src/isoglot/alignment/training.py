@@ -39,7 +39,7 @@ class TrainingOptions:
         train_embeddings: Whether the word embeddings are trained too.
     """
 
-    epochs: float = 2.0
+    epochs: float = 1.0
     batch_size: int = 32
     learning_rate: float = 5e-5
     max_length: int = 128
@@ -190,6 +190,7 @@ def train(
     model.max_seq_length = min(options.max_length, usual_length or options.max_length)
     sampler = ContentBatchSampler(content_ids, options.batch_size, seed)
     watch = _Watch(show_progress)
+    model.model_card_data.generate_widget_examples = False  # isoglot writes its own model card
     with tempfile.TemporaryDirectory() as folder:
         trainer = SentenceTransformerTrainer(
             model,

@@ -29,6 +29,7 @@ def audit(
     output: OutputFolder = None,
     runs: Annotated[bool, typer.Option("--runs", help="Write TREC runs and qrels too.")] = False,
     force: Force = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print the verdict without the tables.")] = False,
     json: Json = False,
     trust_remote_code: Trust = False,
 ) -> None:
@@ -68,7 +69,8 @@ def audit(
     if json:
         print(result.to_json(), end="")
         return
-    print_tables(audit_tables(result))
+    if not quiet:
+        print_tables(audit_tables(result))
     print_lines(verdicts(result))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
     print(f"{time.monotonic() - started:.1f} s, peak memory {peak:.0f} MiB", file=sys.stderr)

@@ -159,7 +159,7 @@ def summary_table(comparison: Comparison) -> Table:
         rows.append((pool_name(cell.pool_languages), cell.query_language, *(number(mean, 1) for mean in means)))
     if len(rows) > 1:
         rows.append(("mean", "", *(number(float(np.nanmean(c)), 1) for c in zip(*values, strict=True))))
-    columns = (f"{scenario} {measure}: {name}" for scenario, measure, _ in groups for name in comparison.names)
+    columns = (f"{scenario}\n{measure}\n{name}" for scenario, measure, _ in groups for name in comparison.names)
     return Table(f"{comparison.collection['name']}: before and after", ("pool", "asked in", *columns), tuple(rows))
 
 

@@ -1,0 +1,96 @@
+"""What several test files need: a tiny real model, a tiny parallel collection, and the evaluation data if it is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from isoglot import Collection, Document, Query
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with XQuAD and Belebele; skips where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("../shared/data with XQuAD and Belebele is not here")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sentence-transformers folder with a random BERT of 2 layers and 32 dimensions over characters."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    characters = "abcdefghijklmnopqrstuvwxyzäöüßñéабвгдежзийклмнопрстуфхцчшщъыьэюя0123456789 .,:?"
+    special = ["<pad>", "<unk>", "<s>", "</s>"]
+    tokenizer = Tokenizer(
+        models.WordLevel({token: at for at, token in enumerate([*special, *characters])}, unk_token="<unk>")
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    tokenizer.post_processor = processors.TemplateProcessing("<s> $A </s>", special_tokens=[("<s>", 2), ("</s>", 3)])
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        bos_token="<s>",
+        eos_token="</s>",
+        model_max_length=128,
+    )
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(special) + len(characters),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+        pad_token_id=0,
+    )
+    folder = tmp_path_factory.mktemp("models")
+    BertModel(config).save_pretrained(folder / "bert")
+    fast.save_pretrained(folder / "bert")
+    modules = [Transformer(str(folder / "bert")), Pooling(32, "mean"), Normalize()]
+    model = SentenceTransformer(modules=modules, prompts={"query": "q: ", "document": "d: "}, device="cpu")
+    model.save_pretrained(str(folder / "tiny"), create_model_card=False)
+    return folder / "tiny"
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder of the test's own."""
+    monkeypatch.setenv("ISOGLOT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def small_collection() -> Collection:
+    """Six contents with a question each, in English, German and Russian."""
+    texts = {
+        "bread": (
+            "flour water and salt become bread",
+            "aus mehl wasser und salz wird brot",
+            "из муки воды и соли хлеб",
+        ),
+        "train": ("the train leaves at nine", "der zug fährt um neun ab", "поезд отходит в девять"),
+        "snow": ("snow covers the mountain road", "schnee bedeckt die bergstraße", "снег покрыл горную дорогу"),
+        "piano": ("she tunes the old piano", "sie stimmt das alte klavier", "она настраивает старое пианино"),
+        "garden": ("tomatoes grow in the garden", "im garten wachsen tomaten", "в саду растут помидоры"),
+        "letter": ("the letter came too late", "der brief kam zu spät", "письмо пришло слишком поздно"),
+    }
+    languages = ("en", "de", "ru")
+    documents = [
+        Document(c, tag, text) for c, found in texts.items() for tag, text in zip(languages, found, strict=True)
+    ]
+    queries = [
+        Query(f"q-{c}", tag, f"{text}?")
+        for c, found in texts.items()
+        for tag, text in zip(languages, found, strict=True)
+    ]
+    return Collection("small", documents, queries, {f"q-{content}": (content,) for content in texts})
