@@ -26,15 +26,17 @@ def ranking(model: str) -> list[tuple[str, bool]]:
 def row(title: str, found: list[tuple[str, bool]], top: int) -> list[str]:
     """One strip of documents with its golds marked."""
     lines = [f'<text x="{LEFT}" y="{top}" class="title">{title}</text>']
+    free = 0.0  # where the next label may begin
     for place, (language, gold) in enumerate(found):
         x, y = LEFT + place * (CELL + 0.75), top + 14
-        lines.append(f'<rect x="{x:.1f}" y="{y}" width="{CELL}" height="26" rx="2" fill="{LANGUAGES[language][1]}"/>')
+        name, color = LANGUAGES[language]
+        lines.append(f'<rect x="{x:.1f}" y="{y}" width="{CELL}" height="26" rx="2" fill="{color}"/>')
         if gold:
+            label = f"the answer in {name}: rank {place + 1}"
+            at = max(free, x + 26)
             lines.append(f'<path d="M{x + 5:.1f} {y + 29} l6 10 h-12 z" class="mark"/>')
-            end = "end" if place > 60 else "start"
-            label = f"the answer in {LANGUAGES[language][0]}: rank {place + 1}"
-            shift = 14 if end == "start" else -6
-            lines.append(f'<text x="{x + shift:.1f}" y="{y + 40}" text-anchor="{end}" class="label">{label}</text>')
+            lines.append(f'<text x="{at:.1f}" y="{y + 40}" class="label">{label}</text>')
+            free = at + 7 * len(label) + 20
     return lines
 
 

@@ -105,14 +105,7 @@ def audit(
         )
         results.append(_result(loaded, pool, ranking, documents, measures, names, seed, run_depth))
     return Audit(
-        {
-            "name": encoder.name,
-            "fingerprint": encoder.fingerprint,
-            "dimension": encoder.dimension,
-            "max_length": encoder.max_length,
-            "prompts": {role: {"text": p.text, "source": p.source} for role, p in encoder.prompts.items()},
-            "language_given": encoder.uses_language,
-        },
+        describe_model(encoder),
         {
             "name": loaded.name,
             "fingerprint": loaded.fingerprint,
@@ -125,6 +118,18 @@ def audit(
         _environment(encoder),
         isoglot.__version__,
     )
+
+
+def describe_model(encoder: Encoder) -> dict[str, Any]:
+    """What an audit records of its model; equal for models that give equal vectors under one name."""
+    return {
+        "name": encoder.name,
+        "fingerprint": encoder.fingerprint,
+        "dimension": encoder.dimension,
+        "max_length": encoder.max_length,
+        "prompts": {role: {"text": p.text, "source": p.source} for role, p in encoder.prompts.items()},
+        "language_given": encoder.uses_language,
+    }
 
 
 def _resolve(collection: Collection, tags: Sequence[str], names: dict[str, str]) -> list[str]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from isoglot.cli.options import Data, Device, Force, Json, OutputFolder, Seed, Trust, split
 from isoglot.errors import IsoglotError
 from isoglot.files import write_text
+
+if TYPE_CHECKING:
+    from isoglot.results import Audit
 
 
 def audit(
@@ -35,18 +37,29 @@ def audit(
 ) -> None:
     """Audit a retriever in pools of one and of several languages."""
     import isoglot
+    from isoglot.auditing import describe_model
+    from isoglot.encoders.sentence_transformer import load_encoder
     from isoglot.measures import DEFAULT_MEASURES
     from isoglot.report.markdown import audit_to_markdown
     from isoglot.report.tables import audit_tables, verdicts
     from isoglot.report.terminal import print_lines, print_tables
     from isoglot.report.trec import DEPTH, write_runs
+    from isoglot.results import AUDIT, Audit
 
     if runs and output is None:
         raise IsoglotError("--runs needs -o DIR to write to")
     started = time.monotonic()
     collection = isoglot.load_collection(data)
+    encoder = load_encoder(model, device=device, trust_remote_code=trust_remote_code)
+    there = None if output is None or force or not (output / AUDIT).exists() else Audit.load(output)
+    if there is not None:
+        expected = (describe_model(encoder), collection.fingerprint, seed, limit)
+        if (there.model, there.collection["fingerprint"], there.seed, there.limit) != expected:
+            raise IsoglotError(
+                f"{output}: holds another audit, of {_described(there)}; choose another folder or pass --force"
+            )
     result = isoglot.audit(
-        model,
+        encoder,
         collection,
         pools=None if pool is None else [split(languages) or [] for languages in pool],
         query_languages=split(query_languages),
@@ -55,13 +68,14 @@ def audit(
         limit=limit,
         measures=split(measures) or DEFAULT_MEASURES,
         seed=seed,
-        device=device,
-        trust_remote_code=trust_remote_code,
         run_depth=DEPTH if runs else 0,
         progress=True,
     )
     if output is not None:
-        _check_free(output, result, force)
+        if there is not None and [found.cell for found in there.scenarios] != [
+            found.cell for found in result.scenarios
+        ]:
+            raise IsoglotError(f"{output}: holds an audit of other pools; choose another folder or pass --force")
         result.save(output)
         write_text(output / "audit.md", audit_to_markdown(result))
         if runs:
@@ -78,16 +92,6 @@ def audit(
         print(f"wrote {output}/audit.md and audit.json", file=sys.stderr)
 
 
-def _check_free(output: Path, result: object, force: bool) -> None:
-    """An audit may be written over one of the same model, collection and pools; anything else needs --force."""
-    from isoglot.results import AUDIT, Audit
-
-    assert isinstance(result, Audit)
-    if force or not (output / AUDIT).exists():
-        return
-    there = Audit.load(output)
-    for field in ("model", "collection", "seed", "limit"):
-        if getattr(there, field) != getattr(result, field):
-            raise IsoglotError(f"{output}: holds an audit with another {field}; choose another folder or pass --force")
-    if [found.cell for found in there.scenarios] != [found.cell for found in result.scenarios]:
-        raise IsoglotError(f"{output}: holds an audit of other pools; choose another folder or pass --force")
+def _described(audit: Audit) -> str:
+    limit = "" if audit.limit is None else f", limit {audit.limit}"
+    return f"{audit.model['name']} on {audit.collection['name']} with seed {audit.seed}{limit}"
