@@ -25,8 +25,6 @@ def main() -> None:
     """Run the command line; what the user did wrong is told in one line, with exit code 2."""
     logging.basicConfig(format="isoglot: %(message)s", stream=sys.stderr)
     logging.getLogger("isoglot").setLevel(logging.INFO)
-    for noisy in ("huggingface_hub", "httpx", "httpx2"):  # what fails is told in one line
-        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
         app()
     except IsoglotError as error:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from isoglot.encoders.cache import VectorCache
 from isoglot.encoders.prompts import Prompt, find_prompts
 from isoglot.errors import IsoglotError
+from isoglot.hub import reachable
 from isoglot.models import model_path
 from isoglot.progress import progress
 
@@ -212,7 +213,7 @@ def load_model(name: str, *, device: str = "auto", trust_remote_code: bool = Fal
             {LanguageCentering.REFERENCE: LanguageCentering},
             device=chosen,
             trust_remote_code=trust_remote_code,
-            local_files_only=looks_local,
+            local_files_only=looks_local or not reachable(),
         )
     except Exception as error:  # many kinds, from several libraries
         raise IsoglotError(_why_not_loaded(name, error)) from error
@@ -246,10 +247,11 @@ def _why_not_loaded(name: str, error: Exception) -> str:
         return f"{name}: needs code of its own to run ({lines[0][:160]}); read it, then pass --trust-remote-code"
     if Path(name).is_dir():
         return f"{name}: is not a model folder that sentence-transformers can load: {lines[0][:200]}"
-    return (
-        f"model {name!r} is not embedded, not a folder here, and not to be had from the hub: {lines[0][:200]}; "
-        "see `isoglot models`"
-    )
+    if not reachable():
+        return (
+            f"model {name!r} is neither embedded, a folder here, nor in the hub's cache, and the hub cannot be reached"
+        )
+    return f"model {name!r} is neither embedded nor a folder here, and the hub says: {lines[0][:200]}"
 
 
 def _architecture(config: dict[str, Any]) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
 from isoglot.errors import IsoglotError
+from isoglot.hub import reachable
 
 
 def configurations(dataset: str) -> list[str]:
@@ -14,6 +16,7 @@ def configurations(dataset: str) -> list[str]:
     Raises:
         IsoglotError: The hub cannot be reached and the data set is not in its cache.
     """
+    _settle_offline()
     from datasets import get_dataset_config_names
 
     try:
@@ -28,12 +31,22 @@ def rows(dataset: str, configuration: str, split: str) -> Iterable[dict[str, Any
     Raises:
         IsoglotError: The hub cannot be reached and the data set is not in its cache.
     """
+    _settle_offline()
     from datasets import load_dataset
 
     try:
         return list(load_dataset(dataset, configuration, split=split))
     except Exception as error:  # the hub's client raises many kinds
         raise _unreachable(dataset, error) from error
+
+
+def _settle_offline() -> None:
+    """Where the hub cannot be reached, tell its libraries not to try: they would retry for long in vain."""
+    if not reachable():
+        from huggingface_hub import constants
+
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        constants.HF_HUB_OFFLINE = True
 
 
 def _unreachable(dataset: str, error: Exception) -> IsoglotError:
