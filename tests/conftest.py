@@ -1,4 +1,4 @@
-"""What several test files need: a tiny real model, a tiny parallel collection, and the evaluation data if it is there."""
+"""What several test files need: a tiny model, a tiny parallel collection, and the evaluation data if it is there."""
 
 from __future__ import annotations
 

@@ -1,0 +1,69 @@
+"""Language tags of every spelling, and detection."""
+
+from __future__ import annotations
+
+import pytest
+
+from isoglot import IsoglotError
+from isoglot.languages import canonical, closest, detect, english_name
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        ("zh", "zh"),
+        ("zho_Hans", "zh"),
+        ("zh-CN", "zh"),
+        ("cmn", "zh"),
+        ("zho_Hant", "zh-TW"),
+        ("zh-TW", "zh-TW"),
+        ("arb_Arab", "ar"),
+        ("eng_Latn", "en"),
+        ("EN", "en"),
+        (" de ", "de"),
+        ("en_GB", "en-GB"),
+        ("pt-BR", "pt"),
+        ("pt-PT", "pt-PT"),
+        ("iw", "he"),
+        ("srp_Cyrl", "sr"),
+        ("sr-Latn", "sr-Latn"),
+        ("tam_Taml", "ta"),
+    ],
+)
+def test_every_spelling_gives_one_tag(tag: str, expected: str) -> None:
+    assert canonical(tag) == expected
+    assert canonical(expected) == expected
+
+
+@pytest.mark.parametrize("tag", ["", "xx", "klingon", "mul", "und", "english", "123"])
+def test_what_is_no_language_is_told_with_an_example(tag: str) -> None:
+    with pytest.raises(IsoglotError, match="BCP-47"):
+        canonical(tag)
+
+
+def test_closest_takes_a_near_variety_and_nothing_else() -> None:
+    assert closest("pt", frozenset({"pt-PT", "en"})) == "pt-PT"
+    assert closest("en-GB", frozenset({"en"})) == "en"
+    assert closest("ja", frozenset({"en", "zh"})) is None
+
+
+def test_detection_on_short_questions() -> None:
+    texts = {
+        "en": "Where does the river begin?",
+        "de": "Wo entspringt der Fluss?",
+        "zh": "这条河从哪里发源？",
+        "ar": "من أين ينبع هذا النهر؟",
+        "th": "แม่น้ำสายนี้เริ่มต้นที่ไหน",
+        "hi": "यह नदी कहाँ से निकलती है?",
+        "ru": "Где начинается эта река?",
+        "es": "¿Dónde nace este río?",
+    }
+    assert detect(texts.values()) == list(texts)
+
+
+def test_text_without_letters_has_no_language() -> None:
+    assert detect(["", "12:30 - 14:00", "two\nlines of English text"]) == [None, None, "en"]
+
+
+def test_names() -> None:
+    assert english_name("zh") == "Chinese"

@@ -1,0 +1,141 @@
+"""The worked example of docs/measures.md, the measures' invariants, and ir_measures as oracle."""
+
+from __future__ import annotations
+
+import ir_measures
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isoglot import IsoglotError, auditing
+from isoglot.measures import (
+    Judged,
+    best_in_language,
+    complete,
+    max_r,
+    max_r_norm,
+    parse_measure,
+    worst_in_language,
+)
+from isoglot.pools import Pool
+from isoglot.ranks import Ranking, rank
+
+EN, ZH = 0, 1
+DOCUMENTS = [(content, language) for language in (EN, ZH) for content in "abcd"]
+RANKED = [
+    "a-zh b-zh c-zh a-en d-zh b-en c-en d-en",
+    "c-zh b-zh b-en a-zh d-zh a-en c-en d-en",
+    "c-en c-zh d-zh a-zh b-zh a-en b-en d-en",
+]
+
+
+def example() -> tuple[Ranking, Judged]:
+    """The worked example: scores 8 .. 1 in the order of the table, golds a, b and c in both languages."""
+    scores = np.zeros((8, 3), dtype=np.float32)
+    for query, line in enumerate(RANKED):
+        for place, name in enumerate(line.split()):
+            scores[DOCUMENTS.index((name[0], {"en": EN, "zh": ZH}[name[2:]])), query] = 8 - place
+    languages = np.array([language for _, language in DOCUMENTS])
+    golds = np.array([[0, 4], [1, 5], [2, 6]])
+    ranking = rank(np.eye(3, dtype=np.float32), scores, golds, languages=languages)
+    return ranking, Judged(ranking.gold_ranks, ranking.gold_tied, languages[golds], ZH, 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "mean"),
+    [
+        ("max_r", [4, 3, 2], 3.00),
+        ("max_r_norm", [50, 70.75, 100], 73.58),
+        ("complete@3", [0, 100, 100], 66.67),
+        ("ndcg@1", [100, 0, 100], 66.67),
+        ("ndcg@3", [61.31, 69.34, 100], 76.89),
+        ("recall@3", [50, 100, 100], 83.33),
+        ("rr", [100, 50, 100], 83.33),
+        ("rank_distance", [3, 1, 1], 1.67),
+        ("lpr", [100, 100, 0], 66.67),
+        ("tie_rate", [0, 0, 0], 0),
+    ],
+)
+def test_worked_example_of_the_docs(name: str, values: list[float], mean: float) -> None:
+    found = parse_measure(name)(example()[1])
+    assert found == pytest.approx(values, abs=0.005)
+    assert found.mean() == pytest.approx(mean, abs=0.005)
+
+
+def test_worked_example_by_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    ranking, judged = example()
+    languages = np.array([language for _, language in DOCUMENTS])
+    nothing = np.arange(8)
+    pool = Pool("multi", ("en", "zh"), "zh", nothing, languages, nothing, np.arange(3), np.array([[0, 4]]))
+    monkeypatch.setattr(auditing, "TOP_K", 3)
+    found = auditing._by_language(pool, ranking, judged, {}, seed=0)
+    assert (found["en"].mean_rank.mean, found["zh"].mean_rank.mean) == pytest.approx((2.67, 1.67), abs=0.005)
+    assert (found["en"].median_rank, found["zh"].median_rank) == (3, 2)
+    assert (found["en"].worst_share.mean, found["zh"].worst_share.mean) == pytest.approx((66.67, 33.33), abs=0.005)
+    assert (found["en"].top_share.mean, found["zh"].top_share.mean) == pytest.approx((22.22, 77.78), abs=0.005)
+    assert (found["en"].pool_share, found["zh"].documents) == (50, 4)
+    assert (found["en"].above_share.mean, found["zh"].above_share.mean) == (0, 100)
+
+
+def judged_ranks(*rows: list[int], documents: int = 100) -> Judged:
+    width = max(map(len, rows))
+    ranks = np.array([row + [0] * (width - len(row)) for row in rows])
+    languages = np.tile(np.arange(width), (len(rows), 1))
+    return Judged(ranks, np.zeros(ranks.shape, dtype=bool), languages, 0, documents)
+
+
+def test_max_r_norm_is_100_at_best_0_at_last_and_100_where_every_document_is_gold() -> None:
+    assert max_r_norm(judged_ranks([1, 2], [2, 100])) == pytest.approx([100, 0])
+    assert max_r_norm(judged_ranks([2, 1], documents=2)) == pytest.approx([100])
+
+
+def test_one_gold_has_no_rank_distance_no_preference_and_no_worst_language() -> None:
+    judged = judged_ranks([3])
+    assert np.isnan(parse_measure("rank_distance")(judged)).all()
+    assert np.isnan(parse_measure("lpr")(judged)).all()
+    assert np.isnan(worst_in_language(judged, 0)).all()
+
+
+def test_preference_is_unknown_where_the_query_language_is_not_in_the_pool() -> None:
+    judged = judged_ranks([1, 5])
+    outside = Judged(judged.ranks, judged.tied, judged.languages, None, 100)
+    assert np.isnan(parse_measure("lpr")(outside)).all()
+
+
+def test_a_query_without_gold_in_a_language_has_no_rank_there() -> None:
+    assert np.isnan(best_in_language(judged_ranks([4, 7], [2]), 1)).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("name", ["maxr", "complete", "complete@0", "complete@-1", "ndcg@x", "rr@10", ""])
+def test_unknown_measure_is_told_with_those_there_are(name: str) -> None:
+    with pytest.raises(IsoglotError, match="known are max_r"):
+        parse_measure(name)
+
+
+ranks_of_a_query = st.lists(st.integers(1, 60), min_size=1, max_size=5, unique=True)
+
+
+@given(st.lists(ranks_of_a_query, min_size=1, max_size=6), st.integers(1, 60))
+def test_bounds_and_complete_iff_max_r_within_k(rows: list[list[int]], k: int) -> None:
+    judged = judged_ranks(*rows, documents=60)
+    worst = max_r(judged)
+    assert ((worst >= judged.counts) & (worst <= 60)).all()
+    assert (complete(judged, k) == 100.0 * (worst <= k)).all()
+    for name in ("max_r_norm", f"ndcg@{k}", f"recall@{k}", "rr"):
+        values = parse_measure(name)(judged)
+        assert ((values >= -1e-9) & (values <= 100 + 1e-9)).all()
+
+
+@given(st.lists(ranks_of_a_query, min_size=1, max_size=6), st.integers(1, 30))
+def test_standard_measures_agree_with_ir_measures(rows: list[list[int]], k: int) -> None:
+    judged = judged_ranks(*rows, documents=60)
+    qrels = [ir_measures.Qrel(str(q), str(r), 1) for q, row in enumerate(rows) for r in row]
+    run = [ir_measures.ScoredDoc(str(q), str(r), -float(r)) for q in range(len(rows)) for r in range(1, 61)]
+    for ours, theirs in (
+        (f"ndcg@{k}", ir_measures.nDCG @ k),
+        (f"recall@{k}", ir_measures.R @ k),
+        ("rr", ir_measures.RR),
+    ):
+        found = {int(metric.query_id): 100 * metric.value for metric in ir_measures.iter_calc([theirs], qrels, run)}
+        assert parse_measure(ours)(judged) == pytest.approx([found[q] for q in range(len(rows))], abs=1e-6)

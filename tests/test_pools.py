@@ -1,0 +1,171 @@
+"""Which documents compete for which queries, in every scenario."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from isoglot import Collection, Document, IsoglotError, Query, load_collection
+from isoglot.pools import Pool, PoolBuilder
+
+LANGUAGES = ("en", "de", "zh")
+
+
+def collection(contents: int = 12) -> Collection:
+    """Contents 0 .. n-1 in three languages with a question each; content 0 has no German, content 1 is English only."""
+    missing = {("0", "de"), ("1", "de"), ("1", "zh")}
+    pairs = [(str(c), tag) for c in range(contents) for tag in LANGUAGES]
+    documents = [Document(c, tag, f"{c} in {tag}") for c, tag in pairs if (c, tag) not in missing]
+    queries = [Query(f"q{c}", tag, f"{c} in {tag}?") for c, tag in pairs]
+    return Collection("three", documents, queries, {f"q{c}": (str(c),) for c in range(contents)})
+
+
+def contents(found: Collection, pool: Pool) -> list[tuple[str, str]]:
+    return [(found.documents[at].content_id, found.documents[at].language) for at in pool.documents]
+
+
+def golds(found: Collection, pool: Pool) -> dict[str, set[tuple[str, str]]]:
+    inside = contents(found, pool)
+    return {
+        found.queries[query].query_id: {inside[at] for at in row if at >= 0}
+        for query, row in zip(pool.queries, pool.golds, strict=True)
+    }
+
+
+def one(found: Collection, scenario: str, languages: list[str], asked: str, **options: object) -> Pool:
+    builder = PoolBuilder(found, **options)  # type: ignore[arg-type]
+    return next(p for p in builder.build([scenario], [languages], [asked]) if p.query_language == asked)
+
+
+def test_multi_holds_all_documents_of_its_languages_and_every_version_is_gold() -> None:
+    found = collection()
+    pool = one(found, "multi", ["en", "zh"], "zh")
+    assert sorted(contents(found, pool)) == sorted(
+        (d.content_id, d.language) for d in found.documents if d.language in ("en", "zh")
+    )
+    assert golds(found, pool)["q5"] == {("5", "en"), ("5", "zh")}
+    assert golds(found, pool)["q1"] == {("1", "en")}
+
+
+def test_three_languages_without_english_and_a_query_language_outside_the_pool() -> None:
+    found = collection()
+    assert golds(found, one(found, "multi", ["en", "de", "zh"], "de"))["q7"] == {("7", tag) for tag in LANGUAGES}
+    outside = one(found, "multi", ["de", "zh"], "en")
+    assert golds(found, outside)["q7"] == {("7", "de"), ("7", "zh")}
+    assert "q1" not in golds(found, outside)
+
+
+def test_mono_same_and_mono_cross_have_documents_of_one_language() -> None:
+    found = collection()
+    cells = [(p.languages, p.query_language) for p in PoolBuilder(found).build(["mono-same"], [["en", "de"]])]
+    assert cells == [(("en",), "en"), (("de",), "de")]
+    cells = [(p.languages, p.query_language) for p in PoolBuilder(found).build(["mono-cross"], [["en", "de"]])]
+    assert cells == [(("en",), "de"), (("de",), "en")]
+    cross = one(found, "mono-cross", ["de"], "zh")
+    assert {language for _, language in contents(found, cross)} == {"de"}
+    assert "q0" not in golds(found, cross)
+
+
+@pytest.mark.parametrize("languages", [["en", "zh"], ["en", "de", "zh"]])
+def test_control_keeps_each_content_once_balanced_and_chosen_by_seed(languages: list[str]) -> None:
+    found = collection(40)
+    pool = one(found, "control", languages, "zh")
+    kept = contents(found, pool)
+    assert sorted(content for content, _ in kept) == sorted(str(c) for c in range(40))
+    shares = Counter(language for _, language in kept)
+    assert max(shares.values()) - min(shares.values()) <= 1
+    assert ("1", "en") in kept
+    assert all(len(of) == 1 for of in golds(found, pool).values())
+    assert contents(found, one(found, "control", languages, "en")) == kept
+    assert contents(found, one(found, "control", languages, "zh", seed=1)) != kept
+
+
+def test_default_pools_are_english_with_each_other_language_and_all_together_without_english() -> None:
+    found = collection()
+    assert PoolBuilder(found).default_pools() == [("en", "de"), ("en", "zh")]
+    documents = [d for d in found.documents if d.language != "en"]
+    rest = {d.content_id for d in documents}
+    queries = [q for q in found.queries if found.golds[q.query_id][0] in rest]
+    assert PoolBuilder(replace(found, documents=documents, queries=queries)).default_pools() == [("de", "zh")]
+
+
+def test_each_cell_is_built_once_though_english_is_in_every_pair() -> None:
+    cells = [(p.scenario, p.languages, p.query_language) for p in PoolBuilder(collection()).build()]
+    assert len(cells) == len(set(cells))
+
+
+def test_shuffling_the_collection_changes_no_pool() -> None:
+    found = collection()
+    generator = random.Random(0)
+    documents, queries = list(found.documents), list(found.queries)
+    generator.shuffle(documents)
+    generator.shuffle(queries)
+    shuffled = replace(found, documents=documents, queries=queries)
+    for a, b in zip(PoolBuilder(found).build(), PoolBuilder(shuffled).build(), strict=True):
+        assert contents(found, a) == contents(shuffled, b)
+        assert (a.golds == b.golds).all()
+        assert (a.tie_keys == b.tie_keys).all()
+        assert [found.queries[q] for q in a.queries] == [shuffled.queries[q] for q in b.queries]
+
+
+def test_tie_keys_are_a_permutation_that_the_seed_decides_and_languages_are_grouped() -> None:
+    pool = one(collection(), "multi", ["en", "zh"], "en")
+    assert sorted(pool.tie_keys) == list(range(len(pool.documents)))
+    assert (np.diff(pool.document_languages) >= 0).all()
+    other = one(collection(), "multi", ["en", "zh"], "en", seed=5)
+    assert sorted(other.documents) == sorted(pool.documents)
+    assert other.documents.tolist() != pool.documents.tolist()
+
+
+def test_limit_asks_the_same_questions_in_every_language_and_keeps_all_documents() -> None:
+    found = collection()
+    pools = PoolBuilder(found, limit=4).build(["multi"], [["en", "zh"], ["en", "de"]])
+    asked = [[found.queries[q].query_id for q in pool.queries] for pool in pools]
+    assert len(asked[0]) == 4
+    assert all(ids == asked[0] for ids in asked)
+    assert len(pools[0].documents) == 23
+
+
+def test_rows_have_one_document_for_each_question_and_only_the_own_copy_is_gold() -> None:
+    found = collection(3)
+    queries = [*found.queries, Query("again", "en", "2 once more?")]
+    found = replace(found, queries=queries, golds={**found.golds, "again": ("2",)})
+    pool = one(found, "multi", ["en", "zh"], "en", mode="rows")
+    assert Counter(contents(found, pool))[("2", "en")] == 2
+    assert (pool.golds >= 0).sum(axis=1).max() == 2
+    own = {found.queries[q].query_id: set(row) for q, row in zip(pool.queries, pool.golds, strict=True)}
+    assert not own["again"] & own["q2"]
+
+
+def test_xquad_has_240_documents_a_language_and_1190_in_rows(shared_data: Path) -> None:
+    found = load_collection(f"xquad:{shared_data / 'xquad'}")
+    for mode, documents in (("dedup", 480), ("rows", 2380)):
+        pool = one(found, "multi", ["en", "zh"], "zh", mode=mode)
+        assert (len(pool.documents), len(pool.queries)) == (documents, 1190)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"mode": "raw"}, "unknown document mode 'raw'"),
+        ({"limit": 0}, "must be at least 1"),
+    ],
+)
+def test_wrong_settings_are_told(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(IsoglotError, match=message):
+        PoolBuilder(collection(), **arguments)  # type: ignore[arg-type]
+
+
+def test_unknown_scenario_and_a_pool_that_answers_nothing_are_told() -> None:
+    with pytest.raises(IsoglotError, match="unknown scenario 'mixed'"):
+        PoolBuilder(collection()).build(["mixed"])
+    only = Collection(
+        "only", [Document("a", "en", "x"), Document("b", "de", "y")], [Query("q", "en", "z")], {"q": ("b",)}
+    )
+    with pytest.raises(IsoglotError, match="no query has a gold document in any of the pools"):
+        PoolBuilder(only).build(["mono-same"], [["en"]])

@@ -1,0 +1,124 @@
+"""Exact ranks against a plain sort, ties, blocks, shuffles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isoglot import IsoglotError
+from isoglot.ranks import Ranking, rank
+
+
+def problem(seed: int, queries: int = 7, documents: int = 40, duplicates: int = 0) -> tuple[np.ndarray, ...]:
+    """Random unit vectors, two golds a query, two languages; the last `duplicates` documents copy the first ones."""
+    generator = np.random.default_rng(seed)
+    vectors = generator.normal(size=(queries + documents, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    pool = vectors[queries:]
+    if duplicates:
+        pool[-duplicates:] = pool[:duplicates]
+    golds = np.array([generator.choice(documents, 2, replace=False) for _ in range(queries)])
+    languages = (np.arange(documents) >= documents // 2).astype(np.int64)
+    return vectors[:queries], pool, golds, languages, generator.permutation(documents)
+
+
+def reference(queries: np.ndarray, pool: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """(q, n) the documents in order: float64 scores of distinct vectors, then tie keys."""
+    distinct, copies = np.unique(pool, axis=0, return_inverse=True)
+    scores = (queries.astype(np.float64) @ distinct.T.astype(np.float64))[:, copies.ravel()]
+    return np.array([np.lexsort((keys, -row)) for row in scores])
+
+
+@pytest.mark.parametrize("duplicates", [0, 5])
+@pytest.mark.parametrize("block_bytes", [2**27, 4 * 64 * 7, 4 * 64])
+def test_ranks_and_top_agree_with_a_plain_sort(duplicates: int, block_bytes: int) -> None:
+    queries, pool, golds, languages, keys = problem(1, duplicates=duplicates)
+    found = rank(queries, pool, golds, languages=languages, tie_keys=keys, top_k=12, block_bytes=block_bytes)
+    order = reference(queries, pool, keys)
+    places = np.argsort(order, axis=1)
+    assert (found.gold_ranks == np.take_along_axis(places, golds, axis=1) + 1).all()
+    assert (found.top == order[:, :12]).all()
+    assert (np.diff(found.top_scores, axis=1) <= 0).all()
+    for row, worst in enumerate(found.gold_ranks.max(axis=1)):
+        above = [at for at in order[row, : worst - 1] if at not in golds[row]]
+        assert found.above[row].tolist() == np.bincount(languages[above], minlength=2).tolist()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10_000), st.integers(0, 10_000))
+def test_shuffling_the_documents_of_a_language_changes_nothing(seed: int, shuffle: int) -> None:
+    queries, pool, golds, languages, keys = problem(seed, duplicates=4)
+    generator = np.random.default_rng(shuffle)
+    half = len(pool) // 2
+    order = np.concatenate([generator.permutation(half), half + generator.permutation(half)])
+    place = np.argsort(order)
+    one = rank(queries, pool, golds, languages=languages, tie_keys=keys)
+    two = rank(queries, pool[order], place[golds], languages=languages, tie_keys=keys[order])
+    assert (one.gold_ranks == two.gold_ranks).all()
+    assert (one.above == two.above).all()
+    assert (one.top == order[two.top]).all()
+
+
+def test_identical_vectors_tie_wherever_they_stand_and_the_key_decides() -> None:
+    queries, pool, _, _, _ = problem(3, documents=2000)
+    copies = np.array([0, 700, 1300, 1999])
+    pool[copies] = pool[0]
+    keys = np.arange(2000)
+    keys[copies] = [1300, 0, 1999, 700]
+    found = rank(queries, pool, np.tile(copies, (len(queries), 1)), tie_keys=keys)
+    assert found.gold_tied.all()
+    assert (found.gold_ranks - found.gold_ranks.min(axis=1, keepdims=True) == [2, 0, 3, 1]).all()
+
+
+def test_ties_favour_no_language_over_many_keys() -> None:
+    pool = np.ones((2, 4), dtype=np.float32)
+    query, golds, languages = np.ones((1, 4), dtype=np.float32), np.array([[0, 1]]), np.array([0, 1])
+    generator = np.random.default_rng(0)
+    first = [
+        rank(query, pool, golds, languages=languages, tie_keys=generator.permutation(2)).gold_ranks[0, 0]
+        for _ in range(400)
+    ]
+    assert 1.4 < np.mean(first) < 1.6
+
+
+def test_a_missing_further_gold_has_rank_zero_and_is_not_tied() -> None:
+    queries, pool, golds, languages, keys = problem(4)
+    golds[2, 1] = -1
+    found = rank(queries, pool, golds, languages=languages, tie_keys=keys)
+    assert found.gold_ranks[2, 1] == 0
+    assert not found.gold_tied[2, 1]
+    assert found.above[2].sum() == found.gold_ranks[2, 0] - 1
+
+
+@given(st.integers(0, 1000), st.integers(0, 8))
+def test_golds_have_distinct_ranks_and_the_rest_above_the_worst_is_not_gold(seed: int, duplicates: int) -> None:
+    queries, pool, golds, languages, keys = problem(seed, duplicates=duplicates)
+    found: Ranking = rank(queries, pool, golds, languages=languages, tie_keys=keys)
+    assert (found.gold_ranks[:, 0] != found.gold_ranks[:, 1]).all()
+    assert (found.above.sum(axis=1) == found.gold_ranks.max(axis=1) - 2).all()
+
+
+def test_top_k_beyond_the_pool_is_the_whole_pool() -> None:
+    queries, pool, golds, _, keys = problem(5, documents=6)
+    assert rank(queries, pool, golds, tie_keys=keys, top_k=50).top.shape == (7, 6)
+
+
+def test_a_vector_that_is_not_finite_is_told() -> None:
+    queries, pool, golds, _, _ = problem(6)
+    pool[3, 2] = np.nan
+    with pytest.raises(IsoglotError, match="1 document vectors that are not finite"):
+        rank(queries, pool, golds)
+
+
+def test_an_empty_pool_is_told() -> None:
+    queries, pool, golds, _, _ = problem(7)
+    with pytest.raises(IsoglotError, match="the pool is empty"):
+        rank(queries, pool[:0], golds)
+
+
+def test_documents_that_are_not_grouped_by_language_are_refused() -> None:
+    queries, pool, golds, languages, _ = problem(8)
+    with pytest.raises(ValueError, match="grouped"):
+        rank(queries, pool, golds, languages=languages[::-1].copy())
