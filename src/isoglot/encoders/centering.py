@@ -61,7 +61,7 @@ class LanguageCentering(Module):  # type: ignore[misc]
         role = next((role for role in ROLES if task and role in task.replace("passage", "document")), None)
         texts = self._texts(features, count) if language is None or role is None else [""] * count
         roles = [role or self._role(text) for text in texts]
-        tags = [language] * count if language else detect(map(self._without_prompt, texts))
+        tags = [language] * count if language else detect(map(self._without_prompt, texts), self._supported)
         features["sentence_embedding"] = self.center(features["sentence_embedding"], tags, roles)
         return features
 

@@ -1,0 +1,108 @@
+"""Files and folders are whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from isoglot import IsoglotError, files
+from isoglot.files import cached_folder, new_folder, write_text
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_written_file_has_the_usual_mode_and_replaces_the_old_one(tmp_path: Path) -> None:
+    write_text(tmp_path / "sub" / "a.txt", "eins")
+    write_text(tmp_path / "sub" / "a.txt", "zwei ä")
+    assert (tmp_path / "sub" / "a.txt").read_bytes() == "zwei ä".encode()
+    assert names(tmp_path / "sub") == ["a.txt"]
+    mask = os.umask(0)
+    os.umask(mask)
+    assert (tmp_path / "sub" / "a.txt").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_a_full_disk_keeps_the_old_file_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_text(tmp_path / "a.txt", "old")
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(IsoglotError, match=r"a.txt: cannot write: the disk is full"):
+        write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(IsoglotError, match="cannot write"):
+        write_text(tmp_path / "file" / "a.txt", "x")
+    with pytest.raises(IsoglotError, match="cannot write"), new_folder(tmp_path / "file" / "sub"):
+        pass
+
+
+def interrupted(target: Path) -> None:
+    with new_folder(target) as folder:
+        (folder / "a").write_text("1")
+        raise KeyboardInterrupt
+
+
+def test_a_folder_appears_when_it_is_complete_and_not_after_a_failure(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "out") as folder:
+        (folder / "a").write_text("1")
+        assert not (tmp_path / "out").exists()
+    assert names(tmp_path) == ["out"]
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(tmp_path / "other")
+    assert names(tmp_path) == ["out"]
+
+
+def test_an_old_folder_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("")
+    with pytest.raises(IsoglotError, match="exists already"), new_folder(tmp_path / "out"):
+        pass
+    with pytest.raises(ValueError, match="broken"), new_folder(tmp_path / "out", replace=True):
+        raise ValueError("broken")
+    assert names(tmp_path / "out") == ["old"]
+    with new_folder(tmp_path / "out", replace=True) as folder:
+        (folder / "new").write_text("")
+    assert names(tmp_path / "out") == ["new"]
+    assert names(tmp_path) == ["out"]
+
+
+def build_slowly(target: Path, log: Path) -> None:
+    def build(folder: Path) -> None:
+        with log.open("a") as file:
+            file.write("built\n")
+        time.sleep(0.5)
+        (folder / "a").write_text("x")
+
+    cached_folder(target, build)
+
+
+def test_two_processes_build_a_cached_folder_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=build_slowly, args=(tmp_path / "c", tmp_path / "log")) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert (tmp_path / "log").read_text() == "built\n"
+    assert names(tmp_path / "c") == ["a"]
+
+
+def test_the_cache_is_where_the_variable_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISOGLOT_CACHE", "~/somewhere")
+    assert files.cache_dir() == Path.home() / "somewhere"
+    monkeypatch.delenv("ISOGLOT_CACHE")
+    assert files.cache_dir().name == "isoglot"

@@ -1,0 +1,202 @@
+"""Collections from every source, and every fault of a file with its place."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isoglot import IsoglotError, load_collection
+
+CORPUS = [
+    {"_id": "d1", "text": "hello", "lang": "en", "content_id": "a"},
+    {"_id": "d2", "text": "你好", "metadata": {"lang": "zho_Hans", "content_id": "a"}},
+    {"_id": "d3", "title": "<b>Bold</b>", "text": "other", "lang": "en"},
+]
+QUERIES = [
+    {"_id": "q1", "text": "hi?", "lang": "en", "query_id": "q"},
+    {"_id": "q2", "text": "嗨？", "lang": "zh", "query_id": "q"},
+    {"_id": "q3", "text": "unjudged?", "lang": "en"},
+]
+QRELS = "query-id\tcorpus-id\tscore\nq1\td1\t1\nq1\td3\t0\n"
+
+
+def write(folder: Path, corpus: Any = CORPUS, queries: Any = QUERIES, **qrels: str) -> str:
+    """A BEIR folder; what is bytes is written as it is."""
+    (folder / "qrels").mkdir(parents=True, exist_ok=True)
+    for name, rows in (("corpus", corpus), ("queries", queries)):
+        data = rows if isinstance(rows, bytes) else "".join(json.dumps(row) + "\n" for row in rows).encode()
+        (folder / f"{name}.jsonl").write_bytes(data)
+    for split, text in (qrels or {"test": QRELS}).items():
+        (folder / "qrels" / f"{split}.tsv").write_bytes(text.encode())
+    return f"folder:{folder}"
+
+
+def test_a_folder_in_the_beir_layout(tmp_path: Path) -> None:
+    found = load_collection(write(tmp_path / "mine"))
+    assert found.name == "mine"
+    assert [(d.content_id, d.language, d.text) for d in found.documents] == [
+        ("a", "en", "hello"),
+        ("a", "zh", "你好"),
+        ("d3", "en", "<b>Bold</b> other"),
+    ]
+    assert [(q.query_id, q.language) for q in found.queries] == [("q", "en"), ("q", "zh")]
+    assert found.golds == {"q": ("a",)}
+    assert found.named("zh") == "zho_Hans"
+
+
+def test_byte_order_mark_windows_line_ends_and_blank_lines_are_fine(tmp_path: Path) -> None:
+    corpus = b"\xef\xbb\xbf" + b"\r\n\r\n".join(json.dumps(row).encode() for row in CORPUS)
+    found = load_collection(write(tmp_path, corpus, test=QRELS.replace("\n", "\r\n")))
+    assert len(found.documents) == 3
+    assert found.golds == {"q": ("a",)}
+
+
+def test_the_split_names_the_qrels(tmp_path: Path) -> None:
+    spec = write(tmp_path, train="q1\td3\t1\n", test=QRELS)
+    assert load_collection(spec).golds == {"q": ("a",)}
+    assert load_collection(f"{spec}@train").golds == {"q": ("d3",)}
+    with pytest.raises(IsoglotError, match=r"has no dev.tsv; name one of @test, @train"):
+        load_collection(f"{spec}@dev")
+
+
+def test_several_qrels_without_test_ask_for_a_split_and_a_single_one_is_taken(tmp_path: Path) -> None:
+    assert load_collection(write(tmp_path / "one", dev=QRELS)).golds == {"q": ("a",)}
+    with pytest.raises(IsoglotError, match="name one of @dev, @train"):
+        load_collection(write(tmp_path / "two", dev=QRELS, train=QRELS))
+
+
+def row(**fields: Any) -> list[dict[str, Any]]:
+    return [*CORPUS, {"_id": "d4", "text": "x", "lang": "en", **fields}]
+
+
+FAULTS = [
+    ("corpus", b'{"_id": "d1", "text": \n', r"corpus.jsonl:1: malformed JSON"),
+    (
+        "corpus",
+        b'{"_id": "d1", "text": "a", "lang": "en"}\n["d2"]\n',
+        r"corpus.jsonl:2: expected a JSON object, found list",
+    ),
+    (
+        "corpus",
+        b'{"_id": "d1", "text": "caf\xe9", "lang": "fr"}\n',
+        r"corpus.jsonl:1: byte 27 of the line is not UTF-8",
+    ),
+    ("corpus", '{"_id": "d1"}'.encode("utf-16"), r"corpus.jsonl:1: byte 1 of the line is not UTF-8"),
+    ("corpus", b"", r"corpus.jsonl: has no documents"),
+    ("corpus", row(text=" "), r"corpus.jsonl:4: field 'text' is empty"),
+    ("corpus", row(text=None), r"corpus.jsonl:4: field 'text' is NoneType, not text"),
+    ("corpus", [*CORPUS, {"_id": "d4", "lang": "en"}], r"corpus.jsonl:4: field 'text' is missing"),
+    ("corpus", row(title=["x"]), r"corpus.jsonl:4: field 'title' is list, not text"),
+    ("corpus", row(lang="klingon"), r"corpus.jsonl:4: unknown language 'klingon'"),
+    ("corpus", row(lang=None), r"corpus.jsonl:4: field 'lang' is missing, here and in 'metadata'"),
+    ("corpus", row(_id="d1"), r"corpus.jsonl:4: duplicate _id 'd1'"),
+    ("corpus", row(_id=""), r"corpus.jsonl:4: field '_id' is missing or no text"),
+    ("corpus", row(content_id="a"), r"corpus.jsonl:4: content_id 'a' occurs twice in en"),
+    ("queries", b"", r"queries.jsonl: has no queries"),
+    ("queries", [*QUERIES, QUERIES[0]], r"queries.jsonl:4: duplicate _id 'q1'"),
+    ("queries", [*QUERIES, {**QUERIES[0], "_id": "q4"}], r"queries.jsonl:4: query_id 'q' occurs twice in en"),
+    ("queries", [{"_id": "q1", "lang": "en"}], r"queries.jsonl:1: field 'text' is missing"),
+]
+
+
+@pytest.mark.parametrize(("file", "content", "message"), FAULTS)
+def test_a_fault_is_told_with_file_line_and_field(tmp_path: Path, file: str, content: Any, message: str) -> None:
+    with pytest.raises(IsoglotError, match=message) as error:
+        load_collection(write(tmp_path, **{file: content}))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("qrels", "message"),
+    [
+        ("q1\tnope\t1\n", r"test.tsv:1: document 'nope' is not in corpus.jsonl"),
+        (QRELS + "q9\td1\t1\n", r"test.tsv:4: query 'q9' is not in queries.jsonl"),
+        (QRELS + "q1 d1 1\n", r"test.tsv:4: expected query-id, corpus-id and a number, separated by tabs"),
+        (QRELS + "q1\td1\tyes\n", r"test.tsv:4: expected"),
+        ("q1\td1\t0\n", r"no query has a relevant document"),
+        ("", r"no query has a relevant document"),
+    ],
+)
+def test_a_wrong_judgement_is_told(tmp_path: Path, qrels: str, message: str) -> None:
+    with pytest.raises(IsoglotError, match=message):
+        load_collection(write(tmp_path, test=qrels))
+
+
+def test_missing_files_and_folders_are_told(tmp_path: Path) -> None:
+    spec = write(tmp_path / "c")
+    (tmp_path / "c" / "qrels" / "test.tsv").unlink()
+    with pytest.raises(IsoglotError, match=r"has no qrels/\*.tsv"):
+        load_collection(spec)
+    (tmp_path / "c" / "queries.jsonl").unlink()
+    with pytest.raises(IsoglotError, match=r"queries.jsonl: no such file"):
+        load_collection(spec)
+    for wrong, message in (
+        ("folder", "name the folder"),
+        (f"folder:{tmp_path}/nope", "no such folder"),
+        ("nope", "unknown source 'nope'; known are mini, xquad, belebele, folder"),
+        (str(tmp_path), "for a folder write folder:"),
+        ("mini@dev", "mini has no split 'dev'"),
+        (f"mini:{tmp_path}", "takes no folder"),
+        (f"xquad:{tmp_path}", "has no file named xquad.XX.json"),
+        (f"belebele:{tmp_path}", "has no file named xxx_Xxxx.jsonl"),
+        (f"xquad:{tmp_path}@test", "xquad has no split"),
+    ):
+        with pytest.raises(IsoglotError, match=message):
+            load_collection(wrong)
+
+
+def squad(context: str = "c", question_id: str = "1") -> dict[str, Any]:
+    return {"data": [{"paragraphs": [{"context": context, "qas": [{"id": question_id, "question": "?"}]}]}]}
+
+
+def test_xquad_faults_are_told(tmp_path: Path) -> None:
+    (tmp_path / "xquad.en.json").write_text(json.dumps(squad()))
+    two = squad()
+    two["data"][0]["paragraphs"].insert(0, {"context": "other", "qas": [{"id": "2", "question": "?"}]})
+    (tmp_path / "xquad.de.json").write_text(json.dumps(two))
+    with pytest.raises(IsoglotError, match="question 1 in en belongs to paragraph p000, in another language to p001"):
+        load_collection(f"xquad:{tmp_path}")
+    for broken, message in (
+        ('{"data": [{}]}', "xquad.de.json: not in SQuAD form: field 'paragraphs' is missing"),
+        ("[1, 2]", "xquad.de.json: not in SQuAD form"),
+        ('{"data": [', "xquad.de.json: malformed JSON"),
+    ):
+        (tmp_path / "xquad.de.json").write_text(broken)
+        with pytest.raises(IsoglotError, match=message):
+            load_collection(f"xquad:{tmp_path}")
+
+
+def test_belebele_faults_are_told(tmp_path: Path) -> None:
+    line = {"link": "l", "question_number": 1, "flores_passage": "p", "question": "?"}
+    file = tmp_path / "eng_Latn.jsonl"
+    file.write_text(json.dumps(line) + "\n" + json.dumps({**line, "flores_passage": "other"}) + "\n")
+    with pytest.raises(IsoglotError, match=r"eng_Latn.jsonl:2: another passage than before for the link l"):
+        load_collection(f"belebele:{tmp_path}")
+    file.write_text(json.dumps({**line, "question": ""}) + "\n")
+    with pytest.raises(IsoglotError, match=r"eng_Latn.jsonl:1: field 'question' is empty"):
+        load_collection(f"belebele:{tmp_path}")
+
+
+@pytest.mark.parametrize(("name", "documents", "queries"), [("xquad", 240, 1190), ("belebele", 488, 900)])
+def test_the_real_collections_are_whole(shared_data: Path, name: str, documents: int, queries: int) -> None:
+    found = load_collection(f"{name}:{shared_data / name}")
+    assert len(found.languages) == 12
+    for language in found.languages:
+        assert sum(d.language == language for d in found.documents) == documents
+        assert sum(q.language == language for q in found.queries) == queries
+    assert found.named("zh") == {"xquad": "zh", "belebele": "zho_Hans"}[name]
+
+
+@pytest.mark.parametrize("name", ["xquad", "belebele"])
+def test_without_the_hub_and_without_a_folder_one_line_says_so(name: str, tmp_path: Path) -> None:
+    code = f"import isoglot\ntry: isoglot.load_collection({name!r})\nexcept isoglot.IsoglotError as e: print(e)"
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert f"use {name}:DIR" in done.stdout
+    assert done.stdout.count("\n") == 1
