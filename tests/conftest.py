@@ -25,7 +25,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     characters = "abcdefghijklmnopqrstuvwxyzäöüßñéабвгдежзийклмнопрстуфхцчшщъыьэюя0123456789 .,:?"
@@ -34,6 +34,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         models.WordLevel({token: at for at, token in enumerate([*special, *characters])}, unk_token="<unk>")
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    tokenizer.decoder = decoders.Fuse()
     tokenizer.post_processor = processors.TemplateProcessing("<s> $A </s>", special_tokens=[("<s>", 2), ("</s>", 3)])
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

@@ -190,9 +190,8 @@ def train(
     model.max_seq_length = min(options.max_length, usual_length or options.max_length)
     sampler = ContentBatchSampler(content_ids, options.batch_size, seed)
     watch = _Watch(show_progress)
-    model.model_card_data.generate_widget_examples = False  # isoglot writes its own model card
     with tempfile.TemporaryDirectory() as folder:
-        trainer = SentenceTransformerTrainer(
+        trainer = _Trainer(
             model,
             SentenceTransformerTrainingArguments(
                 folder,
@@ -208,6 +207,7 @@ def train(
                 report_to="none",
                 save_strategy="no",
                 logging_steps=1,
+                logging_nan_inf_filter=False,
                 disable_tqdm=True,
                 dataloader_pin_memory=False,
             ),
@@ -223,6 +223,17 @@ def train(
     model.requires_grad_(True)
     model.eval()
     return watch.losses
+
+
+class _NoCard(TrainerCallback):  # type: ignore[misc]
+    def __init__(self, *args: Any) -> None:
+        super().__init__()
+
+
+class _Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
+    """Without the model card of sentence-transformers, for which it shows a bar: isoglot writes its own."""
+
+    model_card_callback_class = _NoCard
 
 
 class _Watch(TrainerCallback):  # type: ignore[misc]

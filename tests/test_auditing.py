@@ -1,0 +1,137 @@
+"""Audits: what they hold, that shuffling changes nothing, and their way to disk and back."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import isoglot
+from isoglot import Audit, Collection, IsoglotError
+
+
+@pytest.fixture(scope="module")
+def audit(tiny_model: Path, small_collection: Collection) -> Audit:
+    return isoglot.audit(str(tiny_model), small_collection)
+
+
+def test_audit_json_has_the_schema(audit: Audit) -> None:
+    body = json.loads(audit.to_json())
+    assert body["schema"] == "isoglot.audit/1"
+    assert {"isoglot", "seed", "environment"} <= set(body)
+    assert {"name", "fingerprint", "dimension", "max_length", "prompts"} <= set(body["model"])
+    assert {"name", "fingerprint", "languages"} <= set(body["collection"])
+    first = body["scenarios"][0]
+    expected = {"scenario", "pool_languages", "query_language", "documents_mode", "documents", "queries", "measures"}
+    assert expected | {"by_language"} == set(first)
+    assert set(first["measures"]["max_r"]) == {"mean", "low", "high"}
+    assert set(first["by_language"]) == {"en", "de"}
+
+
+def test_every_scenario_of_every_pair_is_there_once(audit: Audit) -> None:
+    cells = [result.cell for result in audit.scenarios]
+    assert len(cells) == len(set(cells)) == 2 * (2 + 2 + 2 + 2) - 1
+    assert audit.find("multi", ["en", "ru"], "ru").documents == 12
+    assert audit.find("control", ["en", "ru"], "en").documents == 6
+    with pytest.raises(KeyError, match="no result for"):
+        audit.find("multi", ["en", "ja"], "ja")
+
+
+def test_means_lie_in_their_intervals_and_shares_add_up(audit: Audit) -> None:
+    for result in audit.scenarios:
+        for interval in result.measures.values():
+            assert np.isnan(interval.mean) or interval.low <= interval.mean <= interval.high
+        shares = result.by_language.values()
+        assert sum(found.top_share.mean for found in shares) == pytest.approx(100)
+        assert sum(found.pool_share for found in shares) == pytest.approx(100)
+        assert sum(found.documents for found in shares) == result.documents
+
+
+def test_what_a_measure_says_nothing_about_is_null(audit: Audit) -> None:
+    mono = next(s for s in json.loads(audit.to_json())["scenarios"] if s["scenario"] == "mono-same")
+    assert mono["measures"]["lpr"] == {"mean": None, "low": None, "high": None}
+
+
+def test_languages_are_called_as_the_user_called_them(tiny_model: Path, small_collection: Collection) -> None:
+    found = isoglot.audit(
+        str(tiny_model),
+        small_collection,
+        pools=[["eng_Latn", "rus_Cyrl"]],
+        query_languages=["de-DE"],
+        scenarios=["multi"],
+    )
+    (result,) = found.scenarios
+    assert result.pool_languages == ("eng_Latn", "rus_Cyrl")
+    assert result.query_language == "de-DE"
+    assert set(result.by_language) == {"eng_Latn", "rus_Cyrl"}
+
+
+def test_three_languages_no_english_rows_and_a_limit(tiny_model: Path, small_collection: Collection) -> None:
+    three = isoglot.audit(str(tiny_model), small_collection, pools=[["de", "en", "ru"]], scenarios=["multi"])
+    assert [result.documents for result in three.scenarios] == [18, 18, 18]
+    other = isoglot.audit(str(tiny_model), small_collection, pools=[["de", "ru"]], documents="rows", limit=2)
+    assert {result.queries for result in other.scenarios} == {2}
+    assert {result.documents_mode for result in other.scenarios} == {"rows"}
+
+
+def test_shuffling_the_collection_changes_nothing(audit: Audit, tiny_model: Path, small_collection: Collection) -> None:
+    documents, queries = list(small_collection.documents), list(small_collection.queries)
+    random.Random(3).shuffle(documents)
+    random.Random(4).shuffle(queries)
+    shuffled = replace(small_collection, documents=documents, queries=queries)
+    assert isoglot.audit(str(tiny_model), shuffled).to_json() == audit.to_json()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pools": [["en", "ja"]]}, "no text in 'ja'"),
+        ({"pools": [["en", "xx"]]}, "unknown language 'xx'"),
+        ({"measures": ["mrr"]}, "unknown measure 'mrr'"),
+        ({"scenarios": ["all"]}, "unknown scenario 'all'"),
+        ({"documents": "raw"}, "unknown document mode 'raw'"),
+        ({"limit": -1}, "must be at least 1"),
+    ],
+)
+def test_wrong_settings_are_told_before_the_model_is_loaded(
+    small_collection: Collection, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(IsoglotError, match=message):
+        isoglot.audit("./no-model-here", small_collection, **options)  # type: ignore[arg-type]
+
+
+def test_an_audit_comes_back_from_disk_with_its_ranks(audit: Audit, tmp_path: Path) -> None:
+    audit.save(tmp_path / "a")
+    found = Audit.load(tmp_path / "a")
+    assert found.to_json() == audit.to_json()
+    for ours, theirs in zip(audit.scenarios, found.scenarios, strict=True):
+        assert ours.judged is not None
+        assert theirs.judged is not None
+        assert (ours.judged.ranks == theirs.judged.ranks).all()
+        assert ours.judged.query_language == theirs.judged.query_language
+        assert ours.query_ids == theirs.query_ids
+
+
+def test_damaged_audits_are_told(audit: Audit, tmp_path: Path) -> None:
+    with pytest.raises(IsoglotError, match="cannot read: No such file"):
+        Audit.load(tmp_path)
+    audit.save(tmp_path)
+    whole = (tmp_path / "audit.json").read_text()
+    for text, message in (
+        (whole[:500], "is not an audit that isoglot wrote"),
+        ("{}", "is not an audit that isoglot wrote"),
+        ("[]", "is not an audit that isoglot wrote"),
+        (whole.replace("isoglot.audit/1", "isoglot.audit/9"), "has the schema 'isoglot.audit/9'"),
+    ):
+        (tmp_path / "audit.json").write_text(text)
+        with pytest.raises(IsoglotError, match=message) as error:
+            Audit.load(tmp_path)
+        assert "\n" not in str(error.value)
+    (tmp_path / "audit.json").write_text(whole)
+    (tmp_path / "ranks.npz").write_bytes((tmp_path / "ranks.npz").read_bytes()[:200])
+    with pytest.raises(IsoglotError, match=r"ranks.npz: is damaged"):
+        Audit.load(tmp_path)

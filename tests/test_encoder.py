@@ -1,0 +1,181 @@
+"""Encoding with a real, tiny model: order, cache, fingerprint, faults."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import isoglot
+from isoglot import Collection, IsoglotError
+from isoglot.encoders import sentence_transformer as module
+from isoglot.encoders.sentence_transformer import Encoder, load_encoder, load_model
+
+TEXTS = ["the old piano", "снег", "der brief", "the old piano", "x" * 300]
+
+
+def load(model: Path) -> Encoder:
+    return load_encoder(str(model), device="cpu")
+
+
+def encode(encoder: Encoder, texts: list[str] = TEXTS, role: str = "document") -> np.ndarray:
+    return encoder.encode(texts, role, ["en"] * len(texts))
+
+
+@contextmanager
+def counted(encoder: Encoder, limit: float = float("inf")) -> Iterator[list[int]]:
+    """How many texts pass through the model; KeyboardInterrupt after `limit`."""
+    counts: list[int] = []
+
+    def count(part: torch.nn.Module, arguments: tuple[dict[str, torch.Tensor]]) -> None:
+        if sum(counts) >= limit:
+            raise KeyboardInterrupt
+        counts.append(len(arguments[0]["input_ids"]))
+
+    handle = encoder.model[0].register_forward_pre_hook(count)
+    yield counts
+    handle.remove()
+
+
+def test_vectors_are_unit_float32_in_the_order_of_the_texts(tiny_model: Path, own_cache: Path) -> None:
+    vectors = encode(load(tiny_model))
+    assert vectors.dtype == np.float32
+    assert vectors.flags.c_contiguous
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(5), abs=1e-5)
+    assert (vectors[0] == vectors[3]).all()
+    plain = load_model(str(tiny_model), device="cpu").encode(TEXTS, prompt="d: ", normalize_embeddings=True)
+    assert vectors == pytest.approx(plain, abs=1e-5)
+
+
+def test_no_texts_give_no_vectors(tiny_model: Path, own_cache: Path) -> None:
+    assert encode(load(tiny_model), []).shape == (0, 32)
+
+
+def test_identical_texts_are_encoded_once_and_known_ones_not_again(tiny_model: Path, own_cache: Path) -> None:
+    encoder = load(tiny_model)
+    with counted(encoder) as counts:
+        first = encode(encoder)
+        assert sum(counts) == 4
+        assert (encode(encoder, [*TEXTS, "new"])[:5] == first).all()
+        assert sum(counts) == 5
+    again = load(tiny_model)
+    with counted(again) as counts:
+        assert (encode(again) == first).all()
+        assert not counts
+
+
+def shorter(encoder: Encoder) -> None:
+    encoder.model.max_seq_length = 8
+    encoder.max_length = 8
+
+
+def other_prompt(encoder: Encoder) -> None:
+    encoder.prompts["document"] = encoder.prompts["query"]
+
+
+def other_weight(encoder: Encoder) -> None:
+    with torch.no_grad():
+        next(iter(encoder.model.parameters()))[0, 0] += 1
+
+
+@pytest.mark.parametrize("change", [shorter, other_prompt, other_weight])
+def test_another_length_prompt_or_weight_is_encoded_anew(
+    tiny_model: Path, own_cache: Path, change: Callable[[Encoder], None]
+) -> None:
+    encode(load(tiny_model))
+    encoder = load(tiny_model)
+    change(encoder)
+    with counted(encoder) as counts:
+        encode(encoder)
+        assert sum(counts) == 4
+
+
+def test_query_and_document_of_one_text_differ(tiny_model: Path, own_cache: Path) -> None:
+    encoder = load(tiny_model)
+    assert not (encode(encoder, role="query") == encode(encoder)).all()
+
+
+def test_the_fingerprint_knows_the_model_not_its_folder_or_what_it_did(
+    tiny_model: Path, own_cache: Path, tmp_path: Path
+) -> None:
+    encoder = load(tiny_model)
+    encode(encoder)
+    encoder.model.save_pretrained(str(tmp_path / "copy"), create_model_card=False)
+    assert load(tmp_path / "copy").fingerprint == encoder.fingerprint == load(tiny_model).fingerprint
+    changed = load(tiny_model)
+    other_weight(changed)
+    assert changed.fingerprint != encoder.fingerprint
+
+
+def test_a_centered_model_uses_the_vectors_of_its_base(
+    tiny_model: Path, small_collection: Collection, own_cache: Path
+) -> None:
+    centered = load(isoglot.align(str(tiny_model), "center", small_collection, own_cache / "center"))
+    texts = [document.text for document in small_collection.documents]
+    with counted(centered) as counts:
+        assert not (encode(centered, texts) == encode(load(tiny_model), texts)).all()
+        assert not counts
+    assert centered.uses_language
+    assert centered.fingerprint != load(tiny_model).fingerprint
+
+
+def test_what_was_encoded_before_an_interruption_is_kept(
+    tiny_model: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GROUP_SIZE", 32)
+    texts = [f"text {number:03}" for number in range(100)]
+    encoder = load(tiny_model)
+    with counted(encoder, limit=64), pytest.raises(KeyboardInterrupt):
+        encode(encoder, texts)
+    encoder = load(tiny_model)
+    with counted(encoder) as counts:
+        encode(encoder, texts)
+        assert sum(counts) == 36
+
+
+def test_a_model_that_gives_no_numbers_is_told_with_a_text(tiny_model: Path, own_cache: Path) -> None:
+    encoder = load(tiny_model)
+    with torch.no_grad():
+        next(iter(encoder.model.parameters())).fill_(float("nan"))
+    with pytest.raises(IsoglotError, match=r"vectors that are zero or not finite, e.g. for the document") as error:
+        encode(encoder)
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_no_model_is_told(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name, message in (
+        (str(tmp_path / "nope"), "no such model folder"),
+        ("./nope", "no such model folder"),
+        (str(tmp_path / "empty"), "is not a model folder that sentence-transformers can load"),
+    ):
+        with pytest.raises(IsoglotError, match=message) as error:
+            load_encoder(name)
+        assert "\n" not in str(error.value)
+
+
+def test_a_device_that_is_not_there_is_told(tiny_model: Path) -> None:
+    for device in ("cuda:99", "nonsense"):
+        with pytest.raises(IsoglotError, match=f"device '{device}' cannot be used here"):
+            load_encoder(str(tiny_model), device=device)
+
+
+def test_a_hub_model_without_the_hub_is_told_in_one_line(tmp_path: Path) -> None:
+    code = "from isoglot.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "audit", "nobody/nothing", "--data", "mini@test"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)},
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "neither embedded, a folder here, nor in the hub's cache" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,106 @@
+"""Losses against float64 references, their gradients by finite differences."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isoglot.alignment.jsd_nce import Options, objective
+from isoglot.alignment.losses import info_nce, root_jsd
+
+
+def vectors(seed: int, count: int = 4, size: int = 6, scale: float = 1.0) -> np.ndarray:
+    return scale * np.random.default_rng(seed).normal(size=(count, size))
+
+
+def softmax(z: np.ndarray) -> np.ndarray:
+    powers = np.exp(z - z.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def reference_root_jsd(a: np.ndarray, b: np.ndarray, temperature: float, eps: float) -> float:
+    p, q = softmax(a / temperature), softmax(b / temperature)
+    m = (p + q) / 2
+    divergence = 0.5 * (p * np.log(p / m)).sum(axis=1) + 0.5 * (q * np.log(q / m)).sum(axis=1)
+    return float(np.sqrt(divergence + eps).mean())
+
+
+def reference_info_nce(a: np.ndarray, b: np.ndarray, temperature: float) -> float:
+    unit_a, unit_b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
+    return float(-np.log(np.diag(softmax(unit_a @ unit_b.T / temperature))).mean())
+
+
+@given(st.integers(0, 500), st.floats(0.3, 3.0), st.sampled_from([1e-12, 1e-8, 1e-3]))
+def test_root_jsd_agrees_with_a_float64_reference(seed: int, temperature: float, eps: float) -> None:
+    a, b = vectors(seed), vectors(seed + 1)
+    found = root_jsd(torch.tensor(a), torch.tensor(b), temperature=temperature, eps=eps)
+    assert float(found) == pytest.approx(reference_root_jsd(a, b, temperature, eps), rel=1e-9)
+    assert float(root_jsd(torch.tensor(b), torch.tensor(a), temperature=temperature, eps=eps)) == pytest.approx(
+        float(found), rel=1e-9
+    )
+    assert math.sqrt(eps) - 1e-12 <= float(found) <= math.sqrt(math.log(2) + eps) + 1e-12
+
+
+@given(st.integers(0, 500), st.floats(0.02, 1.0))
+def test_info_nce_agrees_with_a_float64_reference(seed: int, temperature: float) -> None:
+    a, b = vectors(seed), vectors(seed + 1)
+    found = info_nce(torch.tensor(a), torch.tensor(b), temperature=temperature)
+    assert float(found) == pytest.approx(reference_info_nce(a, b, temperature), rel=1e-8, abs=1e-12)
+
+
+@pytest.mark.parametrize("temperature", [0.05, 1.0])
+def test_gradients_agree_with_finite_differences(temperature: float) -> None:
+    a, b = (torch.tensor(vectors(seed, scale=0.2), requires_grad=True) for seed in (1, 2))
+    assert torch.autograd.gradcheck(lambda x, y: root_jsd(x, y, temperature=temperature, eps=1e-6), (a, b))
+    assert torch.autograd.gradcheck(lambda x, y: info_nce(x, y, temperature=0.5), (a, b))
+
+
+def test_where_both_agree_the_root_is_sqrt_eps_and_its_gradient_finite() -> None:
+    same = torch.tensor(vectors(3), requires_grad=True)
+    found = root_jsd(same, same.detach().clone(), eps=1e-8)
+    found.backward()
+    assert float(found.detach()) == pytest.approx(1e-4, rel=1e-6)
+    assert same.grad is not None
+    assert torch.isfinite(same.grad).all()
+
+
+def test_extreme_values_stay_finite_in_float32() -> None:
+    a = torch.tensor([[1e4, 0.0, -1e4], [0.0, 0.0, 0.0]], requires_grad=True)
+    b = torch.tensor([[-1e4, 0.0, 1e4], [0.0, 0.0, 0.0]])
+    found = root_jsd(a, b)
+    found.backward()
+    assert float(found.detach()) == pytest.approx((math.sqrt(math.log(2)) + 1e-4) / 2, rel=1e-4)
+    assert a.grad is not None
+    assert torch.isfinite(a.grad).all()
+
+
+def test_info_nce_ignores_length_and_order_and_is_log_n_for_equal_rows() -> None:
+    a, b = torch.tensor(vectors(4)), torch.tensor(vectors(5))
+    base = float(info_nce(a, b))
+    assert float(info_nce(7 * a, 0.1 * b)) == pytest.approx(base, rel=1e-9)
+    order = torch.tensor([2, 0, 3, 1])
+    assert float(info_nce(a[order], b[order])) == pytest.approx(base, rel=1e-9)
+    assert float(info_nce(a[:1].repeat(4, 1), a[:1].repeat(4, 1))) == pytest.approx(math.log(4), rel=1e-9)
+
+
+def test_on_unit_vectors_the_root_is_nearly_a_distance() -> None:
+    generator = np.random.default_rng(0)
+    a = generator.normal(size=(8, 768))
+    b = a + 0.5 * generator.normal(size=a.shape)
+    a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
+    difference = a - b
+    near = np.linalg.norm(difference - difference.mean(axis=1, keepdims=True), axis=1) / math.sqrt(8 * 768)
+    assert float(root_jsd(torch.tensor(a), torch.tensor(b), eps=1e-16)) == pytest.approx(near.mean(), rel=0.02)
+
+
+def test_the_objective_is_the_weighted_sum_with_the_translation_as_anchor() -> None:
+    query, document, translation = (torch.tensor(vectors(seed)) for seed in (6, 7, 8))
+    options = Options(jsd_weight=0.5, nce_weight=2.0, temperature=0.1, softmax_temperature=0.7, eps=1e-6)
+    expected = 0.5 * reference_root_jsd(document.numpy(), translation.numpy(), 0.7, 1e-6)
+    expected += 2.0 * reference_info_nce(translation.numpy(), query.numpy(), 0.1)
+    assert float(objective(query, document, translation, options)) == pytest.approx(expected, rel=1e-9)
