@@ -1,0 +1,131 @@
+"""The commands as a user types them, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.test_sources import CORPUS, QUERIES, write
+
+
+def isoglot(*arguments: str | Path, cache: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
+    if cache is not None:
+        environment["ISOGLOT_CACHE"] = str(cache)
+    return subprocess.run(
+        [sys.executable, "-c", "from isoglot.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A BEIR folder in English and Chinese spelled in two ways."""
+    return write(tmp_path_factory.mktemp("data") / "mine", CORPUS, QUERIES)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def test_neither_import_nor_help_load_anything_heavy() -> None:
+    code = (
+        "import sys, isoglot\nfrom isoglot.cli import main\nsys.argv = ['isoglot', '--help']\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print([m for m in ('torch', 'pandas', 'numpy', 'transformers') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", ["audit", "align", "compare", "sources", "models", "doctor"])
+def test_every_command_has_help(command: str) -> None:
+    done = isoglot(command, "--help")
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+
+
+def test_audit_writes_its_files_again_and_refuses_anothers_folder(
+    tiny_model: Path, data: str, cache: Path, tmp_path: Path
+) -> None:
+    command = ("audit", tiny_model, "--data", data, "--pool", "en,zho_Hans", "-o", tmp_path / "out")
+    done = isoglot(*command, "--runs", cache=cache)
+    assert done.returncode == 0, done.stderr
+    assert "English questions among 3 documents in en+zho_Hans" in done.stdout
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"audit.json", "audit.md", "ranks.npz", "runs"}
+    assert (tmp_path / "out" / "runs" / "multi.en+zho_Hans.en.run").is_file()
+    assert isoglot(*command, cache=cache).returncode == 0
+    refused = isoglot(*command, "--limit", "1", cache=cache)
+    assert refused.returncode == 2
+    assert "holds another audit" in refused.stderr
+    assert isoglot(*command, "--limit", "1", "--force", cache=cache).returncode == 0
+
+
+def test_json_is_alone_on_standard_output(tiny_model: Path, data: str, cache: Path, tmp_path: Path) -> None:
+    done = isoglot("audit", tiny_model, "--data", data, "--json", cache=cache)
+    assert json.loads(done.stdout)["schema"] == "isoglot.audit/1"
+    for command in ("sources", "models"):
+        assert json.loads(isoglot(command, "--json").stdout)
+
+
+def test_align_audit_and_compare(tiny_model: Path, cache: Path, tmp_path: Path) -> None:
+    aligned, training = tmp_path / "aligned", ("--method", "jsd-nce", "--epochs", "0.1", "--batch-size", "4")
+    done = isoglot(
+        "align", tiny_model, *training, "--data", "mini@train", "--languages", "en,de", "-o", aligned, cache=cache
+    )
+    assert done.returncode == 0, done.stderr
+    pool = ("--data", "mini@test", "--pool", "en,de", "--scenarios", "multi,mono-same")
+    assert isoglot("audit", tiny_model, *pool, "-o", tmp_path / "before", cache=cache).returncode == 0
+    assert isoglot("audit", aligned, *pool, "-o", tmp_path / "after", cache=cache).returncode == 0
+    done = isoglot("compare", tmp_path / "before", tmp_path / "after", "--details", "-o", tmp_path / "both")
+    assert done.returncode == 0, done.stderr
+    assert "mini@test: before and after" in done.stdout
+    assert json.loads((tmp_path / "both" / "comparison.json").read_text())["schema"] == "isoglot.comparison/1"
+    assert (tmp_path / "both" / "comparison.md").is_file()
+
+
+def test_sources_and_models_are_listed() -> None:
+    assert "folder:DIR[@SPLIT]" in isoglot("sources").stdout
+    assert "e5-small-q4" in isoglot("models").stdout
+
+
+def test_what_the_user_did_wrong_is_one_line_and_exit_code_2(
+    tiny_model: Path, data: str, cache: Path, tmp_path: Path
+) -> None:
+    broken = write(tmp_path / "broken", b'{"_id": "d1", "lang": "en"}\n')
+    out = tmp_path / "out"
+    for arguments, message in (
+        (("audit", tiny_model, "--data", "nope"), "unknown source 'nope'"),
+        (("audit", tiny_model, "--data", broken, "-o", out), "corpus.jsonl:1: field 'text' is missing"),
+        (("audit", tiny_model, "--data", data, "--pool", "en,ja", "-o", out), "no text in 'ja'"),
+        (("audit", tiny_model, "--data", data, "--runs"), "--runs needs -o DIR"),
+        (("audit", tmp_path / "nope", "--data", data, "-o", out), "no such model folder"),
+        (("align", tiny_model, "--method", "magic", "--data", data, "-o", out), "unknown method 'magic'"),
+        (
+            ("align", tiny_model, "--method", "center", "--epochs", "2", "--data", data, "-o", out),
+            "has no option 'epochs'",
+        ),
+        (("compare", tmp_path), "at least two"),
+    ):
+        done = isoglot(*arguments, cache=cache)
+        assert done.returncode == 2, arguments
+        assert message in done.stderr
+        assert done.stderr.startswith("isoglot: ")
+        assert done.stderr.count("\n") == 1
+        assert not done.stdout
+        assert not out.exists()
+
+
+def test_a_missing_option_is_a_usage_error(tiny_model: Path) -> None:
+    done = isoglot("audit", tiny_model)
+    assert done.returncode == 2
+    assert "--data" in done.stderr

@@ -1,0 +1,100 @@
+"""Reports: whole tables, text of data as text, and TREC files that other tools read alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import ir_measures
+import pytest
+
+import isoglot
+from isoglot import Audit, Collection, Document, Query
+from isoglot.report.markdown import audit_to_markdown, comparison_to_markdown
+from isoglot.report.tables import audit_tables, comparison_tables, summary_table, verdicts
+from isoglot.report.terminal import print_lines, print_tables
+from isoglot.report.trec import write_runs
+
+
+@pytest.fixture(scope="module")
+def audit(tiny_model: Path, small_collection: Collection) -> Audit:
+    return isoglot.audit(str(tiny_model), small_collection, run_depth=100)
+
+
+def test_every_row_has_as_many_cells_as_columns(audit: Audit) -> None:
+    comparison = isoglot.compare(audit, audit)
+    for table in [*audit_tables(audit), *comparison_tables(comparison), summary_table(comparison)]:
+        assert table.rows
+        assert {len(row) for row in table.rows} == {len(table.columns)}
+
+
+def test_verdicts_name_languages_ranks_and_pool(audit: Audit) -> None:
+    found = verdicts(audit)
+    assert len(found) == 4
+    assert found[0].startswith("English questions among 12 documents in en+de: median rank of the ")
+    assert "German version at" in found[0]
+
+
+def test_markdown_shows_text_of_data_as_text(audit: Audit) -> None:
+    model = {**audit.model, "name": "<script>alert(1)</script>|x\ny"}
+    text = audit_to_markdown(replace(audit, model=model, collection={**audit.collection, "notes": ["<b>n</b>"]}))
+    assert "<script>" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;\\|x y" in text
+    assert "&lt;b&gt;n&lt;/b&gt;" in text
+    names = ["<i>", "a|b"]
+    assert "<i>" not in comparison_to_markdown(isoglot.compare(audit, audit, names=names))
+
+
+def test_markdown_says_how_it_was_made(audit: Audit) -> None:
+    text = audit_to_markdown(audit)
+    for part in ("seed 0", "fingerprint", "query prompt: `q:` (from: model)", "torch", "## multi:", "## control:"):
+        assert part in text
+
+
+def test_nothing_in_data_is_taken_for_markup_on_the_terminal(audit: Audit, capsys: pytest.CaptureFixture[str]) -> None:
+    print_lines(["[bold]not bold[/bold] [/x]"])
+    table = audit_tables(audit)[0]
+    print_tables([replace(table, title="[red]t[/red] [/]", rows=(("[/]", *table.rows[0][1:]),))])
+    shown = capsys.readouterr().out
+    assert "[bold]not bold[/bold] [/x]" in shown
+    assert "[red]t[/red] [/]" in shown
+
+
+def test_without_a_mean_there_is_a_dash(tiny_model: Path, small_collection: Collection) -> None:
+    found = isoglot.audit(
+        str(tiny_model), small_collection, pools=[["de", "ru"]], query_languages=["en"], scenarios=["multi"]
+    )
+    assert audit_tables(found)[0].rows[0][-1] == "-"
+
+
+def test_trec_files_give_the_same_measures_in_ir_measures(
+    audit: Audit, small_collection: Collection, tmp_path: Path
+) -> None:
+    assert write_runs(audit, small_collection, tmp_path) == len(audit.scenarios)
+    for result in audit.scenarios:
+        name = f"{result.scenario}.{'+'.join(result.pool_languages)}.{result.query_language}"
+        run = list(ir_measures.read_trec_run(str(tmp_path / f"{name}.run")))
+        every = list(ir_measures.read_trec_qrels(str(tmp_path / f"{name}.qrels")))
+        ranked = {document for _, document, _ in run}
+        qrels = [qrel for qrel in every if qrel.doc_id in ranked]  # control holds one version of each
+        found = ir_measures.calc_aggregate([ir_measures.nDCG @ 10, ir_measures.R @ 10, ir_measures.RR], qrels, run)
+        for theirs, ours in (
+            (ir_measures.nDCG @ 10, "ndcg@10"),
+            (ir_measures.R @ 10, "recall@10"),
+            (ir_measures.RR, "rr"),
+        ):
+            assert 100 * found[theirs] == pytest.approx(result.measures[ours].mean, abs=1e-4)
+        line = (tmp_path / f"{name}.run").read_text().splitlines()[0].split(" ")
+        assert len(line) == 6
+        assert line[1] in result.pool_languages
+        assert line[2].endswith(f"@{line[1]}")
+        assert line[3] == "1"
+
+
+def test_ids_with_spaces_are_one_word_in_trec_files(tiny_model: Path, tmp_path: Path) -> None:
+    documents = [Document("a b", tag, text) for tag, text in (("en", "one"), ("de", "eins"))]
+    found = Collection("c", documents, [Query("q 1", "en", "one?")], {"q 1": ("a b",)})
+    write_runs(isoglot.audit(str(tiny_model), found, scenarios=["multi"], run_depth=5), found, tmp_path)
+    lines = (tmp_path / "multi.en+de.en.run").read_text().splitlines()
+    assert len(lines) == 2
+    assert all(line.split(" ")[0] == "q%201" and line.split(" ")[2].startswith("a%20b@") for line in lines)
