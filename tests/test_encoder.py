@@ -15,6 +15,8 @@ import torch
 
 import isoglot
 from isoglot import Collection, IsoglotError
+from isoglot.alignment import jsd_nce
+from isoglot.alignment.rows import training_rows
 from isoglot.encoders import sentence_transformer as module
 from isoglot.encoders.sentence_transformer import Encoder, load_encoder, load_model
 
@@ -124,6 +126,17 @@ def test_a_centered_model_uses_the_vectors_of_its_base(
         assert not counts
     assert centered.uses_language
     assert centered.fingerprint != load(tiny_model).fingerprint
+
+
+def test_a_model_changed_in_place_keeps_no_vector_under_its_old_name(
+    tiny_model: Path, small_collection: Collection, own_cache: Path
+) -> None:
+    encoder = load(tiny_model)
+    before = encode(encoder)
+    options = jsd_nce.Options(batch_size=4, learning_rate=1e-2)
+    jsd_nce.run(encoder, training_rows(small_collection), options, seed=0, show_progress=False)
+    assert not (encode(encoder) == before).all()
+    assert (encode(load(tiny_model)) == before).all()
 
 
 def test_what_was_encoded_before_an_interruption_is_kept(

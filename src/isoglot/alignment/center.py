@@ -53,3 +53,4 @@ def run(encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, s
     ]
     module = LanguageCentering(languages, torch.tensor(np.array(table), dtype=torch.float32))
     encoder.model.append(module.to(encoder.model.device))
+    encoder.model_changed()

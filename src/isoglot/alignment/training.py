@@ -163,7 +163,7 @@ def train(
     """Train the encoder's model in place.
 
     Args:
-        encoder: Its model is changed; all embeddings made with it before are stale afterwards.
+        encoder: Its model is changed.
         columns: Name -> n texts, in the order in which `function` takes their embeddings.
         roles: Column -> ``query`` or ``document``, which decides the prompt.
         content_ids: Of the n rows.
@@ -222,6 +222,7 @@ def train(
     model.max_seq_length = usual_length
     model.requires_grad_(True)
     model.eval()
+    encoder.model_changed()
     return watch.losses
 
 

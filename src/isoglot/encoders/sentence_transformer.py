@@ -70,6 +70,11 @@ class Encoder:
         """How many components a vector has."""
         return int(self.model.get_embedding_dimension() or self._encode(["a"], "query").shape[1])
 
+    def model_changed(self) -> None:
+        """Forget the fingerprint, so that no vector is kept under the key of the model before the change."""
+        for name in ("fingerprint", "_parts"):
+            self.__dict__.pop(name, None)
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over weights, tokenizer and modules, in hex: equal fingerprints mean equal vectors."""
