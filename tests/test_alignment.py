@@ -90,7 +90,7 @@ def test_what_cannot_be_done_is_told_in_one_line(
 ) -> None:
     write_text(tmp_path / "file", "")
     for method, output, options, message in (
-        ("centre", "out", {}, "unknown method 'centre'; choose from center, jsd-nce"),
+        ("centre", "out", {}, "unknown method 'centre'; choose from center, shift, "),
         ("center", "out", {"epochs": 2}, "center has no option 'epochs'; it has none"),
         ("jsd-nce", "out", {"alpha": 2}, "jsd-nce has no option 'alpha'; it has epochs, batch_size"),
         ("center", "out", {"languages": ["en", "ja"]}, "no text in 'ja'"),

@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 
 import isoglot
 from isoglot import Collection, Document, IsoglotError, Query
-from isoglot.encoders.centering import LanguageCentering
+from isoglot.encoders.language_modules import LanguageCentering
 from isoglot.encoders.sentence_transformer import load_encoder, load_model
 
 MEANS = torch.tensor([[[0.5, 0.0], [0.0, 0.5]], [[0.0, 0.0], [0.3, 0.0]]])  # de, en; query, document
@@ -27,25 +27,25 @@ def centered(tiny_model: Path, small_collection: Collection, tmp_path_factory: p
 def test_each_vector_loses_the_mean_of_its_language_and_role() -> None:
     module = LanguageCentering(["de", "en"], MEANS)
     vectors = torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.6, 0.8], [0.6, 0.8]])
-    found = module.center(vectors, ["de", "de", "en", "en"], ["query", "document", "query", "document"])
+    found = module.transform(vectors, ["de", "de", "en", "en"], ["query", "document", "query", "document"])
     expected = np.array([[1, 0], [0, 1], [0.6, 0.8], np.array([0.3, 0.8]) / np.hypot(0.3, 0.8)])
     assert found.numpy() == pytest.approx(expected, abs=1e-6)
 
 
 def test_an_unknown_role_gets_the_mean_of_both_means() -> None:
     module = LanguageCentering(["de", "en"], MEANS)
-    found = module.center(torch.tensor([[1.0, 0.0]]), ["de"], [None])
+    found = module.transform(torch.tensor([[1.0, 0.0]]), ["de"], [None])
     assert found.numpy() == pytest.approx(np.array([[0.75, -0.25]]) / np.hypot(0.75, 0.25), abs=1e-6)
 
 
 def test_a_language_without_a_mean_is_left_as_it_is_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     module = LanguageCentering(["de", "en"], MEANS)
     vectors = torch.tensor([[0.6, 0.8], [0.8, 0.6]])
-    assert module.center(vectors, ["ja", "ja"], ["query", "query"]).numpy() == pytest.approx(vectors.numpy())
-    assert module.center(vectors, ["ja", None], ["query", "query"]).numpy() == pytest.approx(vectors.numpy())
-    assert caplog.text.count("no mean for ja") == 1
-    assert caplog.text.count("no mean for texts of no known language") == 1
-    assert not torch.equal(module.center(vectors, ["de-AT", "de"], ["query", "query"]), vectors)
+    assert module.transform(vectors, ["ja", "ja"], ["query", "query"]).numpy() == pytest.approx(vectors.numpy())
+    assert module.transform(vectors, ["ja", None], ["query", "query"]).numpy() == pytest.approx(vectors.numpy())
+    assert caplog.text.count("knows nothing of ja") == 1
+    assert caplog.text.count("knows nothing of texts of no known language") == 1
+    assert not torch.equal(module.transform(vectors, ["de-AT", "de"], ["query", "query"]), vectors)
 
 
 def test_after_fitting_the_languages_have_one_centre(
@@ -58,7 +58,7 @@ def test_after_fitting_the_languages_have_one_centre(
         found[name] = [vectors[[tag == language for _, tag in texts]].mean(axis=0) for language in ("en", "ru")]
     module = load_model(str(centered), device="cpu")[-1]
     for language, mean in zip(("en", "ru"), found[tiny_model], strict=True):
-        assert module.means[module.languages.index(language), 1].numpy() == pytest.approx(mean, abs=1e-6)
+        assert module.table[module.languages.index(language), 1].numpy() == pytest.approx(mean, abs=1e-6)
     apart, before = (np.linalg.norm(means[0] - means[1]) for means in (found[centered], found[tiny_model]))
     assert apart < 0.6 * before
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isoglot.alignment.jsd_nce import Options, objective
-from isoglot.alignment.losses import info_nce, root_jsd
+from isoglot.alignment.losses import cosine_distance, info_nce, multi_positive_nce, root_jsd
 
 
 def vectors(seed: int, count: int = 4, size: int = 6, scale: float = 1.0) -> np.ndarray:
@@ -104,3 +104,42 @@ def test_the_objective_is_the_weighted_sum_with_the_translation_as_anchor() -> N
     expected = 0.5 * reference_root_jsd(document.numpy(), translation.numpy(), 0.7, 1e-6)
     expected += 2.0 * reference_info_nce(translation.numpy(), query.numpy(), 0.1)
     assert float(objective(query, document, translation, options)) == pytest.approx(expected, rel=1e-9)
+
+
+def reference_multi_positive_nce(queries: list[np.ndarray], documents: list[np.ndarray], temperature: float) -> float:
+    unit = [[x / np.linalg.norm(x, axis=1, keepdims=True) for x in versions] for versions in (queries, documents)]
+    losses = []
+    for query in unit[0]:
+        for row, anchor in enumerate(query):
+            scores = [
+                [float(anchor @ document[other]) / temperature for document in unit[1]] for other in range(len(query))
+            ]
+            negatives = sum(math.exp(s) for other, found in enumerate(scores) if other != row for s in found)
+            losses += [-math.log(math.exp(s) / (math.exp(s) + negatives)) for s in scores[row]]
+    return float(np.mean(losses))
+
+
+@given(st.integers(0, 300), st.floats(0.1, 1.0))
+def test_multi_positive_nce_agrees_with_a_plain_loop_and_takes_no_translation_for_a_negative(
+    seed: int, temperature: float
+) -> None:
+    versions = [vectors(seed + number) for number in range(4)]
+    found = multi_positive_nce(
+        *[[torch.tensor(v) for v in part] for part in (versions[:2], versions[2:])], temperature=temperature
+    )
+    assert float(found) == pytest.approx(
+        reference_multi_positive_nce(versions[:2], versions[2:], temperature), rel=1e-8
+    )
+
+
+def test_multi_positive_nce_with_one_version_is_info_nce_and_its_gradient_is_right() -> None:
+    a, b = (torch.tensor(vectors(seed), requires_grad=True) for seed in (1, 2))
+    assert float(multi_positive_nce([a], [b]).detach()) == pytest.approx(float(info_nce(a, b).detach()), rel=1e-9)
+    assert torch.autograd.gradcheck(lambda x, y: multi_positive_nce([x, y], [y, x + y], temperature=0.5), (a, b))
+
+
+def test_cosine_distance_is_0_for_parallel_1_for_orthogonal_2_for_opposite() -> None:
+    students = torch.tensor([[2.0, 0.0], [0.0, 3.0], [-1.0, 0.0]])
+    teachers = torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
+    assert float(cosine_distance(students, teachers)) == pytest.approx(1.0)
+    assert float(cosine_distance(students[:1], teachers[:1])) == pytest.approx(0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -42,3 +44,36 @@ def info_nce(anchors: Tensor, positives: Tensor, *, temperature: float = 0.05) -
     """
     similarities = functional.normalize(anchors, dim=1) @ functional.normalize(positives, dim=1).T
     return functional.cross_entropy(similarities / temperature, torch.arange(len(anchors), device=anchors.device))
+
+
+def multi_positive_nce(queries: Sequence[Tensor], documents: Sequence[Tensor], *, temperature: float = 0.05) -> Tensor:
+    """InfoNCE from each version of a query to each version of its document, against the documents of other contents.
+
+    For every pair of a query version and a document version: -log(e^s+ / (e^s+ + sum of e^s over all versions of the
+    other rows' documents)), with s the cosine similarity over the temperature; the other versions of the row's own
+    document are left out of the sum. The result is the mean over rows and pairs. With one version of each it is
+    `info_nce`.
+
+    Args:
+        queries: Versions of the queries, (b, d) each; row i of all is one content.
+        documents: Versions of the documents, (b, d) each.
+        temperature: Of the similarities.
+
+    Returns:
+        A scalar, at least 0.
+    """
+    count = len(queries[0])
+    every = functional.normalize(torch.cat(list(documents)), dim=1)
+    own = torch.eye(count, dtype=torch.bool, device=every.device).repeat(1, len(documents))
+    losses = []
+    for query in queries:
+        scores = functional.normalize(query, dim=1) @ every.T / temperature
+        negatives = scores.masked_fill(own, float("-inf"))
+        for positive in scores[own].view(count, len(documents)).T:
+            losses.append(torch.logsumexp(torch.cat([positive[:, None], negatives], dim=1), dim=1) - positive)
+    return torch.stack(losses).mean()
+
+
+def cosine_distance(students: Tensor, teachers: Tensor) -> Tensor:
+    """Mean over rows of 1 - cos(student, teacher), in [0, 2], for (b, d) tensors."""
+    return (1 - functional.cosine_similarity(students, teachers, dim=1)).mean()

@@ -57,7 +57,12 @@ METHODS = {
         Method(
             "center", "subtract each language's mean; no training, needs the language", True, "isoglot.alignment.center"
         ),
+        Method("shift", "move documents by their language's offset from English", True, "isoglot.alignment.shift"),
+        Method("lir", "remove each language's first singular directions", True, "isoglot.alignment.lir"),
+        Method("leace", "erase linearly what tells the language; no training", False, "isoglot.alignment.leace"),
         Method("jsd-nce", "the paper's JSD and InfoNCE on translations; trained", False, "isoglot.alignment.jsd_nce"),
+        Method("nce", "InfoNCE among both languages of queries and documents; trained", False, "isoglot.alignment.nce"),
+        Method("distill", "learn the model's own centered vectors; trained", False, "isoglot.alignment.distill"),
     )
 }
 

@@ -84,6 +84,38 @@ def triplets(rows: Sequence[Row], pivot: str = "en") -> list[Triplet]:
     return found
 
 
+@dataclass(frozen=True)
+class Quad:
+    """An English query and document, and both in a target language."""
+
+    content_id: str
+    query: str
+    query_translation: str
+    document: str
+    translation: str
+
+
+QUAD_ROLES = {"query": "query", "query_translation": "query", "document": "document", "translation": "document"}
+"""A quad's texts, as columns, and what each is encoded as."""
+
+
+def quads(rows: Sequence[Row], pivot: str = "en") -> list[Quad]:
+    """A quad for each row and each language other than `pivot` in which both query and document are there.
+
+    Raises:
+        IsoglotError: No row has what a quad needs.
+    """
+    found = [
+        Quad(row.content_id, row.query[pivot], row.query[language], row.document[pivot], row.document[language])
+        for row in rows
+        if pivot in row.query and pivot in row.document
+        for language in sorted(set(row.query) & set(row.document) - {pivot})
+    ]
+    if not found:
+        raise IsoglotError("no row has query and document both in English and in another language")
+    return found
+
+
 def content_batches(content_ids: Sequence[str], batch_size: int, seed: int) -> list[list[int]]:
     """Positions 0..n-1 in batches that hold each content id at most once, so that no translation is a negative.
 
@@ -129,7 +161,7 @@ class ContentBatchSampler(DefaultBatchSampler):  # type: ignore[misc]
 
 
 class EmbeddingLoss(torch.nn.Module):
-    """Embeds each column of a batch and gives the embeddings to a pure function.
+    """Embeds each column of a batch and gives the embeddings, and the targets if there are any, to a pure function.
 
     Args:
         model: The model being trained.
@@ -146,7 +178,8 @@ class EmbeddingLoss(torch.nn.Module):
     def forward(self, columns: Sequence[dict[str, Any]], labels: Any = None) -> torch.Tensor:
         """The loss of one batch."""
         self.model.train(self._dropout)
-        return self._function(*(self.model(column)["sentence_embedding"] for column in columns))
+        embeddings = [self.model(column)["sentence_embedding"] for column in columns]
+        return self._function(*embeddings) if labels is None else self._function(*embeddings, labels)
 
 
 def train(
@@ -159,6 +192,7 @@ def train(
     *,
     seed: int,
     show_progress: bool,
+    targets: Sequence[Sequence[float]] | None = None,
 ) -> list[dict[str, float]]:
     """Train the encoder's model in place.
 
@@ -171,6 +205,7 @@ def train(
         options: See `TrainingOptions`.
         seed: Of the batches and of the trainer.
         show_progress: Whether to show progress on standard error.
+        targets: n rows of numbers that `function` takes as a (b, t) tensor after the embeddings; None: it takes none.
 
     Returns:
         Step and loss, for each step.
@@ -211,7 +246,7 @@ def train(
                 disable_tqdm=True,
                 dataloader_pin_memory=False,
             ),
-            train_dataset=Dataset.from_dict(columns),
+            train_dataset=Dataset.from_dict(columns if targets is None else {**columns, "label": targets}),
             loss=EmbeddingLoss(model, function, dropout=options.dropout),
             callbacks=[watch],
         )

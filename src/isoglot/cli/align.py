@@ -13,7 +13,7 @@ from isoglot.cli.options import Data, Device, Force, Seed, Trust, split
 
 def align(
     model: Annotated[str, typer.Argument(help="An embedded model, a folder, or a hub id.")],
-    method: Annotated[str, typer.Option(help="center or jsd-nce.")],
+    method: Annotated[str, typer.Option(help="center, shift, lir, leace, jsd-nce, nce or distill.")],
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", help="The model folder to write.")],
     languages: Annotated[str | None, typer.Option(help="Languages to use, e.g. en,ar,zh; all if not named.")] = None,
@@ -23,6 +23,10 @@ def align(
     max_length: Annotated[int | None, typer.Option(help="Tokens at which training texts are cut.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Of InfoNCE.")] = None,
     softmax_temperature: Annotated[float | None, typer.Option(help="Of the softmax in L_JSD.")] = None,
+    alpha: Annotated[float | None, typer.Option(help="How far shift moves.")] = None,
+    r: Annotated[int | None, typer.Option("--r", help="How many directions lir removes.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="What distill learns: center or lir.")] = None,
+    mix: Annotated[float | None, typer.Option(help="How much distill's teachers mix translations, 0 to 1.")] = None,
     dropout: Annotated[bool | None, typer.Option("--dropout", help="Train with dropout.")] = None,
     train_embeddings: Annotated[bool | None, typer.Option("--train-embeddings", help="Train the word vectors.")] = None,
     seed: Seed = 0,
@@ -40,6 +44,10 @@ def align(
         "max_length": max_length,
         "temperature": temperature,
         "softmax_temperature": softmax_temperature,
+        "alpha": alpha,
+        "r": r,
+        "teacher": teacher,
+        "mix": mix,
         "dropout": dropout,
         "train_embeddings": train_embeddings,
     }

@@ -23,8 +23,7 @@ from isoglot.progress import progress
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-    from isoglot.encoders.centering import LanguageCentering
+    from torch.nn import Module
 
 Vectors = NDArray[np.float32]
 
@@ -54,21 +53,39 @@ class Encoder:
         self.max_length: int | None = model.max_seq_length
 
     @property
-    def _centering(self) -> LanguageCentering | None:
-        from isoglot.encoders.centering import LanguageCentering
-
-        last = self.model[-1]
-        return last if isinstance(last, LanguageCentering) else None
-
-    @property
     def uses_language(self) -> bool:
         """Whether the model treats texts by their language tag; a `center` model does."""
-        return self._centering is not None
+        return "language" in self.model.get_model_kwargs()
+
+    @property
+    def _head(self) -> list[Module]:
+        """The modules after the first Normalize, which see a vector only, so that vectors before them can be kept.
+
+        They are what a training-free method adds: such models share the kept vectors of their base.
+        """
+        from sentence_transformers.sentence_transformer.modules import Dense, Normalize
+
+        from isoglot.encoders.language_modules import LanguageModule
+
+        modules = list(self.model)
+        first = next((at for at, module in enumerate(modules) if isinstance(module, Normalize)), len(modules) - 1)
+        head = modules[first + 1 :]
+        return head if all(isinstance(module, Dense | Normalize | LanguageModule) for module in head) else []
 
     @cached_property
     def dimension(self) -> int:
         """How many components a vector has."""
         return int(self.model.get_embedding_dimension() or self._encode(["a"], "query").shape[1])
+
+    def append(self, *modules: Module) -> None:
+        """Put modules behind the model's others; they see its vectors, of shape (b, d)."""
+        from isoglot.encoders.language_modules import LanguageModule
+
+        for module in modules:
+            self.model.append(module.to(self.model.device))
+            if isinstance(module, LanguageModule):
+                module.on_model_ready(self.model)
+        self.model_changed()
 
     def model_changed(self) -> None:
         """Forget the fingerprint, so that no vector is kept under the key of the model before the change."""
@@ -116,16 +133,25 @@ class Encoder:
             IsoglotError: The model gave a vector that is zero or not finite.
         """
         vectors = self._base_vectors(texts, role, show_progress)
-        if self._centering is None or not texts:
-            return vectors
+        return self._through_head(vectors, role, languages) if self._head and texts else vectors
+
+    def _through_head(self, vectors: Vectors, role: str, languages: Sequence[str]) -> Vectors:
         import torch
 
+        from isoglot.encoders.language_modules import LanguageModule
+
         with torch.inference_mode():
-            tensor = torch.from_numpy(vectors).to(self.model.device)
-            return self._centering.center(tensor, languages, [role] * len(texts)).cpu().numpy()
+            changed = torch.from_numpy(vectors).to(self.model.device)
+            for module in self._head:
+                if isinstance(module, LanguageModule):
+                    changed = module.transform(changed, languages, [role] * len(changed))
+                else:
+                    changed = module({"sentence_embedding": changed})["sentence_embedding"]
+            changed = torch.nn.functional.normalize(changed, dim=1)
+        return np.ascontiguousarray(changed.cpu().numpy(), dtype=np.float32)
 
     def _base_vectors(self, texts: Sequence[str], role: str, show_progress: bool) -> Vectors:
-        """The vectors before centering, which are kept, so that `center` models share those of their base."""
+        """The vectors before the head, from the cache or else encoded."""
         cache = VectorCache(self._key(role))
         wanted = list(dict.fromkeys(texts))
         known = cache.get(wanted)
@@ -143,8 +169,8 @@ class Encoder:
         from sentence_transformers import SentenceTransformer
 
         model = self.model
-        if self._centering is not None:
-            model = SentenceTransformer(modules=list(model)[:-1], device=str(model.device))
+        if self._head:
+            model = SentenceTransformer(modules=list(model)[: -len(self._head)], device=str(model.device))
         prompt = self.prompts[role]
         vectors = model.encode(
             texts,
@@ -166,7 +192,7 @@ class Encoder:
     def _key(self, role: str) -> dict[str, object]:
         """All that decides a base vector but the text."""
         return {
-            "model": self._parts if self._centering is None else self._parts[:-1],
+            "model": self._parts[: len(self._parts) - len(self._head)],
             "role": role,
             "task": self.prompts[role].task,
             "prompt": self.prompts[role].text,
@@ -207,15 +233,15 @@ def load_model(name: str, *, device: str = "auto", trust_remote_code: bool = Fal
     import torch
     from sentence_transformers import SentenceTransformer
 
-    from isoglot.encoders.centering import LanguageCentering
+    from isoglot.encoders.language_modules import LANGUAGE_MODULES
 
     chosen = _device(device)
     _silence_bars()
     try:
-        # isoglot's own module is loaded without trusting whatever else a model folder may name
+        # isoglot's own modules are loaded without trusting whatever else a model folder may name
         model = SentenceTransformer._load_with_module_classes(
             path,
-            {LanguageCentering.REFERENCE: LanguageCentering},
+            LANGUAGE_MODULES,
             device=chosen,
             trust_remote_code=trust_remote_code,
             local_files_only=looks_local or not reachable(),

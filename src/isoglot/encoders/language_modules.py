@@ -1,0 +1,159 @@
+"""Sentence-transformers modules that treat a vector by its text's language; alignment methods fit them."""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from safetensors.torch import load_file, save_file
+from sentence_transformers.base.modules import Module
+from torch import Tensor
+from torch.nn import functional
+
+from isoglot.encoders.prompts import ROLES
+from isoglot.languages import closest, detect
+
+log = logging.getLogger("isoglot")
+
+
+class LanguageModule(Module):  # type: ignore[misc]
+    """The last module of a model whose vectors are changed by their text's language and role.
+
+    ``model.encode(texts, language="zh")`` names the language of all `texts`; without it each text's language is
+    detected. The role is ``task`` (set by ``encode_query`` and ``encode_document``), else what the text's prompt says,
+    else unknown. A text in a language that the module does not know is left as it is, with a warning.
+
+    Args:
+        languages: L canonical tags.
+        table: What the module knows of each language; the first dimension is L.
+    """
+
+    forward_kwargs = frozenset({"language", "task"})
+    config_keys = ("languages",)
+
+    def __init__(self, languages: Sequence[str], table: Tensor) -> None:
+        super().__init__()
+        self.languages = list(languages)
+        self.register_buffer("table", table)
+        self._supported = frozenset(languages)
+        self._warned: set[str | None] = set()
+        self._tokenizer: Any = None
+        self._prompts: dict[str, str] = {}
+
+    @abstractmethod
+    def transform(self, vectors: Tensor, tags: Sequence[str | None], roles: Sequence[str | None]) -> Tensor:
+        """The changed vectors, of unit length.
+
+        Args:
+            vectors: (b, d), of any length.
+            tags: b language tags; None where there is none.
+            roles: b times ``query``, ``document`` or None.
+        """
+
+    @classmethod
+    def reference(cls) -> str:
+        """What modules.json calls the class."""
+        return f"{cls.__module__}.{cls.__qualname__}"
+
+    def on_model_ready(self, model: Any) -> None:
+        """Take from the model what the language and role of a text are read with: its tokenizer and its prompts."""
+        self._tokenizer = model.tokenizer
+        self._prompts = {role: model.prompts.get(role) or "" for role in ROLES}
+
+    def forward(self, features: dict[str, Any], language: str | None = None, task: str | None = None) -> dict[str, Any]:
+        """Change ``features["sentence_embedding"]``, (b, d).
+
+        Args:
+            features: As the other modules left it.
+            language: The language of all texts; None: detected from each text's tokens.
+            task: The role of all texts; None: read from each text's prompt.
+        """
+        count = len(features["sentence_embedding"])
+        role = next((role for role in ROLES if task and role in task.replace("passage", "document")), None)
+        texts = self._texts(features, count) if language is None or role is None else [""] * count
+        roles = [role or self._role(text) for text in texts]
+        tags = [language] * count if language else detect(map(self._without_prompt, texts), self._supported)
+        features["sentence_embedding"] = self.transform(features["sentence_embedding"], tags, roles)
+        return features
+
+    def _texts(self, features: dict[str, Any], count: int) -> list[str]:
+        tokens = features.get("input_ids")
+        if self._tokenizer is None or tokens is None or len(tokens) != count:
+            raise ValueError("cannot read the texts' languages from their tokens here; pass language= and task=")
+        return list(self._tokenizer.batch_decode(tokens, skip_special_tokens=True))
+
+    def _role(self, text: str) -> str | None:
+        return next(
+            (role for role, prompt in self._prompts.items() if prompt and text.startswith(prompt.strip())), None
+        )
+
+    def _without_prompt(self, text: str) -> str:
+        role = self._role(text)
+        return text.removeprefix(self._prompts[role].strip()) if role else text
+
+    def _known(self, tag: str | None) -> Tensor | None:
+        """The language's part of the table; None, with one warning, where the module does not know the language."""
+        language = closest(tag, self._supported) if tag else None
+        if language is None:
+            if tag not in self._warned:
+                self._warned.add(tag)
+                unknown = tag or "texts of no known language"
+                log.warning("%s knows nothing of %s; such texts stay as they are", type(self).__name__, unknown)
+            return None
+        found: Tensor = self.table[self.languages.index(language)]
+        return found
+
+    def save(self, output_path: str, *args: Any, safe_serialization: bool = True, **kwargs: Any) -> None:
+        """Write config.json and model.safetensors to `output_path`."""
+        self.save_config(output_path)
+        save_file({"table": self.table.contiguous()}, str(Path(output_path) / "model.safetensors"))
+
+    @classmethod
+    def load(cls, model_name_or_path: str, subfolder: str = "", **kwargs: Any) -> Self:
+        """Read what `save` wrote, from a folder or from the hub."""
+        hub = {k: kwargs.get(k) for k in ("token", "cache_folder", "revision")}
+        hub["local_files_only"] = kwargs.get("local_files_only", False)
+        config = cls.load_config(model_name_or_path, subfolder=subfolder, **hub)
+        weights = cls.load_file_path(model_name_or_path, "model.safetensors", subfolder=subfolder, **hub)
+        return cls(config["languages"], load_file(weights)["table"])
+
+
+class LanguageCentering(LanguageModule):
+    """unit(unit(z) - m) with m by language and role; an unknown role gets the mean of both roles' means.
+
+    The table is (L, 2, d): for queries and for documents.
+    """
+
+    def transform(self, vectors: Tensor, tags: Sequence[str | None], roles: Sequence[str | None]) -> Tensor:
+        """As in `LanguageModule`."""
+        shifts = torch.stack([self._mean(tag, role) for tag, role in zip(tags, roles, strict=True)]).to(vectors)
+        return functional.normalize(functional.normalize(vectors, dim=1) - shifts, dim=1)
+
+    def _mean(self, tag: str | None, role: str | None) -> Tensor:
+        means = self._known(tag)
+        if means is None:
+            return torch.zeros_like(self.table[0, 0])
+        return means[ROLES.index(role)] if role else means.mean(dim=0)
+
+
+class LanguageProjection(LanguageModule):
+    """unit(z - z B^T B): what lies in a language's own directions is removed.
+
+    The table is (L, r, d): r orthonormal directions B of each language.
+    """
+
+    def transform(self, vectors: Tensor, tags: Sequence[str | None], roles: Sequence[str | None]) -> Tensor:
+        """As in `LanguageModule`."""
+        nothing = torch.zeros_like(self.table[0])
+        known = [self._known(tag) for tag in tags]
+        directions = torch.stack([nothing if found is None else found for found in known]).to(vectors)
+        inside = torch.einsum("bd,brd->br", vectors, directions)
+        return functional.normalize(vectors - torch.einsum("br,brd->bd", inside, directions), dim=1)
+
+
+LANGUAGE_MODULES = {cls.reference(): cls for cls in (LanguageCentering, LanguageProjection)}
+"""The modules that isoglot loads from a model folder without trusting its code: they are its own."""

@@ -1,0 +1,174 @@
+"""The methods beside `center` and `jsd-nce`: what each does to vectors, by hand and in a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+
+import isoglot
+from isoglot import Collection, IsoglotError
+from isoglot.alignment import distill
+from isoglot.alignment.embedded import Embedded, embed
+from isoglot.alignment.methods import METHODS
+from isoglot.alignment.rows import Row, training_rows
+from isoglot.alignment.training import quads
+from isoglot.encoders.language_modules import LanguageProjection
+from isoglot.encoders.sentence_transformer import load_encoder
+
+
+@pytest.fixture
+def embedded(tiny_model: Path, small_collection: Collection, own_cache: Path) -> Embedded:
+    return embed(load_encoder(str(tiny_model)), training_rows(small_collection), show_progress=False)
+
+
+def align(model: Path, method: str, data: Collection, out: Path, **options: float | str) -> Path:
+    return isoglot.align(str(model), method, data, out, **options)
+
+
+def vectors(folder: Path, collection: Collection, role: str, language: str) -> np.ndarray:
+    found = collection.documents if role == "document" else collection.queries
+    texts = [item.text for item in found if item.language == language]
+    return load_encoder(str(folder)).encode(texts, role, [language] * len(texts))
+
+
+def test_embedded_rows_hold_every_distinct_text_once(embedded: Embedded, small_collection: Collection) -> None:
+    assert embedded.languages == ["de", "en", "ru"]
+    assert {role: found.shape for role, found in embedded.vectors.items()} == {"query": (18, 32), "document": (18, 32)}
+    assert embedded.of("query", "ru").shape == (6, 32)
+    assert embedded.means("x")["ru", "query"] == pytest.approx(embedded.of("query", "ru").mean(axis=0), abs=1e-6)
+
+
+def test_shift_moves_documents_onto_english_and_leaves_queries(
+    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path
+) -> None:
+    shifted = align(tiny_model, "shift", small_collection, tmp_path / "shift")
+    for language in ("en", "ru"):
+        same = vectors(shifted, small_collection, "query", language)
+        assert same == pytest.approx(vectors(tiny_model, small_collection, "query", language), abs=1e-6)
+    base, english = (vectors(tiny_model, small_collection, "document", tag) for tag in ("ru", "en"))
+    expected = base - (base - english).mean(axis=0)
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    assert vectors(shifted, small_collection, "document", "ru") == pytest.approx(expected, abs=1e-5)
+    assert vectors(shifted, small_collection, "document", "en") == pytest.approx(english, abs=1e-6)
+    half = align(tiny_model, "shift", small_collection, tmp_path / "half", alpha=0.0)
+    assert vectors(half, small_collection, "document", "ru") == pytest.approx(base, abs=1e-6)
+
+
+def test_shift_needs_parallel_documents(tiny_model: Path, small_collection: Collection, tmp_path: Path) -> None:
+    with pytest.raises(IsoglotError, match="no row has its document in English and in another language"):
+        isoglot.align(str(tiny_model), "shift", small_collection, tmp_path / "out", languages=["de", "ru"])
+
+
+def test_lir_removes_the_first_direction_of_each_language(
+    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path
+) -> None:
+    projected = align(tiny_model, "lir", small_collection, tmp_path / "lir", r=2)
+    for language in ("en", "ru"):
+        both = np.concatenate([vectors(tiny_model, small_collection, role, language) for role in ("query", "document")])
+        directions = np.linalg.svd(both, full_matrices=False)[2][:2]
+        for role in ("query", "document"):
+            assert np.abs(vectors(projected, small_collection, role, language) @ directions.T).max() < 1e-5
+    with pytest.raises(IsoglotError, match="too few to remove 50 directions"):
+        align(tiny_model, "lir", small_collection, tmp_path / "many", r=50)
+    with pytest.raises(IsoglotError, match="r is 0"):
+        align(tiny_model, "lir", small_collection, tmp_path / "none", r=0)
+
+
+def test_projection_by_hand_leaves_unknown_languages(caplog: pytest.LogCaptureFixture) -> None:
+    module = LanguageProjection(["en"], torch.tensor([[[1.0, 0.0]]]))
+    found = module.transform(torch.tensor([[0.6, 0.8], [0.6, 0.8]]), ["en", "ja"], [None, None])
+    assert found.numpy() == pytest.approx(np.array([[0.0, 1.0], [0.6, 0.8]]), abs=1e-6)
+    assert "knows nothing of ja" in caplog.text
+
+
+def test_leace_leaves_nothing_linear_of_the_language_and_is_a_plain_model(
+    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path
+) -> None:
+    folder = align(tiny_model, "leace", small_collection, tmp_path / "leace")
+    types = [module["type"] for module in json.loads((folder / "modules.json").read_text())]
+    assert all(name.startswith("sentence_transformers.") for name in types)
+    model = SentenceTransformer(str(folder), device="cpu")
+    before_normalising = SentenceTransformer(modules=list(model)[:-1], prompts=model.prompts, device="cpu")
+    means = []
+    for language in ("en", "de", "ru"):
+        documents = [d.text for d in small_collection.documents if d.language == language]
+        queries = [q.text for q in small_collection.queries if q.language == language]
+        both = [before_normalising.encode_document(documents), before_normalising.encode_query(queries)]
+        means.append(np.concatenate(both).mean(axis=0))
+    assert np.abs(means[0] - means[1]).max() < 1e-4
+    assert np.abs(means[0] - means[2]).max() < 1e-4
+    text = small_collection.documents[0].text
+    ours = load_encoder(str(folder)).encode([text], "document", ["en"])[0]
+    assert model.encode_document(text) == pytest.approx(ours, abs=1e-5)
+    with pytest.raises(IsoglotError, match="in one language"):
+        isoglot.align(str(tiny_model), "leace", small_collection, tmp_path / "one", languages=["en"])
+
+
+def test_quads_are_both_texts_in_english_and_in_the_other_language() -> None:
+    rows = [Row("a", {"en": "q", "de": "f"}, {"en": "d", "de": "D", "zh": "文"}), Row("b", {"en": "q"}, {"de": "D"})]
+    (found,) = quads(rows)
+    assert (found.query, found.query_translation, found.document, found.translation) == ("q", "f", "d", "D")
+    with pytest.raises(IsoglotError, match="both in English and in another language"):
+        quads(rows[1:])
+
+
+@pytest.mark.parametrize("teacher", ["center", "lir"])
+def test_teachers_are_the_neutral_vectors_and_mixing_brings_translations_together(
+    embedded: Embedded, small_collection: Collection, teacher: str
+) -> None:
+    rows = training_rows(small_collection)
+    own = distill.teachers(rows, embedded, distill.Options(teacher=teacher))["document"]
+    shared = distill.teachers(rows, embedded, distill.Options(teacher=teacher, mix=1.0))["document"]
+    assert np.linalg.norm(list(own.values()), axis=1) == pytest.approx(1)
+    for row in rows:
+        versions = [shared[pair] for pair in row.document.items()]
+        assert versions[0] == pytest.approx(versions[1], abs=1e-6)
+        assert own["en", row.document["en"]] != pytest.approx(own["de", row.document["de"]], abs=1e-3)
+
+
+def test_distill_brings_the_student_near_its_teacher_and_needs_no_tag(
+    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path, embedded: Embedded
+) -> None:
+    options = {"epochs": 8.0, "batch_size": 6, "learning_rate": 3e-3}
+    folder = align(tiny_model, "distill", small_collection, tmp_path / "distill", **options)
+    taught = distill.teachers(training_rows(small_collection), embedded, distill.Options())["document"]
+    texts = [(d.language, d.text) for d in small_collection.documents]
+    near = {}
+    for name in (tiny_model, folder):
+        found = load_encoder(str(name)).encode([text for _, text in texts], "document", [tag for tag, _ in texts])
+        near[name] = np.mean([vector @ taught[pair] for vector, pair in zip(found, texts, strict=True)])
+    assert near[folder] > near[tiny_model] + 0.1
+    assert not load_encoder(str(folder)).uses_language
+
+
+def test_nce_learns(tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path) -> None:
+    folder = align(tiny_model, "nce", small_collection, tmp_path / "nce", epochs=4, batch_size=6, learning_rate=3e-3)
+    losses = [json.loads(line)["loss"] for line in (folder / "losses.jsonl").read_text().splitlines()]
+    assert losses[-1] < losses[0] - 0.1
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "message"),
+    [
+        ("distill", {"teacher": "leace"}, "unknown teacher 'leace'"),
+        ("distill", {"mix": 2.0}, "mix is 2.0; it must be from 0 to 1"),
+        ("nce", {"temperature": 0.0}, "temperature is 0.0; it must be above 0"),
+    ],
+)
+def test_options_out_of_range_are_told(method: str, options: dict[str, float], message: str) -> None:
+    with pytest.raises(IsoglotError, match=message):
+        METHODS[method].options(options)
+
+
+def test_every_method_says_whether_it_needs_the_language(
+    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path
+) -> None:
+    for name, method in METHODS.items():
+        options = {"epochs": 0.2, "batch_size": 6} if "trained" in method.summary else {}
+        folder = align(tiny_model, name, small_collection, tmp_path / name, **options)
+        assert load_encoder(str(folder)).uses_language == method.needs_language, name
