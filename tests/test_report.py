@@ -28,6 +28,20 @@ def test_every_row_has_as_many_cells_as_columns(audit: Audit) -> None:
         assert {len(row) for row in table.rows} == {len(table.columns)}
 
 
+def test_more_than_three_audits_stand_below_each_other(audit: Audit) -> None:
+    table = summary_table(isoglot.compare(audit, audit, audit, audit, names=list("abcd")))
+    assert table.columns == ("pool", "asked in", "model", "multi\ncomplete@10", "multi\nmax_r", "mono-same\nndcg@10")
+    assert len(table.rows) == 4 * (4 + 1)
+    assert table.rows[0][3:] == table.rows[1][3:]
+
+
+def test_a_comparison_without_mixed_pools_shows_the_scenarios(tiny_model: Path, small_collection: Collection) -> None:
+    mono = isoglot.audit(str(tiny_model), small_collection, scenarios=["mono-same"])
+    comparison = isoglot.compare(mono, mono)
+    assert not summary_table(comparison).rows
+    assert "## mono-same" in comparison.to_markdown()
+
+
 def test_verdicts_name_languages_ranks_and_pool(audit: Audit) -> None:
     found = verdicts(audit)
     assert len(found) == 4

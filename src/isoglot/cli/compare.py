@@ -35,4 +35,6 @@ def compare(
     if json:
         print(comparison.to_json(), end="")
         return
-    print_tables([summary_table(comparison), *(comparison_tables(comparison) if details else [])])
+    summary = summary_table(comparison)
+    tables = [summary] if summary.rows else []
+    print_tables([*tables, *(comparison_tables(comparison) if details or not tables else [])])

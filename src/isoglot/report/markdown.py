@@ -42,10 +42,11 @@ def audit_to_markdown(audit: Audit) -> str:
 
 def comparison_to_markdown(comparison: Comparison) -> str:
     """The before/after table, then every scenario with paired differences."""
+    summary = summary_table(comparison)
     lines = [
         f"# {' vs '.join(map(_escape, comparison.names))} on {_escape(comparison.collection['name'])}",
         "",
-        *_tables([summary_table(comparison)]),
+        *_tables([summary] if summary.rows else []),
         f"In parentheses: the difference from {_escape(comparison.names[0])} with its paired 95% bootstrap interval.",
         "",
         *_tables(comparison_tables(comparison)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,33 +134,48 @@ def _language_table(results: Sequence[ScenarioResult]) -> Table:
     return Table("multi, by the documents' language: which one is buried, and by what", columns, rows, labels=3)
 
 
+SUMMARY = (("multi", "complete@10"), ("multi", "max_r"), ("mono-same", "ndcg@10"))
+"""What the summary of a comparison shows of each mixed pool: what was gained in it, what was kept in one language."""
+
+_SIDE_BY_SIDE = 3  # more audits than that are put below each other
+
+
 def summary_table(comparison: Comparison) -> Table:
-    """One row for each mixed pool and query language: what was gained in it, and what was kept in one language."""
-    found = {(cell.scenario, cell.pool_languages, cell.query_language): cell for cell in comparison.cells}
-    mixed = [cell for cell in comparison.cells if cell.scenario == "multi"]
-    groups: list[tuple[str, str, Callable[[ComparedCell], ComparedCell | None]]] = [
-        ("multi", "complete@10", lambda cell: cell),
-        ("multi", "max_r", lambda cell: cell),
-        (
-            "mono-same",
-            "ndcg@10",
-            lambda cell: found.get(("mono-same", (cell.query_language,), cell.query_language)),
-        ),
-    ]
-    groups = [group for group in groups if any((at := group[2](cell)) and group[1] in at.measures for cell in mixed)]
-    rows, values = [], []
-    for cell in mixed:
-        means: list[float] = []
-        for _, measure, place in groups:
-            source = place(cell)
-            shown = source.measures.get(measure) if source else None
-            means += [interval.mean for interval in shown] if shown else [math.nan] * len(comparison.names)
-        values.append(means)
-        rows.append((pool_name(cell.pool_languages), cell.query_language, *(number(mean, 1) for mean in means)))
+    """Each mixed pool and query language, for every audit, and the mean over them."""
+    rows = []
+    values = []
+    for cell in comparison.cells:
+        if cell.scenario == "multi":
+            values.append([_summary_values(comparison, cell, *shown) for shown in SUMMARY])
+            rows.append((pool_name(cell.pool_languages), cell.query_language))
     if len(rows) > 1:
-        rows.append(("mean", "", *(number(float(np.nanmean(c)), 1) for c in zip(*values, strict=True))))
-    columns = (f"{scenario}\n{measure}\n{name}" for scenario, measure, _ in groups for name in comparison.names)
-    return Table(f"{comparison.collection['name']}: before and after", ("pool", "asked in", *columns), tuple(rows))
+        rows.append(("mean", ""))
+        values.append(np.nanmean(np.array(values), axis=0).tolist())
+    kept = [at for at in range(len(SUMMARY)) if not np.isnan([row[at] for row in values]).all()]
+    names = [f"{SUMMARY[at][0]}\n{SUMMARY[at][1]}" for at in kept]
+    title = f"{comparison.collection['name']}: before and after"
+    if len(comparison.names) <= _SIDE_BY_SIDE:
+        columns = ("pool", "asked in", *(f"{name}\n{audit}" for name in names for audit in comparison.names))
+        body = (
+            (*row, *(number(value, 1) for at in kept for value in found[at]))
+            for row, found in zip(rows, values, strict=True)
+        )
+        return Table(title, columns, tuple(body))
+    body = (
+        (*row, audit, *(number(found[at][place], 1) for at in kept))
+        for row, found in zip(rows, values, strict=True)
+        for place, audit in enumerate(comparison.names)
+    )
+    return Table(title, ("pool", "asked in", "model", *names), tuple(body), labels=3)
+
+
+def _summary_values(comparison: Comparison, mixed: ComparedCell, scenario: str, measure: str) -> list[float]:
+    """The means of every audit; NaN where there is none."""
+    own = (scenario, (mixed.query_language,), mixed.query_language)
+    alone = (cell for cell in comparison.cells if (cell.scenario, cell.pool_languages, cell.query_language) == own)
+    source = mixed if scenario == "multi" else next(alone, None)
+    shown = source.measures.get(measure) if source else None
+    return [interval.mean for interval in shown] if shown else [math.nan] * len(comparison.names)
 
 
 def comparison_tables(comparison: Comparison) -> list[Table]:
