@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ISOGLOT := $(BIN)/isoglot
 
-.PHONY: venv demo test lint clean
+.PHONY: venv demo test clean
 
 venv: $(VENV)/installed
 

