@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sentence_transformers import SentenceTransformer
@@ -12,7 +16,19 @@ import isoglot
 from isoglot import Collection, IsoglotError
 from isoglot.alignment import center
 from isoglot.alignment.methods import read_record
+from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.files import write_text
+
+
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """No file grows beyond `size` bytes: writing more fails as on a full disk."""
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
 
 
 def names(folder: Path) -> list[str]:
@@ -32,6 +48,30 @@ def test_jsd_nce_saves_a_folder_that_plain_sentence_transformers_loads(
     assert [json.loads(line)["step"] for line in (folder / "losses.jsonl").read_text().splitlines()] == [1, 2, 3, 4]
     assert "`jsd-nce`" in (folder / "README.md").read_text()
     assert {path.suffix for path in folder.rglob("*") if path.is_file()} <= {".safetensors", ".json", ".jsonl", ".md"}
+
+
+def test_the_saved_model_keeps_its_base_s_dropout_and_length(
+    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path
+) -> None:
+    options = {"epochs": 1, "batch_size": 6, "max_length": 16}
+    folder = isoglot.align(str(tiny_model), "jsd-nce", small_collection, tmp_path / "out", **options)  # type: ignore[arg-type]
+    saved, base = (json.loads((place / "config.json").read_text()) for place in (folder, tiny_model))
+    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+        assert saved[name] == base[name] > 0
+    model = SentenceTransformer(str(folder), device="cpu")
+    assert model.max_seq_length == SentenceTransformer(str(tiny_model), device="cpu").max_seq_length == 128
+
+
+def test_center_says_in_its_card_and_record_that_it_needs_the_language(
+    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path
+) -> None:
+    folder = isoglot.align(str(tiny_model), "center", small_collection, tmp_path / "out", languages=["en", "deu_Latn"])
+    record = read_record(folder)
+    assert record is not None
+    assert (record["needs_language"], record["data"]["languages"]) == (True, ["de", "en"])
+    assert record["base"] == {"name": str(tiny_model), "fingerprint": load_encoder(str(tiny_model)).fingerprint}
+    assert "trust_remote_code=True" in (folder / "README.md").read_text()
+    assert not (folder / "losses.jsonl").exists()
 
 
 def test_a_familys_prompts_are_kept_though_its_name_is_gone(
@@ -59,6 +99,59 @@ def test_the_same_again_is_kept_and_anything_else_needs_force(
     assert record is not None
     assert record["seed"] == 1
     assert names(tmp_path) == ["cache", "out"]
+
+
+def test_other_options_languages_or_data_are_not_the_same(
+    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path
+) -> None:
+    given: dict[str, Any] = {"method": "shift", "data": small_collection}
+    folder = isoglot.align(str(tiny_model), output=tmp_path / "out", **given)
+    isoglot.align(str(tiny_model), output=folder, alpha=1.0, languages=["ru", "en", "de"], **given)
+    fewer = Collection("small", small_collection.documents, small_collection.queries[:9], small_collection.golds)
+    for change in ({"alpha": 0.5}, {"languages": ["en", "ru"]}, {"data": fewer}, {"method": "center"}):
+        with pytest.raises(IsoglotError, match="holds something else"):
+            isoglot.align(str(tiny_model), output=folder, **{**given, **change})
+
+
+def test_a_folder_of_the_user_s_is_left_alone_without_force(
+    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path
+) -> None:
+    write_text(tmp_path / "mine" / "thesis.txt", "years of work")
+    with pytest.raises(IsoglotError, match="mine: holds something else"):
+        isoglot.align(str(tiny_model), "center", small_collection, tmp_path / "mine")
+    assert names(tmp_path / "mine") == ["thesis.txt"]
+
+
+def test_a_loss_that_is_no_number_leaves_no_folder(
+    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path
+) -> None:
+    options = {"epochs": 9, "batch_size": 6, "learning_rate": 1e30}
+    with pytest.raises(IsoglotError, match="the loss became") as error:
+        isoglot.align(str(tiny_model), "jsd-nce", small_collection, tmp_path / "out", **options)  # type: ignore[arg-type]
+    assert "\n" not in str(error.value)
+    assert not [name for name in names(tmp_path) if "out" in name]
+
+
+@pytest.mark.parametrize("size", [20, 90_000])
+def test_a_full_disk_is_told_in_one_line_and_leaves_what_was_there(
+    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path, size: int
+) -> None:
+    folder = isoglot.align(str(tiny_model), "center", small_collection, tmp_path / "out")
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    for output, force in (("out", True), ("new", False)):
+        with files_up_to(size), pytest.raises(IsoglotError, match=rf"{output}: cannot write") as error:
+            isoglot.align(str(tiny_model), "center", small_collection, tmp_path / output, seed=1, force=force)
+        assert "\n" not in str(error.value)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    assert names(tmp_path) == ["cache", "out"]
+
+
+def test_an_output_that_cannot_be_written_is_told_before_any_training(
+    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path
+) -> None:
+    write_text(tmp_path / "file", "")
+    with pytest.raises(IsoglotError, match="cannot write: Not a directory"):
+        isoglot.align(str(tiny_model), "jsd-nce", small_collection, tmp_path / "file" / "out", languages=["de", "ru"])
 
 
 def test_a_failure_leaves_nothing_or_what_was_there(
@@ -100,4 +193,4 @@ def test_what_cannot_be_done_is_told_in_one_line(
         with pytest.raises(IsoglotError, match=message) as error:
             isoglot.align(str(tiny_model), method, small_collection, tmp_path / output, **options)  # type: ignore[arg-type]
         assert "\n" not in str(error.value)
-    assert names(tmp_path) == ["cache", "file"]
+    assert names(tmp_path) == ["file"]

@@ -42,7 +42,8 @@ def test_strange_texts_are_kept_apart(tmp_path: Path) -> None:
     cache = VectorCache(KEY, tmp_path)
     strange = ["", "\0", "a\0b", "a", "\ud800", "é", "e\u0301"]
     cache.put(strange, VECTORS[: len(strange)])
-    assert len(cache.get(strange)) == len(strange)
+    found = VectorCache(KEY, tmp_path).get(strange)
+    assert all((found[text] == vector).all() for text, vector in zip(strange, VECTORS, strict=False))
 
 
 def broken_ways(cache: VectorCache, folder: Path) -> dict[str, bytes]:
@@ -74,7 +75,9 @@ def test_a_damaged_or_foreign_file_is_told_set_aside_and_begun_anew(
     cache.path.write_bytes(broken_ways(cache, tmp_path)[way])
     fresh = VectorCache(KEY, tmp_path)
     assert fresh.get(TEXTS) == {}
-    assert "not a sound vector cache" in caplog.text
+    (record,) = caplog.records
+    assert record.name == "isoglot"
+    assert "not a sound vector cache" in record.getMessage()
     fresh.put(TEXTS, VECTORS)
     assert len(VectorCache(KEY, tmp_path).get(TEXTS)) == 300
     assert fresh.path.with_suffix(".damaged").exists()
@@ -86,6 +89,61 @@ def test_the_file_of_another_key_is_not_believed(tmp_path: Path, caplog: pytest.
     cache.path.rename(other.path)
     assert other.get(TEXTS) == {}
     assert "made by something else" in caplog.text
+    assert other.path.with_suffix(".damaged").exists()
+    other.put(TEXTS[:1], VECTORS[:1])
+    assert set(other.get(TEXTS)) == {TEXTS[0]}
+
+
+def test_a_file_cut_anywhere_gives_no_wrong_vector_and_is_rebuilt(tmp_path: Path) -> None:
+    whole = filled(tmp_path).path.read_bytes()
+    for size in range(0, len(whole), len(whole) // 40):
+        cache = VectorCache(KEY, tmp_path)
+        cache.path.write_bytes(whole[:size])
+        assert cache.get(TEXTS) == {}
+        cache.put(TEXTS, VECTORS)
+        assert len(VectorCache(KEY, tmp_path).get(TEXTS)) == 300
+
+
+def test_a_byte_flipped_anywhere_never_gives_a_text_the_vector_of_another(tmp_path: Path) -> None:
+    texts, vectors = TEXTS[:40], VECTORS[:40, :8]
+    cache = VectorCache(KEY, tmp_path)
+    cache.put(texts, vectors)
+    whole = cache.path.read_bytes()
+    for at in np.random.default_rng(1).choice(np.flatnonzero(np.frombuffer(whole, np.uint8)), 300, replace=False):
+        flipped = bytearray(whole)
+        flipped[at] ^= 1 << int(at % 8)
+        cache.path.write_bytes(flipped)
+        found = VectorCache(KEY, tmp_path).get(texts)
+        assert all((found[text] == vector).all() for text, vector in zip(texts, vectors, strict=True) if text in found)
+
+
+def test_an_index_that_leads_to_another_text_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cache = filled(tmp_path)
+    with sqlite3.connect(cache.path) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        pages = dict(connection.execute("SELECT name, rootpage FROM sqlite_schema").fetchall())
+        connection.execute("CREATE TABLE other (text BLOB PRIMARY KEY, vector BLOB NOT NULL, crc INTEGER NOT NULL)")
+        connection.execute("INSERT INTO other SELECT text, vector, crc FROM vectors ORDER BY rowid DESC")
+        index = "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_other_1'"
+        (other,) = connection.execute(index).fetchone()
+        change = "UPDATE sqlite_schema SET rootpage = ? WHERE name = ?"
+        connection.execute(change, (other, "sqlite_autoindex_vectors_1"))
+        connection.execute(change, (pages["sqlite_autoindex_vectors_1"], "sqlite_autoindex_other_1"))
+    connection.close()
+    assert VectorCache(KEY, tmp_path).get(TEXTS[:10]) == {}
+    assert "a vector does not match its text" in caplog.text
+
+
+def test_a_damaged_file_that_cannot_be_set_aside_is_told_and_the_work_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = filled(tmp_path)
+    cache.path.write_bytes(b"this is no database " * 1000)
+    cache.path.with_suffix(".damaged").mkdir()
+    assert cache.get(TEXTS) == {}
+    cache.put(TEXTS, VECTORS)
+    (record,) = caplog.records
+    assert "cannot be set aside" in record.getMessage()
 
 
 def test_without_a_place_to_write_the_work_goes_on_with_one_warning(

@@ -14,14 +14,21 @@ from sentence_transformers import SentenceTransformer
 import isoglot
 from isoglot import Collection, Document, IsoglotError, Query
 from isoglot.encoders.language_modules import LanguageCentering
+from isoglot.encoders.prompts import ROLES
 from isoglot.encoders.sentence_transformer import load_encoder, load_model
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+CONFIG = "config_sentence_transformers.json"
 MEANS = torch.tensor([[[0.5, 0.0], [0.0, 0.5]], [[0.0, 0.0], [0.3, 0.0]]])  # de, en; query, document
 
 
 @pytest.fixture(scope="module")
 def centered(tiny_model: Path, small_collection: Collection, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return isoglot.align(str(tiny_model), "center", small_collection, tmp_path_factory.mktemp("center") / "model")
+    folder = tmp_path_factory.mktemp("center")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ISOGLOT_CACHE", str(folder / "cache"))
+        return isoglot.align(str(tiny_model), "center", small_collection, folder / "model")
 
 
 def test_each_vector_loses_the_mean_of_its_language_and_role() -> None:
@@ -30,6 +37,18 @@ def test_each_vector_loses_the_mean_of_its_language_and_role() -> None:
     found = module.transform(vectors, ["de", "de", "en", "en"], ["query", "document", "query", "document"])
     expected = np.array([[1, 0], [0, 1], [0.6, 0.8], np.array([0.3, 0.8]) / np.hypot(0.3, 0.8)])
     assert found.numpy() == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_length_of_a_vector_does_not_matter_and_a_near_variety_of_a_language_is_that_language(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    module = LanguageCentering(["en", "pt"], MEANS)
+    vectors = torch.tensor([[0.6, 0.8]])
+    expected = module.transform(vectors, ["pt"], ["document"])
+    assert not torch.equal(expected, vectors)
+    assert torch.allclose(module.transform(9 * vectors, ["pt"], ["document"]), expected)
+    assert torch.equal(module.transform(vectors, ["pt-PT"], ["document"]), expected)
+    assert not caplog.records
 
 
 def test_an_unknown_role_gets_the_mean_of_both_means() -> None:
@@ -61,6 +80,82 @@ def test_after_fitting_the_languages_have_one_centre(
         assert module.table[module.languages.index(language), 1].numpy() == pytest.approx(mean, abs=1e-6)
     apart, before = (np.linalg.norm(means[0] - means[1]) for means in (found[centered], found[tiny_model]))
     assert apart < 0.6 * before
+
+
+def test_without_their_means_the_texts_of_each_language_and_role_lie_around_zero(
+    tiny_model: Path, centered: Path, small_collection: Collection
+) -> None:
+    module = load_model(str(centered), device="cpu")[-1]
+    encoder = load_encoder(str(tiny_model), device="cpu")
+    for at, language in enumerate(module.languages):
+        for role, items in (("query", small_collection.queries), ("document", small_collection.documents)):
+            texts = [item.text for item in items if item.language == language]
+            vectors = encoder.encode(texts, role, [language] * len(texts))
+            left = vectors - module.table[at, ROLES.index(role)].numpy()
+            assert np.abs(left.mean(axis=0)).max() < 1e-6
+
+
+def test_every_clear_text_is_treated_as_its_language_without_being_told(
+    centered: Path, small_collection: Collection
+) -> None:
+    model, encoder = load_model(str(centered), device="cpu"), load_encoder(str(centered), device="cpu")
+    documents, queries = small_collection.documents, small_collection.queries
+    told = encoder.encode([d.text for d in documents], "document", [d.language for d in documents])
+    assert model.encode_document([d.text for d in documents]) == pytest.approx(told, abs=1e-5)
+    told = encoder.encode([q.text for q in queries], "query", [q.language for q in queries])
+    assert model.encode_query([q.text for q in queries]) == pytest.approx(told, abs=1e-5)
+
+
+def test_without_prompt_or_task_a_text_gets_the_mean_of_both_means(tiny_model: Path, centered: Path) -> None:
+    model = load_model(str(centered), device="cpu")
+    plain = load_model(str(tiny_model), device="cpu").encode("снег покрыл дорогу")
+    expected = plain - model[-1].table[model[-1].languages.index("ru")].mean(dim=0).numpy()
+    expected /= np.linalg.norm(expected)
+    assert model.encode("снег покрыл дорогу", language="ru") == pytest.approx(expected, abs=1e-5)
+    assert model.encode("снег покрыл дорогу") == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_prompt_is_known_though_the_tokenizer_changes_its_case_and_line_breaks(
+    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_model, tmp_path / "uncased")
+    tokenizer, config = (tmp_path / "uncased" / name for name in ("tokenizer.json", CONFIG))
+    lower = {"type": "Lowercase"}
+    breaks = {"type": "Replace", "pattern": {"String": "\n"}, "content": " "}
+    tokenizer.write_text(
+        json.dumps(
+            {**json.loads(tokenizer.read_text()), "normalizer": {"type": "Sequence", "normalizers": [lower, breaks]}}
+        )
+    )
+    prompts = {"query": "Find it\nQuery: ", "document": "Passage: "}
+    config.write_text(json.dumps({**json.loads(config.read_text()), "prompts": prompts}))
+    folder = isoglot.align(str(tmp_path / "uncased"), "center", small_collection, tmp_path / "centered")
+    model = load_model(str(folder), device="cpu")
+    text = "the train leaves at nine in the morning"
+    assert model.encode(text, prompt_name="query") == pytest.approx(model.encode_query(text, language="en"), abs=1e-5)
+    told = model.encode_document(text, language="en")
+    assert model.encode("Passage: " + text) == pytest.approx(told, abs=1e-5)
+
+
+def test_a_language_with_texts_of_one_role_has_its_mean_for_both(
+    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path
+) -> None:
+    queries = [query for query in small_collection.queries if query.language != "ru"]
+    some = Collection("some", small_collection.documents, queries, {q.query_id: (q.query_id[2:],) for q in queries})
+    module = load_model(str(isoglot.align(str(tiny_model), "center", some, tmp_path / "out")), device="cpu")[-1]
+    means = dict(zip(module.languages, module.table, strict=True))
+    assert torch.equal(means["ru"][0], means["ru"][1])
+    assert not torch.equal(means["en"][0], means["en"][1])
+
+
+def test_saved_and_loaded_again_it_gives_the_same_vectors(centered: Path, tmp_path: Path) -> None:
+    model = load_model(str(centered), device="cpu")
+    model.save_pretrained(str(tmp_path / "again"), create_model_card=False)
+    again = load_model(str(tmp_path / "again"), device="cpu")
+    assert again[-1].languages == model[-1].languages
+    assert torch.equal(again[-1].table, model[-1].table)
+    texts = ["поезд отходит в девять", "the old piano"]
+    assert (again.encode_document(texts) == model.encode_document(texts)).all()
 
 
 def test_given_detected_and_told_by_the_prompt_are_the_same(centered: Path) -> None:

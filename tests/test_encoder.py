@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tokenizers import normalizers
 
 import isoglot
 from isoglot import Collection, IsoglotError
@@ -116,6 +118,25 @@ def test_the_fingerprint_knows_the_model_not_its_folder_or_what_it_did(
     assert changed.fingerprint != encoder.fingerprint
 
 
+def test_the_fingerprint_knows_the_tokenizer_not_how_it_last_padded(tiny_model: Path) -> None:
+    encoder = load(tiny_model)
+    tokenizer = encoder.model.tokenizer.backend_tokenizer
+    tokenizer.enable_padding(length=77)
+    tokenizer.enable_truncation(5)
+    assert encoder.fingerprint == load(tiny_model).fingerprint
+    tokenizer.normalizer = normalizers.Lowercase()
+    encoder.model_changed()
+    assert encoder.fingerprint != load(tiny_model).fingerprint
+
+
+def test_a_copy_elsewhere_uses_the_same_kept_vectors(tiny_model: Path, own_cache: Path, tmp_path: Path) -> None:
+    vectors = encode(load(tiny_model))
+    copy = load(Path(shutil.copytree(tiny_model, tmp_path / "elsewhere")))
+    with counted(copy) as counts:
+        assert (encode(copy) == vectors).all()
+        assert not counts
+
+
 def test_a_centered_model_uses_the_vectors_of_its_base(
     tiny_model: Path, small_collection: Collection, own_cache: Path
 ) -> None:
@@ -162,6 +183,16 @@ def test_a_model_that_gives_no_numbers_is_told_with_a_text(tiny_model: Path, own
     assert "\n" not in str(error.value)
 
 
+def test_a_vector_of_zeros_is_told_and_not_kept(tiny_model: Path, own_cache: Path) -> None:
+    encoder = load(tiny_model)
+    with torch.no_grad():
+        for parameter in encoder.model[0].model.encoder.layer[-1].output.LayerNorm.parameters():
+            parameter.zero_()
+    for _ in range(2):
+        with pytest.raises(IsoglotError, match="gave 4 of 4 vectors that are zero or not finite"):
+            encode(encoder)
+
+
 def test_what_is_no_model_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for name, message in (
@@ -175,7 +206,7 @@ def test_what_is_no_model_is_told(tmp_path: Path) -> None:
 
 
 def test_a_device_that_is_not_there_is_told(tiny_model: Path) -> None:
-    for device in ("cuda:99", "nonsense"):
+    for device in ("cuda:99", "nonsense", "meta"):
         with pytest.raises(IsoglotError, match=f"device '{device}' cannot be used here"):
             load_encoder(str(tiny_model), device=device)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -41,12 +43,70 @@ def test_a_full_disk_keeps_the_old_file_and_is_told(tmp_path: Path, monkeypatch:
     assert names(tmp_path) == ["a.txt"]
 
 
+def write_too_much(target: Path) -> None:
+    with new_folder(target, replace=True) as folder:
+        (folder / "a").write_text("complete")
+        (folder / "b").write_bytes(b"x" * 1_000_000)
+
+
+WITH_A_LIMIT = """
+import resource, sys
+from pathlib import Path
+from isoglot import IsoglotError
+from isoglot.files import write_text
+from tests.test_files import write_too_much
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+folder = Path(sys.argv[1])
+for write in (lambda: write_text(folder / "a.txt", "x" * 1_000_000), lambda: write_too_much(folder / "out")):
+    try:
+        write()
+    except IsoglotError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit of file size on Windows")
+def test_writing_that_really_fails_midway_leaves_the_old_and_nothing_beside(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "old")
+    write_text(tmp_path / "out" / "old", "old")
+    done = subprocess.run(
+        [sys.executable, "-c", WITH_A_LIMIT, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[1],
+    )
+    assert [line.split(": ")[1] for line in done.stdout.splitlines()] == ["cannot write", "cannot write"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert names(tmp_path / "out") == ["old"]
+    assert names(tmp_path) == ["a.txt", "out"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"), [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "the file system is read-only")]
+)
+def test_a_cached_folder_that_cannot_be_built_is_told_and_tried_again_next_time(
+    tmp_path: Path, reason: int, told: str
+) -> None:
+    def fail(folder: Path) -> None:
+        (folder / "a").write_text("half")
+        raise OSError(reason, os.strerror(reason))
+
+    with pytest.raises(IsoglotError, match=f"model: cannot write: {told}"):
+        cached_folder(tmp_path / "model", fail)
+    assert not [name for name in names(tmp_path) if not name.endswith(".lock")]
+    built = cached_folder(tmp_path / "model", lambda folder: write_text(folder / "a", "whole"))
+    assert (built / "a").read_text() == "whole"
+
+
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(IsoglotError, match="cannot write"):
         write_text(tmp_path / "file" / "a.txt", "x")
     with pytest.raises(IsoglotError, match="cannot write"), new_folder(tmp_path / "file" / "sub"):
         pass
+    with pytest.raises(IsoglotError, match="cannot write"):
+        cached_folder(tmp_path / "file" / "model", lambda folder: None)
 
 
 def interrupted(target: Path) -> None:

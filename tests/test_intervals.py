@@ -25,12 +25,25 @@ def test_values_that_say_nothing_are_left_out_and_a_column_of_them_is_nan() -> N
 
 
 def test_a_ratio_of_sums_is_not_a_mean_of_ratios() -> None:
+    """Drawn are one row twice (0.1 or 0, a quarter of the time each) or both (0.09): the bounds are 0 and 0.1."""
     (found,) = bootstrap_ratios(np.array([[9.0], [0.0]]), np.array([[90.0], [10.0]]))
-    assert found.mean == pytest.approx(0.09)
+    assert (found.mean, found.low, found.high) == pytest.approx((0.09, 0.0, 0.1))
+
+
+def test_two_queries_worked_by_hand() -> None:
+    """The resampled mean is 0, 50 or 100, a quarter, a half and a quarter of the time."""
+    (found,) = bootstrap_means(np.array([[0.0], [100.0]]))
+    assert (found.mean, found.low, found.high) == (50.0, 0.0, 100.0)
+
+
+def test_columns_are_resampled_alike_whatever_stands_beside_them() -> None:
+    values = np.random.default_rng(2).integers(0, 100, (40, 3)).astype(np.float64)
+    together = bootstrap_means(values)
+    assert [bootstrap_means(values[:, [column]])[0] for column in range(3)] == together
 
 
 def test_the_seed_decides_and_chunks_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = np.random.default_rng(0).normal(size=(50, 2))
+    values = np.random.default_rng(0).integers(0, 1000, (50, 2)).astype(np.float64)  # whole: sums are exact
     whole = bootstrap_means(values, seed=3)
     assert bootstrap_means(values, seed=3) == whole
     assert bootstrap_means(values, seed=4) != whole

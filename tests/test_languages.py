@@ -25,6 +25,9 @@ from isoglot.languages import canonical, closest, detect, english_name
         ("pt-BR", "pt"),
         ("pt-PT", "pt-PT"),
         ("iw", "he"),
+        ("\tin\n", "id"),
+        ("ZHO-HANS", "zh"),
+        ("pes_Arab", "fa"),
         ("srp_Cyrl", "sr"),
         ("sr-Latn", "sr-Latn"),
         ("tam_Taml", "ta"),
@@ -45,6 +48,19 @@ def test_closest_takes_a_near_variety_and_nothing_else() -> None:
     assert closest("pt", frozenset({"pt-PT", "en"})) == "pt-PT"
     assert closest("en-GB", frozenset({"en"})) == "en"
     assert closest("ja", frozenset({"en", "zh"})) is None
+
+
+@pytest.mark.parametrize(
+    ("tag", "neighbour"), [("eu", "es"), ("ca", "es"), ("br", "fr"), ("uk", "ru"), ("zh-TW", "zh")]
+)
+def test_a_language_is_not_treated_as_the_one_its_readers_know_too(tag: str, neighbour: str) -> None:
+    assert closest(tag, frozenset({neighbour, "en"})) is None
+
+
+def test_closest_of_nothing_is_nothing() -> None:
+    assert closest("de", frozenset()) is None
+    with pytest.raises(IsoglotError, match="unknown language 'klingon'"):
+        closest("klingon", frozenset({"en"}))
 
 
 def test_detection_on_short_questions() -> None:

@@ -79,6 +79,25 @@ def test_extreme_values_stay_finite_in_float32() -> None:
     assert torch.isfinite(a.grad).all()
 
 
+def test_info_nce_with_a_sharp_temperature_or_a_zero_vector_stays_finite_in_float32() -> None:
+    a = torch.tensor([[1e-30, 0.0], [0.0, 0.0], [1e15, 1e15]], requires_grad=True)
+    b = torch.tensor([[-1e-3, 0.0], [0.0, 1e6], [0.0, 0.0]])
+    found = info_nce(a, b, temperature=1e-3)
+    found.backward()
+    assert torch.isfinite(found)
+    assert a.grad is not None
+    assert torch.isfinite(a.grad).all()
+
+
+def test_root_jsd_pulls_unit_vectors_together_in_float32() -> None:
+    a, b = (torch.nn.functional.normalize(torch.tensor(vectors(seed, size=64)), dim=1).float() for seed in (1, 2))
+    a.requires_grad_()
+    before = root_jsd(a, b, temperature=0.05)
+    before.backward()
+    assert a.grad is not None
+    assert float(root_jsd((a - 0.1 * a.grad).detach(), b, temperature=0.05)) < float(before.detach())
+
+
 def test_info_nce_ignores_length_and_order_and_is_log_n_for_equal_rows() -> None:
     a, b = torch.tensor(vectors(4)), torch.tensor(vectors(5))
     base = float(info_nce(a, b))

@@ -139,3 +139,29 @@ def test_standard_measures_agree_with_ir_measures(rows: list[list[int]], k: int)
     ):
         found = {int(metric.query_id): 100 * metric.value for metric in ir_measures.iter_calc([theirs], qrels, run)}
         assert parse_measure(ours)(judged) == pytest.approx([found[q] for q in range(len(rows))], abs=1e-6)
+
+
+def test_ranking_then_measuring_agrees_with_ir_measures_on_the_scores() -> None:
+    generator = np.random.default_rng(0)
+    queries = generator.normal(size=(6, 8)).astype(np.float32)
+    pool = generator.normal(size=(30, 8)).astype(np.float32)
+    golds = np.array([[*generator.choice(30, 2, replace=False), -1 if q % 2 else 29 - q] for q in range(6)])
+    golds = np.array([[a, b, c if c not in (a, b) else -1] for a, b, c in golds])
+    ranking = rank(queries, pool, golds)
+    judged = Judged(ranking.gold_ranks, ranking.gold_tied, np.zeros_like(golds), 0, 30)
+    qrels = [ir_measures.Qrel(str(q), str(d), 1) for q, row in enumerate(golds) for d in row if d >= 0]
+    scores = queries @ pool.T
+    run = [ir_measures.ScoredDoc(str(q), str(d), float(scores[q, d])) for q in range(6) for d in range(30)]
+    for ours, theirs in (
+        ("ndcg@10", ir_measures.nDCG @ 10),
+        ("recall@10", ir_measures.R @ 10),
+        ("rr", ir_measures.RR),
+    ):
+        found = {int(metric.query_id): 100 * metric.value for metric in ir_measures.iter_calc([theirs], qrels, run)}
+        assert parse_measure(ours)(judged) == pytest.approx([found[q] for q in range(6)], abs=1e-6)
+
+
+def test_tie_rate_is_the_share_of_a_querys_own_golds() -> None:
+    ranks = np.array([[1, 2], [3, 0]])
+    tied = np.array([[True, False], [False, True]])  # the second query has no second gold
+    assert parse_measure("tie_rate")(Judged(ranks, tied, np.zeros_like(ranks), 0, 9)).tolist() == [50, 0]

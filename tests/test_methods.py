@@ -12,13 +12,16 @@ from sentence_transformers import SentenceTransformer
 
 import isoglot
 from isoglot import Collection, IsoglotError
-from isoglot.alignment import distill
+from isoglot.alignment import distill, lir
 from isoglot.alignment.embedded import Embedded, embed
 from isoglot.alignment.methods import METHODS
 from isoglot.alignment.rows import Row, training_rows
 from isoglot.alignment.training import quads
 from isoglot.encoders.language_modules import LanguageProjection
+from isoglot.encoders.prompts import ROLES
 from isoglot.encoders.sentence_transformer import load_encoder
+
+FLAT = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]], dtype=np.float32)
 
 
 @pytest.fixture
@@ -75,6 +78,8 @@ def test_lir_removes_the_first_direction_of_each_language(
             assert np.abs(vectors(projected, small_collection, role, language) @ directions.T).max() < 1e-5
     with pytest.raises(IsoglotError, match="too few to remove 50 directions"):
         align(tiny_model, "lir", small_collection, tmp_path / "many", r=50)
+    with pytest.raises(IsoglotError, match="vectors have 2 dimensions; removing 2 leaves nothing"):
+        lir.fit(Embedded({role: [("en", text) for text in "abc"] for role in ROLES}, dict.fromkeys(ROLES, FLAT)), 2)
     with pytest.raises(IsoglotError, match="r is 0"):
         align(tiny_model, "lir", small_collection, tmp_path / "none", r=0)
 
@@ -158,6 +163,7 @@ def test_nce_learns(tiny_model: Path, small_collection: Collection, own_cache: P
         ("distill", {"teacher": "leace"}, "unknown teacher 'leace'"),
         ("distill", {"mix": 2.0}, "mix is 2.0; it must be from 0 to 1"),
         ("nce", {"temperature": 0.0}, "temperature is 0.0; it must be above 0"),
+        ("shift", {"alpha": float("nan")}, "alpha is nan; it must be from 0 to 10"),
     ],
 )
 def test_options_out_of_range_are_told(method: str, options: dict[str, float], message: str) -> None:

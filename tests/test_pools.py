@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from isoglot import Collection, Document, IsoglotError, Query, load_collection
 from isoglot.pools import Pool, PoolBuilder
+from isoglot.ranks import rank
 
 LANGUAGES = ("en", "de", "zh")
 
@@ -40,6 +43,10 @@ def golds(found: Collection, pool: Pool) -> dict[str, set[tuple[str, str]]]:
 def one(found: Collection, scenario: str, languages: list[str], asked: str, **options: object) -> Pool:
     builder = PoolBuilder(found, **options)  # type: ignore[arg-type]
     return next(p for p in builder.build([scenario], [languages], [asked]) if p.query_language == asked)
+
+
+def _build(found: Collection, options: dict[str, object]) -> list[Pool]:
+    return PoolBuilder(found, **options).build()  # type: ignore[arg-type]
 
 
 def test_multi_holds_all_documents_of_its_languages_and_every_version_is_gold() -> None:
@@ -85,6 +92,69 @@ def test_control_keeps_each_content_once_balanced_and_chosen_by_seed(languages: 
     assert contents(found, one(found, "control", languages, "zh", seed=1)) != kept
 
 
+@given(st.lists(st.sampled_from(["en", "zh", "both"]), min_size=2, max_size=25), st.integers(0, 100))
+def test_control_is_as_balanced_as_contents_of_one_language_allow(where: list[str], seed: int) -> None:
+    have = [(str(c), tag) for c, tags in enumerate(where) for tag in ("en", "zh") if tags in (tag, "both")]
+    queries = [Query(f"q{c}", "en", f"{c}?") for c in range(len(where))]
+    documents = [Document(c, tag, f"{c} in {tag}") for c, tag in have]
+    found = Collection("partly", documents, queries, {f"q{c}": (str(c),) for c in range(len(where))})
+    kept = contents(found, one(found, "control", ["en", "zh"], "en", seed=seed))
+    assert sorted(content for content, _ in kept) == sorted(map(str, range(len(where))))
+    share = Counter(language for _, language in kept)
+    both, alone = where.count("both"), abs(where.count("en") - where.count("zh"))
+    assert abs(share["en"] - share["zh"]) == (alone - both if alone > both else (both - alone) % 2)
+
+
+def test_equal_scores_favour_no_language_over_many_seeds() -> None:
+    found = collection()
+    places = []
+    for seed in range(300):
+        pool = one(found, "multi", ["en", "zh"], "zh", seed=seed)
+        same = np.ones((len(pool.documents), 4), dtype=np.float32)
+        ranking = rank(
+            np.ones((len(pool.queries), 4), dtype=np.float32),
+            same,
+            pool.golds,
+            languages=pool.document_languages,
+            tie_keys=pool.tie_keys,
+        )
+        parallel = (pool.golds >= 0).all(axis=1)
+        places.append(ranking.gold_ranks[parallel].mean(axis=0))
+    english, chinese = np.mean(places, axis=0)  # of 23 documents the mean place is 12
+    assert (english, chinese) == pytest.approx((12, 12), abs=0.4)
+
+
+def test_a_language_without_golds_stands_in_the_pool_and_is_not_asked_alone() -> None:
+    documents = [Document(c, tag, f"{c} in {tag}") for c, tag in (("a", "en"), ("a", "de"), ("b", "zh"), ("c", "zh"))]
+    found = Collection("bystander", documents, [Query("q", tag, "?") for tag in LANGUAGES], {"q": ("a",)})
+    pool = one(found, "multi", ["en", "de", "zh"], "zh")
+    assert len(pool.documents) == 4
+    assert golds(found, pool) == {"q": {("a", "en"), ("a", "de")}}
+    cells = [p.languages for p in PoolBuilder(found).build(["mono-same"], [list(LANGUAGES)])]
+    assert cells == [("en",), ("de",)]
+
+
+@pytest.mark.parametrize("mode", ["dedup", "rows"])
+def test_a_gold_named_twice_counts_once(mode: str) -> None:
+    found = replace(collection(3), golds={"q0": ("0",), "q1": ("1",), "q2": ("2", "2")})
+    pool = one(found, "multi", ["en", "zh"], "en", mode=mode)
+    assert (pool.golds >= 0).sum(axis=1).max() == 2
+    assert Counter(contents(found, pool))[("2", "en")] == 1
+
+
+def test_rows_in_a_control_pool_keep_all_copies_of_a_content_in_one_language() -> None:
+    found = collection(20)
+    again = [Query(f"again{c}", "en", f"{c} once more?") for c in range(20)]
+    found = replace(
+        found,
+        queries=[*found.queries, *again],
+        golds={**found.golds, **{f"again{c}": (str(c),) for c in range(20)}},
+    )
+    copies = Counter(contents(found, one(found, "control", ["en", "zh"], "en", mode="rows")))
+    assert len({content for content, _ in copies}) == len(copies) == 20
+    assert set(copies.values()) == {2}
+
+
 def test_default_pools_are_english_with_each_other_language_and_all_together_without_english() -> None:
     found = collection()
     assert PoolBuilder(found).default_pools() == [("en", "de"), ("en", "zh")]
@@ -99,14 +169,15 @@ def test_each_cell_is_built_once_though_english_is_in_every_pair() -> None:
     assert len(cells) == len(set(cells))
 
 
-def test_shuffling_the_collection_changes_no_pool() -> None:
+@pytest.mark.parametrize("options", [{}, {"mode": "rows"}, {"limit": 5}])
+def test_shuffling_the_collection_changes_no_pool(options: dict[str, object]) -> None:
     found = collection()
     generator = random.Random(0)
     documents, queries = list(found.documents), list(found.queries)
     generator.shuffle(documents)
     generator.shuffle(queries)
     shuffled = replace(found, documents=documents, queries=queries)
-    for a, b in zip(PoolBuilder(found).build(), PoolBuilder(shuffled).build(), strict=True):
+    for a, b in zip(_build(found, options), _build(shuffled, options), strict=True):
         assert contents(found, a) == contents(shuffled, b)
         assert (a.golds == b.golds).all()
         assert (a.tie_keys == b.tie_keys).all()
@@ -147,6 +218,8 @@ def test_xquad_has_240_documents_a_language_and_1190_in_rows(shared_data: Path) 
     for mode, documents in (("dedup", 480), ("rows", 2380)):
         pool = one(found, "multi", ["en", "zh"], "zh", mode=mode)
         assert (len(pool.documents), len(pool.queries)) == (documents, 1190)
+        assert Counter(pool.document_languages.tolist()) == {0: documents // 2, 1: documents // 2}
+        assert ((pool.golds >= 0).sum(axis=1) == 2).all()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isoglot import IsoglotError
-from isoglot.ranks import Ranking, rank
+from isoglot.ranks import Ranking, _distinct, rank
 
 
 def problem(seed: int, queries: int = 7, documents: int = 40, duplicates: int = 0) -> tuple[np.ndarray, ...]:
@@ -72,15 +72,50 @@ def test_identical_vectors_tie_wherever_they_stand_and_the_key_decides() -> None
     assert (found.gold_ranks - found.gold_ranks.min(axis=1, keepdims=True) == [2, 0, 3, 1]).all()
 
 
-def test_ties_favour_no_language_over_many_keys() -> None:
-    pool = np.ones((2, 4), dtype=np.float32)
-    query, golds, languages = np.ones((1, 4), dtype=np.float32), np.array([[0, 1]]), np.array([0, 1])
+@pytest.mark.parametrize("block_bytes", [256 * 7, 256 * 50, 256 * 97, 256 * 200])
+@pytest.mark.parametrize(("seed", "dimension", "count"), [(3, 384, 17), (4, 33, 1), (4, 384, 17)])
+def test_identical_vectors_tie_though_they_stand_in_different_blocks(
+    block_bytes: int, seed: int, dimension: int, count: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    pool = generator.normal(size=(503, dimension)).astype(np.float32)
+    pool /= np.linalg.norm(pool, axis=1, keepdims=True)
+    copies = np.sort(generator.choice(503, 20, replace=False))
+    pool[copies] = pool[copies[0]]
+    queries = generator.normal(size=(count, dimension)).astype(np.float32)
+    found = rank(queries, pool, np.tile(copies, (count, 1)), block_bytes=block_bytes)
+    assert found.gold_tied.all()
+    assert (found.gold_ranks - found.gold_ranks.min(axis=1, keepdims=True) == np.arange(20)).all()
+
+
+def test_a_vector_of_signs_never_takes_the_score_of_another() -> None:
     generator = np.random.default_rng(0)
-    first = [
-        rank(query, pool, golds, languages=languages, tie_keys=generator.permutation(2)).gold_ranks[0, 0]
-        for _ in range(400)
-    ]
-    assert 1.4 < np.mean(first) < 1.6
+    pool = np.where(generator.random((100_000, 64)) < 0.5, -0.125, 0.125).astype(np.float32)
+    first, copies = _distinct(pool)
+    assert (pool[first][copies] == pool).all()
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10_000), st.integers(1, 30), st.integers(1, 14), st.integers(1, 45))
+def test_no_block_size_and_no_tie_at_the_cut_changes_a_result(seed: int, documents: int, width: int, k: int) -> None:
+    """Small whole numbers: every product is exact, and different vectors tie as well."""
+    generator = np.random.default_rng(seed)
+    queries = generator.integers(-1, 2, (5, 3)).astype(np.float32)
+    pool = generator.integers(-1, 2, (documents, 3)).astype(np.float32)
+    golds = np.full((5, 3), -1)
+    for row in golds:
+        found = generator.choice(documents, generator.integers(1, min(3, documents) + 1), replace=False)
+        row[: len(found)] = found
+    languages, keys = np.sort(generator.integers(0, 3, documents)), generator.permutation(documents)
+    one = rank(queries, pool, golds, languages=languages, tie_keys=keys, top_k=k)
+    two = rank(queries, pool, golds, languages=languages, tie_keys=keys, top_k=k, block_bytes=4 * 64 * width)
+    order = np.array([np.lexsort((keys, -row)) for row in queries @ pool.T])
+    assert (one.top == order[:, :k]).all()
+    places = np.where(golds >= 0, np.take_along_axis(np.argsort(order, axis=1), golds, axis=1) + 1, 0)
+    assert (one.gold_ranks == places).all()
+    assert (one.above.sum(axis=1) == places.max(axis=1) - np.count_nonzero(places, axis=1)).all()
+    for name in Ranking.__dataclass_fields__:
+        assert (getattr(one, name) == getattr(two, name)).all()
 
 
 def test_a_missing_further_gold_has_rank_zero_and_is_not_tied() -> None:
@@ -105,17 +140,21 @@ def test_top_k_beyond_the_pool_is_the_whole_pool() -> None:
     assert rank(queries, pool, golds, tie_keys=keys, top_k=50).top.shape == (7, 6)
 
 
-def test_a_vector_that_is_not_finite_is_told() -> None:
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("what", ["query", "document"])
+def test_a_vector_that_is_not_finite_is_told_in_one_line(what: str, value: float) -> None:
     queries, pool, golds, _, _ = problem(6)
-    pool[3, 2] = np.nan
-    with pytest.raises(IsoglotError, match="1 document vectors that are not finite"):
+    (queries if what == "query" else pool)[3, 2] = value
+    with pytest.raises(IsoglotError, match=f"1 {what} vectors that are not finite") as told:
         rank(queries, pool, golds)
+    assert "\n" not in str(told.value)
 
 
 def test_an_empty_pool_is_told() -> None:
     queries, pool, golds, _, _ = problem(7)
-    with pytest.raises(IsoglotError, match="the pool is empty"):
+    with pytest.raises(IsoglotError, match="the pool is empty") as told:
         rank(queries, pool[:0], golds)
+    assert "\n" not in str(told.value)
 
 
 def test_documents_that_are_not_grouped_by_language_are_refused() -> None:

@@ -50,6 +50,24 @@ def test_a_folder_in_the_beir_layout(tmp_path: Path) -> None:
     assert found.named("zh") == "zho_Hans"
 
 
+def test_language_and_shared_ids_may_stand_in_the_metadata_even_beside_an_empty_field(tmp_path: Path) -> None:
+    queries = [
+        {"_id": "q1", "text": "hi?", "metadata": {"lang": "eng_Latn", "query_id": 0}},
+        {"_id": "q2", "text": "嗨？", "lang": None, "query_id": None, "metadata": {"lang": "zh", "query_id": 0}},
+    ]
+    corpus = [*CORPUS, {"_id": "d4", "text": "другое", "lang": "ru", "metadata": {"content_id": "d3"}}]
+    found = load_collection(write(tmp_path, corpus, queries))
+    assert [(q.query_id, q.language) for q in found.queries] == [("0", "en"), ("0", "zh")]
+    assert [(d.content_id, d.language) for d in found.documents][2:] == [("d3", "en"), ("d3", "ru")]
+
+
+def test_a_content_id_of_zero_is_an_id_like_any_other(tmp_path: Path) -> None:
+    corpus = [{"_id": f"d{tag}", "text": tag, "lang": tag, "content_id": 0} for tag in ("en", "zh")]
+    found = load_collection(write(tmp_path, corpus, test="q1\tdzh\t1\n"))
+    assert [(d.content_id, d.language) for d in found.documents] == [("0", "en"), ("0", "zh")]
+    assert found.golds == {"q": ("0",)}
+
+
 def test_byte_order_mark_windows_line_ends_and_blank_lines_are_fine(tmp_path: Path) -> None:
     corpus = b"\xef\xbb\xbf" + b"\r\n\r\n".join(json.dumps(row).encode() for row in CORPUS)
     found = load_collection(write(tmp_path, corpus, test=QRELS.replace("\n", "\r\n")))
@@ -92,7 +110,16 @@ FAULTS = [
     ("corpus", row(text=" "), r"corpus.jsonl:4: field 'text' is empty"),
     ("corpus", row(text=None), r"corpus.jsonl:4: field 'text' is NoneType, not text"),
     ("corpus", [*CORPUS, {"_id": "d4", "lang": "en"}], r"corpus.jsonl:4: field 'text' is missing"),
+    ("corpus", row(text=["x"]), r"corpus.jsonl:4: field 'text' is list, not text"),
+    ("corpus", row(text="a\ud800"), r"corpus.jsonl:4: field 'text' has half of a surrogate pair at character 2"),
+    ("corpus", b'{"_id": ' + b"1" * 5000 + b"}\n", r"corpus.jsonl:1: malformed JSON: Exceeds the limit"),
+    ("corpus", b"[" * 100_000 + b"\n", r"corpus.jsonl:1: malformed JSON: maximum recursion depth"),
+    ("corpus", b"\xef\xbb\xbf", r"corpus.jsonl: has no documents"),
     ("corpus", row(title=["x"]), r"corpus.jsonl:4: field 'title' is list, not text"),
+    ("corpus", row(title="\udc00"), r"corpus.jsonl:4: field 'title' has half of a surrogate pair at character 1"),
+    ("corpus", row(lang=5), r"corpus.jsonl:4: field 'lang' is int, not text"),
+    ("corpus", row(lang="mul"), r"corpus.jsonl:4: unknown language 'mul'"),
+    ("corpus", row(content_id=["a"]), r"corpus.jsonl:4: field 'content_id' is list, not text"),
     ("corpus", row(lang="klingon"), r"corpus.jsonl:4: unknown language 'klingon'"),
     ("corpus", row(lang=None), r"corpus.jsonl:4: field 'lang' is missing, here and in 'metadata'"),
     ("corpus", row(_id="d1"), r"corpus.jsonl:4: duplicate _id 'd1'"),
@@ -102,6 +129,16 @@ FAULTS = [
     ("queries", [*QUERIES, QUERIES[0]], r"queries.jsonl:4: duplicate _id 'q1'"),
     ("queries", [*QUERIES, {**QUERIES[0], "_id": "q4"}], r"queries.jsonl:4: query_id 'q' occurs twice in en"),
     ("queries", [{"_id": "q1", "lang": "en"}], r"queries.jsonl:1: field 'text' is missing"),
+    ("queries", [{"_id": "q1", "text": "", "lang": "en"}], r"queries.jsonl:1: field 'text' is empty"),
+    ("queries", [{"_id": "q1", "text": "?"}], r"queries.jsonl:1: field 'lang' is missing"),
+    ("queries", [{"_id": "q1", "text": "?", "lang": "xx"}], r"queries.jsonl:1: unknown language 'xx'"),
+    (
+        "queries",
+        [{"_id": "q1", "text": "?", "lang": "en", "query_id": {}}],
+        r"queries.jsonl:1: field 'query_id' is dict",
+    ),
+    ("queries", b'{"_id": "q\xe9"}\n', r"queries.jsonl:1: byte 11 of the line is not UTF-8"),
+    ("queries", b"\n\n{]\n", r"queries.jsonl:3: malformed JSON"),
 ]
 
 
@@ -117,6 +154,9 @@ def test_a_fault_is_told_with_file_line_and_field(tmp_path: Path, file: str, con
     [
         ("q1\tnope\t1\n", r"test.tsv:1: document 'nope' is not in corpus.jsonl"),
         (QRELS + "q9\td1\t1\n", r"test.tsv:4: query 'q9' is not in queries.jsonl"),
+        ("q1 d1 1\nq1\td1\t1\n", r"test.tsv:1: expected query-id, corpus-id and a number, separated by tabs"),
+        ("q1\td1\tyes\nq1\td1\t1\n", r"test.tsv:1: expected"),
+        ("q1\t0\td1\t1\n", r"test.tsv:1: expected"),
         (QRELS + "q1 d1 1\n", r"test.tsv:4: expected query-id, corpus-id and a number, separated by tabs"),
         (QRELS + "q1\td1\tyes\n", r"test.tsv:4: expected"),
         ("q1\td1\t0\n", r"no query has a relevant document"),
@@ -124,8 +164,16 @@ def test_a_fault_is_told_with_file_line_and_field(tmp_path: Path, file: str, con
     ],
 )
 def test_a_wrong_judgement_is_told(tmp_path: Path, qrels: str, message: str) -> None:
-    with pytest.raises(IsoglotError, match=message):
+    with pytest.raises(IsoglotError, match=message) as error:
         load_collection(write(tmp_path, test=qrels))
+    assert "\n" not in str(error.value)
+
+
+def test_a_judgement_in_another_encoding_is_told(tmp_path: Path) -> None:
+    spec = write(tmp_path)
+    (tmp_path / "qrels" / "test.tsv").write_bytes(QRELS.encode() + "q\u00e9\td1\t1\n".encode("latin-1"))
+    with pytest.raises(IsoglotError, match=r"test.tsv:4: byte 2 of the line is not UTF-8"):
+        load_collection(spec)
 
 
 def test_missing_files_and_folders_are_told(tmp_path: Path) -> None:
@@ -151,7 +199,7 @@ def test_missing_files_and_folders_are_told(tmp_path: Path) -> None:
             load_collection(wrong)
 
 
-def squad(context: str = "c", question_id: str = "1") -> dict[str, Any]:
+def squad(context: str = "c", question_id: Any = "1") -> dict[str, Any]:
     return {"data": [{"paragraphs": [{"context": context, "qas": [{"id": question_id, "question": "?"}]}]}]}
 
 
@@ -165,7 +213,12 @@ def test_xquad_faults_are_told(tmp_path: Path) -> None:
     for broken, message in (
         ('{"data": [{}]}', "xquad.de.json: not in SQuAD form: field 'paragraphs' is missing"),
         ("[1, 2]", "xquad.de.json: not in SQuAD form"),
-        ('{"data": [', "xquad.de.json: malformed JSON"),
+        ('{"data": [', "xquad.de.json:1: malformed JSON"),
+        ('{\n\n\n"data": [}\n', "xquad.de.json:4: malformed JSON"),
+        ("", "xquad.de.json: malformed JSON"),
+        (json.dumps(squad(context="")), "xquad.de.json: field 'context' is empty"),
+        (json.dumps(squad(question_id=["1"])), "xquad.de.json: field 'id' is list, not text"),
+        (json.dumps({"data": [{"paragraphs": [[]]}]}), "xquad.de.json: not in SQuAD form"),
     ):
         (tmp_path / "xquad.de.json").write_text(broken)
         with pytest.raises(IsoglotError, match=message):
@@ -178,9 +231,31 @@ def test_belebele_faults_are_told(tmp_path: Path) -> None:
     file.write_text(json.dumps(line) + "\n" + json.dumps({**line, "flores_passage": "other"}) + "\n")
     with pytest.raises(IsoglotError, match=r"eng_Latn.jsonl:2: another passage than before for the link l"):
         load_collection(f"belebele:{tmp_path}")
-    file.write_text(json.dumps({**line, "question": ""}) + "\n")
-    with pytest.raises(IsoglotError, match=r"eng_Latn.jsonl:1: field 'question' is empty"):
+    for wrong, message in (
+        ({**line, "question": ""}, r"eng_Latn.jsonl:1: field 'question' is empty"),
+        ({**line, "link": None}, r"eng_Latn.jsonl:1: field 'link' is NoneType, not text"),
+        ({**line, "question_number": None}, r"eng_Latn.jsonl:1: field 'question_number' is missing"),
+        ([line], r"eng_Latn.jsonl:1: expected a JSON object, found list"),
+    ):
+        file.write_text(json.dumps(wrong) + "\n")
+        with pytest.raises(IsoglotError, match=message):
+            load_collection(f"belebele:{tmp_path}")
+    file.write_text((json.dumps(line) + "\n") * 2)
+    with pytest.raises(IsoglotError, match=r"belebele: query 'l#1' occurs twice in en"):
         load_collection(f"belebele:{tmp_path}")
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "content"),
+    [
+        ("xquad", "xquad.klingon.json", squad()),
+        ("belebele", "xxx_Xxxx.jsonl", {"link": "l", "question_number": 1, "flores_passage": "p", "question": "?"}),
+    ],
+)
+def test_a_file_named_after_no_language_is_told(tmp_path: Path, name: str, file: str, content: Any) -> None:
+    (tmp_path / file).write_text(json.dumps(content) + "\n")
+    with pytest.raises(IsoglotError, match=r"unknown language '(klingon|xxx_Xxxx)'"):
+        load_collection(f"{name}:{tmp_path}")
 
 
 @pytest.mark.parametrize(("name", "documents", "queries"), [("xquad", 240, 1190), ("belebele", 488, 900)])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from isoglot import Collection, IsoglotError
 from isoglot.alignment import jsd_nce
 from isoglot.alignment.rows import Row, training_rows
-from isoglot.alignment.training import TrainingOptions, content_batches, triplets
+from isoglot.alignment.training import ContentBatchSampler, TrainingOptions, content_batches, train, triplets
 from isoglot.encoders.sentence_transformer import Encoder, load_encoder
 
 OPTIONS = jsd_nce.Options(epochs=4, batch_size=6, learning_rate=3e-3)
@@ -46,12 +46,12 @@ def test_no_batch_holds_a_content_twice_and_every_item_comes_once(ids: list[int]
         assert len(set(found)) == len(found)
     used = Counter(position for batch in batches for position in batch)
     assert set(used.values()) <= {1}
-    left = set(range(len(contents))) - set(used)
-    by_content = Counter(contents)
-    rounds = max(by_content.values())
-    assert len(left) <= rounds * -(-len(by_content) // size)
-    if not left:
-        assert sum(map(len, batches)) == len(contents)
+    expected = []
+    for taken in range(max(Counter(contents).values())):
+        left = sum(count > taken for count in Counter(contents).values())
+        parts = -(-left // size)
+        expected += [left // parts + (part < left % parts) for part in range(parts)]
+    assert [len(batch) for batch in batches] == [length for length in expected if length > 1]
     assert batches == content_batches(contents, size, seed)
 
 
@@ -59,6 +59,16 @@ def test_the_seed_changes_the_batches_and_a_round_is_cut_evenly() -> None:
     contents = [str(n % 10) for n in range(30)]
     assert content_batches(contents, 8, 0) != content_batches(contents, 8, 1)
     assert [len(batch) for batch in content_batches(contents, 8, 0)] == [5, 5] * 3
+
+
+def test_each_epoch_has_an_order_of_its_own_and_the_steps_that_were_announced() -> None:
+    sampler = ContentBatchSampler([str(n % 7) for n in range(25)], 3, seed=0)
+    epochs = []
+    for epoch in (0, 1):
+        sampler.set_epoch(epoch)
+        epochs.append(list(sampler))
+    assert epochs[0] != epochs[1]
+    assert [len(epoch) for epoch in epochs] == [len(sampler)] * 2
 
 
 def test_triplets_are_english_query_english_document_and_each_translation() -> None:
@@ -81,7 +91,18 @@ def test_rows_keep_the_languages_asked_for(small_collection: Collection) -> None
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("batch_size", 1), ("epochs", 0), ("learning_rate", -1.0), ("max_length", 0), ("temperature", 0), ("eps", 0.0)],
+    [
+        ("batch_size", 1),
+        ("epochs", 0),
+        ("epochs", float("inf")),
+        ("learning_rate", -1.0),
+        ("learning_rate", float("nan")),
+        ("max_length", 0),
+        ("max_length", 2),
+        ("temperature", 0),
+        ("softmax_temperature", -1.0),
+        ("eps", 0.0),
+    ],
 )
 def test_options_out_of_range_are_told(name: str, value: float) -> None:
     with pytest.raises(IsoglotError, match=name.replace("_", " ")):
@@ -99,6 +120,53 @@ def test_training_lowers_the_loss_and_leaves_the_model_as_it_found_it(
     assert not encoder.model.training
     assert all(parameter.requires_grad for parameter in encoder.model.parameters())
     assert encoder.model[0].config.hidden_dropout_prob == base.model[0].config.hidden_dropout_prob > 0
+
+
+def test_the_forward_pass_of_training_is_that_of_use(
+    tiny_model: Path, small_collection: Collection, own_cache: Path
+) -> None:
+    encoder = load_encoder(str(tiny_model), device="cpu")
+    rows = training_rows(small_collection)
+    columns = {"query": [row.query["ru"] for row in rows], "document": [row.document["en"] for row in rows]}
+    roles = {name: name for name in columns}
+    expected = {name: encoder.encode(texts, name, ["en"] * len(texts)) for name, texts in columns.items()}
+    seen: list[tuple[torch.Tensor, ...]] = []
+
+    def loss(query: torch.Tensor, document: torch.Tensor, number: torch.Tensor) -> torch.Tensor:
+        seen.append((query.detach().clone(), document.detach().clone(), number.long().flatten()))
+        return (query * document).sum()
+
+    train(
+        encoder,
+        columns,
+        roles,
+        [row.content_id for row in rows],
+        loss,
+        TrainingOptions(batch_size=6),
+        seed=0,
+        show_progress=False,
+        targets=[[float(number)] for number in range(len(rows))],
+    )
+    ((query, document, numbers),) = seen
+    assert sorted(numbers.tolist()) == list(range(6))
+    assert query.numpy() == pytest.approx(expected["query"][numbers], abs=1e-6)
+    assert document.numpy() == pytest.approx(expected["document"][numbers], abs=1e-6)
+
+
+def test_training_that_stops_early_leaves_no_frozen_shortened_or_stale_model(
+    tiny_model: Path, small_collection: Collection, own_cache: Path
+) -> None:
+    encoder = load_encoder(str(tiny_model), device="cpu")
+    rows = training_rows(small_collection)
+    frozen = encoder.model[0].model.embeddings.LayerNorm.weight.requires_grad_(False)
+    before = encoder.fingerprint
+    options = jsd_nce.Options(epochs=9, batch_size=6, learning_rate=1e30, max_length=16)
+    with pytest.raises(IsoglotError, match="the loss became"):
+        jsd_nce.run(encoder, rows, options, seed=0, show_progress=False)
+    assert encoder.fingerprint != before
+    assert encoder.model.max_seq_length == encoder.max_length == 128
+    assert not encoder.model.training
+    assert {id(p) for p in encoder.model.parameters() if not p.requires_grad} == {id(frozen)}
 
 
 def test_word_embeddings_are_frozen_unless_asked_for(

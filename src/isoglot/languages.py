@@ -7,6 +7,9 @@ from functools import cache
 
 from isoglot.errors import IsoglotError
 
+_NEAR = 14
+"""The CLDR distance up to which a language stands for another; Basque is at 20 from Spanish: its readers read both."""
+
 MULTILINGUAL = "mul"
 """The ISO 639 tag for text of several languages; never a document's language."""
 
@@ -61,8 +64,8 @@ def closest(tag: str, supported: frozenset[str]) -> str | None:
         return wanted
     import langcodes
 
-    found, distance = langcodes.closest_match(wanted, sorted(supported), max_distance=20)
-    return found if distance <= 20 and found != "und" else None
+    found, distance = langcodes.closest_match(wanted, sorted(supported), max_distance=_NEAR)
+    return found if distance <= _NEAR and found != "und" else None
 
 
 def detect(texts: Iterable[str], among: frozenset[str] | None = None) -> list[str | None]:

@@ -157,7 +157,7 @@ class PoolBuilder:
         askers: dict[str, list[str]] = defaultdict(list)
         if self.mode == "rows":
             for query_id in sorted({query.query_id for query in self.collection.queries}):
-                for content in self.collection.golds[query_id]:
+                for content in dict.fromkeys(self.collection.golds[query_id]):
                     askers[content].append(_row_key(query_id, content))
         candidates: dict[str, list[_Candidate]] = defaultdict(list)
         for at, (content, language) in enumerate((d.content_id, d.language) for d in self.collection.documents):
@@ -170,7 +170,7 @@ class PoolBuilder:
 
     def _gold_keys(self, query: int) -> list[str]:
         query_id = self.collection.queries[query].query_id
-        golds = self.collection.golds[query_id]
+        golds = dict.fromkeys(self.collection.golds[query_id])
         return list(golds) if self.mode == "dedup" else [_row_key(query_id, content) for content in golds]
 
     @cached_property

@@ -74,7 +74,7 @@ def rank(
     keys = np.arange(n) if tie_keys is None else tie_keys
     bounds = _language_bounds(np.zeros(n, dtype=np.int64) if languages is None else languages)
     scorer = _Scorer(documents, width=max(1, min(n, block_bytes // (4 * 64))))
-    rows = max(1, block_bytes // (4 * scorer.width))
+    rows = max(1, block_bytes // (4 * scorer.columns))
     parts = [
         _rank_block(scorer, queries[start : start + rows], golds[start : start + rows], keys, bounds, min(top_k, n))
         for start in range(0, len(queries), rows)
@@ -89,16 +89,23 @@ class _Scorer:
         self.width = width
         first, self._copies = _distinct(documents)
         self._distinct = documents if len(first) == len(documents) else documents[first]
+        later = np.arange(len(documents)) // width != first[self._copies] // width
+        self._spread = np.unique(self._copies[later])  # in several slices, which would each round its score anew
+        self.columns = width + len(self._spread)
 
     def slices(self, queries: Vectors) -> Iterator[tuple[int, Vectors]]:
         """(first position, (q, w) scores) for each slice; computed again, a slice has the same bits."""
+        spread_scores = queries @ self._distinct[self._spread].T
         for start in range(0, len(self._copies), self.width):
             wanted = self._copies[start : start + self.width]
             if len(self._distinct) == len(self._copies):
                 yield start, queries @ self._distinct[start : start + self.width].T
             else:
                 needed, where = np.unique(wanted, return_inverse=True)
-                yield start, (queries @ self._distinct[needed].T)[:, where]
+                scores = queries @ self._distinct[needed].T
+                _, ours, theirs = np.intersect1d(needed, self._spread, assume_unique=True, return_indices=True)
+                scores[:, ours] = spread_scores[:, theirs]
+                yield start, scores[:, where]
 
 
 def _rank_block(scorer: _Scorer, queries: Vectors, golds: Ints, keys: Ints, bounds: Ints, top_k: int) -> Ranking:
@@ -171,15 +178,18 @@ def _language_bounds(languages: Ints) -> Ints:
 def _distinct(vectors: Vectors) -> tuple[Ints, Ints]:
     """(u,) first position of each distinct row, in order, and (n,) which of those each row equals, bit by bit."""
     generator = np.random.default_rng(0)
-    odd = generator.integers(0, 2**63, vectors.shape[1], dtype=np.uint64) * 2 + 1
-    hashes = np.concatenate(
-        [
-            (np.ascontiguousarray(block).view(np.uint32) * odd).sum(axis=1, dtype=np.uint64)
-            for block in np.array_split(vectors, len(vectors) // 4096 + 1)
-        ]
-    )
+    odd = np.asarray(generator.integers(0, 2**63, vectors.shape[1], dtype=np.uint64) * 2 + 1)
+    hashes = np.concatenate([_row_hashes(block, odd) for block in np.array_split(vectors, len(vectors) // 4096 + 1)])
     _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
     order = np.argsort(first)
     number = np.empty(len(order), dtype=np.int64)
     number[order] = np.arange(len(order))
     return first[order].astype(np.int64), number[inverse]
+
+
+def _row_hashes(vectors: Vectors, odd: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """A 64-bit hash of each row's bits."""
+    mixed = np.ascontiguousarray(vectors).view(np.uint32) * odd
+    mixed ^= mixed >> np.uint64(32)  # else rows that differ in signs alone would use only the top half of the hash
+    mixed *= odd
+    return np.asarray(mixed.sum(axis=1, dtype=np.uint64))

@@ -44,12 +44,14 @@ def fit(embedded: Embedded, r: int) -> LanguageProjection:
     """The module that removes r directions of each language, found in its queries and documents together.
 
     Raises:
-        IsoglotError: A language has fewer texts than directions to remove.
+        IsoglotError: A language has fewer texts than directions to remove, or nothing would be left.
     """
     table = []
     for language in embedded.languages:
         vectors = np.concatenate([embedded.of(role, language) for role in ROLES])
         if len(vectors) <= r:
             raise IsoglotError(f"lir: {language} has {len(vectors)} texts, too few to remove {r} directions")
+        if vectors.shape[1] <= r:
+            raise IsoglotError(f"lir: vectors have {vectors.shape[1]} dimensions; removing {r} leaves nothing of them")
         table.append(np.linalg.svd(vectors.astype(np.float64), full_matrices=False)[2][:r])
     return LanguageProjection(embedded.languages, torch.tensor(np.array(table), dtype=torch.float32))

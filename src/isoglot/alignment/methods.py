@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 
 from isoglot.collection import Collection
 from isoglot.errors import IsoglotError
-from isoglot.files import new_folder
+from isoglot.files import new_folder, told_in_one_line
 from isoglot.sources import load_collection
 
 RECORD = "isoglot.json"
@@ -136,6 +137,7 @@ def align(
         if read_record(target) == record:
             return target
         raise IsoglotError(f"{target}: holds something else; choose another folder or pass --force")
+    _check_writable(target)
     for role, prompt in encoder.prompts.items():
         encoder.model.prompts[role] = prompt.text  # a family's prompt is known by a name that the new folder lacks
     losses = import_module(chosen.module).run(encoder, rows, settings, seed=seed, show_progress=progress)
@@ -148,6 +150,13 @@ def align(
         (folder / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(_model_card(record, chosen), encoding="utf-8")
     return target
+
+
+def _check_writable(target: Path) -> None:
+    """Tell before a long training, not after it, that `target` cannot be written."""
+    there = next(parent for parent in target.absolute().parents if parent.exists())
+    with told_in_one_line(target), tempfile.TemporaryFile(dir=there):
+        pass
 
 
 @contextmanager

@@ -28,6 +28,10 @@ class Options:
 
     alpha: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.alpha <= 10:
+            raise IsoglotError(f"alpha is {self.alpha}; it must be from 0 to 10")
+
 
 def run(encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, show_progress: bool) -> None:
     """Append a `LanguageCentering` module that moves documents only.

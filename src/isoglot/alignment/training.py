@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,9 +52,11 @@ class TrainingOptions:
             raise IsoglotError(
                 f"batch size {self.batch_size}: a batch needs at least 2 contents, else there are no negatives"
             )
-        for name in ("epochs", "learning_rate", "max_length"):
-            if not getattr(self, name) > 0:
-                raise IsoglotError(f"{name.replace('_', ' ')} is {getattr(self, name)}; it must be above 0")
+        for name in ("epochs", "learning_rate"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise IsoglotError(f"{name.replace('_', ' ')} is {getattr(self, name)}; it must be above 0 and finite")
+        if self.max_length < 8:
+            raise IsoglotError(f"max length is {self.max_length}; prompt and text need at least 8 tokens")
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,7 @@ def train(
     show_progress: bool,
     targets: Sequence[Sequence[float]] | None = None,
 ) -> list[dict[str, float]]:
-    """Train the encoder's model in place.
+    """Train the encoder's model in place; all but its weights is then as it was, even if the training stops early.
 
     Args:
         encoder: Its model is changed.
@@ -218,14 +221,9 @@ def train(
     if len(set(content_ids)) < 2:
         raise IsoglotError("training needs at least two contents, else there are no negatives")
     model = encoder.model
-    words = model.transformers_model.get_input_embeddings() if model.transformers_model is not None else None
-    if words is not None:
-        words.requires_grad_(options.train_embeddings)
-    usual_length = model.max_seq_length
-    model.max_seq_length = min(options.max_length, usual_length or options.max_length)
     sampler = ContentBatchSampler(content_ids, options.batch_size, seed)
     watch = _Watch(show_progress)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _prepared(encoder, options):
         trainer = _Trainer(
             model,
             SentenceTransformerTrainingArguments(
@@ -254,11 +252,28 @@ def train(
         trainer.remove_callback(ProgressCallback)
         with watch:
             trainer.train()
-    model.max_seq_length = usual_length
-    model.requires_grad_(True)
-    model.eval()
-    encoder.model_changed()
     return watch.losses
+
+
+@contextmanager
+def _prepared(encoder: Encoder, options: TrainingOptions) -> Iterator[None]:
+    """The model with word embeddings and length as training wants them; afterwards, come what may, as it was."""
+    model = encoder.model
+    words = model.transformers_model.get_input_embeddings() if model.transformers_model is not None else None
+    usual_length = model.max_seq_length
+    usual_grad = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    if words is not None:
+        words.requires_grad_(options.train_embeddings)
+    model.max_seq_length = min(options.max_length, usual_length or options.max_length)
+    try:
+        yield
+    finally:
+        model.max_seq_length = usual_length
+        for parameter, wanted in usual_grad:
+            parameter.requires_grad_(wanted)
+        model.zero_grad()
+        model.eval()
+        encoder.model_changed()
 
 
 class _NoCard(TrainerCallback):  # type: ignore[misc]

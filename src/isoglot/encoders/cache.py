@@ -47,11 +47,17 @@ class VectorCache:
         def read(connection: sqlite3.Connection) -> dict[str, NDArray[np.float32]]:
             found = {}
             for some in _batched(list(digests), 900):
-                marks = ",".join("?" * len(some))
-                query = f"SELECT text, vector, crc FROM vectors WHERE text IN ({marks})"
-                for digest, vector, crc in connection.execute(query, some):
-                    if zlib.crc32(vector) != crc:
-                        raise sqlite3.DatabaseError("a vector does not match its checksum")
+                # In two steps, so that the text is read from the vector's own row: SQLite would take it from the index,
+                # which may be damaged and lead to another text's vector.
+                query = f"SELECT rowid FROM vectors WHERE text IN ({_marks(some)})"
+                places = [place for (place,) in connection.execute(query, some)]
+                query = f"SELECT text, vector, crc FROM vectors WHERE rowid IN ({_marks(places)})"
+                rows = connection.execute(query, places).fetchall()
+                if len(rows) != len(places):
+                    raise sqlite3.DatabaseError("its index does not match its vectors")
+                for digest, vector, crc in rows:
+                    if digest not in digests or not isinstance(vector, bytes) or zlib.crc32(vector) != crc:
+                        raise sqlite3.DatabaseError("a vector does not match its text or its checksum")
                     found[digests[digest]] = np.frombuffer(vector, dtype="<f4")
             return found
 
@@ -74,16 +80,30 @@ class VectorCache:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.path, timeout=60)) as connection, connection:
+                connection.text_factory = bytes  # a damaged column type is met here, not by sqlite3's decoder
                 self._prepare(connection)
                 return work(connection)
         except (sqlite3.OperationalError, OSError) as error:
             self._usable = False
             log.warning("%s: cannot keep vectors (%s); going on without the cache", self.path, error)
         except sqlite3.DatabaseError as error:
-            aside = self.path.with_suffix(".damaged")
-            self.path.replace(aside)
-            log.warning("%s: not a sound vector cache (%s); set aside as %s, begun anew", self.path, error, aside.name)
+            self._set_aside(error)
         return None
+
+    def _set_aside(self, error: sqlite3.DatabaseError) -> None:
+        aside = self.path.with_suffix(".damaged")
+        try:
+            self.path.replace(aside)
+        except FileNotFoundError:
+            return  # another process was quicker, and has told
+        except OSError as refused:
+            self._usable = False
+            log.warning(
+                "%s: not a sound vector cache (%s) and cannot be set aside (%s); going on without the cache",
+                *(self.path, error, refused.strerror),
+            )
+        else:
+            log.warning("%s: not a sound vector cache (%s); set aside as %s, begun anew", self.path, error, aside.name)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         pages, size, application = (
@@ -102,12 +122,17 @@ class VectorCache:
             return
         if self.path.stat().st_size < pages * size:
             raise sqlite3.DatabaseError("truncated")
-        if application != _APPLICATION_ID or connection.execute("SELECT json FROM key").fetchall() != [(self._key,)]:
+        keys = [(self._key.encode(),)]
+        if application != _APPLICATION_ID or connection.execute("SELECT json FROM key").fetchall() != keys:
             raise sqlite3.DatabaseError("made by something else")
 
 
 def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))
 
 
 def _batched(items: list[bytes], size: int) -> Iterator[list[bytes]]:

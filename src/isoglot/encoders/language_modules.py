@@ -62,7 +62,7 @@ class LanguageModule(Module):  # type: ignore[misc]
     def on_model_ready(self, model: Any) -> None:
         """Take from the model what the language and role of a text are read with: its tokenizer and its prompts."""
         self._tokenizer = model.tokenizer
-        self._prompts = {role: model.prompts.get(role) or "" for role in ROLES}
+        self._prompts = {role: self._as_read(model.prompts.get(role) or "") for role in ROLES}
 
     def forward(self, features: dict[str, Any], language: str | None = None, task: str | None = None) -> dict[str, Any]:
         """Change ``features["sentence_embedding"]``, (b, d).
@@ -86,14 +86,19 @@ class LanguageModule(Module):  # type: ignore[misc]
             raise ValueError("cannot read the texts' languages from their tokens here; pass language= and task=")
         return list(self._tokenizer.batch_decode(tokens, skip_special_tokens=True))
 
+    def _as_read(self, prompt: str) -> str:
+        """The prompt as it comes back from tokens: some tokenizers change its case, line breaks or spaces."""
+        if not prompt or not hasattr(self._tokenizer, "batch_decode"):
+            return prompt.strip()
+        tokens = self._tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        return str(self._tokenizer.batch_decode([tokens], skip_special_tokens=True)[0]).strip()
+
     def _role(self, text: str) -> str | None:
-        return next(
-            (role for role, prompt in self._prompts.items() if prompt and text.startswith(prompt.strip())), None
-        )
+        return next((role for role, prompt in self._prompts.items() if prompt and text.startswith(prompt)), None)
 
     def _without_prompt(self, text: str) -> str:
         role = self._role(text)
-        return text.removeprefix(self._prompts[role].strip()) if role else text
+        return text.removeprefix(self._prompts[role]) if role else text
 
     def _known(self, tag: str | None) -> Tensor | None:
         """The language's part of the table; None, with one warning, where the module does not know the language."""

@@ -266,7 +266,7 @@ def _device(device: str) -> str:
 
         return str(get_device_name())
     try:
-        torch.empty(1, device=device)
+        torch.empty(1, device=device).cpu()  # the meta device holds no data
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise IsoglotError(f"device {device!r} cannot be used here: {str(error).splitlines()[0]}") from error
     return device

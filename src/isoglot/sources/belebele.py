@@ -37,7 +37,10 @@ def load(path: Path | None, split: str | None) -> Collection:
             link, passage = text_field(row, "link", where, number), text_field(row, "flores_passage", where, number)
             if passages.setdefault(link, passage) != passage:
                 raise InputError(f"another passage than before for the link {link}", where, number)
-            query_id = f"{link}#{row.get('question_number')}"
+            question = row.get("question_number")
+            if isinstance(question, bool) or not isinstance(question, int | str):
+                raise InputError("field 'question_number' is missing or no number", where, number)
+            query_id = f"{link}#{question}"
             golds[query_id] = (link,)
             queries.append(Query(query_id, language, text_field(row, "question", where, number)))
         documents += [Document(link, language, passage) for link, passage in passages.items()]

@@ -48,13 +48,13 @@ def _read_corpus(file: Path, names: dict[str, str]) -> tuple[list[Document], dic
         if identity in contents:
             raise InputError(f"duplicate _id {identity!r}", file, line)
         language = _language(row, names, file, line)
-        contents[identity] = content_id = str(_extra(row, "content_id") or identity)
+        contents[identity] = content_id = _shared_id(row, "content_id", file, line) or identity
         if (content_id, language) in seen:
             raise InputError(f"content_id {content_id!r} occurs twice in {language}", file, line)
         seen.add((content_id, language))
         title = row.get("title") or ""
-        if not isinstance(title, str):
-            raise InputError(f"field 'title' is {type(title).__name__}, not text", file, line)
+        if str(title).strip():
+            title = text_field(row, "title", file, line)
         text = text_field(row, "text", file, line)
         documents.append(Document(content_id, language, f"{title} {text}" if title.strip() else text))
     if not documents:
@@ -71,7 +71,7 @@ def _read_queries(file: Path, names: dict[str, str]) -> tuple[list[Query], dict[
         if identity in query_ids:
             raise InputError(f"duplicate _id {identity!r}", file, line)
         language = _language(row, names, file, line)
-        query_ids[identity] = query_id = str(_extra(row, "query_id") or identity)
+        query_ids[identity] = query_id = _shared_id(row, "query_id", file, line) or identity
         if (query_id, language) in seen:
             raise InputError(f"query_id {query_id!r} occurs twice in {language}", file, line)
         seen.add((query_id, language))
@@ -94,8 +94,8 @@ def _qrels_file(path: Path, split: str | None) -> Path:
 def _read_qrels(file: Path, query_ids: dict[str, str], contents: dict[str, str]) -> Iterator[tuple[str, str]]:
     for line, text in read_lines(file):
         fields = text.split("\t")
-        if line == 1 and not _is_number(fields[-1]):
-            continue
+        if line == 1 and len(fields) == 3 and not _is_number(fields[2]) and fields[0] not in query_ids:
+            continue  # the header
         if len(fields) != 3 or not _is_number(fields[2]):
             raise InputError("expected query-id, corpus-id and a number, separated by tabs", file, line)
         query, document, relevance = fields
@@ -124,13 +124,23 @@ def _identity(row: dict[str, Any], file: Path, line: int) -> str:
 
 def _language(row: dict[str, Any], names: dict[str, str], file: Path, line: int) -> str:
     tag = _extra(row, "lang")
-    if not isinstance(tag, str):
+    if tag is not None and not isinstance(tag, str):
+        raise InputError(f"field 'lang' is {type(tag).__name__}, not text", file, line)
+    if tag is None:
         raise InputError("field 'lang' is missing, here and in 'metadata'; add a BCP-47 tag, e.g. \"en\"", file, line)
     language = language_field(tag, file, line)
     names.setdefault(language, tag)
     return language
 
 
+def _shared_id(row: dict[str, Any], field: str, file: Path, line: int) -> str:
+    value = _extra(row, field)
+    if isinstance(value, bool) or not isinstance(value, str | int | None):
+        raise InputError(f"field {field!r} is {type(value).__name__}, not text", file, line)
+    return "" if value is None else str(value)
+
+
 def _extra(row: dict[str, Any], field: str) -> Any:
     metadata = row.get("metadata")
-    return row.get(field, metadata.get(field) if isinstance(metadata, dict) else None)
+    value = row.get(field)
+    return metadata.get(field) if value is None and isinstance(metadata, dict) else value

@@ -43,6 +43,8 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise InputError(f"malformed JSON: {error.msg} at column {error.colno}", path, number) from error
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits, nesting without end
+            raise InputError(f"malformed JSON: {error}", path, number) from error
         if not isinstance(row, dict):
             raise InputError(f"expected a JSON object, found {type(row).__name__}", path, number)
         yield number, row
@@ -54,18 +56,21 @@ def read_json(path: Path) -> Any:
     Raises:
         InputError: The file is missing, not UTF-8 or not JSON.
     """
-    text = "\n".join(line for _, line in read_lines(path))
+    lines = list(read_lines(path))
     try:
-        return json.loads(text)
+        return json.loads("\n".join(line for _, line in lines))
     except json.JSONDecodeError as error:
-        raise InputError(f"malformed JSON: {error.msg} at line {error.lineno}", path) from error
+        number = lines[error.lineno - 1][0] if lines else None  # blank lines were left out
+        raise InputError(f"malformed JSON: {error.msg}", path, number) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"malformed JSON: {error}", path) from error
 
 
 def text_field(row: dict[str, Any], field: str, path: Path, line: int | None) -> str:
     """The text in `field`, which must be there and not be blank.
 
     Raises:
-        InputError: The field is missing, no text, or blank.
+        InputError: The field is missing, no text, blank, or no Unicode text.
     """
     value = row.get(field)
     if not isinstance(value, str):
@@ -73,6 +78,12 @@ def text_field(row: dict[str, Any], field: str, path: Path, line: int | None) ->
         raise InputError(f"field {field!r} {found}", path, line)
     if not value.strip():
         raise InputError(f"field {field!r} is empty", path, line)
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:  # no tokenizer takes it
+        raise InputError(
+            f"field {field!r} has half of a surrogate pair at character {error.start + 1}", path, line
+        ) from error
     return value
 
 

@@ -55,8 +55,9 @@ def _read(file: Path) -> Iterator[Row]:
             for paragraph in article["paragraphs"]:
                 context = text_field(paragraph, "context", file, None)
                 for question in paragraph["qas"]:
-                    yield Row(question["id"], text_field(question, "question", file, None), context)
-    except (KeyError, TypeError) as error:
+                    identity = text_field(question, "id", file, None)
+                    yield Row(identity, text_field(question, "question", file, None), context)
+    except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"not in SQuAD form: {_describe(error)}", file) from error
 
 
