@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -27,9 +27,13 @@ if TYPE_CHECKING:
 
 Vectors = NDArray[np.float32]
 
-BATCH_SIZE = 32
-GROUP_SIZE = 16 * BATCH_SIZE
+GROUP_SIZE = 512
 """How many texts are encoded between two writes to the cache: what a killed process loses at most."""
+
+BATCH_TOKENS = {"cpu": 2048}
+"""Tokens in a batch, padding included, by kind of device: on a CPU what a layer makes should stay in its cache."""
+
+BATCH_TOKENS_ELSEWHERE = 32_768
 
 
 class Encoder:
@@ -155,15 +159,40 @@ class Encoder:
         cache = VectorCache(self._key(role))
         wanted = list(dict.fromkeys(texts))
         known = cache.get(wanted)
-        missing = sorted((text for text in wanted if text not in known), key=len, reverse=True)
+        missing = [text for text in wanted if text not in known]
         with progress(f"{self.name}: encoding {role} texts", len(missing), shown=show_progress) as advance:
-            for start in range(0, len(missing), GROUP_SIZE):
-                group = missing[start : start + GROUP_SIZE]
-                vectors = self._encode(group, role)
-                cache.put(group, vectors)
-                known.update(zip(group, vectors, strict=True))
-                advance(len(group))
+            for start, end in self._batches(missing, role):
+                known.update(zip(missing[start:end], self._encode(missing[start:end], role), strict=True))
+                advance(end - start)
+                if end % GROUP_SIZE == 0 or end == len(missing):
+                    group = missing[(end - 1) // GROUP_SIZE * GROUP_SIZE : end]
+                    cache.put(group, np.stack([known[text] for text in group]))
         return np.stack([known[text] for text in texts]) if texts else np.empty((0, self.dimension), dtype=np.float32)
+
+    def _batches(self, texts: list[str], role: str) -> Iterator[tuple[int, int]]:
+        """Sort `texts` in place, longest first, and yield the bounds of batches, none of which is in two groups."""
+        budget = BATCH_TOKENS.get(self.model.device.type, BATCH_TOKENS_ELSEWHERE)
+        lengths = self._token_counts(texts, role)
+        texts.sort(key=lambda text: (-lengths[text], text))
+        start = 0
+        while start < len(texts):
+            end = start + max(1, budget // lengths[texts[start]])
+            end = min(end, (start // GROUP_SIZE + 1) * GROUP_SIZE, len(texts))
+            yield start, end
+            start = end
+
+    def _token_counts(self, texts: Sequence[str], role: str) -> dict[str, int]:
+        """Text -> how many tokens the model will see; characters where its tokenizer is of an unknown kind."""
+        tokenizer, prompt = self.model.tokenizer, self.prompts[role].text
+        counts: dict[str, int] = {}
+        for start in range(0, len(texts), 4096):
+            part = texts[start : start + 4096]
+            if callable(tokenizer):
+                lengths = map(len, tokenizer([prompt + text for text in part], verbose=False)["input_ids"])
+            else:
+                lengths = map(len, part)
+            counts.update(zip(part, lengths, strict=True))
+        return {text: max(1, min(length, self.max_length or length)) for text, length in counts.items()}
 
     def _encode(self, texts: list[str], role: str) -> Vectors:
         from sentence_transformers import SentenceTransformer
@@ -176,7 +205,7 @@ class Encoder:
             texts,
             prompt=prompt.text,
             task=prompt.task,
-            batch_size=BATCH_SIZE,
+            batch_size=len(texts),
             normalize_embeddings=True,
             show_progress_bar=False,
         ).astype(np.float32)
