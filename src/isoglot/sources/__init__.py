@@ -56,6 +56,20 @@ SOURCES = {
             "isoglot.sources.belebele",
         ),
         Source(
+            "gnome-help",
+            "gnome-help[:DIR]",
+            "361 pages and sections of GNOME's help in 31 languages; Debian's package or a folder of XX/gnome-help",
+            "CC-BY-SA-3.0",
+            "isoglot.sources.gnome_help",
+        ),
+        Source(
+            "debian-faq",
+            "debian-faq[:DIR]",
+            "123 questions about Debian in 10 languages; Debian's packages or a folder of XX/NAME.XX.html",
+            "LicenseRef-Debian-FAQ",
+            "isoglot.sources.debian_faq",
+        ),
+        Source(
             "folder",
             "folder:DIR[@SPLIT]",
             "your own, in the BEIR layout: corpus.jsonl, queries.jsonl, qrels/SPLIT.tsv, with a lang in each line",
