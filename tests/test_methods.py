@@ -15,11 +15,12 @@ from isoglot import Collection, IsoglotError
 from isoglot.alignment import distill, lir
 from isoglot.alignment.embedded import Embedded, embed
 from isoglot.alignment.methods import METHODS
-from isoglot.alignment.rows import Row, training_rows
 from isoglot.alignment.training import quads
 from isoglot.encoders.language_modules import LanguageProjection
 from isoglot.encoders.prompts import ROLES
 from isoglot.encoders.sentence_transformer import load_encoder
+from isoglot.rows.loading import training_rows
+from isoglot.rows.row import Row
 
 FLAT = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]], dtype=np.float32)
 

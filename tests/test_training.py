@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from isoglot import Collection, IsoglotError
 from isoglot.alignment import jsd_nce
-from isoglot.alignment.rows import Row, training_rows
 from isoglot.alignment.training import ContentBatchSampler, TrainingOptions, content_batches, train, triplets
 from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+from isoglot.rows.loading import training_rows
+from isoglot.rows.row import Row
 
 OPTIONS = jsd_nce.Options(epochs=4, batch_size=6, learning_rate=3e-3)
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from isoglot.errors import IsoglotError
     from isoglot.models import model_path
     from isoglot.results import Audit
+    from isoglot.rows.loading import training_rows
+    from isoglot.rows.row import Row, read_rows, write_rows
     from isoglot.sources import load_collection
 
 _HOMES = {
@@ -38,7 +40,11 @@ _HOMES = {
     "audit": "isoglot.auditing",
     "compare": "isoglot.comparison",
     "load_collection": "isoglot.sources",
+    "Row": "isoglot.rows.row",
     "model_path": "isoglot.models",
+    "read_rows": "isoglot.rows.row",
+    "training_rows": "isoglot.rows.loading",
+    "write_rows": "isoglot.rows.row",
 }
 
 __all__ = [
@@ -48,11 +54,15 @@ __all__ = [
     "Document",
     "IsoglotError",
     "Query",
+    "Row",
     "align",
     "audit",
     "compare",
     "load_collection",
     "model_path",
+    "read_rows",
+    "training_rows",
+    "write_rows",
 ]
 
 

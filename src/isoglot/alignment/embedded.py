@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from isoglot.alignment.rows import Row
 from isoglot.encoders.prompts import ROLES
 from isoglot.encoders.sentence_transformer import Encoder, Vectors
 from isoglot.errors import IsoglotError
+from isoglot.rows.row import Row
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from isoglot.alignment.losses import info_nce, root_jsd
-from isoglot.alignment.rows import Row
 from isoglot.alignment.training import TrainingOptions, train, triplets
 from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.errors import IsoglotError
+from isoglot.rows.row import Row
 
 
 @dataclass(frozen=True)

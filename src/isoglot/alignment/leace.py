@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from isoglot.alignment.embedded import embed
-from isoglot.alignment.rows import Row
 from isoglot.encoders.prompts import ROLES
 from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.errors import IsoglotError
+from isoglot.rows.row import Row
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from typing import Any
 from isoglot.collection import Collection
 from isoglot.errors import IsoglotError
 from isoglot.files import new_folder, told_in_one_line
-from isoglot.sources import load_collection
+from isoglot.rows.loading import data_name, training_rows
+from isoglot.rows.row import Row, fingerprint
 
 RECORD = "isoglot.json"
 """The file in an aligned model's folder that says how it was made."""
@@ -71,10 +72,11 @@ METHODS = {
 def align(
     model: str,
     method: str,
-    data: str | Collection,
+    data: str | Path | Collection | Sequence[Row],
     output: str | Path,
     *,
     languages: Sequence[str] | None = None,
+    per_row: int | None = None,
     seed: int = 0,
     device: str = "auto",
     force: bool = False,
@@ -90,9 +92,10 @@ def align(
     Args:
         model: An embedded model's name, a folder, or a hub id.
         method: A name out of ``isoglot.alignment.METHODS``.
-        data: Where the training rows come from: a source such as ``mini@train``, or a collection.
+        data: Where the training rows come from: a file of rows, a source such as ``mini@train``, a collection, or rows.
         output: The folder to write.
         languages: The languages to use; None: all of `data`.
+        per_row: At most so many languages in a row besides English, evenly over languages; None: all.
         seed: Of the training.
         device: ``auto`` or a torch device.
         force: Whether a folder that is there already may be replaced.
@@ -107,15 +110,13 @@ def align(
         IsoglotError: Something named does not exist, an option is wrong, the output is taken, or training failed.
     """
     import isoglot
-    from isoglot.alignment.rows import training_rows
     from isoglot.encoders.sentence_transformer import load_encoder
 
     chosen = METHODS.get(method)
     if chosen is None:
         raise IsoglotError(f"unknown method {method!r}; choose from {', '.join(METHODS)}")
     settings = chosen.options(options)
-    collection = load_collection(data) if isinstance(data, str) else data
-    rows = training_rows(collection, languages)
+    rows = training_rows(data, languages, per_row=per_row, seed=seed)
     encoder = load_encoder(model, device=device, trust_remote_code=trust_remote_code)
     target = Path(output)
     record = {
@@ -127,10 +128,11 @@ def align(
         "seed": seed,
         "base": {"name": model, "fingerprint": encoder.fingerprint},
         "data": {
-            "name": collection.name,
-            "fingerprint": collection.fingerprint,
+            "name": data_name(data),
+            "fingerprint": fingerprint(rows),
             "languages": sorted({language for row in rows for language in row.document}),
             "rows": len(rows),
+            "licences": sorted({row.licence for row in rows if row.licence}),
         },
     }
     if target.exists() and not force:
@@ -192,6 +194,7 @@ tags: [isoglot, cross-lingual-alignment]
 
 - Method: `{record["method"]}`: {method.summary}. Options: {options}. Seed {record["seed"]}.
 - Data: {data["name"]}, {data["rows"]} rows in {", ".join(data["languages"])} (fingerprint {data["fingerprint"][:12]}).
+  Licence of the data: {", ".join(data["licences"]) or "see its source"}.
 - Base: {record["base"]["name"]} (fingerprint {record["base"]["fingerprint"][:12]}); its licence applies.
 - isoglot {record["isoglot"]}.
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from isoglot.alignment.losses import multi_positive_nce
-from isoglot.alignment.rows import Row
 from isoglot.alignment.training import QUAD_ROLES, TrainingOptions, quads, train
 from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.errors import IsoglotError
+from isoglot.rows.row import Row
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from isoglot.alignment.embedded import embed
-from isoglot.alignment.rows import Row
 from isoglot.encoders.language_modules import LanguageCentering
 from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.errors import IsoglotError
+from isoglot.rows.row import Row
 
 
 @dataclass(frozen=True)

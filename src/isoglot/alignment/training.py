@@ -21,10 +21,10 @@ from sentence_transformers.base.sampler import DefaultBatchSampler
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from isoglot.alignment.rows import Row
 from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.errors import IsoglotError
 from isoglot.progress import progress
+from isoglot.rows.row import Row
 
 
 @dataclass(frozen=True)

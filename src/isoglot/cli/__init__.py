@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from isoglot.cli import align, audit, compare, doctor, models, sources
+from isoglot.cli import align, audit, compare, data, doctor, models, sources
 from isoglot.errors import IsoglotError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 for command in (audit, align, compare, sources, models, doctor):
     app.command()(getattr(command, command.__name__.rsplit(".", 1)[-1]))
+app.add_typer(data.app, name="data")
 
 
 def main() -> None:

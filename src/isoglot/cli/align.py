@@ -17,6 +17,9 @@ def align(
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", help="The model folder to write.")],
     languages: Annotated[str | None, typer.Option(help="Languages to use, e.g. en,ar,zh; all if not named.")] = None,
+    per_row: Annotated[
+        int | None, typer.Option(help="Most languages in a row beside English; all if not named")
+    ] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the data.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Contents in a batch.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
@@ -57,6 +60,7 @@ def align(
         data,
         output,
         languages=split(languages),
+        per_row=per_row,
         seed=seed,
         device=device,
         force=force,

@@ -16,6 +16,13 @@ Force = Annotated[bool, typer.Option("--force", help="Replace what is in the out
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Let code inside the model's repository run.")]
 OutputFolder = Annotated[Path | None, typer.Option("-o", "--output", help="The folder to write to.")]
+RowsFile = Annotated[str, typer.Argument(help="A file of rows (.jsonl, .parquet), or a source such as mini@train.")]
+RowsOutput = Annotated[Path, typer.Option("-o", "--output", help="The file of rows to write: .jsonl or .parquet.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Any finding of a check is an error.")]
+Against = Annotated[
+    list[str] | None,
+    typer.Option(help="A collection that no row may overlap, besides mini@test, xquad and belebele; can be repeated."),
+]
 
 
 def split(text: str | None) -> list[str] | None:

@@ -1,0 +1,47 @@
+"""``isoglot data generate``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from isoglot.cli.data_translate import (
+    Attempts,
+    BaseUrl,
+    Concurrency,
+    MaxCost,
+    Model,
+    PriceIn,
+    PriceOut,
+    Timeout,
+)
+from isoglot.cli.options import Against, RowsOutput
+
+
+def generate(
+    model: Model,
+    output: RowsOutput,
+    topics: Annotated[Path | None, typer.Option(help="A text file with one topic a line.")] = None,
+    corpus: Annotated[Path | None, typer.Option(help="A file of rows, or .jsonl with _id and text.")] = None,
+    licence: Annotated[str, typer.Option(help="Of the rows, as an SPDX expression.")] = "",
+    base_url: BaseUrl = None,
+    concurrency: Concurrency = 8,
+    attempts: Attempts = 3,
+    timeout: Timeout = 120,
+    price_in: PriceIn = None,
+    price_out: PriceOut = None,
+    max_cost: MaxCost = None,
+    against: Against = None,
+) -> None:
+    """Let a language model write English rows; the key is read from OPENAI_API_KEY. Run it again to go on."""
+    from isoglot.rows.llm.generate import generate_rows
+    from isoglot.rows.llm.model import Llm
+
+    llm = Llm(model, base_url, concurrency, attempts, timeout, price_in, price_out, max_cost)
+    report = generate_rows(
+        output, llm, topics=topics, corpus=corpus, licence=licence, against=against or [], progress=True
+    )
+    print(report, file=sys.stderr)

@@ -1,0 +1,35 @@
+"""``isoglot data stats``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from isoglot.cli.options import Json, RowsFile
+
+
+def stats(
+    file: RowsFile,
+    plot: Annotated[Path | None, typer.Option(help="Draw it to this file: .html, .svg or .png.")] = None,
+    json: Json = False,
+) -> None:
+    """Count rows, languages, lengths, sources and licences, and draw them."""
+    from dataclasses import asdict
+    from json import dumps
+
+    from isoglot.report.rows import statistics_tables
+    from isoglot.report.terminal import print_lines, print_tables
+    from isoglot.rows.loading import training_rows
+    from isoglot.rows.statistics import save_plot, statistics_of
+
+    found = statistics_of(training_rows(file))
+    if json:
+        print(dumps(asdict(found), ensure_ascii=False))
+    else:
+        print_tables(statistics_tables(found))
+    if plot is not None:
+        save_plot(found, plot)
+        if not json:
+            print_lines([f"{plot}: the plot"])

@@ -1,0 +1,41 @@
+"""``isoglot data translate``, and the options that it shares with ``isoglot data generate``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from isoglot.cli.options import Against, RowsFile, RowsOutput, split
+
+Model = Annotated[str, typer.Option(help="The model's name at the API, e.g. gpt-4o.")]
+BaseUrl = Annotated[str | None, typer.Option(help="Of another API than OpenAI's, e.g. http://localhost:8000/v1.")]
+Concurrency = Annotated[int, typer.Option(help="Most requests under way at once.")]
+Attempts = Annotated[int, typer.Option(help="How often to ask until an answer passes the checks.")]
+Timeout = Annotated[float, typer.Option(help="Seconds that an answer may take.")]
+PriceIn = Annotated[float | None, typer.Option(help="USD for a million tokens of prompts.")]
+PriceOut = Annotated[float | None, typer.Option(help="USD for a million tokens of answers.")]
+MaxCost = Annotated[float | None, typer.Option(help="USD that this run may cost; it stops before.")]
+
+
+def translate(
+    rows: RowsFile,
+    to: Annotated[str, typer.Option(help="Languages to translate into, e.g. zh,ar,de.")],
+    model: Model,
+    output: RowsOutput,
+    base_url: BaseUrl = None,
+    concurrency: Concurrency = 8,
+    attempts: Attempts = 3,
+    timeout: Timeout = 120,
+    price_in: PriceIn = None,
+    price_out: PriceOut = None,
+    max_cost: MaxCost = None,
+    against: Against = None,
+) -> None:
+    """Let a language model translate rows; the key is read from OPENAI_API_KEY. Run it again to go on."""
+    from isoglot.rows.llm.model import Llm
+    from isoglot.rows.llm.translate import translate_rows
+
+    llm = Llm(model, base_url, concurrency, attempts, timeout, price_in, price_out, max_cost)
+    print(translate_rows(rows, split(to) or [], output, llm, against=against or [], progress=True), file=sys.stderr)

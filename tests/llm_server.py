@@ -1,0 +1,127 @@
+"""A real HTTP server that speaks POST /v1/chat/completions and misbehaves on a script."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the server sends back; `cut` closes the connection in the middle of the body."""
+
+    body: bytes
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    cut: bool = False
+
+
+def chat(content: str | None, finish: str = "stop", usage: tuple[int, int] | None = (100, 50), **message: Any) -> Reply:
+    """A chat completion."""
+    body: dict[str, Any] = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "test",
+        "choices": [
+            {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": content, **message}}
+        ],
+    }
+    if usage:
+        body["usage"] = {"prompt_tokens": usage[0], "completion_tokens": usage[1], "total_tokens": sum(usage)}
+    return Reply(json.dumps(body).encode())
+
+
+def error(status: int, message: str = "no", **headers: str) -> Reply:
+    """An error as OpenAI words it."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply(json.dumps({"error": {"message": message, "type": "test"}}).encode(), status, named)
+
+
+@dataclass
+class Server:
+    """A running server.
+
+    Attributes:
+        answer: What a prompt is answered with once the script is over.
+        script: Replies to the first requests; None: as `answer` says.
+        url: The base URL.
+        bodies: What was asked, in the order of arrival.
+        times: When, in seconds.
+        most_at_once: The most requests that were under way together.
+    """
+
+    answer: Callable[[str], Reply]
+    script: list[Reply | None]
+    url: str = ""
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    most_at_once: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    open: int = 0
+
+    @property
+    def prompts(self) -> list[str]:
+        """What was asked, in words."""
+        return [body["messages"][0]["content"] for body in self.bodies]
+
+    def reply(self, body: dict[str, Any]) -> Reply:
+        """Take note of a request and choose the reply."""
+        with self.lock:
+            self.bodies.append(body)
+            self.times.append(time.monotonic())
+            self.open += 1
+            self.most_at_once = max(self.most_at_once, self.open)
+            scripted = self.script.pop(0) if self.script else None
+        return scripted or self.answer(body["messages"][0]["content"])
+
+
+@contextmanager
+def serving(answer: Callable[[str], Reply], script: Sequence[Reply | None] = ()) -> Iterator[Server]:
+    """A server on a free port of this machine, for the duration of the block."""
+    server = Server(answer, list(script))
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            reply = server.reply(asked) if self.path == "/v1/chat/completions" else error(404, "no such path")
+            try:
+                time.sleep(reply.delay)
+                self._send(reply)
+            except OSError:
+                self.close_connection = True  # the client has gone
+            finally:
+                with server.lock:
+                    server.open -= 1
+
+        def _send(self, reply: Reply) -> None:
+            self.send_response(reply.status)
+            headers = {"Content-Type": "application/json", "Content-Length": str(len(reply.body)), **reply.headers}
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(reply.body[: len(reply.body) // 2] if reply.cut else reply.body)
+            self.close_connection = reply.cut
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    server.url = f"http://127.0.0.1:{http.server_port}/v1"
+    try:
+        yield server
+    finally:
+        http.shutdown()
+        http.server_close()
+        thread.join()

@@ -1,0 +1,161 @@
+"""Builds of training rows: what is chosen, what is told, what is the same again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from isoglot import IsoglotError, Row, read_rows
+from isoglot.cli import app
+from isoglot.downloads import Downloads
+from isoglot.rows import building
+from isoglot.rows.building import build, choose, report_path
+from isoglot.rows.origins import MIX, ORIGINS
+from tests.bakery import BAKERY, CLOSED
+
+
+@pytest.fixture(autouse=True)
+def origins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(ORIGINS, "bakery", BAKERY)
+    monkeypatch.setitem(ORIGINS, "closed", CLOSED)
+    monkeypatch.setattr(building, "EVALUATION", ("mini@test",))
+    monkeypatch.setenv("ISOGLOT_CACHE", str(tmp_path / "cache"))
+
+
+def row(content: str, *languages: str, source: str = "a") -> Row:
+    tags = ("en", *languages)
+    return Row(content, dict.fromkeys(tags, f"q {content}"), dict.fromkeys(tags, f"d {content}"), source)
+
+
+def test_a_build_writes_rows_and_a_report_of_what_it_did(tmp_path: Path) -> None:
+    report = build("bakery", tmp_path / "rows.jsonl")
+    rows = read_rows(tmp_path / "rows.jsonl")
+    assert [found.content_id for found in rows] == sorted(
+        f"bakery:{name}" for name in ("rye", "wheat", "oats", "barley", "maize")
+    )
+    assert report.origins == {"bakery": {"found": 5, "checked": 5, "passed": 5, "written": 5}}
+    assert report.languages == {"en": 5, "zh": 5, "de": 4}
+    assert report.checks["bakery"]["markup"] == 1
+    assert report.against == ["mini@test"]
+    assert [package.name for package in report.packages] == ["test:bakery"]
+    told = json.loads(report_path(tmp_path / "rows.jsonl").read_text(encoding="utf-8"))
+    assert told["rows"] == 5
+    assert told["findings"][0]["content_id"] == "bakery:maize"
+
+
+def test_two_builds_are_the_same_byte_by_byte_and_another_seed_chooses_others(tmp_path: Path) -> None:
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        build("bakery", tmp_path / f"{name}.jsonl", size=3, per_row=1, seed=seed)
+    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
+    assert (tmp_path / "a.jsonl").read_bytes() != (tmp_path / "c.jsonl").read_bytes()
+
+
+def test_languages_and_sizes_are_those_wanted(tmp_path: Path) -> None:
+    build("bakery", tmp_path / "rows.jsonl", languages=["zh-Hans"], size=2)
+    assert [found.languages for found in read_rows(tmp_path / "rows.jsonl")] == [["en", "zh"]] * 2
+
+
+def test_a_mix_goes_on_without_an_origin_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "MIX", ("closed", "bakery"))
+    report = build("mix", tmp_path / "rows.jsonl")
+    assert report.rows == 5
+    assert report.missing == {"closed": "the archive has no such package"}
+
+
+def test_what_cannot_be_had_or_is_unknown_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(IsoglotError, match="the archive has no such package"):
+        build("closed", tmp_path / "rows.jsonl")
+    monkeypatch.setattr(building, "MIX", ("closed",))
+    with pytest.raises(IsoglotError, match="mix: no origin can be had here"):
+        build("mix", tmp_path / "rows.jsonl")
+    with pytest.raises(IsoglotError, match="unknown origin 'bread'; known are mix, "):
+        build("bread", tmp_path / "rows.jsonl")
+    with pytest.raises(IsoglotError, match="bakery takes no folder"):
+        build("bakery:here", tmp_path / "rows.jsonl")
+    with pytest.raises(IsoglotError, match="unknown language"):
+        build("bakery", tmp_path / "rows.jsonl", languages=["klingon"])
+    assert list(tmp_path.glob("rows*")) == []
+
+
+def test_strict_makes_a_finding_an_error_and_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(IsoglotError, match="1 findings, the first: markup in bakery:maize de: <b>"):
+        build("bakery", tmp_path / "rows.jsonl", strict=True)
+    assert list(tmp_path.glob("rows*")) == []
+
+
+def test_a_row_that_overlaps_a_named_collection_is_dropped(tmp_path: Path) -> None:
+    held = tmp_path / "held"
+    (held / "qrels").mkdir(parents=True)
+    text = "Dieses Korn wächst auf kargen Böden und ergibt einen dunklen, schweren Laib."
+    (held / "corpus.jsonl").write_text(json.dumps({"_id": "a", "text": text, "lang": "de"}))
+    (held / "queries.jsonl").write_text(json.dumps({"_id": "q", "text": "Roggen?", "lang": "de"}))
+    (held / "qrels" / "test.tsv").write_text("q\ta\t1\n")
+    report = build("bakery", tmp_path / "rows.jsonl", against=[f"folder:{held}"])
+    assert report.checks["bakery"]["contamination"] == 1
+    assert "bakery:rye" not in [found.content_id for found in read_rows(tmp_path / "rows.jsonl")]
+    with pytest.raises(IsoglotError, match="no such folder"):
+        build("bakery", tmp_path / "rows.jsonl", against=["folder:nowhere"])
+
+
+def test_evaluation_collections_that_cannot_be_had_are_told_and_a_local_copy_stands_in(
+    tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "EVALUATION", ("mini@test", "xquad"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert list(build("bakery", tmp_path / "rows.jsonl").unchecked) == ["xquad"]
+    report = build("bakery", tmp_path / "rows.jsonl", against=[f"xquad:{shared_data / 'xquad'}"])
+    assert (report.unchecked, len(report.against)) == ({}, 2)
+
+
+def test_origins_share_a_mix_evenly_as_far_as_they_go() -> None:
+    passed = {
+        "thin": [row(f"t{at}", "de", source="thin") for at in range(3)],
+        "wide": [row(f"w{at}", "de", source="wide") for at in range(50)],
+        "broad": [row(f"b{at}", "de", source="broad") for at in range(50)],
+    }
+    chosen = choose(passed, 23, 8, 0)
+    assert len(chosen) == 23
+    assert [sum(found.source == name for found in chosen) for name in passed] == [3, 10, 10]
+
+
+def test_rows_in_more_languages_are_preferred_up_to_those_wanted() -> None:
+    rows = [row("one", "de"), row("two", "de", "fr"), row("three", "de", "fr", "ja")]
+    assert [found.content_id for found in choose({"a": rows}, 2, 2, 0)] == ["three", "two"]
+    assert {found.content_id for seed in range(9) for found in choose({"a": rows}, 1, 2, seed)} == {"two", "three"}
+
+
+def test_held_out_collections_are_in_no_build() -> None:
+    assert not {"gnome-help", "debian-faq"} & {*MIX, *ORIGINS}
+
+
+def test_the_command_line_builds_checks_describes_and_exports(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from typer.testing import CliRunner
+
+    runner, file = CliRunner(), str(tmp_path / "rows.jsonl")
+    built = runner.invoke(app, ["data", "build", "bakery", "-o", file])
+    assert built.exit_code == 0
+    assert "5 rows" in built.stdout
+    assert "markup" in built.stdout
+    again = runner.invoke(app, ["data", "build", "bakery", "-o", file])
+    assert "exists already" in str(again.exception)
+    checked = runner.invoke(app, ["data", "check", file, "-o", str(tmp_path / "clean.jsonl"), "--strict"])
+    assert checked.exit_code == 0
+    assert "5 of 5 rows pass, 0 findings" in checked.stdout
+    described = runner.invoke(app, ["data", "stats", file, "--plot", str(tmp_path / "plot.svg")])
+    assert "German" in described.stdout
+    assert (tmp_path / "plot.svg").is_file()
+    exported = runner.invoke(app, ["data", "export", file, "--to", "beir", "-o", str(tmp_path / "beir")])
+    assert exported.exit_code == 0
+    assert "libreoffice-help" in runner.invoke(app, ["data", "origins"]).stdout
+    assert json.loads(runner.invoke(app, ["data", "stats", file, "--json"]).stdout)["rows"] == 5
+    assert json.loads(runner.invoke(app, ["data", "check", file, "--json"]).stdout)["passed"] == 5
+
+
+def test_downloads_of_a_build_may_be_kept_elsewhere(tmp_path: Path) -> None:
+    downloads = Downloads(tmp_path / "mirror")
+    build("bakery", tmp_path / "rows.jsonl", downloads=downloads)
+    assert {package.name for package in downloads.used} == {"test:bakery"}
