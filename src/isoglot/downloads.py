@@ -176,6 +176,8 @@ class Downloads:
         settings = {
             "Dir::State::lists": self._lists,
             "Dir::Cache": self.folder / "apt" / "cache",
+            "Dir::Cache::pkgcache": "pkgcache.bin",  # a container's settings may have turned it off
+            "Dir::Cache::srcpkgcache": "srcpkgcache.bin",
             "Dir::State::status": "/dev/null",
             "APT::Sandbox::User": "root",
             "Acquire::GzipIndexes": "false",
