@@ -126,6 +126,11 @@ def test_rows_in_more_languages_are_preferred_up_to_those_wanted() -> None:
     assert {found.content_id for seed in range(9) for found in choose({"a": rows}, 1, 2, seed)} == {"two", "three"}
 
 
+def test_a_language_of_a_handful_of_rows_is_left_out() -> None:
+    rows = [row(f"c{at}", "de") for at in range(299)] + [row("odd", "de", "hi")]
+    assert {tag for found in choose({"a": rows}, 300, 8, 0) for tag in found.languages} == {"en", "de"}
+
+
 def test_held_out_collections_are_in_no_build() -> None:
     assert not {"gnome-help", "debian-faq"} & {*MIX, *ORIGINS}
 

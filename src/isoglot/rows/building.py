@@ -31,6 +31,9 @@ EVALUATION = ("mini@test", "xquad", "belebele")
 SPARE = 2
 """How many times more rows are checked than are wanted, since some fail."""
 
+THIN = 0.01
+"""A language with less than this share of the rows is left out: a handful of texts gives it no mean."""
+
 FURTHER_LANGUAGES = 8
 """How many languages besides English a row of a build has, where its origin has them."""
 
@@ -157,13 +160,18 @@ def report_path(output: str | Path) -> Path:
 def choose(passed: Mapping[str, Sequence[Row]], size: int, per_row: int, seed: int) -> list[Row]:
     """At most `size` rows, evenly over origins as far as each goes, by content id.
 
-    Rows with `per_row` languages besides English come first, then those with fewer; equals by a seeded hash.
+    Rows with `per_row` languages besides English come first, then those with fewer; equals by a seeded hash. Languages
+    of less than `THIN` of the rows are left out.
     """
     quota = _quotas({origin: len(rows) for origin, rows in passed.items()}, size)
     chosen = [
         row for origin, rows in sorted(passed.items()) for row in _preferred(rows, per_row, seed)[: quota[origin]]
     ]
-    return sorted(spread(chosen, per_row, seed), key=lambda row: (row.content_id, row.hash))
+    chosen = spread(chosen, per_row, seed)
+    counts = Counter(language for row in chosen for language in row.languages)
+    enough = [language for language, count in counts.items() if count >= THIN * len(chosen)]
+    kept = (row.keep(enough) for row in chosen)
+    return sorted((row for row in kept if row.query and row.document), key=lambda row: (row.content_id, row.hash))
 
 
 def _preferred(rows: Sequence[Row], per_row: int, seed: int) -> list[Row]:

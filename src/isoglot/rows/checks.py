@@ -15,8 +15,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from isoglot.errors import IsoglotError
 from isoglot.languages import detectable, likelihoods
 from isoglot.rows.overlap import EightGrams, near_duplicates, tokens, unspaced
@@ -103,17 +101,17 @@ def none_found(name: str, findings: Sequence[Finding]) -> None:
 
 
 def _contaminated(rows: Sequence[Row], against: Mapping[str, EightGrams], findings: list[Finding]) -> list[Row]:
-    texts = [text for row in rows for text in (*row.query.values(), *row.document.values())]
-    owners = np.array([at for at, row in enumerate(rows) for _ in range(len(row.query) + len(row.document))])
-    dropped: set[int] = set()
-    for name, grams in against.items():
-        for position in np.flatnonzero(grams.overlaps(texts)):
-            if owners[position] not in dropped:
-                dropped.add(int(owners[position]))
-                row = rows[owners[position]]
-                detail = f"{name}: {grams.shared(texts[position])}"
-                findings.append(Finding("contamination", row.content_id, row.source, "", detail))
-    return [row for at, row in enumerate(rows) if at not in dropped]
+    kept = []
+    for row in rows:
+        texts = (*row.query.values(), *row.document.values())
+        shared = ((name, text) for text in texts for name, grams in against.items() if grams.overlaps(text))
+        name, text = next(shared, ("", ""))
+        if name:
+            detail = f"{name}: {against[name].shared(text)}"
+            findings.append(Finding("contamination", row.content_id, row.source, "", detail))
+        else:
+            kept.append(row)
+    return kept
 
 
 def _near_duplicates(rows: list[Row], findings: list[Finding]) -> list[Row]:
@@ -261,7 +259,8 @@ def _numbers(document: str, english: str) -> str:
 
 
 def _names(document: str, english: str) -> str:
-    names = {name for name in re.findall(r"[A-Za-z][\w+.-]*\w", english) if re.search(r".[A-Z]|\d|_", name)}
+    words = re.findall(r"[A-Za-z][\w+.-]*\w", english)
+    names = {word for word in words if re.search(r".[A-Z]|\d|_", word) and not word.isupper()}  # ROUND is translated
     folded = document.casefold()
     missing = sorted(name for name in names if name.casefold() not in folded)
     return f"{' '.join(missing[:5])}" if len(missing) >= 3 and len(missing) > 2 * len(names) / 3 else ""

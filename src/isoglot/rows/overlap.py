@@ -1,14 +1,14 @@
 """Texts that say the same: shared n-grams with evaluation collections, and near-duplicates among documents.
 
-Words are hashed to 64 bits and n-grams to 64 bits of their words, so that 100,000 rows take seconds; a chance hit
-between 10 million and 10 million n-grams has a probability of about 5 in a million.
+N-grams are kept as hashes of 64 bits, a tenth of the memory of their words; a chance hit between 10 million and 10
+million of them has a probability of about 5 in a million.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -20,10 +20,9 @@ WORDS, IDEOGRAPHS, LETTERS = 8, 16, 32
 Lao, Khmer and Burmese), which is about as much text."""
 
 SHINGLE = 5
-_BLOCK = 2048
-_PERMUTATIONS = 64
+_PERMUTATIONS = 32
 
-Hashes = NDArray[np.uint64]
+Hashes = NDArray[np.int64]
 
 _IDEOGRAPH = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _LETTER = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
@@ -57,40 +56,25 @@ class EightGrams:
     """The distinct n-grams of a set of texts: 8 words, or as many characters as say about as much.
 
     Attributes:
-        hashes: Sorted.
+        hashes: Of 64 bits.
     """
 
-    hashes: Hashes
+    hashes: frozenset[int]
 
     @classmethod
-    def of(cls, texts: Sequence[str]) -> EightGrams:
+    def of(cls, texts: Iterable[str]) -> EightGrams:
         """All n-grams of `texts`."""
-        parts = [grams for grams, _ in _hashed(texts)]
-        return cls(np.unique(np.concatenate(parts)) if parts else np.empty(0, np.uint64))
+        return cls(frozenset(chain.from_iterable(_gram_hashes(text, gram_length(text)) for text in texts)))
 
-    def overlaps(self, texts: Sequence[str]) -> NDArray[np.bool_]:
-        """Whether each of n texts shares an n-gram: (n,)."""
-        found = np.zeros(len(texts), dtype=bool)
-        start = 0
-        for grams, owners in _hashed(texts):
-            found[start + owners[self._has(grams)]] = True
-            start += _BLOCK
-        return found
+    def overlaps(self, text: str) -> bool:
+        """Whether `text` shares an n-gram."""
+        return not self.hashes.isdisjoint(_gram_hashes(text, gram_length(text)))
 
     def shared(self, text: str) -> str:
         """The first n-gram that `text` shares, as words; empty if there is none."""
-        for grams, _ in _hashed([text]):
-            if len(at := np.flatnonzero(self._has(grams))):
-                return " ".join(tokens(text)[at[0] : at[0] + gram_length(text)])
-        return ""
-
-    def _has(self, grams: Hashes) -> NDArray[np.bool_]:
-        if not len(self.hashes):
-            return np.zeros(len(grams), dtype=bool)
-        places = np.searchsorted(self.hashes, grams)
-        places[places == len(self.hashes)] = 0
-        found: NDArray[np.bool_] = self.hashes[places] == grams
-        return found
+        words, length = tokens(text), gram_length(text)
+        places = (at for at, gram in enumerate(_gram_hashes(text, length)) if gram in self.hashes)
+        return next((" ".join(words[at : at + length]) for at in places), "")
 
 
 def near_duplicates(texts: Sequence[str], threshold: float) -> list[int]:
@@ -101,18 +85,18 @@ def near_duplicates(texts: Sequence[str], threshold: float) -> list[int]:
     at the threshold is missed with a probability of under 1%.
 
     Args:
-        texts: n texts; one of fewer than 5 words is a single shingle.
+        texts: n texts; one of fewer than 5 words nearly repeats an equal one only.
         threshold: Above 0, at most 1.
     """
     from datasketch import MinHash, MinHashLSH
 
-    shingles = list(_shingles(texts))
+    shingles = list(map(_shingles, texts))
     index = MinHashLSH(params=_bands(threshold), num_perm=_PERMUTATIONS)
     family = MinHash(_PERMUTATIONS, seed=1, hashfunc=int)
     first = []
     for position, own in enumerate(shingles):
         sketch = MinHash(_PERMUTATIONS, seed=1, hashfunc=int, permutations=family.permutations)
-        sketch.update_batch((own & np.uint64(0xFFFFFFFF)).tolist())
+        sketch.update_batch((own & 0xFFFFFFFF).tolist())
         alike = [earlier for earlier in index.query(sketch) if _jaccard(own, shingles[earlier]) >= threshold]
         first.append(min(alike, default=position))
         if not alike:
@@ -134,42 +118,15 @@ def _jaccard(one: Hashes, other: Hashes) -> float:
     return shared / (len(one) + len(other) - shared) if shared else 0.0
 
 
-def _shingles(texts: Sequence[str]) -> Iterator[Hashes]:
-    """The distinct shingles of each text, sorted."""
-    for grams, owners in _hashed(texts, lambda text: SHINGLE, whole=True):
-        for own in np.split(grams, np.cumsum(np.bincount(owners))[:-1]):
-            yield np.unique(own)
+def _shingles(text: str) -> Hashes:
+    """The distinct shingles of a text, sorted."""
+    return np.unique(np.array(_gram_hashes(text, SHINGLE) or [hash(_WORD_HASHES[text])], np.int64))
 
 
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)
-
-
-def _hashed(
-    texts: Sequence[str], length: Callable[[str], int] = gram_length, *, whole: bool = False
-) -> Iterator[tuple[Hashes, NDArray[np.int64]]]:
-    """For each block of texts the hashes of all n-grams and which text of the block each is from.
-
-    Args:
-        texts: n texts.
-        length: How many tokens an n-gram of a text has.
-        whole: Whether a text of fewer tokens is one n-gram rather than none.
-    """
-    for start in range(0, len(texts), _BLOCK):
-        block = texts[start : start + _BLOCK]
-        words = [tokens(text) or [""] for text in block]
-        own = np.fromiter(map(_WORD_HASHES.__getitem__, chain.from_iterable(words)), np.uint64)
-        sizes = np.array(list(map(len, words)))
-        lengths = np.array([length(text) for text in block])
-        if whole:
-            lengths = np.minimum(lengths, sizes)
-        owners = np.repeat(np.arange(len(block)), sizes)
-        left = np.cumsum(sizes)[owners] - np.arange(len(owners))  # tokens from here to the end of the text
-        grams = np.zeros(len(own), np.uint64)
-        for offset in range(lengths.max()):
-            inside = np.flatnonzero((lengths[owners] > offset) & (left > offset))
-            grams[inside] = grams[inside] * _FACTOR + own[inside + offset]
-        complete = left >= lengths[owners]
-        yield grams[complete] ^ (grams[complete] >> np.uint64(29)), owners[complete]
+def _gram_hashes(text: str, length: int) -> list[int]:
+    """The hashes of the n-grams of `length` tokens, in their order; of integers, so the same in every process."""
+    words = [_WORD_HASHES[word] for word in tokens(text)]
+    return list(map(hash, zip(*(words[start:] for start in range(length)), strict=False)))
 
 
 class _WordHashes(dict[str, int]):
