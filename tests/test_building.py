@@ -76,6 +76,8 @@ def test_what_cannot_be_had_or_is_unknown_is_told(tmp_path: Path, monkeypatch: p
         build("bakery:here", tmp_path / "rows.jsonl")
     with pytest.raises(IsoglotError, match="unknown language"):
         build("bakery", tmp_path / "rows.jsonl", languages=["klingon"])
+    with pytest.raises(IsoglotError, match=r"rows are written to .jsonl or .parquet"):
+        build("closed", tmp_path / "rows.csv")
     assert list(tmp_path.glob("rows*")) == []
 
 

@@ -26,8 +26,10 @@ def check(
     from isoglot.report.terminal import print_lines, print_tables
     from isoglot.rows.building import evaluation_grams
     from isoglot.rows.checks import check_rows, count, none_found
-    from isoglot.rows.row import read_rows, write_rows
+    from isoglot.rows.row import check_row_file, read_rows, write_rows
 
+    if output is not None:
+        check_row_file(output)
     rows = read_rows(file)
     grams, unchecked = evaluation_grams(against or [])
     passed, found = check_rows(rows, grams)

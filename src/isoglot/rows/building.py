@@ -20,7 +20,7 @@ from isoglot.rows.checks import Finding, check_rows, count, none_found
 from isoglot.rows.loading import mixed, spread
 from isoglot.rows.origins import MIX, ORIGINS
 from isoglot.rows.overlap import EightGrams
-from isoglot.rows.row import Row, fingerprint, write_rows
+from isoglot.rows.row import Row, check_row_file, fingerprint, write_rows
 from isoglot.sources import load_collection
 
 log = logging.getLogger(__name__)
@@ -108,6 +108,7 @@ def build(
     Raises:
         IsoglotError: Unknown name, nothing could be had, or the output cannot be written.
     """
+    check_row_file(output)
     started = time.monotonic()
     downloads = downloads or Downloads()
     wanted = None if languages is None else frozenset(map(canonical, languages)) - {"en"}

@@ -73,6 +73,16 @@ def is_row_file(name: str | Path) -> bool:
     return Path(name).suffix in (".jsonl", ".parquet")
 
 
+def check_row_file(path: str | Path) -> None:
+    """Do nothing if rows can be written under that name.
+
+    Raises:
+        IsoglotError: Its ending is another.
+    """
+    if not is_row_file(path):
+        raise IsoglotError(f"{path}: rows are written to .jsonl or .parquet; choose such a name")
+
+
 def read_rows(path: str | Path) -> list[Row]:
     """The rows of a ``.jsonl`` or ``.parquet`` file, language tags in canonical spelling.
 
@@ -89,8 +99,7 @@ def write_rows(path: str | Path, rows: Iterable[Row]) -> None:
         IsoglotError: The file cannot be written, or its ending is another.
     """
     target = Path(path)
-    if not is_row_file(target):
-        raise IsoglotError(f"{path}: rows are written to .jsonl or .parquet; choose such a name")
+    check_row_file(target)
     lines = [{**msgspec.to_builtins(row), "hash": row.hash} for row in rows]
     if target.suffix == ".jsonl":
         encoder = msgspec.json.Encoder(order="sorted")

@@ -21,7 +21,7 @@ from isoglot.rows.llm.model import Llm
 from isoglot.rows.llm.report import LeftOut, LlmReport
 from isoglot.rows.loading import training_rows
 from isoglot.rows.overlap import EightGrams
-from isoglot.rows.row import Row, is_row_file, write_rows
+from isoglot.rows.row import Row, check_row_file, write_rows
 
 REACH = {"query": 4.0, "document": 2.5}
 """How many times longer or shorter than usual a translation may be."""
@@ -77,8 +77,7 @@ def translate_rows(
 
 def start_report(output: str | Path, llm: Llm) -> LlmReport:
     """An empty report for `output`, whose name is looked at before anything is paid for."""
-    if not is_row_file(output):
-        raise IsoglotError(f"{output}: rows are written to .jsonl or .parquet; choose such a name")
+    check_row_file(output)
     return LlmReport(str(output), str(Path(output).with_suffix(".answers.jsonl")), llm.model)
 
 
