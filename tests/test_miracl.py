@@ -63,7 +63,7 @@ def test_the_two_data_sets_may_lie_beside_each_other_as_git_leaves_them(copy: Pa
 def test_english_rows_survive_a_build(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("isoglot.rows.building.EVALUATION", ("mini@test",))  # the others are looked for on the hub
     report = build(f"miracl:{copy}", copy / "rows.jsonl", downloads=Downloads(copy))
-    assert report.origins == {"miracl": {"found": 3, "passed": 3, "written": 3}}
+    assert report.origins == {"miracl": {"found": 3, "checked": 3, "passed": 3, "written": 3}}
     assert [row.languages for row in read_rows(copy / "rows.jsonl")] == [["en"]] * 3
 
 
