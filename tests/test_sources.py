@@ -187,7 +187,7 @@ def test_missing_files_and_folders_are_told(tmp_path: Path) -> None:
     for wrong, message in (
         ("folder", "name the folder"),
         (f"folder:{tmp_path}/nope", "no such folder"),
-        ("nope", "unknown source 'nope'; known are mini, xquad, belebele, folder"),
+        ("nope", "unknown source 'nope'; known are mini, xquad, belebele, gnome-help, debian-faq, folder"),
         (str(tmp_path), "for a folder write folder:"),
         ("mini@dev", "mini has no split 'dev'"),
         (f"mini:{tmp_path}", "takes no folder"),
