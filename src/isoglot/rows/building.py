@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -118,10 +118,7 @@ def build(
     report.against = sorted(grams)
     quota = _quotas({origin: len(part) for origin, part in found.items()}, size)
     candidates = {
-        origin: sorted(
-            _preferred(part, per_row, seed)[: SPARE * quota[origin]], key=lambda row: (row.content_id, row.hash)
-        )
-        for origin, part in found.items()
+        origin: _in_order(_preferred(part, per_row, seed)[: SPARE * quota[origin]]) for origin, part in found.items()
     }
     rows, report.findings = check_rows([row for part in candidates.values() for row in part], grams)
     report.checks = _by_origin(report.findings)
@@ -172,7 +169,11 @@ def choose(passed: Mapping[str, Sequence[Row]], size: int, per_row: int, seed: i
     counts = Counter(language for row in chosen for language in row.languages)
     enough = [language for language, count in counts.items() if count >= THIN * len(chosen)]
     kept = (row.keep(enough) for row in chosen)
-    return sorted((row for row in kept if row.query and row.document), key=lambda row: (row.content_id, row.hash))
+    return _in_order(row for row in kept if row.query and row.document)
+
+
+def _in_order(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (row.content_id, row.hash))
 
 
 def _preferred(rows: Sequence[Row], per_row: int, seed: int) -> list[Row]:

@@ -101,16 +101,16 @@ def none_found(name: str, findings: Sequence[Finding]) -> None:
 
 
 def _contaminated(rows: Sequence[Row], against: Mapping[str, EightGrams], findings: list[Finding]) -> list[Row]:
+    anything = EightGrams(frozenset().union(*(grams.hashes for grams in against.values())))  # looks once at each text
     kept = []
     for row in rows:
-        texts = (*row.query.values(), *row.document.values())
-        shared = ((name, text) for text in texts for name, grams in against.items() if grams.overlaps(text))
-        name, text = next(shared, ("", ""))
-        if name:
+        text = next(filter(anything.overlaps, (*row.query.values(), *row.document.values())), None)
+        if text is None:
+            kept.append(row)
+        else:
+            name = next(name for name, grams in against.items() if grams.overlaps(text))
             detail = f"{name}: {against[name].shared(text)}"
             findings.append(Finding("contamination", row.content_id, row.source, "", detail))
-        else:
-            kept.append(row)
     return kept
 
 
