@@ -104,6 +104,34 @@ def test_wrong_settings_are_told_before_the_model_is_loaded(
         isoglot.audit("./no-model-here", small_collection, **options)  # type: ignore[arg-type]
 
 
+def test_balanced_results_share_the_top_ten_and_leave_pools_of_one_language_alone(
+    audit: Audit, tiny_model: Path, small_collection: Collection
+) -> None:
+    balanced = isoglot.audit(str(tiny_model), small_collection, balanced=True)
+    assert json.loads(balanced.to_json())["balanced"] is True
+    assert [found.cell for found in balanced.scenarios] == [found.cell for found in audit.scenarios]
+    for found, plain in zip(balanced.scenarios, audit.scenarios, strict=True):
+        if len(found.pool_languages) == 1:
+            assert found.measures["max_r"] == plain.measures["max_r"]
+        elif found.scenario == "multi":
+            assert {share.top_share.mean for share in found.by_language.values()} == {50}
+            alone = balanced.find("mono-same", [found.query_language], found.query_language).judged
+            assert found.judged is not None
+            assert alone is not None
+            own = found.judged.ranks[:, found.pool_languages.index(found.query_language)]
+            assert (np.abs(own - 2 * alone.ranks[:, 0] + 0.5) == 0.5).all()  # in round r: place 2r - 1 or 2r
+
+
+def test_an_audit_that_does_not_say_whether_it_is_balanced_is_not(audit: Audit, tmp_path: Path) -> None:
+    audit.save(tmp_path)
+    older = json.loads((tmp_path / "audit.json").read_text())
+    del older["balanced"]
+    (tmp_path / "audit.json").write_text(json.dumps(older))
+    assert Audit.load(tmp_path).balanced is False
+    replace(audit, balanced=True).save(tmp_path)
+    assert Audit.load(tmp_path).balanced is True
+
+
 def test_an_audit_comes_back_from_disk_with_its_ranks(audit: Audit, tmp_path: Path) -> None:
     audit.save(tmp_path / "a")
     found = Audit.load(tmp_path / "a")

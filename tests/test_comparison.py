@@ -95,6 +95,17 @@ def test_equal_names_are_told_apart(audit: Audit) -> None:
     assert isoglot.compare(a, b).names == ("a/model", "b/model")
 
 
+def test_a_balanced_audit_stands_beside_a_plain_one_of_the_same_model(
+    audit: Audit, tiny_model: Path, small_collection: Collection
+) -> None:
+    balanced = isoglot.audit(str(tiny_model), small_collection, balanced=True)
+    found = isoglot.compare(audit, balanced)
+    assert found.names == ("tiny", "tiny, balanced")
+    assert [model["balanced"] for model in json.loads(found.to_json())["models"]] == [False, True]
+    with pytest.raises(IsoglotError, match=r"tiny, balanced cannot be compared: limit differs"):
+        isoglot.compare(audit, replace(balanced, limit=3))
+
+
 def test_json_and_markdown_hold_every_cell(audit: Audit) -> None:
     found = isoglot.compare(audit, one_rank_lower(audit), names=["before", "after"])
     body = json.loads(found.to_json())

@@ -41,6 +41,7 @@ def audit(
     query_languages: Sequence[str] | None = None,
     scenarios: Sequence[str] = SCENARIOS,
     documents: str = "dedup",
+    balanced: bool = False,
     limit: int | None = None,
     measures: Sequence[str] = DEFAULT_MEASURES,
     seed: int = 0,
@@ -58,6 +59,7 @@ def audit(
         query_languages: The languages to ask in; None: those of each pool.
         scenarios: Names out of ``isoglot.pools.SCENARIOS``.
         documents: ``dedup``, or ``rows`` to reproduce the paper's pools (one document for each question).
+        balanced: Whether each query's results take an equal share from each language of the pool, merged by rank.
         limit: Ask at most this many questions, chosen by seed, the same in all languages.
         measures: Names such as ``max_r`` or ``complete@10``.
         seed: Of ties, control pools, the limit and the bootstrap.
@@ -101,6 +103,7 @@ def audit(
             pool.golds,
             languages=pool.document_languages,
             tie_keys=pool.tie_keys,
+            balanced=balanced,
             top_k=max(TOP_K, run_depth),
         )
         results.append(_result(loaded, pool, ranking, documents, measures, names, seed, run_depth))
@@ -115,6 +118,7 @@ def audit(
         tuple(results),
         seed,
         limit,
+        balanced,
         _environment(encoder),
         isoglot.__version__,
     )

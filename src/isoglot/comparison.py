@@ -45,7 +45,7 @@ class Comparison:
 
     Attributes:
         names: One for each audit.
-        models: Each audit's model.
+        models: Each audit's model, and whether its results were balanced.
         collection: Of all audits.
         cells: What all audits have.
         left_out: How many results only some of the audits have.
@@ -115,8 +115,8 @@ def compare(
         raise IsoglotError("the audits have no pool in common")
     everything = set(cells).union(*others)
     return Comparison(
-        tuple(names) if names is not None else _short_names([audit.model["name"] for audit in loaded]),
-        tuple(audit.model for audit in loaded),
+        tuple(names) if names is not None else _short_names([audit.retriever for audit in loaded]),
+        tuple({**audit.model, "balanced": audit.balanced} for audit in loaded),
         first.collection,
         tuple(_compared([cells[cell], *(other[cell] for other in others)], first.seed) for cell in shared),
         len(everything) - len(shared),
@@ -145,7 +145,7 @@ def _check_comparable(first: Audit, other: Audit) -> None:
     }
     for field, (one, two) in fields.items():
         if one != two:
-            names = f"{first.model['name']} and {other.model['name']}"
+            names = f"{first.retriever} and {other.retriever}"
             raise IsoglotError(f"the audits of {names} cannot be compared: {field} differs ({one} and {two})")
 
 

@@ -38,7 +38,7 @@ class Judged:
 
     Attributes:
         ranks: (q, g) gold ranks from 1; 0 where a query has no further gold.
-        tied: (q, g) whether another document has exactly the gold's score.
+        tied: (q, g) whether the tie keys decided the gold's rank (see `Ranking.gold_tied`).
         languages: (q, g) number of each gold's language in the pool.
         query_language: Number of the queries' language in the pool; None if the pool has no document in it.
         documents: How many documents the pool has.

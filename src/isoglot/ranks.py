@@ -3,12 +3,17 @@
 A gold's rank is 1 + the number of documents that score above it: no index, no approximation. Equal scores are ordered
 by the pool's tie keys, and identical vectors always get one score: a matrix product may round them differently by
 their position, so each distinct vector is multiplied once.
+
+Balanced retrieval merges the languages' own lists by rank: the best document of every language, then the second best of
+every language, and so on. It needs no list either: the r-th document of a language ranks before a gold if and only if
+at least r documents of that language do, so the same counts give the gold's place in the merged list.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +31,8 @@ class Ranking:
 
     Attributes:
         gold_ranks: (q, g) ranks from 1; 0 where a query has no further gold.
-        gold_tied: (q, g) whether another document has exactly the gold's score.
+        gold_tied: (q, g) whether the tie keys decided the gold's rank: another document has exactly its score.
+            Balanced: one of its own language, or the one with the same rank in another language's list.
         top: (q, k) positions of the best documents, best first; k is at most n.
         top_scores: (q, k) their scores.
         above: (q, L) how many non-gold documents of each language rank above the worst-placed gold.
@@ -46,10 +52,13 @@ def rank(
     *,
     languages: Ints | None = None,
     tie_keys: Ints | None = None,
+    balanced: bool = False,
     top_k: int = 10,
     block_bytes: int = BLOCK_BYTES,
 ) -> Ranking:
     """Rank every document for every query by inner product.
+
+    Balanced, a query's documents are ordered by their rank in their own language's list, those of equal rank by score.
 
     Args:
         queries: (q, d) float32.
@@ -57,6 +66,7 @@ def rank(
         golds: (q, g) positions of the gold documents, filled up with -1; at least one a query.
         languages: (n,) language numbers from 0, not decreasing; None: one language.
         tie_keys: (n,) distinct numbers, smaller ranks first among equal scores; None: the documents' order.
+        balanced: Whether every language gets an equal share of the results; no change if there is one language.
         top_k: How many of the best documents to return.
         block_bytes: About how much memory a block of scores may take; the result does not depend on it but for
             the rounding of the products.
@@ -76,8 +86,8 @@ def rank(
     scorer = _Scorer(documents, width=max(1, min(n, block_bytes // (4 * 64))))
     rows = max(1, block_bytes // (4 * scorer.columns))
     parts = [
-        _rank_block(scorer, queries[start : start + rows], golds[start : start + rows], keys, bounds, min(top_k, n))
-        for start in range(0, len(queries), rows)
+        _rank_block(scorer, queries[at : at + rows], golds[at : at + rows], keys, bounds, min(top_k, n), balanced)
+        for at in range(0, len(queries), rows)
     ]
     return Ranking(*(np.concatenate([getattr(part, name) for part in parts]) for name in Ranking.__dataclass_fields__))
 
@@ -108,49 +118,74 @@ class _Scorer:
                 yield start, scores[:, where]
 
 
-def _rank_block(scorer: _Scorer, queries: Vectors, golds: Ints, keys: Ints, bounds: Ints, top_k: int) -> Ranking:
+def _rank_block(
+    scorer: _Scorer, queries: Vectors, golds: Ints, keys: Ints, bounds: Ints, top_k: int, balanced: bool
+) -> Ranking:
     single = list(scorer.slices(queries)) if scorer.width >= len(keys) else None  # fits: computed once, else twice
     valid = golds >= 0
     gold_scores = np.full(golds.shape, np.inf, dtype=np.float32)
-    top = np.empty((len(queries), 0), dtype=np.int64)
-    top_scores = np.empty((len(queries), 0), dtype=np.float32)
+    lists = bounds if balanced else bounds[[0, -1]]
+    tops = [(np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)) for _ in lists[1:]]
     for start, scores in single or scorer.slices(queries):
         here = valid & (golds >= start) & (golds < start + scores.shape[1])
         gold_scores[here] = scores[np.nonzero(here)[0], golds[here] - start]
-        top, top_scores = _merge_top(top, top_scores, scores, start, keys, top_k)
+        for number, low, high in _spans(lists, start, scores.shape[1]):
+            tops[number] = _merge_top(*tops[number], scores[:, low:high], start + low, keys, top_k)
 
-    before = np.zeros((len(queries), golds.shape[1], len(bounds) - 1), dtype=np.int64)
-    tied = np.zeros(golds.shape, dtype=bool)
+    languages = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    before = np.zeros((3, *golds.shape, len(bounds) - 1), dtype=np.int64)  # ties: all won, by their keys, all lost
     for start, scores in single or scorer.slices(queries):
         for column in range(golds.shape[1]):
-            above, equal = _compare(scores, start, golds[:, column], gold_scores[:, column], keys)
-            tied[:, column] |= equal
-            for language in range(len(bounds) - 1):
-                low, high = np.clip(bounds[language : language + 2] - start, 0, scores.shape[1])
-                before[:, column, language] += np.count_nonzero(above[:, low:high], axis=1)
-    ranks = np.where(valid, before.sum(axis=2) + 1, 0)
+            gold, gold_score = golds[:, column], gold_scores[:, column, None]
+            above = scores > gold_score
+            for language, low, high in _spans(bounds, start, scores.shape[1]):
+                before[:, :, column, language] += np.count_nonzero(above[:, low:high], axis=1)
+            for row, tied in _ties(scores == gold_score, start, gold):
+                won = tied[keys[tied] < keys[gold[row]]]
+                before[1, row, column] += np.bincount(languages[won], minlength=before.shape[-1])
+                before[2, row, column] += np.bincount(languages[tied], minlength=before.shape[-1])
+    if balanced:
+        before = _merged_before(before, languages[golds], np.diff(bounds))
+    ties_won, by_keys, ties_lost = before.sum(axis=-1)
+    ranks = np.where(valid, by_keys + 1, 0)
     worst = ranks.argmax(axis=1)
-    above_worst = before[np.arange(len(queries)), worst]
-    gold_language = np.searchsorted(bounds, golds, side="right") - 1
+    above_worst = before[1, np.arange(len(queries)), worst]
     for column in range(golds.shape[1]):
         counted = valid[:, column] & (ranks[:, column] < ranks.max(axis=1))
-        np.subtract.at(above_worst, (np.flatnonzero(counted), gold_language[counted, column]), 1)
-    return Ranking(ranks, tied & valid, top, top_scores, above_worst)
+        np.subtract.at(above_worst, (np.flatnonzero(counted), languages[golds[counted, column]]), 1)
+    return Ranking(ranks, valid & (ties_won < ties_lost), *_merge_lists(tops, keys, top_k), above_worst)
 
 
-def _compare(
-    scores: Vectors, start: int, gold: Ints, gold_score: Vectors, keys: Ints
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(q, w) which documents rank before each query's gold, and (q,) whether any other one has the gold's score."""
-    above = scores > gold_score[:, None]
-    equal = scores == gold_score[:, None]
-    inside = np.flatnonzero((gold >= start) & (gold < start + scores.shape[1]))
+def _spans(bounds: Ints, start: int, width: int) -> list[tuple[int, int, int]]:
+    """(number, first, end) of the columns that each part between `bounds` has in a slice, if it has any."""
+    edges = np.clip(bounds - start, 0, width).tolist()
+    return [(number, low, high) for number, (low, high) in enumerate(pairwise(edges)) if low < high]
+
+
+def _ties(equal: NDArray[np.bool_], start: int, gold: Ints) -> Iterator[tuple[int, Ints]]:
+    """(query, positions of the other documents with its gold's score) where there are any in a slice."""
+    inside = np.flatnonzero((gold >= start) & (gold < start + equal.shape[1]))
     equal[inside, gold[inside] - start] = False
-    tied = equal.any(axis=1)
-    for row in map(int, np.flatnonzero(tied)):
-        columns = np.flatnonzero(equal[row])
-        above[row, columns] = keys[start + columns] < keys[gold[row]]
-    return above, tied
+    for row in map(int, np.flatnonzero(equal.any(axis=1))):
+        yield row, start + np.flatnonzero(equal[row])
+
+
+def _merged_before(before: Ints, gold_languages: Ints, sizes: Ints) -> Ints:
+    """(3, q, g, L) documents before each gold in the merged list, from those that score above it.
+
+    With r documents of its own language above it, the gold is in round r + 1. Before it are the r first documents of
+    every language, as far as there are any, and the document of its round where more than r score above the gold.
+    """
+    rounds = np.take_along_axis(before, gold_languages[None, :, :, None], axis=3)
+    return np.asarray(np.minimum(rounds, sizes) + (before > rounds))
+
+
+def _merge_lists(lists: list[tuple[Ints, Vectors]], keys: Ints, k: int) -> tuple[Ints, Vectors]:
+    """The first k of several lists of positions and scores: by rank in the list, then by score, then by tie key."""
+    top, scores = (np.concatenate(parts, axis=1) for parts in zip(*lists, strict=True))
+    ranks = np.concatenate([np.arange(found.shape[1]) for found, _ in lists])
+    order = np.lexsort((keys[top], -scores, np.broadcast_to(ranks, top.shape)))[:, :k]
+    return np.take_along_axis(top, order, axis=1), np.take_along_axis(scores, order, axis=1)
 
 
 def _merge_top(top: Ints, top_scores: Vectors, scores: Vectors, start: int, keys: Ints, k: int) -> tuple[Ints, Vectors]:

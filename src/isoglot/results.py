@@ -93,6 +93,7 @@ class Audit:
         scenarios: One result for each pool and query language.
         seed: Of ties, control pools, the limit and the bootstrap.
         limit: Most questions asked; None: all.
+        balanced: Whether each query's results took an equal share from each language of the pool, merged by rank.
         environment: Versions and platform.
         isoglot: The version that made it.
     """
@@ -102,8 +103,14 @@ class Audit:
     scenarios: tuple[ScenarioResult, ...]
     seed: int
     limit: int | None
+    balanced: bool
     environment: Mapping[str, Any]
     isoglot: str
+
+    @property
+    def retriever(self) -> str:
+        """What was audited: the model's name, and whether its results were balanced."""
+        return f"{self.model['name']}, balanced" if self.balanced else str(self.model["name"])
 
     def find(self, scenario: str, pool_languages: Sequence[str], query_language: str) -> ScenarioResult:
         """The result of one pool asked in one language.
@@ -121,6 +128,7 @@ class Audit:
             "isoglot": self.isoglot,
             "seed": self.seed,
             "limit": self.limit,
+            "balanced": self.balanced,
             "environment": self.environment,
             "model": self.model,
             "collection": self.collection,
@@ -156,6 +164,7 @@ class Audit:
                 tuple(_result_from_json(entry, ranks.get(at)) for at, entry in enumerate(body["scenarios"])),
                 body["seed"],
                 body["limit"],
+                body.get("balanced", False),  # audits made before there was balanced retrieval do not say
                 body["environment"],
                 body["isoglot"],
             )

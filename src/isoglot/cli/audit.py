@@ -24,6 +24,7 @@ def audit(
     query_languages: Annotated[str | None, typer.Option(help="Languages to ask in, e.g. en,zh.")] = None,
     scenarios: Annotated[str, typer.Option(help="Which scenarios.")] = "multi,mono-same,mono-cross,control",
     documents: Annotated[str, typer.Option(help="dedup, or rows as in the paper.")] = "dedup",
+    balanced: Annotated[bool, typer.Option("--balanced", help="Give each language an equal share of results.")] = False,
     limit: Annotated[int | None, typer.Option(help="Ask at most this many questions.")] = None,
     measures: Annotated[str | None, typer.Option(help="Measures, e.g. max_r,complete@5.")] = None,
     seed: Seed = 0,
@@ -53,8 +54,8 @@ def audit(
     encoder = load_encoder(model, device=device, trust_remote_code=trust_remote_code)
     there = None if output is None or force or not (output / AUDIT).exists() else Audit.load(output)
     if there is not None:
-        expected = (describe_model(encoder), collection.fingerprint, seed, limit)
-        if (there.model, there.collection["fingerprint"], there.seed, there.limit) != expected:
+        expected = (describe_model(encoder), collection.fingerprint, seed, limit, balanced)
+        if (there.model, there.collection["fingerprint"], there.seed, there.limit, there.balanced) != expected:
             raise IsoglotError(
                 f"{output}: holds another audit, of {_described(there)}; choose another folder or pass --force"
             )
@@ -65,6 +66,7 @@ def audit(
         query_languages=split(query_languages),
         scenarios=split(scenarios) or [],
         documents=documents,
+        balanced=balanced,
         limit=limit,
         measures=split(measures) or DEFAULT_MEASURES,
         seed=seed,
@@ -94,4 +96,4 @@ def audit(
 
 def _described(audit: Audit) -> str:
     limit = "" if audit.limit is None else f", limit {audit.limit}"
-    return f"{audit.model['name']} on {audit.collection['name']} with seed {audit.seed}{limit}"
+    return f"{audit.retriever} on {audit.collection['name']} with seed {audit.seed}{limit}"

@@ -14,7 +14,8 @@ def audit_to_markdown(audit: Audit) -> str:
     """What audit.md holds: the verdict, the tables, and how they were made."""
     collection, model = audit.collection, audit.model
     lines = [
-        f"# {_escape(model['name'])} on {_escape(collection['name'])}",
+        f"# {_escape(model['name'])} on {_escape(collection['name'])}"
+        + (", balanced retrieval" if audit.balanced else ""),
         "",
         *(f"- {_escape(verdict)}" for verdict in verdicts(audit)),
         "",
@@ -32,6 +33,7 @@ def audit_to_markdown(audit: Audit) -> str:
             for role, prompt in model["prompts"].items()
         ),
         *(["- the model was told each text's language"] if model.get("language_given") else []),
+        *(["- balanced retrieval: an equal share for each language, merged by rank"] if audit.balanced else []),
         f"- collection: {_escape(collection['name'])}, fingerprint `{collection['fingerprint'][:16]}`, "
         f"languages {', '.join(map(_escape, collection['languages']))}",
         *(f"- note: {_escape(note)}" for note in collection["notes"]),

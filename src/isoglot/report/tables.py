@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -65,10 +65,10 @@ def language_name(tag: str) -> str:
 
 def verdicts(audit: Audit) -> list[str]:
     """One sentence for each mixed pool and query language: where the versions of the right document are."""
-    return [_verdict(result) for result in audit.scenarios if result.scenario == "multi"]
+    return [_verdict(result, audit.balanced) for result in audit.scenarios if result.scenario == "multi"]
 
 
-def _verdict(result: ScenarioResult) -> str:
+def _verdict(result: ScenarioResult, balanced: bool) -> str:
     places = sorted(
         ((found.median_rank, tag) for tag, found in result.by_language.items() if found.median_rank is not None),
     )
@@ -77,7 +77,7 @@ def _verdict(result: ScenarioResult) -> str:
     share = f"; all in the top 10 for {number(complete.mean, 1)}%" if complete else ""
     return (
         f"{language_name(result.query_language)} questions among {result.documents} documents in "
-        f"{pool_name(result.pool_languages)}: median rank of the {text}{share}."
+        f"{pool_name(result.pool_languages)}{', balanced' if balanced else ''}: median rank of the {text}{share}."
     )
 
 
@@ -103,6 +103,8 @@ def audit_tables(audit: Audit) -> list[Table]:
     mixed = [result for result in audit.scenarios if result.scenario == "multi"]
     if mixed:
         tables.append(_language_table(mixed))
+    if audit.balanced:
+        return [replace(table, title=f"{table.title} (balanced retrieval)") for table in tables]
     return tables
 
 

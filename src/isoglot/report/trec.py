@@ -18,7 +18,8 @@ def write_runs(audit: Audit, collection: Collection, folder: Path) -> int:
     """Write NAME.run and NAME.qrels for every result of an audit that kept its runs; returns how many.
 
     A document is called ``CONTENT@LANGUAGE``; white space in ids is percent-encoded. Scores are the model's, so a tool
-    that sorts again orders exact ties by its own rule.
+    that sorts again orders exact ties by its own rule; of balanced results 1 / rank, as by the model's they would be
+    sorted out of balance.
 
     Raises:
         IsoglotError: The folder cannot be written.
@@ -26,9 +27,10 @@ def write_runs(audit: Audit, collection: Collection, folder: Path) -> int:
     for result in audit.scenarios:
         name = f"{result.scenario}.{'+'.join(result.pool_languages)}.{result.query_language}"
         run = [
-            f"{_token(query)} {language} {_token(content)}@{language} {rank} {score:.7g} isoglot"
+            f"{_token(query)} {language} {_token(content)}@{language} {rank} {shown:.7g} isoglot"
             for query, found in result.run
             for rank, (content, language, score) in enumerate(found, start=1)
+            for shown in [1 / rank if audit.balanced else score]
         ]
         write_text(folder / f"{name}.run", "\n".join(run) + "\n")
         write_text(folder / f"{name}.qrels", "\n".join(_qrels(result, collection)) + "\n")
