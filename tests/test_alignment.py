@@ -15,7 +15,7 @@ from sentence_transformers import SentenceTransformer
 import isoglot
 from isoglot import Collection, IsoglotError
 from isoglot.alignment import center
-from isoglot.alignment.methods import read_record
+from isoglot.alignment.card import read_record
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.files import write_text
 
@@ -47,7 +47,13 @@ def test_jsd_nce_saves_a_folder_that_plain_sentence_transformers_loads(
     assert (record["method"], record["options"]["batch_size"], record["data"]["rows"]) == ("jsd-nce", 4, 6)
     assert [json.loads(line)["step"] for line in (folder / "losses.jsonl").read_text().splitlines()] == [1, 2, 3, 4]
     assert "`jsd-nce`" in (folder / "README.md").read_text()
-    assert {path.suffix for path in folder.rglob("*") if path.is_file()} <= {".safetensors", ".json", ".jsonl", ".md"}
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} <= {
+        ".safetensors",
+        ".json",
+        ".jsonl",
+        ".md",
+        ".svg",
+    }
 
 
 def test_the_saved_model_keeps_its_base_s_dropout_and_length(
@@ -183,7 +189,7 @@ def test_what_cannot_be_done_is_told_in_one_line(
 ) -> None:
     write_text(tmp_path / "file", "")
     for method, output, options, message in (
-        ("centre", "out", {}, "unknown method 'centre'; choose from center, shift, "),
+        ("centre", "out", {}, "unknown method 'centre'; choose from center, soft-center, shift, "),
         ("center", "out", {"epochs": 2}, "center has no option 'epochs'; it has none"),
         ("jsd-nce", "out", {"alpha": 2}, "jsd-nce has no option 'alpha'; it has epochs, batch_size"),
         ("center", "out", {"languages": ["en", "ja"]}, "no text in 'ja'"),

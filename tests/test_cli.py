@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import subprocess
@@ -10,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from isoglot import audit
+from isoglot.alignment.methods import METHODS
+from isoglot.cli.align import align
+from isoglot.rows.row import write_rows
+from tests.parallel import parallel_rows
 from tests.test_sources import CORPUS, QUERIES, write
 
 
@@ -70,6 +76,24 @@ def test_audit_writes_its_files_again_and_refuses_anothers_folder(
     assert isoglot(*command, "--limit", "1", "--force", cache=cache).returncode == 0
 
 
+def test_balanced_audits_have_folders_of_their_own_and_compare_with_plain_ones(
+    tiny_model: Path, data: str, cache: Path, tmp_path: Path
+) -> None:
+    plain, balanced = tmp_path / "plain", tmp_path / "balanced"
+    command = ("audit", tiny_model, "--data", data, "--pool", "en,zho_Hans", "--scenarios", "multi")
+    audit(str(tiny_model), data, pools=[["en", "zho_Hans"]], scenarios=["multi"]).save(plain)
+    refused = isoglot(*command, "--balanced", "-o", plain, cache=cache)
+    assert refused.returncode == 2
+    assert "plain: holds another audit, of " in refused.stderr
+    done = isoglot(*command, "--balanced", "-o", balanced, cache=cache)
+    assert done.returncode == 0, done.stderr
+    assert "documents in en+zho_Hans, balanced: median rank" in done.stdout
+    assert json.loads((balanced / "audit.json").read_text())["balanced"] is True
+    done = isoglot("compare", plain, balanced, "--details")
+    assert done.returncode == 0, done.stderr
+    assert "tiny, balanced" in done.stdout
+
+
 def test_json_is_alone_on_standard_output(tiny_model: Path, data: str, cache: Path, tmp_path: Path) -> None:
     done = isoglot("audit", tiny_model, "--data", data, "--json", cache=cache)
     assert json.loads(done.stdout)["schema"] == "isoglot.audit/1"
@@ -91,6 +115,28 @@ def test_align_audit_and_compare(tiny_model: Path, cache: Path, tmp_path: Path) 
     assert "mini@test: before and after" in done.stdout
     assert json.loads((tmp_path / "both" / "comparison.json").read_text())["schema"] == "isoglot.comparison/1"
     assert (tmp_path / "both" / "comparison.md").is_file()
+
+
+def test_an_alignment_that_lost_too_much_prints_its_table_and_exits_with_3(
+    tiny_model: Path, cache: Path, tmp_path: Path
+) -> None:
+    write_rows(tmp_path / "rows.jsonl", parallel_rows(40))
+    collapse = ("--method", "jsd-nce", "--no-nce", "--learning-rate", "0.1", "--batch-size", "16")
+    done = isoglot(
+        "align", tiny_model, *collapse, "--data", tmp_path / "rows.jsonl", "-o", tmp_path / "out", cache=cache
+    )
+    assert done.returncode == 3, done.stderr
+    assert "before and after" in done.stdout
+    assert done.stderr.splitlines()[-1].startswith("isoglot: mono-same ndcg@10 changed by -")
+    assert not (tmp_path / "out").exists()
+    record = json.loads((tmp_path / "out.lossy" / "isoglot.json").read_text())
+    assert (record["options"]["jsd_weight"], record["options"]["nce_weight"]) == (1.0, 0.0)
+
+
+def test_every_option_of_a_method_is_one_of_the_command() -> None:
+    known = inspect.signature(align).parameters
+    for method in METHODS.values():
+        assert set(method.option_names) <= set(known), method.name
 
 
 def test_sources_and_models_are_listed() -> None:

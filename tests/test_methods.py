@@ -14,8 +14,8 @@ import isoglot
 from isoglot import Collection, IsoglotError
 from isoglot.alignment import distill, lir
 from isoglot.alignment.embedded import Embedded, embed
+from isoglot.alignment.examples import quads
 from isoglot.alignment.methods import METHODS
-from isoglot.alignment.training import quads
 from isoglot.encoders.language_modules import LanguageProjection
 from isoglot.encoders.prompts import ROLES
 from isoglot.encoders.sentence_transformer import load_encoder
@@ -176,6 +176,6 @@ def test_every_method_says_whether_it_needs_the_language(
     tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path
 ) -> None:
     for name, method in METHODS.items():
-        options = {"epochs": 0.2, "batch_size": 6} if "trained" in method.summary else {}
+        options = {"epochs": 0.2, "batch_size": 6} if method.trained else {}
         folder = align(tiny_model, name, small_collection, tmp_path / name, **options)
         assert load_encoder(str(folder)).uses_language == method.needs_language, name

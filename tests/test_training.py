@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
+from transformers import TrainerCallback
+from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from isoglot import Collection, IsoglotError
 from isoglot.alignment import jsd_nce
-from isoglot.alignment.training import ContentBatchSampler, TrainingOptions, content_batches, train, triplets
+from isoglot.alignment.embedding_loss import TokenTerm
+from isoglot.alignment.examples import ContentBatchSampler, content_batches, triplets
+from isoglot.alignment.losses import info_nce
+from isoglot.alignment.training import TrainingOptions, train
 from isoglot.encoders.sentence_transformer import Encoder, load_encoder
 from isoglot.rows.loading import training_rows
 from isoglot.rows.row import Row
 
 OPTIONS = jsd_nce.Options(epochs=4, batch_size=6, learning_rate=3e-3)
+
+
+class Reduced(torch.nn.Module):
+    """A pooling of another kind, of which sentence-transformers knows nothing."""
+
+    def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {**features, "sentence_embedding": features["token_embeddings"][:, -1]}
 
 
 def trained(model: Path, collection: Collection, options: jsd_nce.Options = OPTIONS, seed: int = 0) -> Encoder:
@@ -103,11 +119,26 @@ def test_rows_keep_the_languages_asked_for(small_collection: Collection) -> None
         ("temperature", 0),
         ("softmax_temperature", -1.0),
         ("eps", 0.0),
+        ("layers", -1),
+        ("lora", -8),
+        ("micro_batch", -1),
     ],
 )
 def test_options_out_of_range_are_told(name: str, value: float) -> None:
     with pytest.raises(IsoglotError, match=name.replace("_", " ")):
         jsd_nce.Options(**{name: value})  # type: ignore[arg-type]
+
+
+def test_frozen_layers_and_trained_word_embeddings_exclude_each_other() -> None:
+    for name in ("layers", "lora"):
+        with pytest.raises(IsoglotError, match="train embeddings goes neither with layers nor with lora"):
+            TrainingOptions(train_embeddings=True, **{name: 1})  # type: ignore[arg-type]
+
+
+def test_languages_that_no_row_trains_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    rows = [Row("a", {"en": "q", "ja": "問"}, {"en": "d", "de": "D"}), Row("b", {"zh": "問"}, {"zh": "文"})]
+    assert len(triplets(rows)) == 1
+    assert "ja, zh: not trained, since no row has an English query and document beside its text" in caplog.text
 
 
 def test_training_lowers_the_loss_and_leaves_the_model_as_it_found_it(
@@ -175,7 +206,9 @@ def test_word_embeddings_are_frozen_unless_asked_for(
 ) -> None:
     base = load_encoder(str(tiny_model), device="cpu")
     words = "word_embeddings"
-    changed = differing(base, trained(tiny_model, small_collection))
+    encoder = trained(tiny_model, small_collection)
+    assert encoder.model.transformers_model.get_input_embeddings().weight.grad is None
+    changed = differing(base, encoder)
     assert changed
     assert not any(words in name for name in changed)
     options = jsd_nce.Options(epochs=1, batch_size=6, learning_rate=3e-3, train_embeddings=True)
@@ -212,5 +245,90 @@ def test_one_content_is_too_few(tiny_model: Path, own_cache: Path) -> None:
         jsd_nce.run(load_encoder(str(tiny_model)), rows, OPTIONS, seed=0, show_progress=False)
 
 
+@pytest.mark.parametrize(
+    ("modules", "message"),
+    [
+        ([Pooling(32, "max"), Normalize()], "pools by max; training needs a model that pools by mean or CLS"),
+        ([Pooling(32, ("cls", "max"))], r"pools by cls\+max"),
+        ([Reduced()], "has no pooling"),
+    ],
+)
+def test_a_model_that_pools_otherwise_is_refused(
+    modules: list[torch.nn.Module], message: str, tiny_model: Path, small_collection: Collection
+) -> None:
+    base = load_encoder(str(tiny_model), device="cpu").model
+    encoder = Encoder(SentenceTransformer(modules=[base[0], *modules], device="cpu"), "other")
+    with pytest.raises(IsoglotError, match=message):
+        jsd_nce.run(encoder, training_rows(small_collection), OPTIONS, seed=0, show_progress=False)
+
+
+def test_a_tracker_gets_the_loss_curve(
+    tiny_model: Path, small_collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curve: list[float] = []
+
+    class Tracker(TrainerCallback):
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
+            curve.extend(value for name, value in logs.items() if name == "loss")
+
+    monkeypatch.setitem(INTEGRATION_TO_CALLBACK, "own", Tracker)
+    encoder = trained(tiny_model, small_collection, dataclasses.replace(OPTIONS, epochs=1, report_to="own"))
+    assert curve == [entry["loss"] for entry in encoder.losses]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("name", "message"), [("abacus", "abacus is not supported"), ("comet_ml", "comet")])
+def test_a_tracker_that_is_not_there_is_told(
+    name: str, message: str, tiny_model: Path, small_collection: Collection
+) -> None:
+    with pytest.raises(IsoglotError, match=f"report to '{name}': .*{message}"):
+        trained(tiny_model, small_collection, dataclasses.replace(OPTIONS, report_to=name))
+
+
+def test_after_each_epoch_the_model_is_as_for_use(tiny_model: Path, small_collection: Collection) -> None:
+    found = triplets(training_rows(small_collection))
+    seen: list[tuple[int, int | None, bool, str]] = []
+    runs = []
+    for watched in (True, False):
+        encoder = load_encoder(str(tiny_model), device="cpu")
+
+        def look(epoch: int, encoder: Encoder = encoder) -> None:
+            torch.rand(7)  # an audit may draw numbers, and training goes on as without it
+            seen.append((epoch, encoder.model.max_seq_length, encoder.model.training, encoder.fingerprint))
+
+        train(
+            encoder,
+            {"query": [t.query for t in found], "translation": [t.translation for t in found]},
+            {"query": "query", "translation": "document"},
+            [t.content_id for t in found],
+            info_nce,
+            TrainingOptions(epochs=1.5, batch_size=6, learning_rate=3e-3, max_length=16, dropout=True),
+            seed=0,
+            show_progress=False,
+            on_epoch=look if watched else None,
+        )
+        runs.append(encoder)
+    assert [entry[:3] for entry in seen] == [(1, 128, False), (2, 128, False)]
+    assert len({fingerprint for *_, fingerprint in seen}) == 2
+    assert seen[-1][3] == runs[0].fingerprint
+    assert not differing(*runs)
+
+
+def test_a_token_level_term_does_not_go_with_micro_batches(tiny_model: Path) -> None:
+    with pytest.raises(IsoglotError, match="a token-level term and micro batch do not go together"):
+        train(
+            load_encoder(str(tiny_model)),
+            {"query": ["a", "b"], "document": ["c", "d"]},
+            {"query": "query", "document": "document"},
+            ["x", "y"],
+            info_nce,
+            TrainingOptions(micro_batch=1),
+            seed=0,
+            show_progress=False,
+            token_term=TokenTerm(lambda *parts: parts[0].sum(), ("query", "document")),
+        )
+
+
 def test_defaults_are_stated() -> None:
-    assert (TrainingOptions().dropout, TrainingOptions().train_embeddings) == (False, False)
+    options = TrainingOptions()
+    assert (options.dropout, options.train_embeddings, options.report_to) == (False, False, "none")
+    assert (options.layers, options.lora, options.micro_batch) == (0, 0, 0)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from isoglot.auditing import audit
     from isoglot.collection import Collection, Document, Query
     from isoglot.comparison import Comparison, compare
-    from isoglot.errors import IsoglotError
+    from isoglot.errors import IsoglotError, LossyError
     from isoglot.models import model_path
     from isoglot.results import Audit
     from isoglot.rows.loading import training_rows
@@ -35,6 +35,7 @@ _HOMES = {
     "Comparison": "isoglot.comparison",
     "Document": "isoglot.collection",
     "IsoglotError": "isoglot.errors",
+    "LossyError": "isoglot.errors",
     "Query": "isoglot.collection",
     "align": "isoglot.alignment.methods",
     "audit": "isoglot.auditing",
@@ -53,6 +54,7 @@ __all__ = [
     "Comparison",
     "Document",
     "IsoglotError",
+    "LossyError",
     "Query",
     "Row",
     "align",

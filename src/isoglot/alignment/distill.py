@@ -1,13 +1,15 @@
 """`distill`: the model learns its own language-neutral vectors, and then needs no language tag.
 
 teacher(x) is base(x) with its language taken out by `center` or `lir`, as fitted on the rows;
-loss = scale (1 - cos(student(x), teacher(x))). isoglot's own; no parallel text is needed unless `mix` is above 0.
+loss = scale (1 - cos(student(x), teacher(x))). isoglot's own; no parallel text is needed unless teachers are mixed or
+something is added that pulls translations together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,9 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from isoglot.alignment import center, lir
+from isoglot.alignment.additions import AdditionOptions
 from isoglot.alignment.embedded import Embedded, embed
-from isoglot.alignment.losses import cosine_distance
-from isoglot.alignment.training import TrainingOptions, train
+from isoglot.alignment.losses import cosine_distance, multi_positive_nce
+from isoglot.alignment.training import train
+from isoglot.encoders.prompts import ROLES
 from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.errors import IsoglotError
 from isoglot.rows.row import Row
@@ -26,12 +30,14 @@ Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Options(TrainingOptions):
-    """Besides `TrainingOptions`:
+class Options(AdditionOptions):
+    """Besides `AdditionOptions`:
 
     Attributes:
         teacher: What is learnt: the vectors of ``center`` or of ``lir`` with one direction.
         scale: Of the loss.
+        nce_weight: Of InfoNCE among both languages of query and document, beside the teachers (see `nce`); 0: none.
+        temperature: Of that InfoNCE.
         mix: 0: each text learns its own teacher; 1: the mean of the teachers of all its translations; between: both.
     """
 
@@ -39,6 +45,8 @@ class Options(TrainingOptions):
     teacher: str = "center"
     scale: float = 20.0
     mix: float = 0.0
+    nce_weight: float = 0.0
+    temperature: float = 0.05
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,6 +54,13 @@ class Options(TrainingOptions):
             raise IsoglotError(f"unknown teacher {self.teacher!r}; choose center or lir")
         if not 0 <= self.mix <= 1:
             raise IsoglotError(f"mix is {self.mix}; it must be from 0 to 1")
+        if not self.temperature > 0:
+            raise IsoglotError(f"temperature is {self.temperature}; it must be above 0")
+
+    @property
+    def pairs_languages(self) -> bool:
+        """Whether the loss sees a content in English and in another language at once."""
+        return bool(self.nce_weight or self.token_weight or self.code_switch)
 
 
 def teachers(rows: Sequence[Row], embedded: Embedded, options: Options) -> dict[str, dict[tuple[str, str], Vector]]:
@@ -73,39 +88,77 @@ def teachers(rows: Sequence[Row], embedded: Embedded, options: Options) -> dict[
 
 
 def run(
-    encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, show_progress: bool
+    encoder: Encoder,
+    rows: Sequence[Row],
+    options: Options,
+    *,
+    seed: int,
+    show_progress: bool,
+    working: Path | None = None,
+    on_epoch: Callable[[int], None] | None = None,
 ) -> list[dict[str, float]]:
     """Train the encoder's model on every query and its document, in each language that has both.
 
-    Raises:
-        IsoglotError: No row has query and document in one language, or the loss became NaN.
-    """
-    pairs = [(row, language) for row in rows for language in sorted(set(row.query) & set(row.document))]
-    if not pairs:
-        raise IsoglotError("distill: no row has its query and its document in the same language")
-    taught = teachers(rows, embed(encoder, rows, show_progress=show_progress), options)
-    targets = [
-        np.concatenate(
-            [taught["query"][language, row.query[language]], taught["document"][language, row.document[language]]]
-        ).tolist()
-        for row, language in pairs
-    ]
+    Where translations are paired, an example is a row in English and in one other language.
 
-    def loss(query: Tensor, document: Tensor, target: Tensor) -> Tensor:
-        query_teacher, document_teacher = target.to(query).chunk(2, dim=1)
-        return options.scale * (cosine_distance(query, query_teacher) + cosine_distance(document, document_teacher)) / 2
+    Raises:
+        IsoglotError: No row has query and document in one language (and in English), or the loss became NaN.
+    """
+    examples = _examples(rows, options)
+    with encoder.cut_at(options.max_length):  # the teacher reads what the student will
+        taught = teachers(rows, embed(encoder, rows, show_progress=show_progress), options)
+    columns: dict[str, list[str]] = {}
+    targets: dict[str, Vector] = {}
+    for role in ROLES:
+        for at, name in enumerate((role, f"{role}_translation")[: len(examples[0][1])]):
+            texts = [(languages[at], getattr(row, role)[languages[at]]) for row, languages in examples]
+            columns[name] = [text for _, text in texts]
+            targets[name] = np.stack([taught[role][pair] for pair in texts])
+    if options.code_switch:
+        switched = options.switched(columns["query"], columns["query_translation"], seed)
+        mixed = [new != old for new, old in zip(switched, columns["query"], strict=True)]
+        both = targets["query"] + targets["query_translation"]
+        targets["query"][mixed] = (both / np.linalg.norm(both, axis=1, keepdims=True))[mixed]
+        columns["query"] = switched
+
+    def loss(*tensors: Tensor) -> Tensor:
+        *students, target = tensors
+        distances = [
+            cosine_distance(*pair)
+            for pair in zip(students, target.to(students[0]).chunk(len(students), 1), strict=True)
+        ]
+        value = options.scale * torch.stack(distances).mean()
+        if options.nce_weight:
+            contrast = multi_positive_nce(students[:2], students[2:], temperature=options.temperature)
+            value = value + options.nce_weight * contrast
+        return value
 
     return train(
         encoder,
-        {
-            "query": [row.query[language] for row, language in pairs],
-            "document": [row.document[language] for row, language in pairs],
-        },
-        {"query": "query", "document": "document"},
-        [row.content_id for row, _ in pairs],
+        columns,
+        {name: name.removesuffix("_translation") for name in columns},
+        [row.content_id for row, _ in examples],
         loss,
         options,
         seed=seed,
         show_progress=show_progress,
-        targets=targets,
+        token_term=options.token_term(("document", "document_translation")),
+        working=working,
+        on_epoch=on_epoch,
+        targets=np.concatenate(list(targets.values()), axis=1).tolist(),
     )
+
+
+def _examples(rows: Sequence[Row], options: Options) -> list[tuple[Row, tuple[str, ...]]]:
+    """Rows, each with the languages of one example."""
+    found: list[tuple[Row, tuple[str, ...]]] = []
+    for row in rows:
+        complete = sorted(set(row.query) & set(row.document))
+        if not options.pairs_languages:
+            found += [(row, (language,)) for language in complete]
+        elif "en" in complete:
+            found += [(row, ("en", language)) for language in complete if language != "en"]
+    if not found:
+        where = "both in English and in another language" if options.pairs_languages else "in the same language"
+        raise IsoglotError(f"distill: no row has its query and its document {where}")
+    return found

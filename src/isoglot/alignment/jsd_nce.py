@@ -7,21 +7,28 @@ as anchor, its English query as positive and the batch's other English queries a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Normalize
 from torch import Tensor
+from torch.nn import functional
 
+from isoglot.alignment.additions import AdditionOptions, mined_negatives
+from isoglot.alignment.examples import triplets
 from isoglot.alignment.losses import info_nce, root_jsd
-from isoglot.alignment.training import TrainingOptions, train, triplets
+from isoglot.alignment.training import train
 from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.errors import IsoglotError
 from isoglot.rows.row import Row
 
 
 @dataclass(frozen=True)
-class Options(TrainingOptions):
-    """Besides `TrainingOptions`:
+class Options(AdditionOptions):
+    """Besides `AdditionOptions`:
 
     Attributes:
         temperature: Of InfoNCE's cosine similarities.
@@ -29,6 +36,9 @@ class Options(TrainingOptions):
         eps: Inside the root of the JSD.
         jsd_weight: Of L_JSD; 1 in the paper.
         nce_weight: Of L_NCE; 1 in the paper.
+        nce_psg: The paper's ablation L_NCE_psg: translations against English documents instead of queries.
+        raw: Whether L_JSD sees vectors as they were pooled, instead of unit vectors; the paper does not say.
+        hard_negatives: Queries mined for each document, equal over languages; with `nce_psg`, documents.
     """
 
     temperature: float = 0.05
@@ -36,6 +46,9 @@ class Options(TrainingOptions):
     eps: float = 1e-8
     jsd_weight: float = 1.0
     nce_weight: float = 1.0
+    nce_psg: bool = False
+    raw: bool = False
+    hard_negatives: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -44,15 +57,41 @@ class Options(TrainingOptions):
                 raise IsoglotError(f"{name.replace('_', ' ')} is {getattr(self, name)}; it must be above 0")
 
 
-def objective(query: Tensor, document: Tensor, translation: Tensor, options: Options) -> Tensor:
+def objective(
+    query: Tensor, document: Tensor, translation: Tensor, options: Options, negatives: Sequence[Tensor] = ()
+) -> Tensor:
     """L_JSD + L_NCE of (b, d) embeddings of English queries, English documents and their translations: a scalar."""
-    pull = root_jsd(document, translation, temperature=options.softmax_temperature, eps=options.eps)
-    contrast = info_nce(translation, query, temperature=options.temperature)
+    pair = (document, translation)
+    first, second = pair if options.raw else (functional.normalize(vectors, dim=1) for vectors in pair)
+    pull = root_jsd(first, second, temperature=options.softmax_temperature, eps=options.eps)
+    positive = document if options.nce_psg else query
+    contrast = info_nce(translation, positive, temperature=options.temperature, negatives=negatives)
     return options.jsd_weight * pull + options.nce_weight * contrast
 
 
+@contextmanager
+def _not_normalised(model: SentenceTransformer) -> Iterator[None]:
+    """Inside, the model gives its vectors as they were pooled, if what makes them unit vectors is its last module."""
+    last = model[-1]
+    if not isinstance(last, Normalize):
+        yield
+        return
+    del model[-1]
+    try:
+        yield
+    finally:
+        model.append(last)
+
+
 def run(
-    encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, show_progress: bool
+    encoder: Encoder,
+    rows: Sequence[Row],
+    options: Options,
+    *,
+    seed: int,
+    show_progress: bool,
+    working: Path | None = None,
+    on_epoch: Callable[[int], None] | None = None,
 ) -> list[dict[str, float]]:
     """Train the encoder's model on every triplet of `rows`; returns the loss of each step.
 
@@ -60,17 +99,34 @@ def run(
         IsoglotError: No row makes a triplet, fewer than two contents, or the loss became NaN.
     """
     found = triplets(rows)
-    return train(
-        encoder,
-        {
-            "query": [triplet.query for triplet in found],
-            "document": [triplet.document for triplet in found],
-            "translation": [triplet.translation for triplet in found],
-        },
-        {"query": "query", "document": "document", "translation": "document"},
-        [triplet.content_id for triplet in found],
-        lambda query, document, translation: objective(query, document, translation, options),
-        options,
-        seed=seed,
-        show_progress=show_progress,
-    )
+    role = "document" if options.nce_psg else "query"
+    negatives = {}
+    if options.hard_negatives:
+        anchors = [(triplet.content_id, triplet.document) for triplet in found]
+        negatives = mined_negatives(
+            encoder, rows, anchors, "document", role, options.hard_negatives, seed=seed, show_progress=show_progress
+        )
+    queries = [triplet.query for triplet in found]
+    columns = {
+        "query": options.switched(queries, [triplet.query_translation for triplet in found], seed),
+        "document": [triplet.document for triplet in found],
+        "translation": [triplet.translation for triplet in found],
+    }
+
+    def loss(query: Tensor, document: Tensor, translation: Tensor, *mined: Tensor) -> Tensor:
+        return objective(query, document, translation, options, mined)
+
+    with _not_normalised(encoder.model) if options.raw else nullcontext():
+        return train(
+            encoder,
+            columns | negatives,
+            {"query": "query", "document": "document", "translation": "document"} | dict.fromkeys(negatives, role),
+            [triplet.content_id for triplet in found],
+            loss,
+            options,
+            seed=seed,
+            show_progress=show_progress,
+            token_term=options.token_term(("document", "translation")),
+            working=working,
+            on_epoch=on_epoch,
+        )

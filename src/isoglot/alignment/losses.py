@@ -31,22 +31,32 @@ def root_jsd(first: Tensor, second: Tensor, *, temperature: float = 1.0, eps: fl
     return torch.sqrt(divergence.clamp_min(0) + eps).mean()
 
 
-def info_nce(anchors: Tensor, positives: Tensor, *, temperature: float = 0.05) -> Tensor:
+def info_nce(
+    anchors: Tensor, positives: Tensor, *, temperature: float = 0.05, negatives: Sequence[Tensor] = ()
+) -> Tensor:
     """InfoNCE with cosine similarity: row i's positive is row i, its negatives are all other rows (arXiv 1807.03748).
 
     Args:
         anchors: (b, d) embeddings; each row must be another content.
         positives: (b, d) embeddings.
         temperature: Of the similarities; the paper (arXiv 2604.05684, L_NCE) does not say which it used.
+        negatives: Further (b, d) embeddings whose row i is a negative of row i alone.
 
     Returns:
         A scalar, at least 0.
     """
-    similarities = functional.normalize(anchors, dim=1) @ functional.normalize(positives, dim=1).T
+    anchors = functional.normalize(anchors, dim=1)
+    similarities = torch.cat([anchors @ functional.normalize(positives, dim=1).T, *_own(anchors, negatives)], dim=1)
     return functional.cross_entropy(similarities / temperature, torch.arange(len(anchors), device=anchors.device))
 
 
-def multi_positive_nce(queries: Sequence[Tensor], documents: Sequence[Tensor], *, temperature: float = 0.05) -> Tensor:
+def multi_positive_nce(
+    queries: Sequence[Tensor],
+    documents: Sequence[Tensor],
+    *,
+    temperature: float = 0.05,
+    negatives: Sequence[Tensor] = (),
+) -> Tensor:
     """InfoNCE from each version of a query to each version of its document, against the documents of other contents.
 
     For every pair of a query version and a document version: -log(e^s+ / (e^s+ + sum of e^s over all versions of the
@@ -58,6 +68,7 @@ def multi_positive_nce(queries: Sequence[Tensor], documents: Sequence[Tensor], *
         queries: Versions of the queries, (b, d) each; row i of all is one content.
         documents: Versions of the documents, (b, d) each.
         temperature: Of the similarities.
+        negatives: Further (b, d) embeddings whose row i is a negative of content i alone.
 
     Returns:
         A scalar, at least 0.
@@ -67,11 +78,17 @@ def multi_positive_nce(queries: Sequence[Tensor], documents: Sequence[Tensor], *
     own = torch.eye(count, dtype=torch.bool, device=every.device).repeat(1, len(documents))
     losses = []
     for query in queries:
-        scores = functional.normalize(query, dim=1) @ every.T / temperature
-        negatives = scores.masked_fill(own, float("-inf"))
+        query = functional.normalize(query, dim=1)
+        scores = query @ every.T / temperature
+        wrong = torch.cat([scores.masked_fill(own, -torch.inf), *(s / temperature for s in _own(query, negatives))], 1)
         for positive in scores[own].view(count, len(documents)).T:
-            losses.append(torch.logsumexp(torch.cat([positive[:, None], negatives], dim=1), dim=1) - positive)
+            losses.append(torch.logsumexp(torch.cat([positive[:, None], wrong], dim=1), dim=1) - positive)
     return torch.stack(losses).mean()
+
+
+def _own(anchors: Tensor, others: Sequence[Tensor]) -> list[Tensor]:
+    """For each of `others`, (b, 1) the cosine similarity of row i of unit `anchors` and its row i."""
+    return [(anchors * functional.normalize(other, dim=1)).sum(dim=1, keepdim=True) for other in others]
 
 
 def cosine_distance(students: Tensor, teachers: Tensor) -> Tensor:

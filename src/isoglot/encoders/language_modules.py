@@ -54,11 +54,6 @@ class LanguageModule(Module):  # type: ignore[misc]
             roles: b times ``query``, ``document`` or None.
         """
 
-    @classmethod
-    def reference(cls) -> str:
-        """What modules.json calls the class."""
-        return f"{cls.__module__}.{cls.__qualname__}"
-
     def on_model_ready(self, model: Any) -> None:
         """Take from the model what the language and role of a text are read with: its tokenizer and its prompts."""
         self._tokenizer = model.tokenizer
@@ -120,10 +115,8 @@ class LanguageModule(Module):  # type: ignore[misc]
     @classmethod
     def load(cls, model_name_or_path: str, subfolder: str = "", **kwargs: Any) -> Self:
         """Read what `save` wrote, from a folder or from the hub."""
-        hub = {k: kwargs.get(k) for k in ("token", "cache_folder", "revision")}
-        hub["local_files_only"] = kwargs.get("local_files_only", False)
-        config = cls.load_config(model_name_or_path, subfolder=subfolder, **hub)
-        weights = cls.load_file_path(model_name_or_path, "model.safetensors", subfolder=subfolder, **hub)
+        config = cls.load_config(model_name_or_path, subfolder=subfolder, **_hub(kwargs))
+        weights = cls.load_file_path(model_name_or_path, "model.safetensors", subfolder=subfolder, **_hub(kwargs))
         return cls(config["languages"], load_file(weights)["table"])
 
 
@@ -160,5 +153,49 @@ class LanguageProjection(LanguageModule):
         return functional.normalize(vectors - torch.einsum("br,brd->bd", inside, directions), dim=1)
 
 
-LANGUAGE_MODULES = {cls.reference(): cls for cls in (LanguageCentering, LanguageProjection)}
+class InferredCentering(Module):  # type: ignore[misc]
+    """unit(z - softmax(z W^T + b) M): a vector loses the mean of the languages and roles that it seems to be in.
+
+    Nothing has to be told or detected: the posterior over c classes (language, role) is read from the vector itself.
+
+    Args:
+        weight: (c, d) W.
+        bias: (c,) b.
+        means: (c, d) M.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, means: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", bias)
+        self.register_buffer("means", means)
+
+    def forward(self, features: dict[str, Any]) -> dict[str, Any]:
+        """Change ``features["sentence_embedding"]``, (b, d)."""
+        vectors = functional.normalize(features["sentence_embedding"], dim=1)
+        posterior = torch.softmax(functional.linear(vectors, self.weight, self.bias), dim=1)
+        features["sentence_embedding"] = functional.normalize(vectors - posterior @ self.means, dim=1)
+        return features
+
+    def save(self, output_path: str, *args: Any, safe_serialization: bool = True, **kwargs: Any) -> None:
+        """Write config.json and model.safetensors to `output_path`."""
+        self.save_config(output_path)
+        tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
+        save_file(tensors, str(Path(output_path) / "model.safetensors"))
+
+    @classmethod
+    def load(cls, model_name_or_path: str, subfolder: str = "", **kwargs: Any) -> Self:
+        """Read what `save` wrote, from a folder or from the hub."""
+        return cls(**load_file(cls.load_file_path(model_name_or_path, "model.safetensors", subfolder, **_hub(kwargs))))
+
+
+def _hub(given: dict[str, Any]) -> dict[str, Any]:
+    """Of what a module's ``load`` is given, that which says where and how files are found."""
+    hub = {name: given.get(name) for name in ("token", "cache_folder", "revision")}
+    return {**hub, "local_files_only": given.get("local_files_only", False)}
+
+
+LANGUAGE_MODULES = {
+    f"{cls.__module__}.{cls.__qualname__}": cls for cls in (LanguageCentering, LanguageProjection, InferredCentering)
+}
 """The modules that isoglot loads from a model folder without trusting its code: they are its own."""

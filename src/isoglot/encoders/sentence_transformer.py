@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -69,17 +70,28 @@ class Encoder:
         """
         from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 
-        from isoglot.encoders.language_modules import LanguageModule
+        from isoglot.encoders.language_modules import InferredCentering, LanguageModule
 
         modules = list(self.model)
         first = next((at for at, module in enumerate(modules) if isinstance(module, Normalize)), len(modules) - 1)
         head = modules[first + 1 :]
-        return head if all(isinstance(module, Dense | Normalize | LanguageModule) for module in head) else []
+        seeing = Dense | Normalize | LanguageModule | InferredCentering
+        return head if all(isinstance(module, seeing) for module in head) else []
 
     @cached_property
     def dimension(self) -> int:
         """How many components a vector has."""
         return int(self.model.get_embedding_dimension() or self._encode(["a"], "query").shape[1])
+
+    @contextmanager
+    def cut_at(self, max_length: int) -> Iterator[None]:
+        """Inside, texts are cut at `max_length` tokens, or at the model's own limit where that is lower."""
+        usual = self.max_length
+        self.max_length = self.model.max_seq_length = min(max_length, usual or max_length)
+        try:
+            yield
+        finally:
+            self.max_length = self.model.max_seq_length = usual
 
     def append(self, *modules: Module) -> None:
         """Put modules behind the model's others; they see its vectors, of shape (b, d)."""
