@@ -1,0 +1,86 @@
+"""The tables of docs/methods.md: audits of one collection by several methods, means over languages with intervals.
+
+    python -m benchmarks.methods_table NAME=AUDIT_FOLDER ...
+
+A question's value is its mean over the languages it is asked in; 95% intervals resample questions, so that one which is
+hard in all languages counts once. First pools of English and one other language, then, for each language of the
+questions, the same, then pools of other languages.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from isoglot import Audit
+from isoglot.intervals import Interval, bootstrap_means
+from isoglot.measures import parse_measure
+from isoglot.results import ScenarioResult
+
+ENGLISH = {"en", "eng_Latn"}
+COLUMNS = [
+    ("multi", False, "complete@10"),
+    ("multi", True, "complete@10"),
+    ("multi", False, "max_r"),
+    ("multi", True, "max_r"),
+    ("multi", False, "max_r_norm"),
+    ("multi", False, "ndcg@1"),
+    ("mono-same", False, "ndcg@1"),
+    ("mono-same", True, "ndcg@1"),
+]
+
+
+def results(audit: Audit, scenario: str, english: bool) -> list[ScenarioResult]:
+    """The cells of a scenario that are asked in English, or those that are not; of mixed pools, pairs with English."""
+    return [
+        found
+        for found in audit.scenarios
+        if found.scenario == scenario
+        and (found.query_language in ENGLISH) == english
+        and (scenario != "multi" or is_pair(found))
+    ]
+
+
+def is_pair(found: ScenarioResult) -> bool:
+    return len(found.pool_languages) == 2 and bool(ENGLISH & set(found.pool_languages))
+
+
+def mean(cells: Sequence[ScenarioResult], measure: str) -> Interval:
+    values = []
+    for cell in cells:
+        assert cell.judged is not None
+        order = np.argsort(cell.query_ids)
+        values.append(parse_measure(measure)(cell.judged)[order])
+    return bootstrap_means(np.mean(values, axis=0)[:, None])[0]
+
+
+def shown(found: Interval) -> str:
+    return f"{found.mean:.1f} ({found.low:.1f}-{found.high:.1f})"
+
+
+def main(arguments: Sequence[str]) -> None:
+    audits = {name: Audit.load(folder) for name, _, folder in (argument.partition("=") for argument in arguments)}
+    heads = [f"{m}, {s}, {'English' if english else 'target'} queries" for s, english, m in COLUMNS]
+    print("| method | " + " | ".join(heads) + " |\n|---|" + "---:|" * len(heads))
+    for name, audit in audits.items():
+        row = [shown(mean(results(audit, scenario, english), measure)) for scenario, english, measure in COLUMNS]
+        print(f"| {name} | " + " | ".join(row) + " |")
+    first = next(iter(audits.values()))
+    languages = [cell.query_language for cell in results(first, "multi", english=False)]
+    print("\n| complete@10 | " + " | ".join(languages) + " |\n|---|" + "---:|" * len(languages))
+    for name, audit in audits.items():
+        row = [f"{cell.measures['complete@10'].mean:.1f}" for cell in results(audit, "multi", english=False)]
+        print(f"| {name} | " + " | ".join(row) + " |")
+    others = {found.pool_languages for found in first.scenarios if found.scenario == "multi" and not is_pair(found)}
+    for pool in sorted(others, key=len):
+        measures = ("complete@10", "complete@20", "complete@50", "max_r")
+        print(f"\n| {'+'.join(pool)} | " + " | ".join(measures) + " |\n|---|" + "---:|" * len(measures))
+        for name, audit in audits.items():
+            cells = [found for found in audit.scenarios if found.scenario == "multi" and found.pool_languages == pool]
+            print(f"| {name} | " + " | ".join(shown(mean(cells, measure)) for measure in measures) + " |")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
