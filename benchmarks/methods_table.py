@@ -2,8 +2,8 @@
 
     python -m benchmarks.methods_table NAME=AUDIT_FOLDER ...
 
-A question's value is its mean over the languages it is asked in; 95% intervals resample questions, so that one which is
-hard in all languages counts once. First pools of English and one other language, then, for each language of the
+A question's value is its mean over the languages it is asked in; 95% intervals resample contents with all questions about
+them. First pools of English and one other language, then, for each language of the
 questions, the same, then pools of other languages.
 """
 
@@ -53,7 +53,8 @@ def mean(cells: Sequence[ScenarioResult], measure: str) -> Interval:
         assert cell.judged is not None
         order = np.argsort(cell.query_ids)
         values.append(parse_measure(measure)(cell.judged)[order])
-    return bootstrap_means(np.mean(values, axis=0)[:, None])[0]
+    units = [cells[0].contents[at] for at in np.argsort(cells[0].query_ids)]
+    return bootstrap_means(np.mean(values, axis=0)[:, None], units=units)[0]
 
 
 def shown(found: Interval) -> str:

@@ -36,6 +36,15 @@ def test_two_queries_worked_by_hand() -> None:
     assert (found.mean, found.low, found.high) == (50.0, 0.0, 100.0)
 
 
+def test_queries_of_one_content_are_drawn_together() -> None:
+    """Two contents of two and three queries: the resampled mean is 0, 60 or 100."""
+    values = np.array([[0.0], [100.0], [0.0], [100.0], [100.0]])
+    (found,) = bootstrap_means(values, units=["a", "b", "a", "b", "b"])
+    assert (found.mean, found.low, found.high) == (60.0, 0.0, 100.0)
+    (alone,) = bootstrap_means(values, units=["a"] * 5)
+    assert (alone.mean, alone.low, alone.high) == (60.0, 60.0, 60.0)
+
+
 def test_columns_are_resampled_alike_whatever_stands_beside_them() -> None:
     values = np.random.default_rng(2).integers(0, 100, (40, 3)).astype(np.float64)
     together = bootstrap_means(values)

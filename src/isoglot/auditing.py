@@ -172,6 +172,7 @@ def _result(
     )
     values = np.stack([parse_measure(name)(judged) for name in measures], axis=1)
     query_ids = tuple(collection.queries[at].query_id for at in pool.queries)
+    contents = tuple(collection.golds[query_id][0] for query_id in query_ids)
     return ScenarioResult(
         pool.scenario,
         tuple(names.get(tag, tag) for tag in pool.languages),
@@ -179,16 +180,17 @@ def _result(
         mode,
         len(pool.documents),
         len(pool.queries),
-        dict(zip(measures, bootstrap_means(values, seed), strict=True)),
-        _by_language(pool, ranking, judged, names, seed),
+        dict(zip(measures, bootstrap_means(values, seed, units=contents), strict=True)),
+        _by_language(pool, ranking, judged, names, contents, seed),
         query_ids,
         judged,
         _run(collection, pool, ranking, query_ids, run_depth),
+        contents,
     )
 
 
 def _by_language(
-    pool: Pool, ranking: Ranking, judged: Judged, names: Mapping[str, str], seed: int
+    pool: Pool, ranking: Ranking, judged: Judged, names: Mapping[str, str], contents: Sequence[str], seed: int
 ) -> dict[str, LanguageResult]:
     numbers = range(len(pool.languages))
     counts = np.bincount(pool.document_languages, minlength=len(pool.languages))
@@ -196,10 +198,10 @@ def _by_language(
     best = [best_in_language(judged, number) for number in numbers]
     worst = [worst_in_language(judged, number) for number in numbers]
     shares = [100 * np.mean(top == number, axis=1) for number in numbers]
-    means = bootstrap_means(np.stack([*best, *worst, *shares], axis=1), seed)
+    means = bootstrap_means(np.stack([*best, *worst, *shares], axis=1), seed, units=contents)
     above = ranking.above.astype(np.float64)
     above_shares = bootstrap_ratios(
-        100 * above, np.repeat(above.sum(axis=1, keepdims=True), len(numbers), axis=1), seed
+        100 * above, np.repeat(above.sum(axis=1, keepdims=True), len(numbers), axis=1), seed, units=contents
     )
     size = len(numbers)
     return {

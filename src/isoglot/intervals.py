@@ -1,7 +1,8 @@
-"""95% bootstrap intervals over queries."""
+"""95% bootstrap intervals over queries, or over the contents that they ask about."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,43 +23,71 @@ class Interval:
     high: float
 
 
-def bootstrap_ratios(values: Floats, weights: Floats, seed: int = 0, resamples: int = RESAMPLES) -> list[Interval]:
+def bootstrap_ratios(
+    values: Floats, weights: Floats, seed: int = 0, resamples: int = RESAMPLES, units: Sequence[str] = ()
+) -> list[Interval]:
     """The ratio sum(values) / sum(weights) of each column with its percentile bootstrap interval (Efron 1979).
 
-    With the weights 1 for a valid value and 0 for none it is the mean. The same seed and number of queries give the
-    same resamples, so columns and audits are resampled alike.
+    With the weights 1 for a valid value and 0 for none it is the mean. The same seed and units give the same
+    resamples, so columns and audits are resampled alike.
 
     Args:
         values: (q, m) float64, no NaN.
         weights: (q, m) float64.
         seed: Of the resampling.
         resamples: How many.
+        units: (q,) what is drawn whole, such as the content of each query, since the queries of one are easy or hard
+            together (Field and Welsh 2007, the cluster bootstrap); empty: each query is drawn by itself.
 
     Returns:
         m intervals.
     """
-    count = len(values)
-    totals = weights.sum(axis=0)
+    if units:
+        names, numbers = np.unique(np.array(units), return_inverse=True)
+        values, weights = (sum_by_unit(found, numbers, len(names)) for found in (values, weights))
     with np.errstate(invalid="ignore", divide="ignore"):
-        means = values.sum(axis=0) / totals
-        generator = np.random.default_rng(seed)
-        ratios = []
+        means = values.sum(axis=0) / weights.sum(axis=0)
+    return intervals_of(means, resampled_ratios(values, weights, seed, resamples))
+
+
+def bootstrap_means(
+    values: Floats, seed: int = 0, resamples: int = RESAMPLES, units: Sequence[str] = ()
+) -> list[Interval]:
+    """The mean of each column of (q, m) `values` with its interval; NaN values are left out."""
+    valid = ~np.isnan(values)
+    return bootstrap_ratios(np.where(valid, values, 0.0), valid.astype(np.float64), seed, resamples, units)
+
+
+def sum_by_unit(values: Floats, numbers: NDArray[np.integer], units: int) -> Floats:
+    """(units, m) sums of those rows of (q, m) `values` that have the same of (q,) `numbers`, from 0 to units - 1."""
+    sums = np.zeros((units, values.shape[1]))
+    np.add.at(sums, numbers, values)
+    return sums
+
+
+def resampled_ratios(values: Floats, weights: Floats, seed: int = 0, resamples: int = RESAMPLES) -> Floats:
+    """(resamples, m) ratios sum(values) / sum(weights) of as many rows as there are, drawn with replacement.
+
+    NaN where the rows drawn have no weight.
+    """
+    count = len(values)
+    generator = np.random.default_rng(seed)
+    ratios = []
+    with np.errstate(invalid="ignore", divide="ignore"):
         for size in _chunks(resamples, max(1, _CELLS // max(count, 1))):
             chosen = generator.integers(0, count, (size, count)) + count * np.arange(size)[:, None]
             times = np.bincount(chosen.ravel(), minlength=size * count).reshape(size, count).astype(np.float64)
             ratios.append((times @ values) / (times @ weights))
-    drawn = np.concatenate(ratios)
-    bounds = np.full((2, values.shape[1]), np.nan)
-    for column in np.flatnonzero(totals > 0):
+    return np.concatenate(ratios)
+
+
+def intervals_of(means: Floats, drawn: Floats) -> list[Interval]:
+    """Each of m `means` with the 2.5th and 97.5th percentile of the finite values in its column of `drawn`."""
+    bounds = np.full((2, len(means)), np.nan)
+    for column in np.flatnonzero(np.isfinite(means)):
         finite = drawn[np.isfinite(drawn[:, column]), column]
         bounds[:, column] = np.percentile(finite, [2.5, 97.5])
     return [Interval(float(m), float(low), float(high)) for m, low, high in zip(means, *bounds, strict=True)]
-
-
-def bootstrap_means(values: Floats, seed: int = 0, resamples: int = RESAMPLES) -> list[Interval]:
-    """The mean of each column of (q, m) `values` with its interval; NaN values are left out."""
-    valid = ~np.isnan(values)
-    return bootstrap_ratios(np.where(valid, values, 0.0), valid.astype(np.float64), seed, resamples)
 
 
 def _chunks(total: int, size: int) -> list[int]:

@@ -63,6 +63,8 @@ class ScenarioResult:
         judged: Their gold ranks; None if the audit was read without its ranks.
         run: The top documents of each query with scores, if they were asked for: (query id, [(content id, language,
             score)]).
+        contents: Of each query the content that it asks about (its first gold), which intervals and tests draw whole;
+            empty if the audit was read without its ranks or was made before audits had them.
     """
 
     scenario: str
@@ -76,6 +78,7 @@ class ScenarioResult:
     query_ids: tuple[str, ...] = field(default=(), compare=False, repr=False)
     judged: Judged | None = field(default=None, compare=False, repr=False)
     run: tuple[tuple[str, tuple[tuple[str, str, float], ...]], ...] = field(default=(), compare=False, repr=False)
+    contents: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def cell(self) -> tuple[str, tuple[str, ...], str]:
@@ -210,6 +213,7 @@ def _result_from_json(entry: Mapping[str, Any], ranks: Mapping[str, NDArray[Any]
         {tag: language(found) for tag, found in entry["by_language"].items()},
         tuple(map(str, ranks["query_ids"])) if ranks else (),
         _judged(entry, ranks) if ranks else None,
+        contents=tuple(map(str, ranks["contents"])) if ranks and "contents" in ranks else (),
     )
 
 
@@ -226,6 +230,8 @@ def _pack_ranks(results: Sequence[ScenarioResult]) -> bytes:
     for number, result in enumerate(results):
         if result.judged is not None:
             arrays[f"{number}/query_ids"] = np.array(result.query_ids)
+            if result.contents:
+                arrays[f"{number}/contents"] = np.array(result.contents)
             arrays[f"{number}/gold_ranks"] = result.judged.ranks.astype(np.int32)
             arrays[f"{number}/gold_languages"] = result.judged.languages.astype(np.int16)
             arrays[f"{number}/gold_tied"] = result.judged.tied

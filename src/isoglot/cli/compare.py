@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import Annotated, Any
 
 import typer
 
 from isoglot.cli.options import Device, Json, OutputFolder, Seed, Trust
 from isoglot.files import write_text
 
+FAILED = 4
+"""The exit code when a condition of ``--fail-if`` holds."""
+
 
 def compare(
-    audits: Annotated[list[str], typer.Argument(help="Folders with audits, or models; the first is the baseline.")],
+    audits: Annotated[
+        list[str],
+        typer.Argument(help="Folders with audits, or models; the first is the baseline. NAME=A,B pools seeds."),
+    ],
     data: Annotated[str | None, typer.Option("--data", help="The source to audit models on.")] = None,
     names: Annotated[str | None, typer.Option(help="What to call them, e.g. before,after.")] = None,
+    margin: Annotated[float, typer.Option(help="Points of mono-same and control ndcg@10 that may be lost.")] = 1.0,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(help='Exit with 4 if this holds: "complete@10<80", "mono-same ndcg@10 drop>1"; may be repeated.'),
+    ] = None,
     seed: Seed = 0,
     device: Device = "auto",
     output: OutputFolder = None,
@@ -24,17 +36,25 @@ def compare(
     """Put audits of the same collection side by side."""
     import isoglot
     from isoglot.cli.options import split
-    from isoglot.report.tables import comparison_tables, summary_table
-    from isoglot.report.terminal import print_tables
+    from isoglot.conditions import Condition
+    from isoglot.report.tables import comparison_notes, comparison_tables, kept_table, summary_table
+    from isoglot.report.terminal import print_lines, print_tables
 
-    options = {"seed": seed, "device": device, "trust_remote_code": trust_remote_code, "progress": True}
-    comparison = isoglot.compare(*audits, data=data, names=split(names), **options)
+    conditions = [Condition.parse(text) for text in fail_if or []]
+    options: dict[str, Any] = {"seed": seed, "device": device, "trust_remote_code": trust_remote_code, "progress": True}
+    comparison = isoglot.compare(*audits, data=data, names=split(names), margin=margin, **options)
+    held = [found for condition in conditions if (found := condition.held(comparison)) is not None]
     if output is not None:
         write_text(output / "comparison.json", comparison.to_json())
         write_text(output / "comparison.md", comparison.to_markdown())
     if json:
         print(comparison.to_json(), end="")
-        return
-    summary = summary_table(comparison)
-    tables = [summary] if summary.rows else []
-    print_tables([*tables, *(comparison_tables(comparison) if details or not tables else [])])
+    else:
+        tables = [table for table in (summary_table(comparison), kept_table(comparison)) if table.rows]
+        scenarios = comparison_tables(comparison) if details or not tables else []
+        print_tables([*tables, *scenarios])
+        print_lines(comparison_notes(comparison))
+    for found in held:
+        print(f"isoglot: fails: {found}", file=sys.stderr)
+    if held:
+        raise typer.Exit(FAILED)

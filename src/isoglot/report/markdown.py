@@ -6,7 +6,15 @@ import html
 from collections.abc import Sequence
 
 from isoglot.comparison import Comparison
-from isoglot.report.tables import Table, audit_tables, comparison_tables, summary_table, verdicts
+from isoglot.report.tables import (
+    Table,
+    audit_tables,
+    comparison_notes,
+    comparison_tables,
+    kept_table,
+    summary_table,
+    verdicts,
+)
 from isoglot.results import Audit
 
 
@@ -19,7 +27,8 @@ def audit_to_markdown(audit: Audit) -> str:
         "",
         *(f"- {_escape(verdict)}" for verdict in verdicts(audit)),
         "",
-        "Means over queries with 95% bootstrap intervals; shares and gains in percent, ranks from 1 (lower is better).",
+        "Means over queries with 95% bootstrap intervals, all questions about a content drawn together; shares and "
+        "gains in percent, ranks from 1 (lower is better).",
         "",
         *_tables(audit_tables(audit)),
         "## How it was made",
@@ -43,13 +52,13 @@ def audit_to_markdown(audit: Audit) -> str:
 
 
 def comparison_to_markdown(comparison: Comparison) -> str:
-    """The before/after table, then every scenario with paired differences."""
-    summary = summary_table(comparison)
+    """The before/after table, what was kept, then every scenario with paired differences."""
+    overview = [table for table in (summary_table(comparison), kept_table(comparison)) if table.rows]
     lines = [
         f"# {' vs '.join(map(_escape, comparison.names))} on {_escape(comparison.collection['name'])}",
         "",
-        *_tables([summary] if summary.rows else []),
-        f"In parentheses: the difference from {_escape(comparison.names[0])} with its paired 95% bootstrap interval.",
+        *_tables(overview),
+        *(f"- {_escape(note)}" for note in comparison_notes(comparison)),
         "",
         *_tables(comparison_tables(comparison)),
     ]

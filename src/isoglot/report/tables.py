@@ -5,22 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
-import numpy as np
-
-from isoglot.comparison import ComparedCell, Comparison
+from isoglot.cells import ComparedCell, Outcome, headlines
+from isoglot.comparison import GUARDED, Comparison
 from isoglot.errors import IsoglotError
 from isoglot.intervals import Interval
 from isoglot.languages import canonical, english_name
 from isoglot.results import Audit, ScenarioResult
-
-HEADLINES = {
-    "multi": ("complete@10", "max_r", "ndcg@1", "rank_distance", "lpr"),
-    "mono-same": ("ndcg@1", "ndcg@10", "rr"),
-    "mono-cross": ("ndcg@1", "ndcg@10", "rr"),
-    "control": ("ndcg@1", "ndcg@10", "rr"),
-}
-"""The measures that the tables of each scenario show, where they were computed; audit.json has all."""
+from isoglot.significance import LEVEL
 
 MEANINGS = {
     "multi": "every document in all languages of the pool: are all versions of the right one found?",
@@ -84,10 +77,10 @@ def _verdict(result: ScenarioResult, balanced: bool) -> str:
 def audit_tables(audit: Audit) -> list[Table]:
     """A table of measures for each scenario, and for mixed pools one of languages."""
     tables = []
-    for scenario, headlines in HEADLINES.items():
+    for scenario, meaning in MEANINGS.items():
         results = [result for result in audit.scenarios if result.scenario == scenario]
         if results:
-            measures = [name for name in headlines if name in results[0].measures] or list(results[0].measures)
+            measures = headlines(scenario, results[0].measures)
             rows = tuple(
                 (
                     pool_name(result.pool_languages),
@@ -99,7 +92,7 @@ def audit_tables(audit: Audit) -> list[Table]:
                 for result in results
             )
             columns = ("pool", "asked in", "documents", "queries", *measures)
-            tables.append(Table(f"{scenario}: {MEANINGS[scenario]}", columns, rows))
+            tables.append(Table(f"{scenario}: {meaning}", columns, rows))
     mixed = [result for result in audit.scenarios if result.scenario == "multi"]
     if mixed:
         tables.append(_language_table(mixed))
@@ -143,68 +136,151 @@ _SIDE_BY_SIDE = 3  # more audits than that are put below each other
 
 
 def summary_table(comparison: Comparison) -> Table:
-    """Each mixed pool and query language, for every audit, and the mean over them."""
-    rows = []
-    values = []
-    for cell in comparison.cells:
-        if cell.scenario == "multi":
-            values.append([_summary_values(comparison, cell, *shown) for shown in SUMMARY])
-            rows.append((pool_name(cell.pool_languages), cell.query_language))
-    if len(rows) > 1:
-        rows.append(("mean", ""))
-        values.append(np.nanmean(np.array(values), axis=0).tolist())
-    kept = [at for at in range(len(SUMMARY)) if not np.isnan([row[at] for row in values]).all()]
+    """Each mixed pool and query language, for every audit, and the mean over them; a star marks what is significant."""
+    alone = {cell.query_language: cell for cell in comparison.cells if cell.scenario == "mono-same"}
+    mixed = [cell for cell in comparison.cells if cell.scenario == "multi"]
+    sources = [
+        (
+            (pool_name(cell.pool_languages), cell.query_language),
+            {"multi": cell, "mono-same": alone.get(cell.query_language)},
+        )
+        for cell in mixed
+    ]
+    if len(mixed) > 1:
+        sources.append((("mean", ""), {mean.scenario: mean for mean in comparison.means}))
+    empty = ["-"] * len(comparison.names)
+    values = [
+        [_marked(source, measure) if (source := found.get(scenario)) else empty for scenario, measure in SUMMARY]
+        for _, found in sources
+    ]
+    kept = [at for at in range(len(SUMMARY)) if any(row[at] != empty for row in values)]
     names = [f"{SUMMARY[at][0]}\n{SUMMARY[at][1]}" for at in kept]
     title = f"{comparison.collection['name']}: before and after"
     if len(comparison.names) <= _SIDE_BY_SIDE:
         columns = ("pool", "asked in", *(f"{name}\n{audit}" for name in names for audit in comparison.names))
         body = (
-            (*row, *(number(value, 1) for at in kept for value in found[at]))
-            for row, found in zip(rows, values, strict=True)
+            (*row, *(text for at in kept for text in found[at]))
+            for (row, _), found in zip(sources, values, strict=True)
         )
         return Table(title, columns, tuple(body))
     body = (
-        (*row, audit, *(number(found[at][place], 1) for at in kept))
-        for row, found in zip(rows, values, strict=True)
+        (*row, audit, *(found[at][place] for at in kept))
+        for (row, _), found in zip(sources, values, strict=True)
         for place, audit in enumerate(comparison.names)
     )
     return Table(title, ("pool", "asked in", "model", *names), tuple(body), labels=3)
 
 
-def _summary_values(comparison: Comparison, mixed: ComparedCell, scenario: str, measure: str) -> list[float]:
-    """The means of every audit; NaN where there is none."""
-    own = (scenario, (mixed.query_language,), mixed.query_language)
-    alone = (cell for cell in comparison.cells if (cell.scenario, cell.pool_languages, cell.query_language) == own)
-    source = mixed if scenario == "multi" else next(alone, None)
-    shown = source.measures.get(measure) if source else None
-    return [interval.mean for interval in shown] if shown else [math.nan] * len(comparison.names)
+def _marked(cell: ComparedCell, measure: str) -> list[str]:
+    """The means of every audit, those that differ significantly from the first with a star; dashes where none are."""
+    if measure not in cell.measures:
+        return ["-"] * len(next(iter(cell.measures.values())))
+    outcomes = cell.outcomes.get(measure, ())
+    stars = [_star(outcome) for outcome in outcomes] or [""] * len(cell.measures[measure])
+    return [f"{number(found.mean, 1)}{star}" for found, star in zip(cell.measures[measure], stars, strict=True)]
+
+
+_KEPT = {True: "yes", False: "no", None: "not certain"}
+
+
+def kept_table(comparison: Comparison) -> Table:
+    """Whether each audit kept what it must not lose, within the margin: the mean, and in how many pools."""
+    rows = []
+    for scenario, measure in GUARDED:
+        means = [mean for mean in comparison.means if mean.scenario == scenario and measure in mean.measures]
+        cells = [cell for cell in comparison.cells if cell.scenario == scenario]
+        for mean, at in product(means, range(1, len(comparison.names))):
+            found = [comparison.kept(cell, measure, at) for cell in cells]
+            rows.append(
+                (
+                    f"{scenario} {measure}",
+                    comparison.names[at],
+                    _signed(mean.differences[measure][at]),
+                    _KEPT[comparison.kept(mean, measure, at)],
+                    *(f"{found.count(kept)} of {len(found)}" for kept in _KEPT),
+                )
+            )
+    columns = ("mean over pools and languages", "model", "change", "kept", "each: yes", "no", "not certain")
+    return Table(f"kept, within a margin of {comparison.margin:g} (points)", columns, tuple(rows))
 
 
 def comparison_tables(comparison: Comparison) -> list[Table]:
     """A table for each scenario: every measure of its headline with the paired differences from the first."""
     tables = []
-    for scenario, headlines in HEADLINES.items():
-        cells = [cell for cell in comparison.cells if cell.scenario == scenario]
-        if not cells:
-            continue
-        measures = [name for name in headlines if name in cells[0].measures] or list(cells[0].measures)
+    for mean in comparison.means:
+        cells = [cell for cell in comparison.cells if cell.scenario == mean.scenario]
         rows = tuple(
-            (
-                pool_name(cell.pool_languages),
-                cell.query_language,
-                name,
-                with_interval(cell.measures[name][0]),
-                *(
-                    f"{number(after.mean)} ({_signed(difference)})"
-                    for after, difference in zip(cell.measures[name][1:], cell.differences[name][1:], strict=True)
-                ),
-            )
-            for cell in cells
-            for name in measures
+            _difference_row(comparison, cell, measure, at)
+            for cell in (*cells, *([mean] if len(cells) > 1 else []))
+            for measure in mean.outcomes
+            for at in range(1, len(comparison.names))
         )
-        columns = ("pool", "asked in", "measure", *comparison.names)
-        tables.append(Table(f"{scenario}: {MEANINGS[scenario]}", columns, rows, labels=3))
+        columns = (
+            "pool",
+            "asked in",
+            "measure",
+            "model",
+            comparison.names[0],
+            "its mean",
+            "difference",
+            "better/same/worse",
+            "p (Holm)",
+        )
+        tables.append(Table(f"{mean.scenario}: {MEANINGS[mean.scenario]}", columns, rows, labels=4))
     return tables
+
+
+def _difference_row(comparison: Comparison, cell: ComparedCell, measure: str, at: int) -> tuple[str, ...]:
+    before, after = (_with_deviation(cell, measure, place) for place in (0, at))
+    outcome = cell.outcomes[measure][at]
+    return (
+        pool_name(cell.pool_languages) or "mean",
+        cell.query_language,
+        measure,
+        comparison.names[at],
+        before,
+        after,
+        f"{_signed(cell.differences[measure][at])}{_star(outcome)}",
+        f"{outcome.better}/{outcome.same}/{outcome.worse}",
+        "<0.001" if outcome.p_holm < 0.001 else number(outcome.p_holm, 3),
+    )
+
+
+def _with_deviation(cell: ComparedCell, measure: str, at: int) -> str:
+    deviation = cell.deviations[measure][at]
+    spread = f" ±{deviation:.2f}" if math.isfinite(deviation) else ""
+    return f"{number(cell.measures[measure][at].mean)}{spread}"
+
+
+def comparison_notes(comparison: Comparison) -> list[str]:
+    """What a reader of the tables must know: marks, intervals, seeds, and what is not in them."""
+    first = comparison.names[0]
+    seeds = [
+        f"{name} ({m['seeds']})" for name, m in zip(comparison.names, comparison.models, strict=True) if m["seeds"] > 1
+    ]
+    notes = [
+        f"Star: differs from {first}, p < {LEVEL:g} in a paired randomization test, after Holm's correction over all "
+        "tests of the scenario.",
+        "In brackets: 95% bootstrap intervals, paired. "
+        + (
+            "All questions about a content, in all languages, are drawn together."
+            if comparison.unit == "content"
+            else "The audits are older and do not say which content a question is about, so each question is drawn by "
+            "itself: intervals and p are too small where a content has several. Make the audits anew."
+        ),
+        f"Kept: the whole interval is above -{comparison.margin:g}; not certain: it holds -{comparison.margin:g}.",
+    ]
+    if seeds:
+        notes.append(
+            f"Means over seeds: {', '.join(seeds)}. ± is the standard deviation over them, not in intervals and p."
+        )
+    if comparison.left_out:
+        notes.append(f"Left out: {comparison.left_out} results of scenarios that only some of the audits have.")
+    return notes
+
+
+def _star(outcome: Outcome) -> str:
+    return "*" if outcome.significant else ""
 
 
 def _signed(difference: Interval) -> str:

@@ -1,0 +1,55 @@
+"""Audits of any size without a model: gold ranks drawn at random, hard contents hard in every language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from isoglot import Audit
+from isoglot.intervals import bootstrap_means
+from isoglot.measures import DEFAULT_MEASURES, Judged, parse_measure
+from isoglot.results import ScenarioResult
+
+
+def synthetic_audit(
+    name: str,
+    seed: int,
+    *,
+    rank: float = 10,
+    contents: int = 20,
+    queries: int = 60,
+    languages: Sequence[str] = ("de", "zh"),
+    scenarios: Sequence[str] = ("multi", "mono-same"),
+    measures: Sequence[str] = DEFAULT_MEASURES,
+    with_contents: bool = True,
+) -> Audit:
+    """Pools of English and another language; golds are about `rank` places down, less where a content is easy."""
+    generator = np.random.default_rng(seed)
+    ease = np.random.default_rng(0).normal(size=contents)[np.arange(queries) % contents]
+    results = []
+    for scenario in scenarios:
+        pools = [(("en", tag), asked) for tag in languages for asked in ("en", tag)]
+        if scenario == "mono-same":
+            pools = [((tag,), tag) for tag in ("en", *languages)]
+        for pool, asked in pools:
+            spread = rank * np.exp(ease[:, None] + generator.normal(scale=0.3, size=(queries, len(pool))))
+            ranks = np.clip(np.round(np.sort(spread, axis=1) + np.arange(len(pool))), 1, contents * len(pool))
+            gold_languages = np.tile(np.arange(len(pool)), (queries, 1))
+            documents = contents * len(pool)
+            judged = Judged(
+                ranks.astype(np.int64), np.zeros(ranks.shape, bool), gold_languages, pool.index(asked), documents
+            )
+            asks = tuple(f"p{at % contents}" for at in range(queries)) if with_contents else ()
+            values = np.stack([parse_measure(measure)(judged) for measure in measures], axis=1)
+            means = bootstrap_means(values, units=asks, resamples=20)
+            by_name = dict(zip(measures, means, strict=True))
+            ids = tuple(f"q{at}" for at in range(queries))
+            results.append(
+                ScenarioResult(
+                    scenario, pool, asked, "dedup", documents, queries, by_name, {}, ids, judged, contents=asks
+                )
+            )
+    model: Mapping[str, object] = {"name": name, "fingerprint": name}
+    collection = {"name": "synthetic", "fingerprint": "0", "languages": ["en", *languages], "notes": []}
+    return Audit(model, collection, tuple(results), 0, None, False, {}, "0")
