@@ -1,0 +1,59 @@
+"""``isoglot report``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from isoglot.cli.options import Device, Trust, split
+from isoglot.errors import IsoglotError
+from isoglot.files import write_text
+
+
+def report(
+    audits: Annotated[list[Path], typer.Argument(help="Folders with audits; the first is before, the last is after.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write: .html, .md or .tex.")],
+    data: Annotated[str | None, typer.Option("--data", help="The audited source, to show its texts.")] = None,
+    names: Annotated[str | None, typer.Option(help="What to call the audits, e.g. before,after.")] = None,
+    models: Annotated[
+        str | None, typer.Option(help="The audited models in the audits' order, to show similarities and a map.")
+    ] = None,
+    device: Device = "auto",
+    trust_remote_code: Trust = False,
+) -> None:
+    """Write what audits found as one offline page, or as Markdown or LaTeX tables."""
+    import isoglot
+    from isoglot.report.latex import to_latex
+    from isoglot.report.tables import audit_tables, comparison_tables, kept_table, summary_table
+
+    if output.suffix not in (".html", ".md", ".tex"):
+        raise IsoglotError(f"{output}: a report is written to .html, .md or .tex; choose such a name")
+    loaded = [isoglot.Audit.load(folder) for folder in audits]
+    if output.suffix == ".html":
+        from isoglot.encoders.sentence_transformer import load_encoder
+        from isoglot.report.html.page import Material, audits_to_html
+
+        named = split(models) or []
+        material = Material(
+            loaded,
+            audits,
+            split(names),
+            None if data is None else isoglot.load_collection(data),
+            [load_encoder(name, device=device, trust_remote_code=trust_remote_code) for name in named],
+            shlex.join(["isoglot", *sys.argv[1:]]),
+        )
+        text = audits_to_html(material, show_progress=True)
+    elif len(loaded) == 1:
+        from isoglot.report.markdown import audit_to_markdown
+
+        text = audit_to_markdown(loaded[0]) if output.suffix == ".md" else to_latex(audit_tables(loaded[0]))
+    else:
+        found = isoglot.compare(*loaded, names=split(names))
+        tables = [summary_table(found), kept_table(found), *comparison_tables(found)]
+        text = found.to_markdown() if output.suffix == ".md" else to_latex([table for table in tables if table.rows])
+    write_text(output, text)
+    print(f"wrote {output}, {len(text.encode()) / 1024:.0f} KiB", file=sys.stderr)

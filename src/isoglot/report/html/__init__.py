@@ -1,0 +1,1 @@
+"""Audits as one HTML file that asks nothing of a network: what it says, its pictures, its questions, its page."""

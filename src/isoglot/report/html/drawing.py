@@ -1,0 +1,134 @@
+"""What every picture of the page shares: its parts, its colours, and the way from Vega-Lite to SVG."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Spec = dict[str, Any]
+
+WIDTH = 300
+"""Of a plot in pixels: with its axis it fits a phone without being shrunk, so that its text stays readable."""
+
+AUDIT_COLOURS = tuple(f"var(--audit{number})" for number in range(6))
+AUDIT_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+AUDIT_GLYPHS = ("●", "■", "▲", "◆", "✚", "▼")
+"""Audits differ by colour and by shape: neither is needed to tell them apart."""
+
+_NEEDLESS = re.compile(
+    r' (?:opacity="1"|stroke-width="1"|aria-hidden="true"|pointer-events="none")'
+    r'|<path class="(?:back|fore)ground"[^>]* d="(?:M0,0h0v0h0Z)?"[^>]*/>'
+)
+"""A third of what Vega writes changes nothing; that parts are hidden from screen readers the image around them says."""
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+
+# Colours are the page's CSS variables, which differ between light and dark; SVG attributes may hold them.
+_CONFIG: Spec = {
+    "background": None,
+    "padding": {"left": 16, "right": 10, "top": 4, "bottom": 4},  # a reader's font may be wider than the measured one
+    "font": "sans-serif",
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": "currentColor",
+        "titleColor": "currentColor",
+        "titleFontWeight": "normal",
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "gridColor": "var(--rule)",
+        "domainColor": "var(--rule)",
+        "tickColor": "var(--rule)",
+        "labelLimit": 150,
+    },
+    "text": {"color": "currentColor", "fontSize": 10, "aria": False},
+    **{mark: {"aria": False} for mark in ("bar", "line", "point", "rect", "tick", "square")},
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One drawing within a chart.
+
+    Attributes:
+        label: What stands above it; empty if the chart's title says it all.
+        svg: Markup that Vega wrote; safe to stand in a page.
+    """
+
+    label: str
+    svg: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture with what stands for it where it is not seen.
+
+    Attributes:
+        title: What it shows.
+        summary: What one sees in it, in a sentence with numbers.
+        panels: Its drawings, side by side where there is room.
+        data: What is drawn, as JSON values.
+        legend: (glyph, CSS colour, label) of what the colours mean.
+    """
+
+    title: str
+    summary: str
+    panels: tuple[Panel, ...]
+    data: Sequence[Mapping[str, Any]]
+    legend: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def columns(self) -> dict[str, list[Any]]:
+        """The data by column, which is half as long."""
+        return {name: [row[name] for row in self.data] for name in self.data[0]} if self.data else {}
+
+
+def audit_legend(names: Sequence[str]) -> tuple[tuple[str, str, str], ...]:
+    """The legend of a chart in which colours and shapes are audits."""
+    return tuple(
+        (AUDIT_GLYPHS[at % len(AUDIT_GLYPHS)], AUDIT_COLOURS[at % len(AUDIT_COLOURS)], name)
+        for at, name in enumerate(names)
+    )
+
+
+def by_audit(count: int) -> tuple[Spec, Spec]:
+    """The colour and the shape of the field ``audit``, which holds an audit's number."""
+    domain = list(range(count))
+    colour, shape = (
+        {
+            "field": "audit",
+            "type": "nominal",
+            "scale": {"domain": domain, "range": [values[at % len(values)] for at in domain]},
+            "legend": None,
+        }
+        for values in (AUDIT_COLOURS, AUDIT_SHAPES)
+    )
+    return colour, shape
+
+
+def classes(field: str, bounds: Sequence[float], colour: str) -> Spec:
+    """A colour for each class of a number: the CSS variables ``--COLOUR0``, ``--COLOUR1`` ... between the bounds."""
+    names = [f"var(--{colour}{number})" for number in range(len(bounds) + 1)]
+    scale = {"type": "threshold", "domain": list(bounds), "range": names}
+    return {"field": field, "type": "quantitative", "scale": scale, "legend": None}
+
+
+def in_order(values: Iterable[str]) -> str:
+    """The audits' values in their order, which is that of the legend: ``2.2 → 88.0``."""
+    return " → ".join(values)
+
+
+def draw(spec: Spec) -> str:
+    """A Vega-Lite specification, drawn offline as SVG."""
+    import vl_convert
+
+    schema = "https://vega.github.io/schema/vega-lite/v5.json"
+    text = clean(json.dumps({"$schema": schema, **spec}, ensure_ascii=False))
+    svg = _NEEDLESS.sub("", clean(str(vl_convert.vegalite_to_svg(text, config=_CONFIG))))
+    return re.sub(r"(\.\d\d)\d+", r"\1", svg)  # a hundredth of a pixel is enough
+
+
+def clean(text: str) -> str:
+    """`text` with U+FFFD for what no HTML may hold: control characters, lone surrogates, non-characters."""
+    return _FORBIDDEN.sub("\ufffd", text)
