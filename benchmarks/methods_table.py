@@ -2,9 +2,9 @@
 
     python -m benchmarks.methods_table NAME=AUDIT_FOLDER ...
 
-A question's value is its mean over the languages it is asked in; 95% intervals resample contents with all questions about
-them. First pools of English and one other language, then, for each language of the
-questions, the same, then pools of other languages.
+A question's value is its mean over the languages it is asked in; 95% intervals resample contents with all questions
+about them. First pools of English and one other language, then the same for each language of the questions, then pools
+of other languages.
 """
 
 from __future__ import annotations

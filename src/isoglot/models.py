@@ -34,6 +34,12 @@ EMBEDDED = {
             "MIT",
             "isoglot.encoders.e5_small_q4",
         ),
+        EmbeddedModel(
+            "e5-small-q4+aligned",
+            "the same, aligned by isoglot on texts that people translated: ranks by meaning, asks for no language",
+            "MIT",
+            "isoglot.encoders.e5_small_q4_aligned",
+        ),
     )
 }
 
