@@ -23,7 +23,7 @@ demo: venv
 	$(ISOGLOT) align e5-small-q4 --method center --data mini@train -o demo/models/center
 	$(ISOGLOT) audit demo/models/center --data mini@test -o demo/center --quiet
 	$(ISOGLOT) audit e5-small-q4+aligned --data mini@test -o demo/aligned --quiet
-	$(ISOGLOT) compare demo/base demo/center demo/aligned -o demo
+	$(ISOGLOT) compare e5-small-q4=demo/base center=demo/center aligned=demo/aligned -o demo
 
 test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
