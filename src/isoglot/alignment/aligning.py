@@ -30,7 +30,7 @@ class Trained:
 
     Attributes:
         losses: Step and loss.
-        epochs: Epoch and measures of the development split; epoch 0 is the base.
+        epochs: Epoch and measures of the development split, without those of the last; epoch 0 is the base.
         seconds: What it took, audits of epochs included, but not what an interrupted process had done before.
     """
 
@@ -154,7 +154,9 @@ class _Epochs:
             self.found = [{"epoch": 0, "measures": measures_of(self.base)}]
 
     def add(self, epoch: int) -> None:
-        """Audit the model as it is after `epoch`."""
+        """Audit the model as it is after `epoch`; after the last one the finished model is audited instead."""
+        if epoch >= self.run.settings.epochs:
+            return
         found = _audit(self.run)
         if found is not None:
             earlier = [entry for entry in self.found if entry["epoch"] < epoch]
@@ -180,7 +182,7 @@ def _save(run: Run, trained: Trained, base: Audit | None, aligned: Audit | None)
     place = run.target if passed else run.lossy
     with new_folder(place, replace=run.request.force or not passed) as folder, _full_disk_told(place):
         run.encoder.model.save_pretrained(str(folder), create_model_card=False)
-        _save_training(folder, trained)
+        _save_training(folder, trained, run.settings, aligned)
         if getattr(run.settings, "lora", 0):
             base_encoder = load_encoder(
                 run.request.model, device=run.request.device, trust_remote_code=run.request.trust_remote_code
@@ -193,14 +195,17 @@ def _save(run: Run, trained: Trained, base: Audit | None, aligned: Audit | None)
     return place
 
 
-def _save_training(folder: Path, trained: Trained) -> None:
+def _save_training(folder: Path, trained: Trained, settings: Any, aligned: Audit | None) -> None:
     from isoglot.report.alignment import training_svg
 
-    for name, entries in (("losses", trained.losses), ("epochs", trained.epochs)):
+    epochs = list(trained.epochs)
+    if trained.losses and aligned is not None:
+        epochs.append({"epoch": settings.epochs, "measures": measures_of(aligned)})
+    for name, entries in (("losses", trained.losses), ("epochs", epochs)):
         if entries:
             (folder / f"{name}.jsonl").write_text(to_jsonl(entries), encoding="utf-8")
     if trained.losses:
-        (folder / "training.svg").write_text(training_svg(trained.losses, trained.epochs), encoding="utf-8")
+        (folder / "training.svg").write_text(training_svg(trained.losses, epochs), encoding="utf-8")
 
 
 @contextmanager
