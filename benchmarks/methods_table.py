@@ -76,7 +76,8 @@ def main(arguments: Sequence[str]) -> None:
         print(f"| {name} | " + " | ".join(row) + " |")
     others = {found.pool_languages for found in first.scenarios if found.scenario == "multi" and not is_pair(found)}
     for pool in sorted(others, key=len):
-        measures = ("complete@10", "complete@20", "complete@50", "max_r")
+        depths = [depth for depth in (10, 20, 50) if depth >= len(pool)]  # with a gold in each language
+        measures = [*(f"complete@{depth}" for depth in depths), "max_r"]
         print(f"\n| {'+'.join(pool)} | " + " | ".join(measures) + " |\n|---|" + "---:|" * len(measures))
         for name, audit in audits.items():
             cells = [found for found in audit.scenarios if found.scenario == "multi" and found.pool_languages == pool]
