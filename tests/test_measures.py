@@ -69,7 +69,7 @@ def test_worked_example_by_language(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = np.arange(8)
     pool = Pool("multi", ("en", "zh"), "zh", nothing, languages, nothing, np.arange(3), np.array([[0, 4]]))
     monkeypatch.setattr(auditing, "TOP_K", 3)
-    found = auditing._by_language(pool, ranking, judged, {}, seed=0)
+    found = auditing._by_language(pool, ranking, judged, {}, ("a", "b", "c"), 0)
     assert (found["en"].mean_rank.mean, found["zh"].mean_rank.mean) == pytest.approx((2.67, 1.67), abs=0.005)
     assert (found["en"].median_rank, found["zh"].median_rank) == (3, 2)
     assert (found["en"].worst_share.mean, found["zh"].worst_share.mean) == pytest.approx((66.67, 33.33), abs=0.005)

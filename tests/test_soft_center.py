@@ -64,5 +64,5 @@ def test_the_model_is_saved_loaded_and_audited_like_any_other(
     loaded = load_encoder(str(tmp_path / "model"), device="cpu")
     assert not loaded.uses_language
     assert not np.allclose(before, expected)
-    np.testing.assert_allclose(loaded.encode(["snow"], "query", ["en"]), expected, atol=1e-6)
-    np.testing.assert_allclose(loaded.model.encode_query(["snow"]), expected, atol=1e-6)
+    np.testing.assert_allclose(loaded.encode(["snow"], "query", ["en"]), expected, atol=1e-4)
+    np.testing.assert_allclose(loaded.model.encode_query(["snow"]), expected, atol=1e-4)
