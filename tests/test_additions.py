@@ -12,7 +12,9 @@ import torch
 from isoglot import Collection, IsoglotError, Row
 from isoglot.alignment import distill, jsd_nce, nce
 from isoglot.alignment.additions import AdditionOptions, mined_negatives
+from isoglot.alignment.examples import Example
 from isoglot.alignment.losses import info_nce, multi_positive_nce
+from isoglot.alignment.training import How
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.rows.loading import training_rows
 
@@ -41,8 +43,10 @@ def test_mined_negatives_are_of_other_contents_and_of_the_wanted_role(
 ) -> None:
     rows = training_rows(small_collection)
     encoder = load_encoder(str(tiny_model), device="cpu")
-    anchors = [(row.content_id, row.query["en"]) for row in rows]
-    found = mined_negatives(encoder, rows, anchors, "query", "document", 2, seed=0, show_progress=False)
+    examples = [Example(row.content_id, row.query["en"], "", "", "") for row in rows]
+    how: How = {"seed": 0, "show_progress": False}
+    assert mined_negatives(encoder, rows, examples, "query", "document", 0, how) == {}
+    found = mined_negatives(encoder, rows, examples, "query", "document", 2, how)
     assert list(found) == ["negative_1", "negative_2"]
     contents = {text: row.content_id for row in rows for text in row.document.values()}
     for column in found.values():

@@ -11,8 +11,9 @@ from torch import Tensor
 from isoglot.alignment import code_switch, tokens
 from isoglot.alignment.embedded import embed
 from isoglot.alignment.embedding_loss import TokenTerm
+from isoglot.alignment.examples import Example
 from isoglot.alignment.negatives import mine
-from isoglot.alignment.training import TrainingOptions
+from isoglot.alignment.training import How, TrainingOptions
 from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.errors import IsoglotError
 from isoglot.rows.row import Row
@@ -66,39 +67,38 @@ class AdditionOptions(TrainingOptions):
 def mined_negatives(
     encoder: Encoder,
     rows: Sequence[Row],
-    anchors: Sequence[tuple[str, str]],
+    examples: Sequence[Example],
     anchor_role: str,
     role: str,
     count: int,
-    *,
-    seed: int,
-    show_progress: bool,
+    how: How,
 ) -> dict[str, list[str]]:
-    """Hard negatives of each anchor, found with the model as it is before training.
+    """Hard negatives of each example's English query or document, found with the model as it is before training.
 
     Args:
         encoder: The model.
         rows: Whose texts of `role`, in all their languages, are the candidates.
-        anchors: n pairs of content id and English text.
+        examples: n, of the same rows.
         anchor_role: What the anchors are: ``query`` or ``document``.
         role: What the negatives are.
-        count: Of each anchor.
-        seed: Of the languages' order.
-        show_progress: Whether to show progress on standard error.
+        count: Of each example; 0: none.
+        how: With the seed of the languages' order.
 
     Returns:
         Columns ``negative_1``, ... of n texts each.
     """
-    vectors = embed(encoder, rows, show_progress=show_progress)
-    anchor_vectors, candidate_vectors = vectors.lookup(anchor_role), vectors.lookup(role)
+    if not count:
+        return {}
+    vectors = embed(encoder, rows, show_progress=how["show_progress"])
+    anchors, candidate_vectors = vectors.lookup(anchor_role), vectors.lookup(role)
     candidates = sorted({(row.content_id, *pair) for row in rows for pair in getattr(row, role).items()})
     found = mine(
-        np.stack([anchor_vectors["en", text] for _, text in anchors]),
-        [content for content, _ in anchors],
+        np.stack([anchors["en", getattr(example, anchor_role)] for example in examples]),
+        [example.content_id for example in examples],
         np.stack([candidate_vectors[language, text] for _, language, text in candidates]),
         [content for content, _, _ in candidates],
         [language for _, language, _ in candidates],
         count=count,
-        seed=seed,
+        seed=how["seed"],
     )
     return {f"negative_{at + 1}": [candidates[one][2] for one in column] for at, column in enumerate(found.T)}

@@ -7,9 +7,9 @@ something is added that pulls translations together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from isoglot.alignment import center, lir
 from isoglot.alignment.additions import AdditionOptions
 from isoglot.alignment.embedded import Embedded, embed
 from isoglot.alignment.losses import cosine_distance, multi_positive_nce
-from isoglot.alignment.training import train
+from isoglot.alignment.training import How, train
 from isoglot.encoders.prompts import ROLES
 from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.errors import IsoglotError
@@ -87,16 +87,7 @@ def teachers(rows: Sequence[Row], embedded: Embedded, options: Options) -> dict[
     return found
 
 
-def run(
-    encoder: Encoder,
-    rows: Sequence[Row],
-    options: Options,
-    *,
-    seed: int,
-    show_progress: bool,
-    working: Path | None = None,
-    on_epoch: Callable[[int], None] | None = None,
-) -> list[dict[str, float]]:
+def run(encoder: Encoder, rows: Sequence[Row], options: Options, **how: Unpack[How]) -> list[dict[str, float]]:
     """Train the encoder's model on every query and its document, in each language that has both.
 
     Where translations are paired, an example is a row in English and in one other language.
@@ -106,7 +97,7 @@ def run(
     """
     examples = _examples(rows, options)
     with encoder.cut_at(options.max_length):  # the teacher reads what the student will
-        taught = teachers(rows, embed(encoder, rows, show_progress=show_progress), options)
+        taught = teachers(rows, embed(encoder, rows, show_progress=how["show_progress"]), options)
     columns: dict[str, list[str]] = {}
     targets: dict[str, Vector] = {}
     for role in ROLES:
@@ -115,7 +106,7 @@ def run(
             columns[name] = [text for _, text in texts]
             targets[name] = np.stack([taught[role][pair] for pair in texts])
     if options.code_switch:
-        switched = options.switched(columns["query"], columns["query_translation"], seed)
+        switched = options.switched(columns["query"], columns["query_translation"], how["seed"])
         mixed = [new != old for new, old in zip(switched, columns["query"], strict=True)]
         both = targets["query"] + targets["query_translation"]
         targets["query"][mixed] = (both / np.linalg.norm(both, axis=1, keepdims=True))[mixed]
@@ -140,12 +131,9 @@ def run(
         [row.content_id for row, _ in examples],
         loss,
         options,
-        seed=seed,
-        show_progress=show_progress,
-        token_term=options.token_term(("document", "document_translation")),
-        working=working,
-        on_epoch=on_epoch,
         targets=np.concatenate(list(targets.values()), axis=1).tolist(),
+        token_term=options.token_term(("document", "document_translation")),
+        **how,
     )
 
 

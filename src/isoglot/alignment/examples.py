@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from sentence_transformers.base.sampler import DefaultBatchSampler
@@ -17,11 +17,8 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Triplet:
-    """(q_en, p_en, p_tgt): an English query, its English document, and that document in a target language.
-
-    `query_translation` is the query in the target language, or in English where the row has no other.
-    """
+class Example:
+    """A query and its document, each in English and in a target language."""
 
     content_id: str
     query: str
@@ -30,78 +27,55 @@ class Triplet:
     translation: str
 
 
-def triplets(rows: Sequence[Row], pivot: str = "en") -> list[Triplet]:
-    """A triplet for each row with query and document in `pivot` and each of its other document languages.
+ROLES_OF_TEXTS = {"query": "query", "query_translation": "query", "document": "document", "translation": "document"}
+"""An example's texts, as columns, and what each is encoded as."""
 
-    Warns of languages that are in no triplet.
+
+def triplets(rows: Sequence[Row], pivot: str = "en") -> list[Example]:
+    """(q_en, p_en, p_tgt): an example for each row with query and document in `pivot` and each further document.
+
+    Where the query is not in the target language, its translation is the query itself. Warns of languages that are in
+    no triplet.
 
     Raises:
         IsoglotError: No row has what a triplet needs.
     """
-    found = [
-        (
-            language,
-            Triplet(
-                row.content_id,
-                row.query[pivot],
-                row.query.get(language, row.query[pivot]),
-                row.document[pivot],
-                row.document[language],
-            ),
-        )
-        for row in rows
-        if pivot in row.query and pivot in row.document
-        for language in sorted(row.document)
-        if language != pivot
-    ]
+    found = _examples(rows, pivot, lambda row: row.document.keys(), "an English query and document beside its")
     if not found:
         raise IsoglotError("no row has an English query, its English document and a translation of the document")
-    _warn_of_untrained(rows, {pivot, *(language for language, _ in found)}, "an English query and document beside its")
-    return [triplet for _, triplet in found]
+    return found
 
 
-@dataclass(frozen=True)
-class Quad:
-    """An English query and document, and both in a target language."""
-
-    content_id: str
-    query: str
-    query_translation: str
-    document: str
-    translation: str
-
-
-QUAD_ROLES = {"query": "query", "query_translation": "query", "document": "document", "translation": "document"}
-"""A quad's texts, as columns, and what each is encoded as."""
-
-
-def quads(rows: Sequence[Row], pivot: str = "en") -> list[Quad]:
-    """A quad for each row and each language other than `pivot` in which both query and document are there.
+def quads(rows: Sequence[Row], pivot: str = "en") -> list[Example]:
+    """An example for each row and each language other than `pivot` in which both query and document are there.
 
     Warns of languages that are in no quad.
 
     Raises:
         IsoglotError: No row has what a quad needs.
     """
-    found = [
-        (
-            language,
-            Quad(row.content_id, row.query[pivot], row.query[language], row.document[pivot], row.document[language]),
-        )
-        for row in rows
-        if pivot in row.query and pivot in row.document
-        for language in sorted(set(row.query) & set(row.document) - {pivot})
-    ]
+    found = _examples(
+        rows, pivot, lambda row: row.query.keys() & row.document.keys(), "query and document in English beside its"
+    )
     if not found:
         raise IsoglotError("no row has query and document both in English and in another language")
-    _warn_of_untrained(rows, {pivot, *(language for language, _ in found)}, "query and document in English beside its")
-    return [quad for _, quad in found]
+    return found
 
 
-def _warn_of_untrained(rows: Iterable[Row], trained: set[str], need: str) -> None:
+def _examples(rows: Sequence[Row], pivot: str, targets: Callable[[Row], Set[str]], need: str) -> list[Example]:
+    found: list[Example] = []
+    trained = {pivot}
+    for row in rows:
+        if pivot in row.query and pivot in row.document:
+            query, document = row.query[pivot], row.document[pivot]
+            for language in sorted(targets(row) - {pivot}):
+                trained.add(language)
+                translation = row.query.get(language, query)
+                found.append(Example(row.content_id, query, translation, document, row.document[language]))
     left = sorted({language for row in rows for language in row.languages} - trained)
-    if left:
+    if left and found:
         logger.warning("%s: not trained, since no row has %s text", ", ".join(left), need)
+    return found
 
 
 def content_batches(content_ids: Sequence[str], batch_size: int, seed: int, processes: int = 1) -> list[list[int]]:

@@ -7,10 +7,10 @@ as anchor, its English query as positive and the batch's other English queries a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Unpack
 
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize
@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from isoglot.alignment.additions import AdditionOptions, mined_negatives
-from isoglot.alignment.examples import triplets
+from isoglot.alignment.examples import ROLES_OF_TEXTS, triplets
 from isoglot.alignment.losses import info_nce, root_jsd
-from isoglot.alignment.training import train
+from isoglot.alignment.training import How, train
 from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.errors import IsoglotError
 from isoglot.rows.row import Row
@@ -83,16 +83,7 @@ def _not_normalised(model: SentenceTransformer) -> Iterator[None]:
         model.append(last)
 
 
-def run(
-    encoder: Encoder,
-    rows: Sequence[Row],
-    options: Options,
-    *,
-    seed: int,
-    show_progress: bool,
-    working: Path | None = None,
-    on_epoch: Callable[[int], None] | None = None,
-) -> list[dict[str, float]]:
+def run(encoder: Encoder, rows: Sequence[Row], options: Options, **how: Unpack[How]) -> list[dict[str, float]]:
     """Train the encoder's model on every triplet of `rows`; returns the loss of each step.
 
     Raises:
@@ -100,18 +91,10 @@ def run(
     """
     found = triplets(rows)
     role = "document" if options.nce_psg else "query"
-    negatives = {}
-    if options.hard_negatives:
-        anchors = [(triplet.content_id, triplet.document) for triplet in found]
-        negatives = mined_negatives(
-            encoder, rows, anchors, "document", role, options.hard_negatives, seed=seed, show_progress=show_progress
-        )
-    queries = [triplet.query for triplet in found]
-    columns = {
-        "query": options.switched(queries, [triplet.query_translation for triplet in found], seed),
-        "document": [triplet.document for triplet in found],
-        "translation": [triplet.translation for triplet in found],
-    }
+    negatives = mined_negatives(encoder, rows, found, "document", role, options.hard_negatives, how)
+    columns = {name: [getattr(triplet, name) for triplet in found] for name in ("query", "document", "translation")}
+    translations = [triplet.query_translation for triplet in found]
+    columns["query"] = options.switched(columns["query"], translations, how["seed"])
 
     def loss(query: Tensor, document: Tensor, translation: Tensor, *mined: Tensor) -> Tensor:
         return objective(query, document, translation, options, mined)
@@ -120,13 +103,10 @@ def run(
         return train(
             encoder,
             columns | negatives,
-            {"query": "query", "document": "document", "translation": "document"} | dict.fromkeys(negatives, role),
+            {name: ROLES_OF_TEXTS[name] for name in columns} | dict.fromkeys(negatives, role),
             [triplet.content_id for triplet in found],
             loss,
             options,
-            seed=seed,
-            show_progress=show_progress,
             token_term=options.token_term(("document", "translation")),
-            working=working,
-            on_epoch=on_epoch,
+            **how,
         )

@@ -5,16 +5,16 @@ isoglot's own baseline: what contrast alone does when both languages of query an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Unpack
 
 from torch import Tensor
 
 from isoglot.alignment.additions import AdditionOptions, mined_negatives
-from isoglot.alignment.examples import QUAD_ROLES, quads
+from isoglot.alignment.examples import ROLES_OF_TEXTS, quads
 from isoglot.alignment.losses import multi_positive_nce
-from isoglot.alignment.training import train
+from isoglot.alignment.training import How, train
 from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.errors import IsoglotError
 from isoglot.rows.row import Row
@@ -38,30 +38,16 @@ class Options(AdditionOptions):
             raise IsoglotError(f"temperature is {self.temperature}; it must be above 0")
 
 
-def run(
-    encoder: Encoder,
-    rows: Sequence[Row],
-    options: Options,
-    *,
-    seed: int,
-    show_progress: bool,
-    working: Path | None = None,
-    on_epoch: Callable[[int], None] | None = None,
-) -> list[dict[str, float]]:
+def run(encoder: Encoder, rows: Sequence[Row], options: Options, **how: Unpack[How]) -> list[dict[str, float]]:
     """Train the encoder's model on every content in English and in each other language of its query and document.
 
     Raises:
         IsoglotError: No row has query and document in both, fewer than two contents, or the loss became NaN.
     """
     found = quads(rows)
-    columns = {name: [getattr(quad, name) for quad in found] for name in QUAD_ROLES}
-    negatives = {}
-    if options.hard_negatives:
-        anchors = [(quad.content_id, quad.query) for quad in found]
-        negatives = mined_negatives(
-            encoder, rows, anchors, "query", "document", options.hard_negatives, seed=seed, show_progress=show_progress
-        )
-    columns["query"] = options.switched(columns["query"], columns["query_translation"], seed)
+    columns = {name: [getattr(quad, name) for quad in found] for name in ROLES_OF_TEXTS}
+    negatives = mined_negatives(encoder, rows, found, "query", "document", options.hard_negatives, how)
+    columns["query"] = options.switched(columns["query"], columns["query_translation"], how["seed"])
 
     def loss(*embeddings: Tensor) -> Tensor:
         return multi_positive_nce(
@@ -71,13 +57,10 @@ def run(
     return train(
         encoder,
         columns | negatives,
-        QUAD_ROLES | dict.fromkeys(negatives, "document"),
+        ROLES_OF_TEXTS | dict.fromkeys(negatives, "document"),
         [quad.content_id for quad in found],
         loss,
         options,
-        seed=seed,
-        show_progress=show_progress,
         token_term=options.token_term(("document", "translation")),
-        working=working,
-        on_epoch=on_epoch,
+        **how,
     )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import torch
 from sentence_transformers import (
@@ -83,6 +83,15 @@ class TrainingOptions:
                 raise IsoglotError(f"{name.replace('_', ' ')} is {getattr(self, name)}; it must be at least 0")
         if self.train_embeddings and (self.layers or self.lora):
             raise IsoglotError("train embeddings goes neither with layers nor with lora, which freeze them")
+
+
+class How(TypedDict):
+    """What a method's ``run`` hands on to `train`, which says what it means."""
+
+    seed: int
+    show_progress: bool
+    working: NotRequired[Path | None]
+    on_epoch: NotRequired[Callable[[int], None] | None]
 
 
 def train(
