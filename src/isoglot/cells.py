@@ -74,6 +74,11 @@ class ComparedCell:
     outcomes: Mapping[str, tuple[Outcome, ...]]
     deviations: Mapping[str, tuple[float, ...]]
 
+    @property
+    def cell(self) -> tuple[str, tuple[str, ...], str]:
+        """As `ScenarioResult.cell`."""
+        return self.scenario, self.pool_languages, self.query_language
+
     def to_json(self) -> dict[str, Any]:
         """The cell as plain data."""
         lists: dict[str, Mapping[str, Sequence[Any]]] = {
@@ -112,12 +117,12 @@ def compare_scenario(
     by_seed = [[_values(seeds, measures) for seeds in audits] for audits in cells]
     columns = [_with_differences(np.stack([seeds.mean(axis=0) for seeds in audits])) for audits in by_seed]
     units = [[contents.get(query, query) for query in audits[0][0].query_ids] for audits in cells]
-    sums, counts = _by_unit(columns, units)
+    sums, counts = unit_sums(columns, units)
     intervals = [
         bootstrap_means(found.reshape(len(found), -1), seed, units=own)
         for found, own in zip(columns, units, strict=True)
     ]
-    intervals.append(_mean_over_cells(sums, counts, seed))
+    intervals.append(mean_over_cells(sums, counts, seed))
     seed_means = [[_mean(seeds, axis=1) for seeds in audits] for audits in by_seed]
     seed_means.append([_mean(np.stack(found), axis=0) for found in zip(*seed_means, strict=True)])
     tested = [measures.index(name) for name in headlines(first.scenario, measures)]
@@ -146,8 +151,13 @@ def _with_differences(values: Floats) -> Floats:
     return np.moveaxis(np.stack([values, values - values[0]]), 2, 0)
 
 
-def _by_unit(columns: Sequence[Floats], units: Sequence[Sequence[str]]) -> tuple[Floats, Floats]:
-    """(units, cells, 2, audits, measures) sums over the queries of each unit, and how many queries have a value."""
+def unit_sums(columns: Sequence[Floats], units: Sequence[Sequence[str]]) -> tuple[Floats, Floats]:
+    """(units, cells, ...) sums over the queries of each unit, and how many queries have a value.
+
+    Args:
+        columns: For each cell (q, ...) values of its queries, NaN where there is none.
+        units: For each cell what each of its q queries belongs to.
+    """
     names, numbers = np.unique(np.concatenate(units), return_inverse=True)
     at = np.split(numbers, np.cumsum([len(own) for own in units])[:-1])
     shape = (len(names), *columns[0].shape[1:])
@@ -160,8 +170,14 @@ def _by_unit(columns: Sequence[Floats], units: Sequence[Sequence[str]]) -> tuple
     return sums, counts
 
 
-def _mean_over_cells(sums: Floats, counts: Floats, seed: int) -> list[Interval]:
-    """The mean over cells of each column, every cell resampled by the same units."""
+def mean_over_cells(sums: Floats, counts: Floats, seed: int) -> list[Interval]:
+    """The mean over cells of each column, every cell resampled by the same units.
+
+    Args:
+        sums: (units, cells, ...), as `unit_sums` gives them.
+        counts: Likewise.
+        seed: Of the resamples.
+    """
     units, cells = sums.shape[:2]
     drawn = resampled_ratios(sums.reshape(units, -1), counts.reshape(units, -1), seed)
     with np.errstate(invalid="ignore"):

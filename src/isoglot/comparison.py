@@ -45,6 +45,16 @@ class Comparison:
     unit: str
     left_out: int = 0
 
+    @property
+    def guarded(self) -> list[tuple[str, ComparedCell]]:
+        """`GUARDED` measures with the mean over the cells of their scenario, where they were audited."""
+        return [
+            (measure, mean)
+            for scenario, measure in GUARDED
+            for mean in self.means
+            if mean.scenario == scenario and measure in mean.measures
+        ]
+
     def kept(self, cell: ComparedCell, measure: str, at: int) -> bool | None:
         """Whether audit number `at` kept a measure of a cell within the margin; None: not certain either way."""
         return non_inferior(cell.differences[measure][at], self.margin)
@@ -65,9 +75,8 @@ class Comparison:
                     "measure": measure,
                     "kept": [self.kept(cell, measure, at) for at in range(len(self.names))],
                 }
-                for cell in (*self.means, *self.cells)
-                for scenario, measure in GUARDED
-                if cell.scenario == scenario and measure in cell.measures
+                for measure, mean in self.guarded
+                for cell in (mean, *(cell for cell in self.cells if cell.scenario == mean.scenario))
             ],
             "means": [cell.to_json() for cell in self.means],
             "cells": [cell.to_json() for cell in self.cells],

@@ -75,16 +75,17 @@ model = {loading}
 
 
 def _results(record: Mapping[str, Any]) -> str:
-    from isoglot.report.alignment import before_after_table, to_markdown, tried_table
+    from isoglot.report.alignment import before_after_table, tried_table
+    from isoglot.report.markdown import table_to_markdown
 
     if record["verdict"] is None:
         return "Not audited on a development split.\n"
     development, bound = record["development"], record["verdict"]["max_loss"]
     verdict = verdict_of(record, bound)
     outcome = "passed" if verdict.passed else "**failed**"
-    text = f"""{to_markdown(before_after_table(record))}
+    text = f"""{table_to_markdown(before_after_table(record))}
 Guard: {outcome}: {verdict}; allowed is a loss of {bound:g}.
 Development split: {development["documents"]} documents and {development["queries"]} questions in \
 {", ".join(development["languages"])} (fingerprint {development["fingerprint"][:12]}), not trained on as questions.
 """
-    return f"{text}\n{to_markdown(tried_table(record['auto']))}" if "auto" in record else text
+    return f"{text}\n{table_to_markdown(tried_table(record['auto']))}" if "auto" in record else text

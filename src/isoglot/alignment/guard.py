@@ -14,12 +14,11 @@ from itertools import chain
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from isoglot.auditing import audit
+from isoglot.cells import mean_over_cells, unit_sums
 from isoglot.collection import Collection, Document, Query
 from isoglot.errors import IsoglotError
-from isoglot.intervals import RESAMPLES, Interval
+from isoglot.intervals import Interval
 from isoglot.measures import parse_measure
 from isoglot.results import Audit
 from isoglot.rows.loading import mixed
@@ -188,8 +187,8 @@ def measures_of(found: Audit) -> Measures:
 def judge(base: Audit, aligned: Audit, golds: Mapping[str, tuple[str, ...]], max_loss: float) -> Verdict:
     """Compare what two audits of one collection found in pools of one language.
 
-    The interval is a paired percentile bootstrap with the content as the unit: all questions about it, in all
-    languages, are drawn together, since they are easy or hard together.
+    The interval is that of a comparison's mean (see `isoglot.cells`): a paired percentile bootstrap that draws all
+    questions about a content, in all languages, together.
 
     Args:
         base: Before.
@@ -198,21 +197,15 @@ def judge(base: Audit, aligned: Audit, golds: Mapping[str, tuple[str, ...]], max
         max_loss: In points of ndcg@10.
     """
     scenario, measure = GUARDED
-    cells = [result for result in base.scenarios if result.scenario == scenario]
-    contents = list(dict.fromkeys(golds[query] for result in cells for query in result.query_ids))
-    if not contents:
+    columns, units = [], []
+    for before in base.scenarios:
+        if before.scenario == scenario:
+            after = aligned.find(*before.cell)
+            if before.judged is None or after.judged is None:
+                raise IsoglotError("an audit was saved without its ranks (ranks.npz); make it anew to judge by it")
+            value = parse_measure(measure)
+            columns.append((value(after.judged) - value(before.judged))[:, None])
+            units.append([golds[query][0] for query in before.query_ids])
+    if not columns:
         return Verdict(Interval(math.nan, math.nan, math.nan), max_loss)
-    numbers = {content: number for number, content in enumerate(contents)}
-    sums, counts = np.zeros((2, len(contents), len(cells)))
-    for column, before in enumerate(cells):
-        after = aligned.find(*before.cell)
-        if before.judged is None or after.judged is None:
-            raise IsoglotError("an audit was saved without its ranks (ranks.npz); make it anew to judge by it")
-        at = [numbers[golds[query]] for query in before.query_ids]
-        np.add.at(sums[:, column], at, parse_measure(measure)(after.judged) - parse_measure(measure)(before.judged))
-        np.add.at(counts[:, column], at, 1)
-    times = np.random.default_rng(0).multinomial(len(contents), np.full(len(contents), 1 / len(contents)), RESAMPLES)
-    with np.errstate(invalid="ignore"):  # a language that a resample has no content of is left out of its mean
-        drawn = np.nanmean((times @ sums) / (times @ counts), axis=1)
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return Verdict(Interval(float(np.mean(sums.sum(axis=0) / counts.sum(axis=0))), float(low), float(high)), max_loss)
+    return Verdict(mean_over_cells(*unit_sums(columns, units), seed=0)[0], max_loss)

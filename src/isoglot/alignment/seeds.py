@@ -29,7 +29,8 @@ def align_seeds(
         LossyError: The guard failed a seed, after all were trained.
         IsoglotError: No seed, the output holds something else, or a training failed.
     """
-    from isoglot.report.alignment import seeds_table, to_markdown
+    from isoglot.report.alignment import seeds_table
+    from isoglot.report.markdown import table_to_markdown
 
     if not seeds:
         raise IsoglotError("--seeds must be at least 1")
@@ -43,7 +44,7 @@ def align_seeds(
             failed.append(error)
     summary = summarise(folders)
     write_text(output / SEEDS, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
-    write_text(output / "seeds.md", to_markdown(seeds_table(summary)))
+    write_text(output / "seeds.md", table_to_markdown(seeds_table(summary)))
     if failed:
         raise LossyError(
             f"{len(failed)} of {len(seeds)} seeds lost too much, the first: {failed[0]}",

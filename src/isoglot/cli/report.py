@@ -53,7 +53,10 @@ def report(
         text = audit_to_markdown(loaded[0]) if output.suffix == ".md" else to_latex(audit_tables(loaded[0]))
     else:
         found = isoglot.compare(*loaded, names=split(names))
-        tables = [summary_table(found), kept_table(found), *comparison_tables(found)]
-        text = found.to_markdown() if output.suffix == ".md" else to_latex([table for table in tables if table.rows])
+        if output.suffix == ".md":
+            text = found.to_markdown()
+        else:
+            tables = [summary_table(found), kept_table(found), *comparison_tables(found)]
+            text = to_latex([table for table in tables if table.rows])
     write_text(output, text)
     print(f"wrote {output}, {len(text.encode()) / 1024:.0f} KiB", file=sys.stderr)

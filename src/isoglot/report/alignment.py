@@ -77,14 +77,6 @@ def tried_table(auto: Mapping[str, Any]) -> Table:
     )
 
 
-def to_markdown(table: Table) -> str:
-    """The table with its title as a heading."""
-    rows = [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in (table.columns, *table.rows)]
-    rule = ["---"] * table.labels + ["---:"] * (len(table.columns) - table.labels)
-    lines = "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:]))
-    return f"## {table.title}\n\n{lines}\n"
-
-
 def training_svg(losses: Sequence[Mapping[str, float]], epochs: Sequence[Mapping[str, Any]]) -> str:
     """A plot of the loss of every step and, if there are any, of the development measures after each epoch.
 

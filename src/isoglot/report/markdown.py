@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
 
 from isoglot.comparison import Comparison
 from isoglot.report.tables import (
@@ -30,7 +29,7 @@ def audit_to_markdown(audit: Audit) -> str:
         "Means over queries with 95% bootstrap intervals, all questions about a content drawn together; shares and "
         "gains in percent, ranks from 1 (lower is better).",
         "",
-        *_tables(audit_tables(audit)),
+        *map(table_to_markdown, audit_tables(audit)),
         "## How it was made",
         "",
         f"- isoglot {audit.isoglot}, seed {audit.seed}"
@@ -57,26 +56,20 @@ def comparison_to_markdown(comparison: Comparison) -> str:
     lines = [
         f"# {' vs '.join(map(_escape, comparison.names))} on {_escape(comparison.collection['name'])}",
         "",
-        *_tables(overview),
+        *map(table_to_markdown, overview),
         *(f"- {_escape(note)}" for note in comparison_notes(comparison)),
         "",
-        *_tables(comparison_tables(comparison)),
+        *map(table_to_markdown, comparison_tables(comparison)),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _tables(tables: Sequence[Table]) -> list[str]:
-    lines = []
-    for table in tables:
-        rule = ["---"] * table.labels + ["---:"] * (len(table.columns) - table.labels)
-        rows = [list(map(_escape, row)) for row in (table.columns, *table.rows)]
-        lines += [
-            f"## {_escape(table.title)}",
-            "",
-            *(f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:])),
-            "",
-        ]
-    return lines
+def table_to_markdown(table: Table) -> str:
+    """The table with its title as a heading."""
+    rule = ["---"] * table.labels + ["---:"] * (len(table.columns) - table.labels)
+    rows = [list(map(_escape, row)) for row in (table.columns, *table.rows)]
+    lines = "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:]))
+    return f"## {_escape(table.title)}\n\n{lines}\n"
 
 
 def _escape(text: str) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 
 from isoglot.cells import ComparedCell, Outcome, headlines
-from isoglot.comparison import GUARDED, Comparison
+from isoglot.comparison import Comparison
 from isoglot.errors import IsoglotError
 from isoglot.intervals import Interval
 from isoglot.languages import canonical, english_name
@@ -186,14 +185,13 @@ _KEPT = {True: "yes", False: "no", None: "not certain"}
 def kept_table(comparison: Comparison) -> Table:
     """Whether each audit kept what it must not lose, within the margin: the mean, and in how many pools."""
     rows = []
-    for scenario, measure in GUARDED:
-        means = [mean for mean in comparison.means if mean.scenario == scenario and measure in mean.measures]
-        cells = [cell for cell in comparison.cells if cell.scenario == scenario]
-        for mean, at in product(means, range(1, len(comparison.names))):
+    for measure, mean in comparison.guarded:
+        cells = [cell for cell in comparison.cells if cell.scenario == mean.scenario]
+        for at in range(1, len(comparison.names)):
             found = [comparison.kept(cell, measure, at) for cell in cells]
             rows.append(
                 (
-                    f"{scenario} {measure}",
+                    f"{mean.scenario} {measure}",
                     comparison.names[at],
                     _signed(mean.differences[measure][at]),
                     _KEPT[comparison.kept(mean, measure, at)],

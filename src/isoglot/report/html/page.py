@@ -203,7 +203,7 @@ def _measures(
     names: Sequence[str], audits: Sequence[Audit], comparison: Comparison | None
 ) -> Iterator[tuple[Any, ...]]:
     """A row of `MEASURE_COLUMNS` for every measure of every audit; differences are from the first audit."""
-    cells = {(c.scenario, c.pool_languages, c.query_language): c for c in comparison.cells} if comparison else {}
+    cells = {cell.cell: cell for cell in comparison.cells} if comparison else {}
     for at, (name, audit) in enumerate(zip(names, audits, strict=True)):
         for result in audit.scenarios:
             start = (result.scenario, pool_name(result.pool_languages), result.query_language)
@@ -227,7 +227,7 @@ def _parts(found: Interval | None) -> tuple[float | None, ...]:
 
 def _measure_table(audits: Sequence[Audit], comparison: Comparison | None) -> Iterator[dict[str, Any]]:
     """What the page's table shows: a row for each measure of each cell that all audits have."""
-    cells = {(c.scenario, c.pool_languages, c.query_language): c for c in comparison.cells} if comparison else {}
+    cells = {cell.cell: cell for cell in comparison.cells} if comparison else {}
     for result in audits[0].scenarios:
         cell = cells.get(result.cell)
         if comparison and cell is None:

@@ -7,8 +7,7 @@ from statistics import fmean
 
 import numpy as np
 
-from isoglot.cells import ComparedCell
-from isoglot.comparison import GUARDED, Comparison
+from isoglot.comparison import Comparison
 from isoglot.measures import complete
 from isoglot.report.html.charts import Mixed, judged_of
 from isoglot.report.tables import language_name, number, pool_name
@@ -72,10 +71,10 @@ def _buried_lines(names: Sequence[str], pools: Sequence[Mixed]) -> list[str]:
 
 def _kept_lines(comparison: Comparison) -> list[str]:
     lines = []
-    for scenario, measure, mean in _guarded(comparison):
+    for measure, mean in comparison.guarded:
         before, after, change = mean.measures[measure][0], mean.measures[measure][-1], mean.differences[measure][-1]
         lines.append(
-            f"Quality in {scenario} pools is {_KEPT[comparison.kept(mean, measure, -1)]}: {measure} "
+            f"Quality in {mean.scenario} pools is {_KEPT[comparison.kept(mean, measure, -1)]}: {measure} "
             f"{number(before.mean, 1)} → {number(after.mean, 1)}, a change of {change.mean:+.1f} points "
             f"[{change.low:+.1f}, {change.high:+.1f}]."
         )
@@ -106,7 +105,7 @@ def next_steps(audits: Sequence[Audit], pools: Sequence[Mixed], comparison: Comp
         )
     else:
         steps.append("Mixed pools are fine by their medians; look at the worst-placed versions below for what is left.")
-    if comparison and any(comparison.kept(mean, measure, -1) is not True for _, measure, mean in _guarded(comparison)):
+    if comparison and any(comparison.kept(mean, measure, -1) is not True for measure, mean in comparison.guarded):
         steps.append(
             "Before this is used: quality outside mixed pools is not certain to be kept within a margin of "
             f"{comparison.margin:g} (points). Try a lower learning rate, `--lora`, or `--method auto`, which looks for "
@@ -121,16 +120,6 @@ def next_steps(audits: Sequence[Audit], pools: Sequence[Mixed], comparison: Comp
 
 def _complete(pools: Sequence[Mixed], at: int) -> float:
     return fmean(float(np.mean(complete(judged_of(pool[at]), 10))) for pool in pools)
-
-
-def _guarded(comparison: Comparison) -> list[tuple[str, str, ComparedCell]]:
-    """(scenario, measure, mean over its cells) of what a fix must not lower, where it was audited."""
-    return [
-        (scenario, measure, mean)
-        for scenario, measure in GUARDED
-        for mean in comparison.means
-        if mean.scenario == scenario and measure in mean.measures
-    ]
 
 
 def _counted(count: int, one: str, many: str) -> str:
