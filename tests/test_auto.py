@@ -180,8 +180,12 @@ def test_the_time_is_three_passes_over_an_epochs_texts_and_an_audit_of_each_epoc
 ) -> None:
     monkeypatch.setattr(auto, "_seconds_per_text", lambda run, role: {"query": 1.0, "document": 10.0}[role])
     request = Request(str(tiny_model), ROWS, None, None, None, 1.0, "cpu", False, False, False)
-    for method, texts in (("distill", 32 * 3 * (1 + 10)), ("jsd-nce", 32 * 2 * (1 + 20))):
-        run = prepare(request, METHODS[method], {"epochs": 1.5}, tmp_path / "out", seed=0)
+    for method, options, texts in (
+        ("distill", {}, 32 * 3 * (1 + 10)),
+        ("distill", {"nce_weight": 1.0}, 32 * 4 * (1 + 10)),
+        ("jsd-nce", {}, 32 * 2 * (1 + 20)),
+    ):
+        run = prepare(request, METHODS[method], {"epochs": 1.5, **options}, tmp_path / "out", seed=0)
         assert seconds_needed(run) == 3 * 1.5 * texts + 2 * (24 + 120 * 10)
 
 

@@ -5,8 +5,6 @@ Which methods, in which order, how the time is estimated and what is preferred i
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import math
 import shutil
@@ -19,7 +17,7 @@ from typing import Any
 from isoglot.alignment.aligning import holds_something_else, kept, start
 from isoglot.alignment.card import read_record, verdict_of, write_record
 from isoglot.alignment.methods import METHODS, Method
-from isoglot.alignment.request import Request, Run, prepare
+from isoglot.alignment.request import Request, Run, digest, prepare
 from isoglot.encoders.prompts import ROLES
 from isoglot.errors import IsoglotError, LossyError
 from isoglot.files import new_folder
@@ -75,8 +73,7 @@ def align_auto(
     }
     if not request.force and _made_before(run, recipe):
         return output
-    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:12]
-    working = output.with_name(f".{output.name}.auto-{digest}")
+    working = output.with_name(f".{output.name}.auto-{digest(recipe)}")
     tried = []
     for method in methods:
         run = prepare(replace(request, force=False), method, given[method.name], working / method.name, seed=seed)
@@ -188,7 +185,8 @@ def _try(run: Run, seconds_left: float) -> dict[str, Any]:
 
 def seconds_needed(run: Run) -> float:
     """About how long a trained method takes on this machine, its audits included, from a timed sample of its texts."""
-    queries, documents = (sum(column) for column in zip(*map(_TEXTS[run.method.name], run.rows), strict=True))
+    texts = _TEXTS[run.method.name]
+    queries, documents = (sum(column) for column in zip(*(texts(row, run.settings) for row in run.rows), strict=True))
     query, document = (_seconds_per_text(run, role) for role in ROLES)
     training = PASSES * run.settings.epochs * (queries * query + documents * document)
     judged = run.recipe["development"]
@@ -201,25 +199,25 @@ def _seconds_per_text(run: Run, role: str) -> float:
     model, prompt = run.encoder.model, run.encoder.prompts[role].text
     texts = [text for row in run.rows for text in (row.query if role == "query" else row.document).values()]
     sample = texts[:: max(1, len(texts) // _SAMPLE)][:_SAMPLE]
-    model.max_seq_length = min(run.settings.max_length, run.encoder.max_length or run.settings.max_length)
-    try:
+    with run.encoder.cut_at(run.settings.max_length):
         model.encode(sample[:2], prompt=prompt, show_progress_bar=False)  # the first call is slower
         started = time.monotonic()
         model.encode(sample, prompt=prompt, batch_size=_SAMPLE, show_progress_bar=False)
         return (time.monotonic() - started) / len(sample)
-    finally:
-        model.max_seq_length = run.encoder.max_length
 
 
-def _distill_texts(row: Row) -> tuple[int, int]:
-    both = len(row.query.keys() & row.document.keys())
-    return both, both
+def _distill_texts(row: Row, options: Any) -> tuple[int, int]:
+    both = row.query.keys() & row.document.keys()
+    count = len(both)
+    if options.pairs_languages:  # each other language beside English anew
+        count = 2 * (count - 1) if "en" in both else 0
+    return count, count
 
 
-def _jsd_nce_texts(row: Row) -> tuple[int, int]:
+def _jsd_nce_texts(row: Row, options: Any) -> tuple[int, int]:
     triplets = len(row.document) - 1 if "en" in row.query and "en" in row.document else 0
     return triplets, 2 * triplets
 
 
-_TEXTS: dict[str, Callable[[Row], tuple[int, int]]] = {"distill": _distill_texts, "jsd-nce": _jsd_nce_texts}
+_TEXTS: dict[str, Callable[[Row, Any], tuple[int, int]]] = {"distill": _distill_texts, "jsd-nce": _jsd_nce_texts}
 """Trained method -> the queries and documents that an epoch sees of a row."""

@@ -78,8 +78,12 @@ class Run:
     @property
     def working(self) -> Path:
         """Where an interrupted training goes on from; another recipe has another one."""
-        digest = hashlib.sha256(json.dumps(self.recipe, sort_keys=True).encode()).hexdigest()[:12]
-        return self.target.with_name(f".{self.target.name}.training-{digest}")
+        return self.target.with_name(f".{self.target.name}.training-{digest(self.recipe)}")
+
+
+def digest(recipe: Mapping[str, Any]) -> str:
+    """What tells the working folder of a recipe from those of others."""
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def prepare(request: Request, method: Method, options: Mapping[str, Any], output: str | Path, *, seed: int) -> Run:
