@@ -54,8 +54,9 @@ def audit(
     encoder = load_encoder(model, device=device, trust_remote_code=trust_remote_code)
     there = None if output is None or force or not (output / AUDIT).exists() else Audit.load(output)
     if there is not None:
-        expected = (describe_model(encoder), collection.fingerprint, seed, limit, balanced)
-        if (there.model, there.collection["fingerprint"], there.seed, there.limit, there.balanced) != expected:
+        expected = (describe_model(encoder), collection.fingerprint, seed, limit, balanced, documents)
+        mode = there.scenarios[0].documents_mode
+        if (there.model, there.collection["fingerprint"], there.seed, there.limit, there.balanced, mode) != expected:
             raise IsoglotError(
                 f"{output}: holds another audit, of {_described(there)}; choose another folder or pass --force"
             )
@@ -96,4 +97,5 @@ def audit(
 
 def _described(audit: Audit) -> str:
     limit = "" if audit.limit is None else f", limit {audit.limit}"
-    return f"{audit.retriever} on {audit.collection['name']} with seed {audit.seed}{limit}"
+    mode = audit.scenarios[0].documents_mode
+    return f"{audit.retriever} on {audit.collection['name']} with seed {audit.seed}, {mode} documents{limit}"
