@@ -37,9 +37,12 @@ def number(value: float | None, digits: int = 2) -> str:
     return "-" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
-def with_interval(found: Interval) -> str:
-    """``29.75 [27.23, 32.35]``."""
-    return f"{number(found.mean)} [{number(found.low)}, {number(found.high)}]" if math.isfinite(found.mean) else "-"
+def with_interval(found: Interval, signed: bool = False) -> str:
+    """``29.75 [27.23, 32.35]``, or of a difference ``+1.20 [-0.30, +2.70]``; a dash where there is none."""
+    if not math.isfinite(found.mean):
+        return "-"
+    sign = "+" if signed else ""
+    return f"{found.mean:{sign}.2f} [{found.low:{sign}.2f}, {found.high:{sign}.2f}]"
 
 
 def pool_name(languages: Sequence[str]) -> str:
@@ -193,7 +196,7 @@ def kept_table(comparison: Comparison) -> Table:
                 (
                     f"{mean.scenario} {measure}",
                     comparison.names[at],
-                    _signed(mean.differences[measure][at]),
+                    with_interval(mean.differences[measure][at], signed=True),
                     _KEPT[comparison.kept(mean, measure, at)],
                     *(f"{found.count(kept)} of {len(found)}" for kept in _KEPT),
                 )
@@ -238,7 +241,7 @@ def _difference_row(comparison: Comparison, cell: ComparedCell, measure: str, at
         comparison.names[at],
         before,
         after,
-        f"{_signed(cell.differences[measure][at])}{_star(outcome)}",
+        f"{with_interval(cell.differences[measure][at], signed=True)}{_star(outcome)}",
         f"{outcome.better}/{outcome.same}/{outcome.worse}",
         "<0.001" if outcome.p_holm < 0.001 else number(outcome.p_holm, 3),
     )
@@ -279,9 +282,3 @@ def comparison_notes(comparison: Comparison) -> list[str]:
 
 def _star(outcome: Outcome) -> str:
     return "*" if outcome.significant else ""
-
-
-def _signed(difference: Interval) -> str:
-    if not math.isfinite(difference.mean):
-        return "-"
-    return f"{difference.mean:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}]"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from isoglot.report.html.changes import most_changed
 from isoglot.report.html.drawing import AUDIT_COLOURS, AUDIT_GLYPHS, Chart, clean
 from isoglot.report.html.scatter import twin_scatter
 from isoglot.report.html.verdict import headline, next_steps
-from isoglot.report.tables import comparison_notes, kept_table, language_name, pool_name, summary_table
+from isoglot.report.tables import comparison_notes, kept_table, language_name, pool_name, summary_table, with_interval
 from isoglot.results import Audit, without_nan
 from isoglot.sources import SOURCES
 
@@ -123,7 +122,7 @@ def _template() -> Any:
         finalize=lambda value: clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    environment.filters.update(language=language_name, pool=pool_name, shown=_shown)
+    environment.filters.update(language=language_name, pool=pool_name, with_interval=with_interval)
     return environment.get_template("page.html.j2")
 
 
@@ -243,13 +242,6 @@ def _measure_table(audits: Sequence[Audit], comparison: Comparison | None) -> It
                     "differences": cell.differences[measure],
                     "stars": [outcome.significant for outcome in cell.outcomes.get(measure, ())],
                 }
-
-
-def _shown(found: Interval, signed: bool = False) -> str:
-    if not math.isfinite(found.mean):
-        return "-"
-    sign = "+" if signed else ""
-    return f"{found.mean:{sign}.2f} [{found.low:{sign}.2f}, {found.high:{sign}.2f}]"
 
 
 def _licence(name: str) -> str:
