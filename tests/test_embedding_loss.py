@@ -41,6 +41,21 @@ def loss_and_gradients(model: Any, **options: Any) -> tuple[float, dict[str, Ten
     return float(loss.detach()), {name: w.grad.clone() for name, w in model.named_parameters() if w.grad is not None}
 
 
+@pytest.mark.parametrize("budget", [1, 12, 10_000])
+def test_texts_sorted_by_length_give_loss_and_gradients_of_their_columns(
+    model: Any, budget: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isoglot.alignment.embedding_loss.batch_tokens", lambda device: budget)
+    found, gradients = loss_and_gradients(model)
+    model.zero_grad()
+    query, document = (model(column)["sentence_embedding"] for column in batch(model))
+    loss = squares(query, document, TARGETS)
+    loss.backward()
+    assert found == pytest.approx(float(loss.detach()), abs=1e-12)
+    for name, weight in model.named_parameters():
+        assert weight.grad is None or torch.allclose(gradients[name], weight.grad, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("micro_batch", [1, 2, 3, 5, 9])
 def test_micro_batches_give_loss_and_gradients_of_the_whole_batch(model: Any, micro_batch: int) -> None:
     loss, gradients = loss_and_gradients(model)

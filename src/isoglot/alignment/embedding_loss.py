@@ -17,6 +17,12 @@ from sentence_transformers.util.distributed import (
     get_world_size,
 )
 from torch import Tensor
+from torch.nn.functional import pad
+
+from isoglot.encoders.sentence_transformer import batch_tokens
+
+TOKEN_TENSORS = ("input_ids", "attention_mask", "token_type_ids")
+"""What a tokenizer of texts gives a transformer, each (b, s)."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,8 @@ class EmbeddingLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
             cached: Tensor = super().forward_cached(columns, labels)
             return cached
         with self._autocast(columns[0]["input_ids"]):
+            if self._may_mix_columns(columns):
+                return self.calculate_loss([[column] for column in self._embed_by_length(columns)], labels)
             outputs = [self.model(column) for column in columns]
         loss = self.calculate_loss([[output["sentence_embedding"]] for output in outputs], labels)
         if self._token_term is not None:
@@ -94,6 +102,34 @@ class EmbeddingLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
         if with_backward:
             torch.autograd.backward(loss)
         return loss
+
+    def _may_mix_columns(self, columns: Sequence[dict[str, Any]]) -> bool:
+        """Not where columns are seen apart, and each process must run the model equally often."""
+        plain = all(set(column) <= {*TOKEN_TENSORS, "modality"} for column in columns)
+        right = getattr(self.model, "tokenizer", None) is not None and self.model.tokenizer.padding_side == "right"
+        return plain and right and self._token_term is None and not self._dropout and get_world_size() == 1
+
+    def _embed_by_length(self, columns: Sequence[dict[str, Any]]) -> list[Tensor]:
+        """The columns' (b, d) embeddings, from batches of texts of similar length: hardly any padding is computed."""
+        names = [name for name in TOKEN_TENSORS if name in columns[0]]
+        fill = {name: self.model.tokenizer.pad_token_id if name == "input_ids" else 0 for name in names}
+        width = max(column["input_ids"].shape[1] for column in columns)
+        tensors = {
+            name: torch.cat([pad(c[name], (0, width - c[name].shape[1]), value=fill[name]) for c in columns])
+            for name in names
+        }
+        lengths = tensors["attention_mask"].sum(1)
+        order = torch.argsort(lengths, descending=True, stable=True)
+        longest = lengths[order].tolist()
+        parts, start = [], 0
+        while start < len(order):
+            count = max(1, batch_tokens(order.device) // longest[start])
+            texts = order[start : start + count]
+            part = {name: tensor[texts, : longest[start]] for name, tensor in tensors.items()}
+            parts.append(self.model(part)["sentence_embedding"])
+            start += count
+        embeddings = torch.cat(parts)[torch.argsort(order)]
+        return list(torch.split(embeddings, [len(column["input_ids"]) for column in columns]))
 
     def embed_minibatch(self, sentence_feature: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """As in `CachedLossMixin`, in bfloat16 where the device has it."""

@@ -23,6 +23,7 @@ from isoglot.models import model_path
 from isoglot.progress import progress
 
 if TYPE_CHECKING:
+    import torch
     from sentence_transformers import SentenceTransformer
     from torch.nn import Module
 
@@ -31,10 +32,10 @@ Vectors = NDArray[np.float32]
 GROUP_SIZE = 512
 """How many texts are encoded between two writes to the cache: what a killed process loses at most."""
 
-BATCH_TOKENS = {"cpu": 2048}
-"""Tokens in a batch, padding included, by kind of device: on a CPU what a layer makes should stay in its cache."""
 
-BATCH_TOKENS_ELSEWHERE = 32_768
+def batch_tokens(device: torch.device) -> int:
+    """How many tokens, padding included, a batch has there: on a CPU what a layer makes should stay in its cache."""
+    return 2048 if device.type == "cpu" else 32_768
 
 
 class Encoder:
@@ -183,7 +184,7 @@ class Encoder:
 
     def _batches(self, texts: list[str], role: str) -> Iterator[tuple[int, int]]:
         """Sort `texts` in place, longest first, and yield the bounds of batches, none of which is in two groups."""
-        budget = BATCH_TOKENS.get(self.model.device.type, BATCH_TOKENS_ELSEWHERE)
+        budget = batch_tokens(self.model.device)
         lengths = self._token_counts(texts, role)
         texts.sort(key=lambda text: (-lengths[text], text))
         start = 0
