@@ -10,9 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from isoglot import audit
 from isoglot.alignment.methods import METHODS
+from isoglot.cli import app
 from isoglot.cli.align import align
 from isoglot.rows.row import write_rows
 from tests.parallel import parallel_rows
@@ -95,11 +98,45 @@ def test_balanced_audits_have_folders_of_their_own_and_compare_with_plain_ones(
     assert "tiny, balanced" in done.stdout
 
 
+def test_every_command_that_ends_by_itself_can_print_json() -> None:
+    top = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    commands = {name: found for name, found in top.items() if name not in ("data", "serve")} | top["data"].commands
+    assert len(commands) >= 14
+    assert [name for name, found in commands.items() if "--json" not in [o for p in found.params for o in p.opts]] == []
+
+
 def test_json_is_alone_on_standard_output(tiny_model: Path, data: str, cache: Path, tmp_path: Path) -> None:
+    audits = [tmp_path / name for name in ("a", "b")]
+    for folder in audits:
+        audit(str(tiny_model), data).save(folder)
+    write_rows(tmp_path / "rows.jsonl", parallel_rows(20))
+    align = ("align", tiny_model, "--method", "center", "--data", tmp_path / "rows.jsonl", "-o", tmp_path / "aligned")
+    export = ("data", "export", tmp_path / "rows.jsonl", "--to", "beir", "-o", tmp_path / "beir")
     done = isoglot("audit", tiny_model, "--data", data, "--json", cache=cache)
     assert json.loads(done.stdout)["schema"] == "isoglot.audit/1"
-    for command in ("sources", "models"):
-        assert json.loads(isoglot(command, "--json").stdout)
+    for command, key, expected in (
+        (("compare", *audits), "schema", "isoglot.comparison/1"),
+        (("report", audits[0], "-o", tmp_path / "r.md"), "report", str(tmp_path / "r.md")),
+        (align, "schema", "isoglot.alignment/1"),
+        (export, "rows", 20),
+    ):
+        found = CliRunner().invoke(app, [*map(str, command), "--json"])
+        assert found.exit_code == 0, found.output
+        assert json.loads(found.stdout)[key] == expected
+    for listed in (["sources"], ["models"], ["data", "origins"]):
+        assert json.loads(CliRunner().invoke(app, [*listed, "--json"]).stdout)
+
+
+def test_the_doctor_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    environment = {"ISOGLOT_CACHE": str(tmp_path / "file")}
+    done = CliRunner().invoke(app, ["doctor", "--json"], env=environment)
+    assert done.exit_code == 1
+    checks = json.loads(done.stdout)["checks"]
+    assert ("ok", "torch") in [(check["state"], check["what"].split()[0]) for check in checks]
+    failed = [check["what"] for check in checks if check["state"] == "FAIL"]
+    assert any(what.endswith("set ISOGLOT_CACHE to a folder you can write to") for what in failed)
+    assert "\nFAIL cache" in CliRunner().invoke(app, ["doctor"], env=environment).stdout
 
 
 def test_align_audit_and_compare(tiny_model: Path, cache: Path, tmp_path: Path) -> None:

@@ -1,96 +1,290 @@
-"""The HTML report in Chromium: its script runs under its own policy, and nothing of data does."""
+"""The HTML report in Chromium, from a disk: it shows all, anybody can use it, and no data does anything in it."""
 
 from __future__ import annotations
 
-import re
+import csv
+import io
 import shutil
-import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import lxml.html
 import pytest
 
 import isoglot
-from isoglot import Audit, Collection
+from isoglot import Collection
+from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.report.html.page import Material, audits_to_html
+from tests.test_html_report import HOSTILE, hostile_material, with_ranks
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here (Debian: apt install chromium)")
+
+OPEN_ALL = "document.querySelectorAll('details').forEach((part) => { part.open = true; })"
+PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
 
 
 @pytest.fixture(scope="module")
-def html(tiny_model: Path, small_collection: Collection) -> str:
-    audit: Audit = isoglot.audit(str(tiny_model), small_collection)
-    name = "=<img src=x onerror='document.title=1'>"
-    return audits_to_html(Material([audit, audit], [Path("a"), Path("b")], [name, "after"], small_collection))
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
 
 
-def opened(html: str, folder: Path, query: str = "") -> tuple[lxml.html.HtmlElement, str]:
-    """The page's elements after its script has run, and what Chromium told on its console."""
-    page = folder / "report.html"
-    page.write_text(html, encoding="utf-8")
-    assert CHROMIUM is not None  # else skipped
-    flags = [
-        *("--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=2000"),
-        *(f"--user-data-dir={folder / 'profile'}", "--dump-dom", f"{page.as_uri()}{query}"),
-    ]
-    done = subprocess.run([CHROMIUM, *flags], capture_output=True, text=True, check=True, timeout=60)
-    console = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
-    return lxml.html.document_fromstring(done.stdout), console
+@pytest.fixture(scope="module")
+def report(tiny_model: Path, small_collection: Collection, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    audit = isoglot.audit(str(tiny_model), small_collection)
+    better = with_ranks(audit, lambda ranks: (ranks + 1) // 2)
+    encoder = load_encoder(str(tiny_model))
+    names = ["=<img src=x onerror='document.title=1'>", "after"]
+    material = Material([audit, better], [Path("a"), Path("b")], names, small_collection, [lambda: encoder] * 2)
+    return written(audits_to_html(material), tmp_path_factory)
 
 
-def driven(html: str, driver: str) -> str:
-    """The page with more script in it, and without the policy that forbids that."""
-    without = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html)
-    return without.replace("</script>\n</body>", f"{driver}</script>\n</body>")
+@pytest.fixture(scope="module")
+def hostile(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(audits_to_html(hostile_material(tiny_model)), tmp_path_factory)
 
 
-def test_the_script_runs_without_an_error_and_data_does_not(html: str, tmp_path: Path) -> None:
-    page, console = opened(html, tmp_path, "?theme=dark")
-    assert console == ""
-    assert page.xpath("string(//title)").startswith("isoglot report: =<img")
-    assert "color-scheme: dark" in page.get("style")
-    assert not page.xpath("//img")
-    assert page.xpath("//button[@id='csv' and not(@hidden)]")
-    assert len(page.xpath("//table[@id='all']//th/button")) == 4 + 3
+def written(html: str, folders: pytest.TempPathFactory) -> Path:
+    path = folders.mktemp("report") / "report.html"
+    path.write_text(html, encoding="utf-8")
+    return path
 
 
-def test_a_script_that_is_not_the_pages_own_is_refused(html: str, tmp_path: Path) -> None:
-    page, console = opened(html.replace("</body>", "<script>document.title = 'hacked'</script></body>"), tmp_path)
-    assert page.xpath("string(//title)") != "hacked"
-    assert "Content Security Policy" in console
+class Opened:
+    """A page and all that it did beyond showing itself."""
+
+    def __init__(self, browser: Browser, file: Path, **options: Any) -> None:
+        self.page: Page = browser.new_page(**{"viewport": DESK, **options})
+        self.told: list[str] = []
+        self.page.on("console", lambda message: self.told.append(f"console: {message.text}"))
+        self.page.on("pageerror", lambda error: self.told.append(f"error: {error}"))
+        self.page.on("dialog", lambda dialog: (self.told.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        self.page.on("request", lambda request: self.told.append(f"request: {request.url}"))
+        self.page.goto(file.as_uri())
+        self.told.remove(f"request: {file.as_uri()}")
 
 
-def test_columns_sort_rows_filter_and_the_theme_turns(html: str, tmp_path: Path) -> None:
-    driver = """
-      const heads = [...document.querySelectorAll("#all th button")];
-      heads[4].click(); heads[4].click();
-      document.querySelector("#filter").value = "multi RU max_r ";
-      document.querySelector("#filter").dispatchEvent(new Event("input"));
-      theme.click();
-    """
-    page, console = opened(driven(html, driver), tmp_path)
-    assert console == ""
-    rows = page.xpath("//table[@id='all']/tbody/tr")
-    values = [float(text.split()[0]) for row in rows if (text := row.xpath("string(td[5])")) != "-"]
-    assert values == sorted(values, reverse=True)
-    assert [row.xpath("string(td[5])") for row in rows][-1] == "-"  # what has no value comes last
-    shown = [row.text_content() for row in rows if row.get("hidden") is None]
-    assert len(shown) == 4  # max_r and max_r_norm, asked in en and in ru
-    assert all("en+ru" in text for text in shown)
-    assert page.xpath("//th[@aria-sort='descending']")
-    assert "color-scheme: dark" in page.get("style")
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Opened]]:
+    """Opens a file; its page is closed after the test."""
+    pages = []
+
+    def open_file(file: Path, **options: Any) -> Opened:
+        pages.append(Opened(browser, file, **options))
+        return pages[-1]
+
+    yield open_file
+    for opened in pages:
+        opened.page.close()
 
 
-def test_the_csv_holds_the_measures_and_no_formula(html: str, tmp_path: Path) -> None:
-    driver = """
-      URL.createObjectURL = (blob) => { blob.text().then((text) => { root.dataset.csv = text; }); return "#"; };
-      csv.click();
-    """
-    page, _ = opened(driven(html, driver), tmp_path)
-    lines = page.get("data-csv").lstrip("\ufeff").splitlines()
-    assert lines[0].startswith("scenario,pool,asked in,documents in,measure,audit,mean,low,high")
-    first = lines[1].split(",")
-    assert first[:5] == ["multi", "en+de", "en", "", "complete@10"]
-    assert first[5] == "'=<img src=x onerror='document.title=1'>"
-    assert float(first[6]) >= float(first[7])
+@pytest.fixture
+def opened(open_page: Callable[..., Opened], report: Path) -> Opened:
+    return open_page(report)
+
+
+def test_every_chart_is_there_and_nothing_is_asked_of_a_network_or_told_on_the_console(opened: Opened) -> None:
+    page = opened.page
+    page.evaluate(OPEN_ALL)
+    titles = page.locator("figure h3").all_inner_texts()
+    for title in (
+        "Median rank of the right document, pools of 2 languages",
+        "Complete@K",
+        "Where the worst-placed version stands",
+        "Share of the top 10, against the pool's",
+        "Whose version is placed worst",
+        "The right document and its twin",
+        "How similar documents are",
+        "Where documents lie",
+    ):
+        assert title in titles
+    for box in page.evaluate("[...document.querySelectorAll('figure svg')].map((svg) => svg.getBoundingClientRect())"):
+        assert box["width"] > 150
+        assert box["height"] > 80
+    drawn = "[...document.querySelectorAll('figure svg')].every((svg) => svg.querySelector('path, text'))"
+    assert page.evaluate(drawn)
+    page.wait_for_timeout(100)
+    assert opened.told == []
+
+
+def test_a_script_that_is_not_the_pages_own_is_refused(
+    open_page: Callable[..., Opened], report: Path, tmp_path: Path
+) -> None:
+    injected = tmp_path / "injected.html"
+    injected.write_text(
+        report.read_text().replace("</body>", "<script>window.hacked = 1</script><img src='http://localhost/'></body>")
+    )
+    opened = open_page(injected)
+    assert opened.page.evaluate("window.hacked") is None
+    assert len(opened.told) >= 2
+    assert all("Content Security Policy" in line for line in opened.told if line.startswith("console"))
+
+
+def test_the_hostile_corpus_is_inert(open_page: Callable[..., Opened], hostile: Path) -> None:
+    opened = open_page(hostile)
+    page = opened.page
+    page.evaluate(OPEN_ALL)
+    page.wait_for_timeout(200)
+    assert opened.told == []
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("main img, main iframe, main b:text-is('bold')").count() == 0
+    shown = page.locator(".text p").all_inner_texts()
+    assert HOSTILE[0] in shown
+    assert "nul � bell � escape �[31m" in page.locator("h1").inner_text()
+    assert max(map(len, shown)) <= 500  # of the megabyte
+    # A direction that data turns ends with the data: what follows stands to its right.
+    assert page.evaluate("getComputedStyle(document.querySelector('h4 bdi')).unicodeBidi") == "isolate"
+
+
+def test_right_to_left_texts_run_from_the_right(open_page: Callable[..., Opened], hostile: Path) -> None:
+    page = open_page(hostile).page
+    page.evaluate(OPEN_ALL)
+    arabic = page.locator(".text p", has_text="ثلج").first
+    assert arabic.get_attribute("lang") == "ar"
+    ends = """(text) => {
+      const range = document.createRange();
+      range.selectNodeContents(text);
+      const [inner, outer] = [range.getBoundingClientRect(), text.getBoundingClientRect()];
+      return [getComputedStyle(text).direction, outer.right - inner.right, inner.left - outer.left];
+    }"""
+    direction, right, left = arabic.evaluate(ends)
+    assert direction == "rtl"
+    assert right < 1 < left
+    assert page.locator(".text p[lang=en]").first.evaluate(ends)[0] == "ltr"
+
+
+@pytest.mark.parametrize(
+    ("file", "scheme", "size"), [("report", "light", DESK), ("report", "dark", PHONE), ("hostile", "dark", DESK)]
+)
+def test_the_page_breaks_no_rule_of_wcag_aa(
+    open_page: Callable[..., Opened], request: pytest.FixtureRequest, file: str, scheme: str, size: Any
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = open_page(request.getfixturevalue(file), color_scheme=scheme, viewport=size).page
+    page.evaluate(OPEN_ALL)
+    found = Axe().run(page)
+    assert found.response["violations"] == [], found.generate_report()
+
+
+def test_light_and_dark_are_as_the_system_says_and_turn_at_a_button(
+    open_page: Callable[..., Opened], report: Path
+) -> None:
+    ground = "getComputedStyle(document.body).backgroundColor"
+    seen = []
+    for scheme in ("light", "dark"):
+        page = open_page(report, color_scheme=scheme).page
+        before = page.evaluate(ground)
+        page.get_by_role("button", name="dark or light").press("Enter")
+        seen.append((before, page.evaluate(ground)))
+    (light, turned), (dark, back) = seen
+    assert light != dark
+    assert (turned, back) == (dark, light)
+
+
+def test_a_phone_of_360_pixels_shows_it_without_scrolling_sideways(
+    open_page: Callable[..., Opened], report: Path
+) -> None:
+    page = open_page(report, viewport=PHONE).page
+    page.evaluate(OPEN_ALL)
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    outside = """[...document.querySelectorAll('main *')]
+      .filter((part) => !part.closest('.scroll') && part.getBoundingClientRect().right > 361)
+      .map((part) => part.outerHTML.slice(0, 80))"""
+    assert page.evaluate(outside) == []
+    assert page.evaluate("document.querySelector('#all').closest('.scroll').scrollWidth") > 360  # the table, in its box
+
+
+def test_the_keyboard_reaches_every_control_and_shows_where_it_is(opened: Opened) -> None:
+    page = opened.page
+    page.evaluate("document.querySelector('details.table').open = true")
+    controls = page.locator(":is(button, input, summary, .scroll):visible").count()
+    here = """() => {
+      const part = document.activeElement;
+      part.dataset.reached = 1;
+      const { outlineStyle, outlineWidth } = getComputedStyle(part);
+      return [part === document.body, outlineStyle, parseFloat(outlineWidth)];
+    }"""
+    for _ in range(controls):
+        page.keyboard.press("Tab")
+        nowhere, style, width = page.evaluate(here)
+        assert not nowhere
+        assert style != "none"
+        assert width >= 2
+    assert page.locator("[data-reached]").count() == controls
+
+
+def test_rows_sort_and_filter_and_parts_open_by_keyboard(opened: Opened) -> None:
+    page = opened.page
+    page.locator("#filter").focus()
+    page.keyboard.type("multi RU max_r ")
+    assert page.locator("details.table").get_attribute("open") is not None  # else one would not see what is found
+    rows = page.locator("#all tbody tr:visible")
+    assert rows.count() == 4  # max_r and max_r_norm, asked in en and in ru
+    assert all("en+ru" in text for text in rows.all_inner_texts())
+    page.locator("#filter").fill("")
+    head = page.locator("#all th").nth(4)
+    head.get_by_role("button").focus()
+    for key, order in (("Enter", "ascending"), ("Space", "descending")):
+        page.keyboard.press(key)
+        assert head.get_attribute("aria-sort") == order
+        texts = page.locator("#all tbody tr td:nth-child(5)").all_inner_texts()
+        values = [float(text.split()[0]) for text in texts if text != "-"]
+        assert values == sorted(values, reverse=order == "descending")
+        assert texts[-1] == "-"  # what has no value comes last
+    closed = page.locator("details:not([open]) > summary").first
+    closed.focus()
+    part = closed.evaluate_handle("(summary) => summary.parentElement")
+    page.keyboard.press("Enter")
+    assert part.evaluate("(details) => details.open")
+
+
+def test_the_csv_is_downloaded_and_holds_the_measures_and_no_formula(
+    opened: Opened, tiny_model: Path, small_collection: Collection
+) -> None:
+    with opened.page.expect_download() as found:
+        opened.page.get_by_role("button", name="Download as CSV").press("Enter")
+    assert found.value.suggested_filename == "isoglot-measures.csv"
+    rows = list(csv.DictReader(io.StringIO(found.value.path().read_text(encoding="utf-8-sig"))))
+    assert {row["audit"] for row in rows} == {"'=<img src=x onerror='document.title=1'>", "after"}
+    audit = isoglot.audit(str(tiny_model), small_collection, scenarios=["multi"])
+    of = {
+        (row["pool"], row["asked in"], row["measure"], row["documents in"]): row
+        for row in rows
+        if row["audit"] != "after" and row["scenario"] == "multi"
+    }
+    for result in audit.scenarios:
+        cell = ("+".join(result.pool_languages), result.query_language)
+        for measure, expected in result.measures.items():
+            row = of[(*cell, measure, "")]
+            assert [float(row[end]) for end in ("mean", "low", "high")] == pytest.approx(
+                [expected.mean, expected.low, expected.high], abs=1e-4
+            )
+            assert row["difference"] == ""
+        for tag, language in result.by_language.items():
+            row = of[(*cell, "median_rank", tag)]
+            assert float(row["mean"]) == language.median_rank
+            assert row["low"] == row["p (Holm)"] == ""
+    changed = [row for row in rows if row["audit"] == "after" and row["measure"] == "max_r"]
+    assert changed
+    assert all(row["difference"] and row["difference high"] for row in changed)
+
+
+def test_it_prints_light_and_whole(open_page: Callable[..., Opened], report: Path) -> None:
+    page = open_page(report, color_scheme="dark").page
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not page.locator("#csv").is_visible()
+    assert page.evaluate(
+        "[...document.querySelectorAll('.scroll')].every((box) => box.scrollHeight <= box.clientHeight)"
+    )
+    assert page.pdf(format="A4").startswith(b"%PDF")
+    assert page.locator("details:not(.table):not([open])").count() == 0

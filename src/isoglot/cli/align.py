@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from isoglot.cli.options import Data, Device, Force, Seed, Trust, split
+from isoglot.cli.options import Data, Device, Force, Json, Seed, Trust, split
 from isoglot.errors import LossyError
 
 
@@ -76,6 +75,7 @@ def align(
     seed: Seed = 0,
     device: Device = "auto",
     force: Force = False,
+    json: Json = False,
     trust_remote_code: Trust = False,
 ) -> None:
     """Align a retriever, so that it ranks by meaning, and save it as an ordinary model folder.
@@ -85,29 +85,36 @@ def align(
     given = {name: value for name, value in locals().items() if value is not None}
     import isoglot
 
+    del given["json"]
     given |= {"languages": split(languages), "progress": True}
     given |= {f"{name}_weight": 0.0 for name in ("jsd", "nce") if given.pop(f"no_{name}")}
     try:
         isoglot.align(**given)
     except LossyError as error:
-        _print_results(output if (output / "seeds.json").exists() else error.folder)
+        _print_results(output if (output / "seeds.json").exists() else error.folder, json)
         print(f"isoglot: {error}", file=sys.stderr)
         raise typer.Exit(3) from error
-    _print_results(output)
+    _print_results(output, json)
     print(f"{output}: the aligned model; next: isoglot audit {output} --data ...", file=sys.stderr)
 
 
-def _print_results(folder: Path) -> None:
-    """Print the tables of a folder: of seeds, of what auto tried, of before and after."""
+def _print_results(folder: Path, as_json: bool) -> None:
+    """Print what a folder says of seeds, of what auto tried, of before and after: its tables or its JSON."""
+    from json import dumps, loads
+
     from isoglot.alignment.card import read_record
     from isoglot.report.alignment import before_after_table, seeds_table, tried_table
     from isoglot.report.terminal import print_lines, print_tables
 
     summary = folder / "seeds.json"
-    if summary.exists():
-        print_tables([seeds_table(json.loads(summary.read_text(encoding="utf-8")))])
-        return
+    seeds = loads(summary.read_text(encoding="utf-8")) if summary.exists() else None
     record = read_record(folder) or {}
+    if as_json:
+        print(dumps(record if seeds is None else seeds, indent=1, ensure_ascii=False))
+        return
+    if seeds is not None:
+        print_tables([seeds_table(seeds)])
+        return
     if "auto" in record:
         print_tables([tried_table(record["auto"])])
         print_lines([f"{record['method']}: {record['auto']['why']}"])

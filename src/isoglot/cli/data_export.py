@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from isoglot.cli.options import Force, RowsFile, Seed
+from isoglot.cli.options import Force, Json, RowsFile, Seed
 
 
 def export(
@@ -16,12 +16,18 @@ def export(
     output: Annotated[Path, typer.Option("-o", "--output", help="The file or, for beir, folder to write.")],
     seed: Seed = 0,
     force: Force = False,
+    json: Json = False,
 ) -> None:
     """Write rows as other tools take them."""
     import sys
+    from json import dumps
 
     from isoglot.rows.exporting import export as export_rows
     from isoglot.rows.loading import training_rows
 
     rows = training_rows(file)
-    print(f"{export_rows(rows, to, output, seed=seed, force=force)}: {len(rows)} rows", file=sys.stderr)
+    written = export_rows(rows, to, output, seed=seed, force=force)
+    if json:
+        print(dumps({"output": str(written), "rows": len(rows)}, ensure_ascii=False))
+    else:
+        print(f"{written}: {len(rows)} rows", file=sys.stderr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,8 +16,9 @@ from isoglot.cli.data_translate import (
     PriceIn,
     PriceOut,
     Timeout,
+    print_report,
 )
-from isoglot.cli.options import Against, RowsOutput
+from isoglot.cli.options import Against, Json, RowsOutput
 
 
 def generate(
@@ -35,6 +35,7 @@ def generate(
     price_out: PriceOut = None,
     max_cost: MaxCost = None,
     against: Against = None,
+    json: Json = False,
 ) -> None:
     """Let a language model write English rows; the key is read from OPENAI_API_KEY. Run it again to go on."""
     from isoglot.rows.llm.generate import generate_rows
@@ -44,4 +45,4 @@ def generate(
     report = generate_rows(
         output, llm, topics=topics, corpus=corpus, licence=licence, against=against or [], progress=True
     )
-    print(report, file=sys.stderr)
+    print_report(report, json)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isoglot.cli.options import Against, RowsFile, RowsOutput, split
+from isoglot.cli.options import Against, Json, RowsFile, RowsOutput, split
+
+if TYPE_CHECKING:
+    from isoglot.rows.llm.report import LlmReport
 
 Model = Annotated[str, typer.Option(help="The model's name at the API, e.g. gpt-4o.")]
 BaseUrl = Annotated[str | None, typer.Option(help="Of another API than OpenAI's, e.g. http://localhost:8000/v1.")]
@@ -32,10 +35,19 @@ def translate(
     price_out: PriceOut = None,
     max_cost: MaxCost = None,
     against: Against = None,
+    json: Json = False,
 ) -> None:
     """Let a language model translate rows; the key is read from OPENAI_API_KEY. Run it again to go on."""
     from isoglot.rows.llm.model import Llm
     from isoglot.rows.llm.translate import translate_rows
 
     llm = Llm(model, base_url, concurrency, attempts, timeout, price_in, price_out, max_cost)
-    print(translate_rows(rows, split(to) or [], output, llm, against=against or [], progress=True), file=sys.stderr)
+    print_report(translate_rows(rows, split(to) or [], output, llm, against=against or [], progress=True), json)
+
+
+def print_report(report: LlmReport, as_json: bool) -> None:
+    """As JSON on standard output, else for people on standard error."""
+    if as_json:
+        print(report.to_json(), end="")
+    else:
+        print(report, file=sys.stderr)

@@ -4,34 +4,49 @@ from __future__ import annotations
 
 import shlex
 import sys
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from isoglot.cli.options import Device, Trust, split
+from isoglot.cli.options import Device, Json, Trust, split
 from isoglot.errors import IsoglotError
 from isoglot.files import write_text
 
 
+class Map(StrEnum):
+    """How the 2-D map lays out documents."""
+
+    PCA = "pca"
+    UMAP = "umap"
+
+
 def report(
     audits: Annotated[list[Path], typer.Argument(help="Folders with audits; the first is before, the last is after.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write: .html, .md or .tex.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write: .html, .md, .tex or .mteb.json.")],
     data: Annotated[str | None, typer.Option("--data", help="The audited source, to show its texts.")] = None,
     names: Annotated[str | None, typer.Option(help="What to call the audits, e.g. before,after.")] = None,
     models: Annotated[
         str | None, typer.Option(help="The audited models in the audits' order, to show similarities and a map.")
     ] = None,
+    map_kind: Annotated[
+        Map, typer.Option("--map", help="The map's plane: principal components, or UMAP (pip install 'isoglot[umap]').")
+    ] = Map.PCA,
     device: Device = "auto",
+    json: Json = False,
     trust_remote_code: Trust = False,
 ) -> None:
-    """Write what audits found as one offline page, or as Markdown or LaTeX tables."""
+    """Write what audits found as one offline page, as Markdown or LaTeX tables, or as mteb's JSON."""
+    from json import dumps
+
     import isoglot
     from isoglot.report.latex import to_latex
     from isoglot.report.tables import audit_tables, comparison_tables, kept_table, summary_table
 
-    if output.suffix not in (".html", ".md", ".tex"):
-        raise IsoglotError(f"{output}: a report is written to .html, .md or .tex; choose such a name")
+    if not output.name.endswith((".html", ".md", ".tex", ".mteb.json")):
+        raise IsoglotError(f"{output}: a report is written to .html, .md, .tex or .mteb.json; choose such a name")
     loaded = [isoglot.Audit.load(folder) for folder in audits]
     if output.suffix == ".html":
         from isoglot.encoders.sentence_transformer import load_encoder
@@ -43,10 +58,15 @@ def report(
             audits,
             split(names),
             None if data is None else isoglot.load_collection(data),
-            [load_encoder(name, device=device, trust_remote_code=trust_remote_code) for name in named],
+            [partial(load_encoder, name, device=device, trust_remote_code=trust_remote_code) for name in named],
+            map_kind,
             shlex.join(["isoglot", *sys.argv[1:]]),
         )
         text = audits_to_html(material, show_progress=True)
+    elif output.suffix == ".json":
+        from isoglot.report.mteb import audits_to_mteb
+
+        text = audits_to_mteb(loaded, split(names))
     elif len(loaded) == 1:
         from isoglot.report.markdown import audit_to_markdown
 
@@ -59,4 +79,7 @@ def report(
             tables = [summary_table(found), kept_table(found), *comparison_tables(found)]
             text = to_latex([table for table in tables if table.rows])
     write_text(output, text)
-    print(f"wrote {output}, {len(text.encode()) / 1024:.0f} KiB", file=sys.stderr)
+    size = len(text.encode())
+    if json:
+        print(dumps({"report": str(output), "bytes": size}, ensure_ascii=False))
+    print(f"wrote {output}, {size / 1024:.0f} KiB", file=sys.stderr)

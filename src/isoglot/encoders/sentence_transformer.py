@@ -335,7 +335,13 @@ def _architecture(config: dict[str, Any]) -> dict[str, Any]:
 
 def _settled(tokenizer: Any) -> bytes:
     """A tokenizer as JSON, without the truncation and padding that each call sets."""
-    copy = type(tokenizer).from_str(tokenizer.to_str())
-    copy.no_truncation()
-    copy.no_padding()
-    return bytes(copy.to_str().encode())
+    truncation, padding = tokenizer.truncation, tokenizer.padding
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    try:
+        return bytes(tokenizer.to_str().encode())
+    finally:  # a copy would take seconds to parse
+        if truncation is not None:
+            tokenizer.enable_truncation(**truncation)
+        if padding is not None:
+            tokenizer.enable_padding(**padding)

@@ -6,17 +6,28 @@ A `Mixed` is one mixed pool asked in one language, by every audit: its results i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from statistics import fmean, median
+from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isoglot.measures import Judged, max_r
-from isoglot.report.html.drawing import WIDTH, Chart, Panel, Spec, audit_legend, by_audit, classes, draw, in_order
-from isoglot.report.tables import language_name, number, pool_name
-from isoglot.results import LanguageResult, ScenarioResult
+from isoglot.report.html.drawing import (
+    WIDTH,
+    Chart,
+    Panel,
+    Spec,
+    audit_legend,
+    by_audit,
+    classes,
+    classes_legend,
+    draw,
+    in_order,
+)
+from isoglot.report.tables import language_name, number
+from isoglot.results import ScenarioResult
 
 Mixed = Sequence[ScenarioResult]
 Rows = list[dict[str, Any]]
@@ -24,6 +35,8 @@ Rows = list[dict[str, Any]]
 MOST_K = 100
 RANK_BOUNDS = (2, 4, 8, 16, 32, 64, 128)
 """Classes of ranks in the heat map."""
+CUTOFFS = (10, 30, 100)
+"""Top K in which a question's right documents are looked for."""
 
 
 def judged_of(result: ScenarioResult) -> Judged:
@@ -33,6 +46,22 @@ def judged_of(result: ScenarioResult) -> Judged:
     return result.judged
 
 
+def cutoff(pools: Sequence[Mixed]) -> int:
+    """The first of `CUTOFFS` that can hold all right documents of a question: a pool of 12 languages has 12 of them."""
+    most = max(int(judged_of(pool[0]).counts.max()) for pool in pools)
+    return next((k for k in CUTOFFS if k >= most), most)
+
+
+def by_size(pools: Sequence[Mixed]) -> dict[int, list[Mixed]]:
+    """Number of languages -> the pools that have so many, the smallest first: ranks in others are not comparable."""
+    sizes = sorted({len(pool[0].pool_languages) for pool in pools})
+    return {size: [pool for pool in pools if len(pool[0].pool_languages) == size] for size in sizes}
+
+
+def _size_label(size: int) -> str:
+    return f"pools of {size} languages"
+
+
 def heat_maps(names: Sequence[str], pools: Sequence[Mixed], languages: Sequence[str]) -> Chart:
     """For each audit: the median rank of the gold by query language (row) and document language (column).
 
@@ -40,7 +69,7 @@ def heat_maps(names: Sequence[str], pools: Sequence[Mixed], languages: Sequence[
 
     Args:
         names: Of the audits.
-        pools: Mixed pools.
+        pools: Mixed pools of one number of languages.
         languages: In the order of the axes.
     """
     data: Rows = []
@@ -62,15 +91,18 @@ def heat_maps(names: Sequence[str], pools: Sequence[Mixed], languages: Sequence[
     now = [row["rank"] for row in data if (row["query"], row["document"]) == (worst["query"], worst["document"])]
     summary = (
         f"The most buried: the {language_name(worst['document'])} version for {language_name(worst['query'])} "
-        f"questions, at a median rank of {in_order(f'{rank:g}' for rank in now)}. Blank: no such pool was audited."
+        f"questions, at a median rank of {in_order(f'{rank:g}' for rank in now)}."
     )
-    return Chart("Median rank of the right document, by language", summary, tuple(panels), data)
+    if len(data) < len(names) * len(order) ** 2:
+        summary += " Blank: no such pool was audited."
+    title = f"Median rank of the right document, {_size_label(len(pools[0][0].pool_languages))}"
+    return Chart(title, summary, tuple(panels), data, classes_legend(RANK_BOUNDS, "rank"))
 
 
 def _heat_map(rows: Rows, order: Sequence[str]) -> str:
     step = max(12, min(44, 290 // len(order)))
     axis = {"orient": "top", "domain": False, "ticks": False, "labelAngle": 0 if max(map(len, order)) < 4 else -50}
-    rank = "format(datum.rank, datum.rank < 100 ? '~g' : '.0f')"
+    rank = "format(datum.rank, datum.rank < 100 ? '.1~f' : '.0f')"
     dark = {"test": f"datum.rank >= {RANK_BOUNDS[4]}", "value": "var(--on-dark)"}
     text: Spec = {
         "mark": {"type": "text"},
@@ -105,20 +137,36 @@ def _heat_map(rows: Rows, order: Sequence[str]) -> str:
 
 
 def complete_curves(names: Sequence[str], pools: Sequence[Mixed]) -> Chart:
-    """Complete@K for every K up to 100 (or the pool's size), the mean over pools, a line an audit."""
-    most = min(MOST_K, max(pool[0].documents for pool in pools))
-    ks = np.arange(1, most + 1)
-    curves = [
-        np.mean([_shares_up_to(max_r(judged_of(pool[audit])), ks) for pool in pools], axis=0)
-        for audit in range(len(names))
-    ]
-    data = [
-        {"audit": audit, "k": int(k), "complete": round(float(share), 2)}
-        for audit, curve in enumerate(curves)
-        for k, share in zip(ks, curve, strict=True)
-    ]
-    ten = min(10, most)
-    colour, shape = by_audit(len(names))
+    """Complete@K for every K up to 100 (or the pool's size), the mean over pools of a size, a line an audit."""
+    data: Rows = []
+    panels, reached = [], []
+    for size, own in by_size(pools).items():
+        most = min(MOST_K, max(pool[0].documents for pool in own))
+        ks = np.arange(1, most + 1)
+        curves = [
+            np.mean([_shares_up_to(max_r(judged_of(pool[audit])), ks) for pool in own], axis=0)
+            for audit in range(len(names))
+        ]
+        rows = [
+            {"languages": size, "audit": audit, "k": int(k), "complete": round(float(share), 2)}
+            for audit, curve in enumerate(curves)
+            for k, share in zip(ks, curve, strict=True)
+        ]
+        panels.append((_size_label(size), _curves(rows, len(names))))
+        k = min(cutoff(own), most)
+        reached.append(f"{in_order(number(float(curve[k - 1]), 1) for curve in curves)}\u00a0% in the top {k}")
+        data += rows
+    summary = f"Questions with every version of the right document: {', '.join(reached)}."
+    return Chart("Complete@K", summary, _labelled(panels), data, audit_legend(names))
+
+
+def _labelled(panels: Sequence[tuple[str, str]]) -> tuple[Panel, ...]:
+    """Panels of (label, SVG); one alone needs no label."""
+    return tuple(Panel(label if len(panels) > 1 else "", svg) for label, svg in panels)
+
+
+def _curves(rows: Rows, audits: int) -> str:
+    colour, shape = by_audit(audits)
     dash = {
         "field": "audit",
         "type": "nominal",
@@ -129,7 +177,7 @@ def complete_curves(names: Sequence[str], pools: Sequence[Mixed]) -> Chart:
     spec: Spec = {
         "width": WIDTH,
         "height": 200,
-        "data": {"values": data},
+        "data": {"values": rows},
         "encoding": {
             "x": {
                 "field": "k",
@@ -155,9 +203,7 @@ def complete_curves(names: Sequence[str], pools: Sequence[Mixed]) -> Chart:
             },
         ],
     }
-    reached = in_order(number(float(curve[ten - 1]), 1) for curve in curves)
-    summary = f"Questions with every version in the top {ten}: {reached} %."
-    return Chart("Complete@K", summary, (Panel("", draw(spec)),), data, audit_legend(names))
+    return draw(spec)
 
 
 def _shares_up_to(ranks: NDArray[np.float64], ks: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -168,28 +214,41 @@ def _shares_up_to(ranks: NDArray[np.float64], ks: NDArray[np.int64]) -> NDArray[
 def worst_ranks(names: Sequence[str], pools: Sequence[Mixed]) -> Chart:
     """How Max@R is distributed over the questions, in classes that double: 1, 2, 3-4, 5-8 ..."""
     data: Rows = []
-    medians = []
-    labels: list[str] = []
-    for audit in range(len(names)):
-        ranks = np.concatenate([max_r(judged_of(pool[audit])) for pool in pools])
-        medians.append(float(np.median(ranks)))
-        counts = np.bincount(np.ceil(np.log2(ranks)).astype(np.int64))
-        for doubling, count in enumerate(counts):
-            low, high = 2 ** (doubling - 1) + 1 if doubling else 1, 2**doubling
-            label = str(high) if doubling < 2 else f"{low:.0f}–{high}"
-            labels = [*labels, label] if label not in labels else labels
-            data.append({"audit": audit, "ranks": label, "share": round(100 * float(count) / len(ranks), 2)})
-    colour, _ = by_audit(len(names))
+    panels, medians = [], []
+    for size, own in by_size(pools).items():
+        found = [np.concatenate([max_r(judged_of(pool[audit])) for pool in own]) for audit in range(len(names))]
+        classes_needed = 1 + int(np.ceil(np.log2(max(ranks.max() for ranks in found))))
+        rows = [
+            {
+                "languages": size,
+                "audit": audit,
+                "ranks": str(2**doubling) if doubling < 2 else f"{2 ** (doubling - 1) + 1}–{2**doubling}",
+                "share": round(100 * int(count) / len(ranks), 2),
+            }
+            for audit, ranks in enumerate(found)
+            for doubling, count in enumerate(
+                np.bincount(np.ceil(np.log2(ranks)).astype(np.int64), minlength=classes_needed)
+            )
+        ]
+        panels.append((_size_label(size), _bars(rows, len(names))))
+        medians.append(in_order(f"{np.median(ranks):g}" for ranks in found))
+        data += rows
+    summary = f"Median over the questions: {', '.join(medians)}. Each class is twice as wide."
+    return Chart("Where the worst-placed version stands", summary, _labelled(panels), data, audit_legend(names))
+
+
+def _bars(rows: Rows, audits: int) -> str:
+    colour, _ = by_audit(audits)
     spec: Spec = {
         "width": WIDTH,
         "height": 200,
-        "data": {"values": data},
+        "data": {"values": rows},
         "mark": {"type": "bar"},
         "encoding": {
             "x": {
                 "field": "ranks",
                 "type": "ordinal",
-                "scale": {"domain": labels},
+                "sort": None,
                 "title": "Max@R: rank of the worst-placed version",
                 "axis": {"labelAngle": -50},
             },
@@ -198,70 +257,4 @@ def worst_ranks(names: Sequence[str], pools: Sequence[Mixed]) -> Chart:
             "color": colour,
         },
     }
-    summary = f"Median over the questions: {in_order(f'{found:g}' for found in medians)}. Each class is twice as wide."
-    return Chart("Where the worst-placed version stands", summary, (Panel("", draw(spec)),), data, audit_legend(names))
-
-
-def top_shares(names: Sequence[str], pools: Sequence[Mixed]) -> Chart:
-    """Of each pool the language that took most of the top 10 in the first audit, against its share of the pool."""
-    title = "Share of the top 10, against the pool's"
-    return _dots(title, "share of the top 10", names, pools, lambda found: found.top_share.mean)
-
-
-def worst_shares(names: Sequence[str], pools: Sequence[Mixed]) -> Chart | None:
-    """Of each pool the language that most often held the worst-placed gold in the first audit.
-
-    None where no question has several golds.
-    """
-    several = [pool for pool in pools if (judged_of(pool[0]).counts > 1).any()]
-    if not several:
-        return None
-    title = "Whose version is placed worst"
-    return _dots(title, "share of the worst-placed versions", names, several, lambda found: found.worst_share.mean)
-
-
-def _dots(
-    title: str, what: str, names: Sequence[str], pools: Sequence[Mixed], share: Callable[[LanguageResult], float]
-) -> Chart:
-    data: Rows = []
-    for pool in pools:
-        found = pool[0].by_language
-        excess = {tag: share(language) - language.pool_share for tag, language in found.items()}
-        tag = max(excess, key=lambda tag: (excess[tag], tag))
-        languages = pool_name(pool[0].pool_languages) if len(found) <= 3 else f"{len(found)} languages"
-        data += [
-            {
-                "audit": audit,
-                "row": f"{pool[0].query_language} in {languages}: {tag}",
-                "asked_in": pool[0].query_language,
-                "pool": pool_name(pool[0].pool_languages),
-                "language": tag,
-                "share": round(share(result.by_language[tag]), 2),
-                "of_pool": round(result.by_language[tag].pool_share, 2),
-            }
-            for audit, result in enumerate(pool)
-        ]
-    colour, shape = by_audit(len(names))
-    x = {"type": "quantitative", "scale": {"domain": [0, 100]}}
-    spec: Spec = {
-        "width": WIDTH - 60,
-        "height": {"step": 18},
-        "data": {"values": data},
-        "encoding": {"y": {"field": "row", "sort": None, "title": None}},
-        "layer": [
-            {
-                "mark": {"type": "tick", "thickness": 2, "color": "currentColor", "opacity": 1},
-                "encoding": {"x": {"field": "of_pool", **x, "title": f"{what}, %"}},
-            },
-            {
-                "mark": {"type": "point", "filled": True, "size": 55, "opacity": 1},
-                "encoding": {"x": {"field": "share", **x}, "color": colour, "shape": shape},
-            },
-        ],
-    }
-    means = [fmean(row["share"] - row["of_pool"] for row in data if row["audit"] == at) for at in range(len(names))]
-    summary = (
-        f"On average {in_order(f'{found:+.1f}' for found in means)} points from the language's share of the pool "
-        "(the line). A row reads: asked in, pool, language."
-    )
-    return Chart(title, summary, (Panel("", draw(spec)),), data, audit_legend(names))
+    return draw(spec)

@@ -6,7 +6,10 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
+
+from isoglot.report.tables import pool_name
 
 Spec = dict[str, Any]
 
@@ -19,10 +22,14 @@ AUDIT_GLYPHS = ("●", "■", "▲", "◆", "✚", "▼")
 """Audits differ by colour and by shape: neither is needed to tell them apart."""
 
 _NEEDLESS = re.compile(
-    r' (?:opacity="1"|stroke-width="1"|aria-hidden="true"|pointer-events="none")'
-    r'|<path class="(?:back|fore)ground"[^>]* d="(?:M0,0h0v0h0Z)?"[^>]*/>'
+    r'<path class="(?:back|fore)ground"[^>]*/>'
+    r'| (?:opacity="1"|stroke-width="1"|pointer-events="none"|font-family="sans-serif"|font-weight="normal")'
+    r'| (?:xmlns(?::xlink)?|version|class|role|aria-[a-z]+)="[^"]*"'
 )
-"""A third of what Vega writes changes nothing; that parts are hidden from screen readers the image around them says."""
+"""A third of what Vega writes changes nothing; what parts mean the image around them says."""
+_ALIKE = re.compile(r'<path d="[^"]*"( (?:fill|opacity)[^>]*)/>(?:<path d="[^"]*"\1/>)+')
+_OUTLINE = re.compile(r' d="([^"]*)"')
+"""Neighbours that only their outlines tell apart: as one path they look the same."""
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 # Colours are the page's CSS variables, which differ between light and dark; SVG attributes may hold them.
@@ -69,7 +76,7 @@ class Chart:
         summary: What one sees in it, in a sentence with numbers.
         panels: Its drawings, side by side where there is room.
         data: What is drawn, as JSON values.
-        legend: (glyph, CSS colour, label) of what the colours mean.
+        legend: (glyph, CSS colour, label) of what the colours mean; without a glyph a swatch is shown.
     """
 
     title: str
@@ -114,6 +121,18 @@ def classes(field: str, bounds: Sequence[float], colour: str) -> Spec:
     return {"field": field, "type": "quantitative", "scale": scale, "legend": None}
 
 
+def classes_legend(bounds: Sequence[float], colour: str, unit: str = "") -> tuple[tuple[str, str, str], ...]:
+    """The legend of `classes`."""
+    inner = [f"{low:g}–{high:g}{unit}" for low, high in pairwise(bounds)]
+    labels = [f"below {bounds[0]:g}{unit}", *inner, f"{bounds[-1]:g}{unit} and more"]
+    return tuple(("", f"var(--{colour}{at})", label) for at, label in enumerate(labels))
+
+
+def short_pool(languages: Sequence[str]) -> str:
+    """``en+zh``, or how many languages there are where their names would be long."""
+    return pool_name(languages) if len(languages) <= 5 else f"{len(languages)} languages"
+
+
 def in_order(values: Iterable[str]) -> str:
     """The audits' values in their order, which is that of the legend: ``2.2 → 88.0``."""
     return " → ".join(values)
@@ -126,7 +145,8 @@ def draw(spec: Spec) -> str:
     schema = "https://vega.github.io/schema/vega-lite/v5.json"
     text = clean(json.dumps({"$schema": schema, **spec}, ensure_ascii=False))
     svg = _NEEDLESS.sub("", clean(str(vl_convert.vegalite_to_svg(text, config=_CONFIG))))
-    return re.sub(r"(\.\d\d)\d+", r"\1", svg)  # a hundredth of a pixel is enough
+    svg = re.sub(r"(\.\d\d)\d+", r"\1", svg)  # a hundredth of a pixel is enough
+    return _ALIKE.sub(lambda paths: f'<path d="{"".join(_OUTLINE.findall(paths[0]))}"{paths[1]}/>', svg)
 
 
 def clean(text: str) -> str:

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import isoglot
-from isoglot.collection import Collection
+from isoglot.collection import Collection, Document
 from isoglot.comparison import Comparison, compare
 from isoglot.errors import IsoglotError
-from isoglot.intervals import Interval
 from isoglot.languages import canonical
-from isoglot.report.html import charts, spaces
+from isoglot.models import EMBEDDED
+from isoglot.report.html import charts, shares, spaces
 from isoglot.report.html.changes import most_changed
-from isoglot.report.html.drawing import AUDIT_COLOURS, AUDIT_GLYPHS, Chart, clean
+from isoglot.report.html.drawing import AUDIT_COLOURS, AUDIT_GLYPHS, Chart, clean, in_order, short_pool
 from isoglot.report.html.scatter import twin_scatter
+from isoglot.report.html.values import CELL_COLUMNS, MEASURE_COLUMNS, measure_table, measures_of
 from isoglot.report.html.verdict import headline, next_steps
-from isoglot.report.tables import comparison_notes, kept_table, language_name, pool_name, summary_table, with_interval
+from isoglot.report.tables import (
+    Table,
+    comparison_notes,
+    kept_table,
+    language_name,
+    pool_name,
+    summary_table,
+    with_interval,
+)
 from isoglot.results import Audit, without_nan
 from isoglot.sources import SOURCES
 
@@ -29,11 +38,6 @@ if TYPE_CHECKING:
 
 MOST_POOLS = 24
 """Pools that get pictures of their own, the most buried first; the tables have all."""
-
-MEASURE_COLUMNS = (
-    *("scenario", "pool", "asked in", "documents in", "measure", "audit", "mean", "low", "high"),
-    *("difference", "difference low", "difference high", "p (Holm)"),
-)
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,9 @@ class Material:
         folders: Where each audit was read.
         names: What to call each; None: the models' names, as short as tells them apart.
         collection: What was audited, for the texts; None: the page shows ids and ranks.
-        encoders: The audited models in the audits' order, for the pictures of vectors; empty: none are shown.
+        encoders: What loads the audited models, in the audits' order, for the pictures of vectors; one at a time is
+            held. Empty: none are shown.
+        map_kind: How documents are laid out in a plane: ``pca`` or ``umap``.
         command: What was typed, for the record.
     """
 
@@ -53,7 +59,8 @@ class Material:
     folders: Sequence[Path]
     names: Sequence[str] | None = None
     collection: Collection | None = None
-    encoders: Sequence[Encoder] = ()
+    encoders: Sequence[Callable[[], Encoder]] = ()
+    map_kind: str = "pca"
     command: str = ""
 
 
@@ -71,6 +78,7 @@ def audits_to_html(material: Material, *, show_progress: bool = False) -> str:
     """
     audits = material.audits
     _check(material)
+    vectors = _vectors(material, show_progress)
     comparison = compare(*audits, names=material.names) if len(audits) > 1 else None
     names = comparison.names if comparison else tuple(material.names or [audits[0].retriever])
     pools = _mixed_pools(audits)
@@ -87,19 +95,24 @@ def audits_to_html(material: Material, *, show_progress: bool = False) -> str:
             ],
             collection=audits[0].collection,
             licence=_licence(audits[0].collection["name"]),
+            model_licences=[_model_licence(audit.model["name"]) for audit in audits],
             headline=headline(names, pools, comparison),
             steps=next_steps(audits, pools, comparison),
             overview=_overview(names, audits, pools),
-            spaces=_spaces(names, material, show_progress),
+            spaces=_spaces(names, material, vectors) if vectors else [],
             details=[_detail(names, pool) for pool in _most_buried(pools)],
             left_out=max(0, len(pools) - MOST_POOLS),
             falls=falls,
             rises=rises,
             has_texts=material.collection is not None,
-            tables=[t for t in (summary_table(comparison), kept_table(comparison)) if t.rows] if comparison else [],
+            tables=_tables(comparison) if comparison else [],
             notes=comparison_notes(comparison) if comparison else [],
-            measures={"columns": MEASURE_COLUMNS, "rows": without_nan(list(_measures(names, audits, comparison)))},
-            table=list(_measure_table(audits, comparison)),
+            measures={
+                "columns": [*CELL_COLUMNS, *MEASURE_COLUMNS],
+                "audits": names,
+                "cells": without_nan(list(measures_of(audits, comparison))),
+            },
+            table=list(measure_table(audits, comparison)),
             command=material.command,
             version=isoglot.__version__,
             script=script,
@@ -122,7 +135,9 @@ def _template() -> Any:
         finalize=lambda value: clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    environment.filters.update(language=language_name, pool=pool_name, with_interval=with_interval)
+    environment.filters.update(
+        language=language_name, pool=pool_name, short_pool=short_pool, with_interval=with_interval, tag=canonical
+    )
     return environment.get_template("page.html.j2")
 
 
@@ -141,9 +156,19 @@ def _check(material: Material) -> None:
             raise IsoglotError("similarities need the texts: name the collection with --data")
         if len(material.encoders) != len(audits):
             raise IsoglotError(f"{len(material.encoders)} models for {len(audits)} audits; name each audit's, in order")
-        for audit, encoder in zip(audits, material.encoders, strict=True):
-            if encoder.fingerprint != audit.model["fingerprint"]:
-                raise IsoglotError(f"{encoder.name}: is not the model of the audit of {audit.retriever}")
+
+
+def _tables(comparison: Comparison) -> list[Table]:
+    """The tables of a comparison, means first: they are what one looks for."""
+    tables = {
+        "Mixed pools, and each query language alone": summary_table(comparison),
+        f"What must be kept (margin in points: {comparison.margin:g})": kept_table(comparison),
+    }
+    return [
+        replace(table, title=title, rows=tuple(sorted(table.rows, key=lambda row: row[0] != "mean")))
+        for title, table in tables.items()
+        if table.rows
+    ]
 
 
 def _mixed_pools(audits: Sequence[Audit]) -> list[charts.Mixed]:
@@ -164,12 +189,13 @@ def _most_buried(pools: Sequence[charts.Mixed]) -> list[charts.Mixed]:
 def _overview(names: Sequence[str], audits: Sequence[Audit], pools: Sequence[charts.Mixed]) -> list[Chart]:
     if not pools:
         return []
+    axis = _axis(audits[0], pools)
     drawn = [
-        charts.heat_maps(names, pools, _axis(audits[0], pools)),
+        *(charts.heat_maps(names, own, axis) for own in charts.by_size(pools).values()),
         charts.complete_curves(names, pools),
         charts.worst_ranks(names, pools),
-        charts.top_shares(names, pools),
-        charts.worst_shares(names, pools),
+        shares.top_shares(names, pools),
+        shares.worst_shares(names, pools),
     ]
     return [chart for chart in drawn if chart is not None]
 
@@ -182,66 +208,48 @@ def _axis(audit: Audit, pools: Sequence[charts.Mixed]) -> list[str]:
 
 def _detail(names: Sequence[str], pool: charts.Mixed) -> dict[str, Any]:
     drawn = [charts.complete_curves(names, [pool]), charts.worst_ranks(names, [pool]), twin_scatter(names, pool)]
-    return {"first": pool[0], "results": pool, "charts": [chart for chart in drawn if chart is not None]}
+    worst = max(pool[0].by_language, key=lambda tag: pool[0].by_language[tag].median_rank or 0)
+    ranks = (result.by_language[worst].median_rank for result in pool)
+    return {
+        "first": pool[0],
+        "worst": worst,
+        "ranks": in_order("-" if rank is None else f"{rank:g}" for rank in ranks),
+        "charts": [chart for chart in drawn if chart is not None],
+    }
 
 
-def _spaces(names: Sequence[str], material: Material, show_progress: bool) -> list[Chart]:
-    if not material.encoders or material.collection is None:
+def _sample(material: Material) -> list[Document]:
+    if material.collection is None:
         return []
-    audits = material.audits
-    used = {canonical(tag) for result in audits[0].scenarios for tag in result.pool_languages}
-    documents = spaces.sample(material.collection, sorted(used), audits[0].seed)
-    texts, languages = [found.text for found in documents], [found.language for found in documents]
-    vectors = [
-        encoder.encode(texts, "document", languages, show_progress=show_progress) for encoder in material.encoders
+    first = material.audits[0]
+    used = {canonical(tag) for result in first.scenarios for tag in result.pool_languages}
+    return spaces.sample(material.collection, sorted(used), first.seed)
+
+
+def _vectors(material: Material, show_progress: bool) -> list[spaces.Vectors]:
+    """Of each audit's model the vectors of the sampled documents."""
+    documents = _sample(material)
+    return [
+        _encoded(documents, audit, load(), show_progress)
+        for audit, load in zip(material.audits, material.encoders, strict=False)  # there may be none
     ]
-    return [spaces.similarities(names, vectors, documents), spaces.maps(names, vectors, documents)]
 
 
-def _measures(
-    names: Sequence[str], audits: Sequence[Audit], comparison: Comparison | None
-) -> Iterator[tuple[Any, ...]]:
-    """A row of `MEASURE_COLUMNS` for every measure of every audit; differences are from the first audit."""
-    cells = {cell.cell: cell for cell in comparison.cells} if comparison else {}
-    for at, (name, audit) in enumerate(zip(names, audits, strict=True)):
-        for result in audit.scenarios:
-            start = (result.scenario, pool_name(result.pool_languages), result.query_language)
-            cell = cells.get(result.cell) if at else None
-            for measure, found in result.measures.items():
-                difference = cell.differences[measure][at] if cell and measure in cell.differences else None
-                outcome = cell.outcomes[measure][at] if cell and measure in cell.outcomes else None
-                tested = outcome.p_holm if outcome else None
-                yield (*start, "", measure, name, *_parts(found), *_parts(difference), tested)
-            for tag, language in result.by_language.items() if len(result.by_language) > 1 else ():
-                yield (*start, tag, "median_rank", name, language.median_rank, *[None] * 6)
-                for measure in ("mean_rank", "worst_share", "top_share", "above_share"):
-                    yield (*start, tag, measure, name, *_parts(getattr(language, measure)), *[None] * 4)
+def _encoded(documents: Sequence[Document], audit: Audit, encoder: Encoder, show_progress: bool) -> spaces.Vectors:
+    if encoder.fingerprint != audit.model["fingerprint"]:
+        raise IsoglotError(f"{encoder.name}: is not the model of the audit of {audit.retriever}")
+    texts, languages = [found.text for found in documents], [found.language for found in documents]
+    return encoder.encode(texts, "document", languages, show_progress=show_progress)
 
 
-def _parts(found: Interval | None) -> tuple[float | None, ...]:
-    return (
-        (None, None, None) if found is None else tuple(round(part, 4) for part in (found.mean, found.low, found.high))
-    )
+def _spaces(names: Sequence[str], material: Material, vectors: Sequence[spaces.Vectors]) -> list[Chart]:
+    documents = _sample(material)
+    drawn = spaces.maps(names, vectors, documents, material.map_kind, material.audits[0].seed)
+    return [spaces.similarities(names, vectors, documents), drawn]
 
 
-def _measure_table(audits: Sequence[Audit], comparison: Comparison | None) -> Iterator[dict[str, Any]]:
-    """What the page's table shows: a row for each measure of each cell that all audits have."""
-    cells = {cell.cell: cell for cell in comparison.cells} if comparison else {}
-    for result in audits[0].scenarios:
-        cell = cells.get(result.cell)
-        if comparison and cell is None:
-            continue
-        for measure, found in result.measures.items():
-            if cell is None:
-                yield {"result": result, "measure": measure, "values": [found], "differences": [], "stars": []}
-            elif measure in cell.measures:
-                yield {
-                    "result": result,
-                    "measure": measure,
-                    "values": cell.measures[measure],
-                    "differences": cell.differences[measure],
-                    "stars": [outcome.significant for outcome in cell.outcomes.get(measure, ())],
-                }
+def _model_licence(name: str) -> str:
+    return EMBEDDED[name].licence if name in EMBEDDED else "not known to isoglot; see the model's card"
 
 
 def _licence(name: str) -> str:

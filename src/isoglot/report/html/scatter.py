@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from isoglot.measures import Judged, best_in_language
 from isoglot.report.html.charts import Mixed, Rows, judged_of
-from isoglot.report.html.drawing import Chart, Panel, classes, draw, in_order
+from isoglot.report.html.drawing import Chart, Panel, classes, classes_legend, draw, in_order
 from isoglot.report.tables import language_name, number
 
 DENSITY_BOUNDS = (0.5, 1, 3, 10)
@@ -25,6 +25,7 @@ def twin_scatter(names: Sequence[str], pool: Mixed) -> Chart | None:
     panels = []
     nearer = []
     size = pool[0].documents
+    other = "its twin" if len(pool[0].pool_languages) == 2 else "the worst-placed other version"
     for audit in sorted({0, len(names) - 1}):
         own, twin = _own_and_twin(judged_of(pool[audit]))
         if not len(own):
@@ -40,13 +41,15 @@ def twin_scatter(names: Sequence[str], pool: Mixed) -> Chart | None:
             }
             for (x, y), count in zip(squares.T.tolist(), counts, strict=True)
         ]
-        panels.append(Panel(names[audit], _scatter(rows, size)))
+        panels.append(Panel(names[audit], _scatter(rows, size, other)))
         data += rows
     summary = (
-        f"For {in_order(number(share, 1) for share in nearer)} % of the questions the "
-        f"{language_name(pool[0].query_language)} version stands before its twin (above the diagonal)."
+        f"For {in_order(number(share, 1) for share in nearer)}\u00a0% of the questions the "
+        f"{language_name(pool[0].query_language)} version stands before {other} (above the diagonal). "
+        "Colour: the share of the questions in a square."
     )
-    return Chart("The right document and its twin", summary, tuple(panels), data)
+    legend = classes_legend(DENSITY_BOUNDS, "density", "\u00a0%")
+    return Chart("The right document and its twin", summary, tuple(panels), data, legend)
 
 
 def _own_and_twin(judged: Judged) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -61,7 +64,7 @@ def _own_and_twin(judged: Judged) -> tuple[NDArray[np.float64], NDArray[np.float
     return own[both], twin[both]
 
 
-def _scatter(rows: Rows, size: int) -> str:
+def _scatter(rows: Rows, size: int, other: str) -> str:
     axis = {"values": [rank for rank in (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000) if rank <= size], "format": "d"}
     scale = {"type": "log", "domain": [1, 1.5 * size], "nice": False}
     square = {"as": ["own2", "twin2"], "width": 2**0.5}
@@ -91,7 +94,7 @@ def _scatter(rows: Rows, size: int) -> str:
                             "type": "quantitative",
                             "scale": scale,
                             "axis": axis,
-                            "title": "rank of its twin",
+                            "title": f"rank of {other}",
                         },
                         "y2": {"field": "twin2"},
                         "color": classes("share", DENSITY_BOUNDS, "density"),

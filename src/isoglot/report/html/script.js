@@ -49,7 +49,9 @@ filter.addEventListener("input", () => {
 const csv = document.getElementById("csv");
 csv.hidden = false;
 csv.addEventListener("click", () => {
-  const { columns, rows } = JSON.parse(document.getElementById("measures").textContent);
+  const { columns, audits, cells } = JSON.parse(document.getElementById("measures").textContent);
+  const rows = cells.flatMap(([scenario, pool, asked, values]) => values.map(([language, measure, audit, ...numbers]) =>
+    columns.map((_, at) => [scenario, pool, asked, language, measure, audits[audit], ...numbers][at])));
   const cell = (value) => {
     if (typeof value === "number") return String(value);
     // A spreadsheet would compute a text that begins like a formula.

@@ -1,4 +1,4 @@
-"""The pictures that need vectors: how similar documents are, and where they lie."""
+"""The pictures that need vectors: how similar documents are, and where they lie in a plane."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoglot.collection import Collection, Document
+from isoglot.errors import IsoglotError
 from isoglot.report.html.drawing import WIDTH, Chart, Panel, Spec, draw, in_order
 from isoglot.report.tables import language_name
 
@@ -16,6 +17,9 @@ DOCUMENTS = 720
 """About how many documents are drawn."""
 BINS = 40
 LANGUAGE_COLOURS = 12
+MAP_SIZE = WIDTH - 20
+LABEL_SIZE = 22
+"""In pixels: languages whose middles are nearer than that are named by the legend alone."""
 KINDS = {
     "translations": "var(--audit1)",
     "same language, unrelated": "var(--audit0)",
@@ -70,7 +74,7 @@ def similarities(names: Sequence[str], vectors: Sequence[Vectors], documents: Se
         data += rows
     summary = (
         "An unrelated document of the same language is as near as a translation in "
-        f"{in_order(f'{share:.1f}' for share in worse)} % of comparisons."
+        f"{in_order(f'{share:.1f}' for share in worse)}\u00a0% of comparisons."
     )
     return Chart(
         "How similar documents are",
@@ -116,15 +120,31 @@ def _histogram(rows: list[dict[str, Any]]) -> str:
     )
 
 
-def maps(names: Sequence[str], vectors: Sequence[Vectors], documents: Sequence[Document]) -> Chart:
-    """The documents in the plane of each model's first two principal components, coloured by language."""
+def maps(
+    names: Sequence[str], vectors: Sequence[Vectors], documents: Sequence[Document], kind: str = "pca", seed: int = 0
+) -> Chart:
+    """The documents in a plane, coloured by language.
+
+    Args:
+        names: Of the models.
+        vectors: Of each model: (n, d) unit vectors of the documents.
+        documents: n documents.
+        kind: ``pca``: the first two principal components; ``umap``: UMAP (arXiv 1802.03426) by cosine.
+        seed: Of UMAP.
+
+    Raises:
+        IsoglotError: umap-learn is not installed.
+    """
     tags = sorted({d.language for d in documents})
     data: list[dict[str, Any]] = []
     panels = []
     explained = []
     for model, (name, found) in enumerate(zip(names, vectors, strict=True)):
-        places, share = _principal_plane(found)
-        explained.append(share)
+        if kind == "umap":
+            places = _neighbour_plane(found, seed)
+        else:
+            places, share = _principal_plane(found)
+            explained.append(f"{share:.0f}")
         rows = [
             {
                 "model": model,
@@ -137,12 +157,15 @@ def maps(names: Sequence[str], vectors: Sequence[Vectors], documents: Sequence[D
         ]
         panels.append(Panel(name, _map(rows, tags)))
         data += rows
+    if kind == "umap":
+        axes = f"by UMAP (seed {seed}) those with near vectors stand together, and long distances mean nothing"
+    else:
+        axes = f"the two axes hold {in_order(explained)}\u00a0% of the variance"
     summary = (
-        f"{len(documents)} documents in {len(tags)} languages; the two axes hold "
-        f"{in_order(f'{share:.0f}' for share in explained)} % of the variance. "
-        "Clouds of one colour each: the space is ordered by language."
+        f"{len(documents)} documents in {len(tags)} languages; {axes}. "
+        "Clouds of one colour: the space is ordered by language; of all colours: by meaning."
     )
-    legend = tuple(("■", _language_colour(at), language_name(tag)) for at, tag in enumerate(tags))
+    legend = tuple(("■", _language_colour(at), f"{language_name(tag)} ({tag})") for at, tag in enumerate(tags))
     return Chart("Where documents lie", summary, tuple(panels), data, legend)
 
 
@@ -152,24 +175,48 @@ def _principal_plane(vectors: Vectors) -> tuple[Vectors, float]:
     return left[:, :2] * sizes[:2], 100 * float((sizes[:2] ** 2).sum() / max((sizes**2).sum(), 1e-12))
 
 
+def _neighbour_plane(vectors: Vectors, seed: int) -> Vectors:
+    """(n, 2) coordinates by UMAP."""
+    try:
+        from umap import UMAP  # type: ignore[import-untyped, unused-ignore]
+    except ImportError as error:
+        raise IsoglotError("a map by UMAP needs umap-learn: pip install 'isoglot[umap]'") from error
+    neighbours = min(15, len(vectors) - 1)
+    # Translations stand apart by min_dist rather than in one spot, so that each is seen.
+    found = UMAP(neighbours, metric="cosine", init="pca", min_dist=0.8, random_state=seed, n_jobs=1)
+    return np.asarray(found.fit_transform(vectors), dtype=np.float32)
+
+
+def _middles(rows: list[dict[str, Any]], tags: Sequence[str]) -> list[dict[str, Any]]:
+    """Where to name languages: at their middles, where no other's is so near that names would overlap."""
+    places = np.array([[row["x"], row["y"]] for row in rows])
+    low, high = places.min(axis=0), places.max(axis=0)
+    languages = np.array([row["language"] for row in rows])
+    middles = np.array([np.median(places[languages == tag], axis=0) for tag in tags])
+    pixels = MAP_SIZE * (middles - low) / np.maximum(high - low, 1e-9)
+    apart = np.linalg.norm(pixels[:, None] - pixels, axis=2) >= LABEL_SIZE
+    return [
+        {"x": float(x), "y": float(y), "language": tag}
+        for (x, y), tag, others in zip(middles, tags, apart, strict=True)
+        if others.sum() == len(tags) - 1
+    ]
+
+
 def _map(rows: list[dict[str, Any]], tags: Sequence[str]) -> str:
     colours = [_language_colour(at) for at in range(len(tags))]
-    axes: Spec = {
-        name: {"field": name, "type": "quantitative", "axis": None, "scale": {"zero": False}} for name in ("x", "y")
-    }
-    middles = [
-        {"aggregate": [{"op": "median", "field": name, "as": name} for name in ("x", "y")], "groupby": ["language"]}
-    ]
+    scale = {"zero": False, "nice": False}
+    axes: Spec = {name: {"field": name, "type": "quantitative", "axis": None, "scale": scale} for name in ("x", "y")}
+    middles = {"values": _middles(rows, tags)}
     halo = {"type": "text", "fontSize": 12, "fontWeight": "bold", "stroke": "var(--background)", "strokeWidth": 3}
     return draw(
         {
-            "width": WIDTH - 20,
-            "height": WIDTH - 20,
+            "width": MAP_SIZE,
+            "height": MAP_SIZE,
             "data": {"values": [{name: row[name] for name in ("x", "y", "language")} for row in rows]},
             "encoding": axes,
             "layer": [
                 {
-                    "mark": {"type": "square", "size": 14, "opacity": 0.75},
+                    "mark": {"type": "rect", "width": 4, "height": 4, "opacity": 0.75},
                     "encoding": {
                         "color": {
                             "field": "language",
@@ -178,8 +225,8 @@ def _map(rows: list[dict[str, Any]], tags: Sequence[str]) -> str:
                         }
                     },
                 },
-                {"transform": middles, "mark": halo, "encoding": {"text": {"field": "language"}}},
-                {"transform": middles, "mark": {**halo, "strokeWidth": 0}, "encoding": {"text": {"field": "language"}}},
+                {"data": middles, "mark": halo, "encoding": {"text": {"field": "language"}}},
+                {"data": middles, "mark": {**halo, "strokeWidth": 0}, "encoding": {"text": {"field": "language"}}},
             ],
         }
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 
@@ -9,13 +10,19 @@ import numpy as np
 
 from isoglot.comparison import Comparison
 from isoglot.measures import complete
-from isoglot.report.html.charts import Mixed, judged_of
-from isoglot.report.tables import language_name, number, pool_name
+from isoglot.report.html.charts import CUTOFFS, Mixed, cutoff, judged_of
+from isoglot.report.html.drawing import short_pool
+from isoglot.report.tables import language_name, number
 from isoglot.results import Audit
 
 BURIED = 10
-"""A version is called buried if its median rank is beyond that: most who ask never see it."""
+"""A version is called buried if its median rank is beyond that and beyond twice the right document's versions, so that
+in a pool of 12 languages rank 14 is no fault."""
 WORST = 5
+OF_A_POOL = 2
+"""How many of the worst are of one pool, so that several are told."""
+
+_MEANINGS = {"mono-same": "one language, asked in it", "control": "each content once, in one language"}
 
 _KEPT = {True: "kept", False: "lost", None: "not certain to be kept"}
 
@@ -29,54 +36,74 @@ def headline(names: Sequence[str], pools: Sequence[Mixed], comparison: Compariso
         comparison: Of the audits; None if there is one.
     """
     lines = []
-    if pools:
-        shares = [_complete(pools, at) for at in range(len(names))]
-        named = ", ".join(f"{number(share, 1)} % ({name})" for name, share in zip(names, shares, strict=True))
+    for top in sorted({cutoff([pool]) for pool in pools}):
+        own = [pool for pool in pools if cutoff([pool]) == top]
+        named = ", ".join(f"{number(_complete(own, at), 1)}\u00a0% ({name})" for at, name in enumerate(names))
         lines.append(
-            f"Every version of the right document is in the top 10 for {named} of the questions, on average over "
-            f"{_counted(len(pools), 'mixed pool and query language', 'mixed pools and query languages')}."
+            f"Every version of the right document is in the top {top} for {named} of the questions, on average over "
+            f"{_counted(len(own), 'mixed pool and query language', 'mixed pools and query languages')}"
+            f"{f' with more than {max(k for k in CUTOFFS if k < top)} versions' if top > CUTOFFS[0] else ''}."
         )
+    if pools:
         lines += _buried_lines(names, pools)
-    return lines + (_kept_lines(comparison) if comparison else [])
+    return lines + (_kept_lines(comparison, pools) if comparison else [])
+
+
+def _is_buried(pool: Mixed, median_rank: float | None) -> bool:
+    limit = max(BURIED, 2 * int(judged_of(pool[0]).counts.max()))
+    return median_rank is not None and median_rank > limit
 
 
 def _buried_lines(names: Sequence[str], pools: Sequence[Mixed]) -> list[str]:
     """One sentence for each of the worst (pool, language), and how many more there are."""
     buried = sorted(
         (
-            (found.median_rank, pool, tag)
+            (found.median_rank or 0, pool, tag)
             for pool in pools
             for tag, found in pool[0].by_language.items()
-            if found.median_rank is not None and found.median_rank > BURIED
+            if _is_buried(pool, found.median_rank)
         ),
         key=lambda entry: -entry[0],
     )
     if not buried:
-        return [f"No language's version is buried: in every mixed pool its median rank is {BURIED} or better."]
-    lines = []
-    for rank, pool, tag in buried[:WORST]:
+        return ["No language's version is buried: in every mixed pool its median rank is near the top."]
+    lines: list[str] = []
+    told: Counter[tuple[str, ...]] = Counter()
+    for rank, pool, tag in buried:
         first = pool[0]
+        told[first.pool_languages] += 1
+        if told[first.pool_languages] > OF_A_POOL or len(lines) == WORST:
+            continue
         then = pool[-1].by_language[tag].median_rank
-        later = f"; {names[-1]}: {then:g}" if len(pool) > 1 else ""
+        later = f"; {names[-1]}:\u00a0{then:g}" if len(pool) > 1 else ""
         lines.append(
-            f"{language_name(first.query_language)} questions in {pool_name(first.pool_languages)}: the "
+            f"{language_name(first.query_language)} questions in {short_pool(first.pool_languages)}: the "
             f"{language_name(tag)} version is buried, median rank {rank:g} of {first.documents}{later}."
         )
-    if len(buried) > WORST:
-        lines.append(
-            f"{_counted(len(buried) - WORST, 'more version is', 'more versions are')} buried; see the heat map."
-        )
+    if more := len(buried) - len(lines):
+        lines.append(f"{_counted(more, 'more version is', 'more versions are')} buried; see the heat map.")
     return lines
 
 
-def _kept_lines(comparison: Comparison) -> list[str]:
+def _kept_lines(comparison: Comparison, pools: Sequence[Mixed]) -> list[str]:
     lines = []
+    others = range(1, len(comparison.names))
     for measure, mean in comparison.guarded:
-        before, after, change = mean.measures[measure][0], mean.measures[measure][-1], mean.differences[measure][-1]
+        before, changes = number(mean.measures[measure][0].mean, 1), mean.differences[measure]
+        told = [
+            f"{_KEPT[comparison.kept(mean, measure, at)]}{f' by {comparison.names[at]}' if len(others) > 1 else ''} "
+            f"({before} → {number(mean.measures[measure][at].mean, 1)}, a change of {changes[at].mean:+.1f} points "
+            f"[{changes[at].low:+.1f}, {changes[at].high:+.1f}])"
+            for at in others
+        ]
+        lines.append(f"Quality in {mean.scenario} pools ({_MEANINGS[mean.scenario]}), {measure}, is {'; '.join(told)}.")
+    if len(others) > 1 and comparison.guarded and pools:
+        safe = [at for at in others if all(comparison.kept(mean, name, at) for name, mean in comparison.guarded)]
+        best = comparison.names[max(safe, key=lambda at: _complete(pools, at))] if safe else ""
         lines.append(
-            f"Quality in {mean.scenario} pools is {_KEPT[comparison.kept(mean, measure, -1)]}: {measure} "
-            f"{number(before.mean, 1)} → {number(after.mean, 1)}, a change of {change.mean:+.1f} points "
-            f"[{change.low:+.1f}, {change.high:+.1f}]."
+            f"Of those that certainly keep it, {best} completes most questions in mixed pools."
+            if best
+            else "None of them certainly keeps it."
         )
     return lines
 
@@ -91,7 +118,7 @@ def next_steps(audits: Sequence[Audit], pools: Sequence[Mixed], comparison: Comp
         {
             language_name(pool[-1].query_language)
             for pool in pools
-            if any((found.median_rank or 0) > BURIED for found in pool[-1].by_language.values())
+            if any(_is_buried(pool, found.median_rank) for found in pool[-1].by_language.values())
         }
     )
     if left and len(audits) == 1:
@@ -119,7 +146,8 @@ def next_steps(audits: Sequence[Audit], pools: Sequence[Mixed], comparison: Comp
 
 
 def _complete(pools: Sequence[Mixed], at: int) -> float:
-    return fmean(float(np.mean(complete(judged_of(pool[at]), 10))) for pool in pools)
+    """The mean over pools of complete@K in percent, K as `cutoff` gives it."""
+    return fmean(float(np.mean(complete(judged_of(pool[at]), cutoff([pool])))) for pool in pools)
 
 
 def _counted(count: int, one: str, many: str) -> str:
