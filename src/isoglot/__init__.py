@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from isoglot.collection import Collection, Document, Query
     from isoglot.comparison import Comparison, compare
     from isoglot.errors import IsoglotError, LossyError
+    from isoglot.evaluator import LanguageBiasEvaluator
     from isoglot.models import model_path
     from isoglot.results import Audit
     from isoglot.rows.loading import training_rows
@@ -35,6 +36,7 @@ _HOMES = {
     "Comparison": "isoglot.comparison",
     "Document": "isoglot.collection",
     "IsoglotError": "isoglot.errors",
+    "LanguageBiasEvaluator": "isoglot.evaluator",
     "LossyError": "isoglot.errors",
     "Query": "isoglot.collection",
     "align": "isoglot.alignment.methods",
@@ -54,6 +56,7 @@ __all__ = [
     "Comparison",
     "Document",
     "IsoglotError",
+    "LanguageBiasEvaluator",
     "LossyError",
     "Query",
     "Row",
@@ -68,7 +71,13 @@ __all__ = [
 ]
 
 
+_MODULES = ("losses", "mteb_tasks")
+"""Modules that a user reaches as ``isoglot.losses``."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"isoglot.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'isoglot' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

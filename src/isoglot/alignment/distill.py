@@ -87,6 +87,17 @@ def teachers(rows: Sequence[Row], embedded: Embedded, options: Options) -> dict[
     return found
 
 
+def objective(students: Sequence[Tensor], target: Tensor, options: Options) -> Tensor:
+    """The loss of the columns' (b, d) embeddings, whose targets stand beside each other in (b, columns * d)."""
+    targets = target.to(students[0]).chunk(len(students), 1)
+    distances = [cosine_distance(*pair) for pair in zip(students, targets, strict=True)]
+    value = options.scale * torch.stack(distances).mean()
+    if options.nce_weight:
+        contrast = multi_positive_nce(students[:2], students[2:], temperature=options.temperature)
+        value = value + options.nce_weight * contrast
+    return value
+
+
 def run(encoder: Encoder, rows: Sequence[Row], options: Options, **how: Unpack[How]) -> list[dict[str, float]]:
     """Train the encoder's model on every query and its document, in each language that has both.
 
@@ -95,16 +106,10 @@ def run(encoder: Encoder, rows: Sequence[Row], options: Options, **how: Unpack[H
     Raises:
         IsoglotError: No row has query and document in one language (and in English), or the loss became NaN.
     """
-    examples = _examples(rows, options)
+    examples = examples_of(rows, options)
     with encoder.cut_at(options.max_length):  # the teacher reads what the student will
         taught = teachers(rows, embed(encoder, rows, show_progress=how["show_progress"]), options)
-    columns: dict[str, list[str]] = {}
-    targets: dict[str, Vector] = {}
-    for role in ROLES:
-        for at, name in enumerate((role, f"{role}_translation")[: len(examples[0][1])]):
-            texts = [(languages[at], getattr(row, role)[languages[at]]) for row, languages in examples]
-            columns[name] = [text for _, text in texts]
-            targets[name] = np.stack([taught[role][pair] for pair in texts])
+    columns, targets = columns_and_targets(examples, taught)
     if options.code_switch:
         switched = options.switched(columns["query"], columns["query_translation"], how["seed"])
         mixed = [new != old for new, old in zip(switched, columns["query"], strict=True)]
@@ -114,15 +119,7 @@ def run(encoder: Encoder, rows: Sequence[Row], options: Options, **how: Unpack[H
 
     def loss(*tensors: Tensor) -> Tensor:
         *students, target = tensors
-        distances = [
-            cosine_distance(*pair)
-            for pair in zip(students, target.to(students[0]).chunk(len(students), 1), strict=True)
-        ]
-        value = options.scale * torch.stack(distances).mean()
-        if options.nce_weight:
-            contrast = multi_positive_nce(students[:2], students[2:], temperature=options.temperature)
-            value = value + options.nce_weight * contrast
-        return value
+        return objective(students, target, options)
 
     return train(
         encoder,
@@ -137,8 +134,26 @@ def run(encoder: Encoder, rows: Sequence[Row], options: Options, **how: Unpack[H
     )
 
 
-def _examples(rows: Sequence[Row], options: Options) -> list[tuple[Row, tuple[str, ...]]]:
-    """Rows, each with the languages of one example."""
+def columns_and_targets(
+    examples: Sequence[tuple[Row, tuple[str, ...]]], taught: dict[str, dict[tuple[str, str], Vector]]
+) -> tuple[dict[str, list[str]], dict[str, Vector]]:
+    """The n examples' texts by column, and the vectors that they learn, (n, d), by column."""
+    columns: dict[str, list[str]] = {}
+    targets: dict[str, Vector] = {}
+    for role in ROLES:
+        for at, name in enumerate((role, f"{role}_translation")[: len(examples[0][1])]):
+            texts = [(languages[at], getattr(row, role)[languages[at]]) for row, languages in examples]
+            columns[name] = [text for _, text in texts]
+            targets[name] = np.stack([taught[role][pair] for pair in texts])
+    return columns, targets
+
+
+def examples_of(rows: Sequence[Row], options: Options) -> list[tuple[Row, tuple[str, ...]]]:
+    """Rows, each with the languages of one example.
+
+    Raises:
+        IsoglotError: No row has query and document in one language (and in English, where translations are paired).
+    """
     found: list[tuple[Row, tuple[str, ...]]] = []
     for row in rows:
         complete = sorted(set(row.query) & set(row.document))
