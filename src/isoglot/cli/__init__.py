@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from isoglot.cli import align, audit, compare, data, doctor, models, report, sources
+from isoglot.cli import align, audit, compare, data, doctor, models, report, reproduce, sources
 from isoglot.errors import IsoglotError
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (audit, align, compare, report, sources, models, doctor):
+for command in (audit, align, compare, report, reproduce, sources, models, doctor):
     app.command()(getattr(command, command.__name__.rsplit(".", 1)[-1]))
 app.add_typer(data.app, name="data")
 

@@ -1,0 +1,391 @@
+"""``isoglot reproduce``: what is shipped is sound, and a small file of its own runs, resumes, and shows what is off."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from functools import cache as cache_calls
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from benchmarks.expected_rows import refreshed
+from isoglot import Audit, Collection, IsoglotError, audit
+from isoglot.cli import app
+from isoglot.cli import main as run_cli
+from isoglot.languages import canonical
+from isoglot.reproduction import expected as expected_module
+from isoglot.reproduction.expected import SHIPPED, Expected, Row, load_expected
+from isoglot.reproduction.page import Reproduction
+from isoglot.reproduction.running import MADE, NEEDS_ROWS, NEEDS_TRUST, Outcome, Runner, State, in_a_process, measured
+
+FILE = """
+tolerances:
+  exact: {absolute: 0.01, relative: 0, why: "<b>nothing</b> may differ"}
+models:
+  models/center: isoglot align MODEL --method center --data mini@train --languages en,de --dev none -o models/center
+notes:
+  methods: ["<script>alert(1)</script> is a note"]
+experiments:
+  - name: base
+    set: methods
+    model: tiny
+    about: as it is
+    source: here
+    sure: measured by isoglot on 2020-01-01
+    tolerance: exact
+    command: isoglot audit MODEL --data mini@test --pool en,de --scenarios multi,mono-same --limit 8 -o audits/base
+    rows:
+      - [multi, en+de, EACH, max_r, -1]
+      - [multi, en+TARGET, TARGET, complete@7, -1]
+      - [mono-same, TARGET, TARGET, ndcg@10, -1]
+  - name: center
+    set: methods
+    model: tiny
+    about: center
+    source: here
+    sure: "<i>surely</i>"
+    tolerance: exact
+    command: isoglot audit models/center --data mini@test --pool en,de --scenarios multi --limit 8 -o audits/center
+    rows:
+      - [multi, en+de, de, max_r, -1]
+  - name: rows
+    set: methods
+    model: tiny
+    about: fitted on rows
+    source: here
+    sure: guessed
+    tolerance: exact
+    command: isoglot audit MODEL --data mix.jsonl -o audits/rows
+    rows:
+      - [multi, en+de, de, max_r, 1]
+  - name: code
+    set: methods
+    model: other
+    about: needs code
+    source: here
+    sure: guessed
+    tolerance: exact
+    remote_code: true
+    command: isoglot audit MODEL --data mini@test -o audits/code
+    rows:
+      - [multi, en+de, de, max_r, 1]
+  - name: absent
+    set: methods
+    model: other
+    about: a model that is not there
+    source: here
+    sure: guessed
+    tolerance: exact
+    command: isoglot audit ./nowhere --data mini@test -o audits/absent
+    rows:
+      - [multi, en+de, de, max_r, 1]
+"""
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def work(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ISOGLOT_CACHE", str(cache))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return tmp_path / "work"
+
+
+@pytest.fixture(scope="module")
+def small(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Expected:
+    return load_expected(small_file(tiny_model, tmp_path_factory.mktemp("expected")))
+
+
+def small_file(tiny_model: Path, folder: Path) -> Path:
+    file = folder / "expected.yaml"
+    file.write_text(FILE.replace("MODEL", shlex.quote(str(tiny_model))), encoding="utf-8")
+    return file
+
+
+def in_this_process(arguments: Sequence[str], work: Path) -> None:
+    """Runs isoglot without the seconds that a process of its own takes to start."""
+    with contextlib.chdir(work), contextlib.redirect_stdout(io.StringIO()):
+        typer.main.get_command(app).main(list(arguments), standalone_mode=False)
+
+
+@pytest.fixture(scope="module")
+def done(small: Expected, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Outcome]]:
+    """The work folder and outcomes of the whole small file, run once."""
+    work = tmp_path_factory.mktemp("done")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ISOGLOT_CACHE", str(cache))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        runner = Runner(small, work, execute=in_this_process)
+        return work, [runner.run(experiment) for experiment in small.select("methods")]
+
+
+def with_measured(small: Expected, outcome: Outcome) -> Any:
+    """The experiment of an outcome, expecting what was measured."""
+    rows = [msgspec.structs.replace(r.row, expected=r.measured) for r in outcome.results]
+    return msgspec.structs.replace(outcome.experiment, rows=rows)
+
+
+def test_what_runs_is_judged_and_what_cannot_says_why(done: tuple[Path, list[Outcome]], small: Expected) -> None:
+    base, center, rows, code, absent = done[1]
+    assert [result.state for result in base.results] == [State.OFF] * 3
+    assert base.results[0].measured is not None
+    assert base.results[0].difference == base.results[0].measured + 1
+    assert center.audit is not None
+    assert center.audit.model["language_given"]
+    assert (rows.why, code.why) == (NEEDS_ROWS, NEEDS_TRUST)
+    assert "no such model folder" in absent.why
+    assert {result.state for outcome in (rows, code, absent) for result in outcome.results} == {State.NOT_RUN}
+
+
+def test_a_number_within_its_tolerance_is_ok_and_just_beyond_it_is_off(
+    done: tuple[Path, list[Outcome]], small: Expected, work: Path
+) -> None:
+    runner = Runner(small, done[0])
+    right = with_measured(small, done[1][0])
+    assert {result.state for result in runner.run(right).results} == {State.OK}
+    row = msgspec.structs.replace(right.rows[0], expected=right.rows[0].expected + 0.011)
+    assert runner.run(msgspec.structs.replace(right, rows=[row])).results[0].state is State.OFF
+
+
+def test_a_finished_command_is_not_run_again_and_a_changed_one_is(
+    done: tuple[Path, list[Outcome]], small: Expected, work: Path
+) -> None:
+    ran: list[str] = []
+    runner = Runner(small, done[0], execute=lambda arguments, work: ran.append(arguments[0]))
+    base, center = small.experiments[:2]
+    runner.run(base)
+    runner.run(center)
+    assert ran == []
+    (done[0] / "models" / "center" / MADE).write_text("made by another version")
+    runner.run(center)
+    assert ran == ["align"]  # the model came out as before, so its audit holds
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(small: Expected, work: Path) -> None:
+    ran: list[str] = []
+
+    def interrupted(arguments: Sequence[str], work: Path) -> None:
+        ran.append(arguments[0])
+        if len(ran) == 3:
+            raise KeyboardInterrupt
+        in_this_process(arguments, work)
+
+    runner = Runner(small, work, execute=interrupted)
+    base, center = small.experiments[:2]
+    runner.run(base)
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(center)
+    assert [runner.run(experiment).why for experiment in (base, center)] == ["", ""]
+    assert ran == ["audit", "align", "audit", "audit"]
+
+
+def test_a_command_in_a_process_of_its_own_says_what_is_wrong_or_has_failed(
+    small: Expected, work: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wrong = msgspec.structs.replace(
+        small.experiments[0], command="isoglot audit ./nowhere --data mini@test -o audits/x"
+    )
+    found = Runner(small, work).run(wrong)
+    assert found.results[0].state is State.NOT_RUN
+    assert found.why == "./nowhere: no such model folder"
+    assert f"isoglot: {found.why}" in capfd.readouterr().err
+    monkeypatch.setenv("PYTHONHASHSEED", "not a number")
+    found = Runner(small, work).run(small.experiments[0])
+    assert found.results[0].state is State.FAILED
+    assert found.why.startswith("the command ended with 1: ")
+    assert not Reproduction("methods", small, [found]).reproduced
+
+
+def test_an_interrupted_command_leaves_no_process_behind(tmp_path: Path) -> None:
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            in_a_process(["audit", "e5-small-q4", "--data", "mini@test"], tmp_path)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_pages_and_json_say_the_same_and_show_text_as_text(done: tuple[Path, list[Outcome]], small: Expected) -> None:
+    found = Reproduction("methods", small, done[1])
+    html, markdown, body = found.to_html(), found.to_markdown(), json.loads(found.to_json())
+    assert found.summary == "0 ok, 4 off, 3 not run"
+    assert body["counts"] == {"off": 4, "not run": 3}
+    assert body["reproduced"] is False
+    for page in (html, markdown):
+        assert found.summary in page
+        assert "no such model folder" in page
+        assert "isoglot align" in page
+        assert "<script>alert" not in page
+        assert "<b>nothing" not in page
+        assert "<i>surely" not in page
+    assert not re.search(r'(?:src|href)="(?!#|data:)', html)
+    difference = body["experiments"][0]["rows"][0]["difference"]
+    assert f"{difference:+.2f}" in html
+    assert f"{difference:+.2f}" in markdown
+
+
+def test_the_command_writes_pages_and_tells_by_its_exit_code_what_is_off(
+    done: tuple[Path, list[Outcome]], tiny_model: Path, tmp_path: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = small_file(tiny_model, tmp_path)
+    monkeypatch.setattr(expected_module.load_expected, "__defaults__", (file,))
+    page, other = tmp_path / "page.html", tmp_path / "page.md"
+    base = ["reproduce", "methods", "--work", str(done[0])]
+    off = CliRunner().invoke(app, [*base, "--model", "tiny", "-o", str(page), "-o", str(other)])
+    assert off.exit_code == 5
+    assert "4 off" in page.read_text(encoding="utf-8")
+    assert "4 off" in other.read_text(encoding="utf-8")
+    assert "base/multi/en+de/EACH/max_r" in off.stdout
+    assert CliRunner().invoke(app, [*base, "--only", "code"]).exit_code == 0
+    listed = CliRunner().invoke(app, [*base, "--only", "base/mono*", "--list"])
+    assert "base/mono-same/TARGET/TARGET/ndcg@10" in listed.stdout
+    assert "complete@7" not in listed.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--model", "nothing"], "nothing of methods is about the model 'nothing'; known are e5-small-q4"),
+        (["--only", "nothing"], "no row fits 'nothing'"),
+        (["--data", "xquad"], "--data xquad: write xquad:DIR"),
+        (["--data", "xquad:nowhere"], "nowhere: no such folder"),
+        (["--rows", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
+        (["-o", "page.pdf"], "page.pdf: a page is written to .html or .md"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["isoglot", "reproduce", "methods", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        run_cli()
+    assert exit_.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("tolerance: exact", "tolerance: loose", "experiment 'base': unknown tolerance 'loose'"),
+        ("EACH, max_r, -1]", "EACH, max_rr, 0]", "experiment 'base': unknown measure 'max_rr'"),
+        ("EACH, max_r, -1]", "EACH, max_r, .nan]", "the expected max_r is no number"),
+        ("EACH, max_r, -1]", "EACH, max_r, many]", "$.experiments[0].rows[0][4]"),
+        ("[multi, en+de, EACH", "[many, en+de, EACH", "unknown scenario 'many'"),
+        ("name: center", "name: base", "two experiments are called 'base'"),
+        ("set: methods", "set: others", "$.experiments[0].set"),
+        ("about: as it is", "abuot: as it is", "abuot"),
+        ("remote_code: true", "not_run: why", "needs either a command or not_run"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_place(old: str, new: str, told: str, tmp_path: Path) -> None:
+    file = tmp_path / "expected.yaml"
+    file.write_text(FILE.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(IsoglotError, match=re.escape(told)):
+        load_expected(file)
+
+
+def test_words_stand_for_languages_and_each_cell_counts_the_same(
+    tiny_model: Path, small_collection: Collection, own_cache: Path
+) -> None:
+    found = audit(str(tiny_model), small_collection, scenarios=("multi", "mono-same"))
+    own = {cell.cell: cell.measures["max_r"].mean for cell in found.scenarios}
+    pairs = {cell: value for cell, value in own.items() if cell[0] == "multi"}
+    target = [value for cell, value in pairs.items() if cell[2] != "en"]
+    assert len(target) == 2
+    assert measured(found, Row("multi", "en+TARGET", "TARGET", "max_r", 0)) == pytest.approx(sum(target) / 2)
+    assert measured(found, Row("multi", "en+TARGET", "EACH", "max_r", 0)) == pytest.approx(sum(pairs.values()) / 4)
+    alone = own["mono-same", ("en",), "en"]
+    assert measured(found, Row("mono-same", "en", "en", "max_r", 0)) == pytest.approx(alone)
+    with pytest.raises(IsoglotError, match="no multi pool en asked in en"):
+        measured(found, Row("multi", "en", "en", "max_r", 0))
+
+
+def test_numbers_are_refreshed_from_audits_and_nothing_else_changes(done: tuple[Path, list[Outcome]]) -> None:
+    before = FILE.replace("MODEL", "tiny")
+    after = refreshed(before, {"base": Audit.load(done[0] / "audits" / "base")}, "2026-01-31")
+    base = done[1][0].results
+    changed = [(old, new) for old, new in zip(before.splitlines(), after.splitlines(), strict=True) if old != new]
+    assert [new for _, new in changed] == [
+        "    sure: measured by isoglot on 2026-01-31",
+        f"      - [multi, en+de, EACH, max_r, {base[0].measured:.2f}]",
+        f"      - [multi, en+TARGET, TARGET, complete@7, {base[1].measured:.2f}]",
+        f"      - [mono-same, TARGET, TARGET, ndcg@10, {base[2].measured:.2f}]",
+    ]
+
+
+@cache_calls
+def commands() -> Any:
+    return typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+def options(command: str) -> dict[str, Any]:
+    """What the real command line makes of a command."""
+    words = shlex.split(command)
+    assert words[0] == "isoglot"
+    sub = commands()[words[1]]
+    with sub.make_context(words[1], words[2:]) as context:
+        return dict(context.params)
+
+
+def test_every_shipped_command_is_one_that_the_command_line_takes() -> None:
+    shipped = load_expected()
+    for folder, command in shipped.models.items():
+        assert str(options(command)["output"]) == folder
+        assert command.endswith(f" -o {folder}")
+    for experiment in shipped.experiments:
+        if experiment.command:
+            given = options(experiment.command)
+            assert str(given["output"]) == f"audits/{experiment.name}"
+            assert given["model"] in (experiment.model, *shipped.models)
+
+
+def test_every_shipped_row_has_a_source_and_a_pool_that_its_command_makes() -> None:
+    shipped = load_expected()
+    assert {experiment.set for experiment in shipped.experiments} == {"paper", "methods"} == set(shipped.notes)
+    for experiment in shipped.experiments:
+        assert experiment.source
+        assert experiment.sure
+        assert len(experiment.about) > 5
+        if not experiment.command or "mini@test" in experiment.command:
+            continue
+        given = options(experiment.command)
+        pools = [pool.split(",") for pool in given["pool"]]
+        named = {language for pool in pools for language in pool}
+        for row in experiment.rows:
+            assert row.scenario in given["scenarios"].split(",")
+            parts = row.pool.split("+")
+            assert set(parts) - {"TARGET", "EACH"} <= named
+            assert {row.asked} - {"TARGET", "EACH"} <= named
+            if row.scenario in ("multi", "control"):
+                assert any(len(pool) == len(parts) for pool in pools)
+            for language in named:
+                canonical(language)
+
+
+def test_the_shipped_file_names_no_place_of_a_machine() -> None:
+    text = SHIPPED.read_text(encoding="utf-8")
+    assert not re.search(r"(?<![\w.])(?:/[a-z]+){2,}|https?://|DIR", text)
+    assert [line for line in text.splitlines() if len(line) > 140] == [
+        line for line in text.splitlines() if len(line) > 140 and line.startswith("  models/")
+    ]
