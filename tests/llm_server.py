@@ -1,4 +1,4 @@
-"""A real HTTP server that speaks POST /v1/chat/completions and misbehaves on a script."""
+"""A real HTTP server that speaks POST /v1/chat/completions and /v1/embeddings and misbehaves on a script."""
 
 from __future__ import annotations
 
@@ -45,12 +45,19 @@ def error(status: int, message: str = "no", **headers: str) -> Reply:
     return Reply(json.dumps({"error": {"message": message, "type": "test"}}).encode(), status, named)
 
 
+def embeddings(vectors: Sequence[Any], indexes: Sequence[int] | None = None) -> Reply:
+    """An answer of an embeddings API."""
+    places = range(len(vectors)) if indexes is None else indexes
+    data = [{"object": "embedding", "index": at, "embedding": v} for at, v in zip(places, vectors, strict=True)]
+    return Reply(json.dumps({"object": "list", "model": "test", "data": data}).encode())
+
+
 @dataclass
 class Server:
     """A running server.
 
     Attributes:
-        answer: What a prompt is answered with once the script is over.
+        answer: What a prompt, or the texts to embed, are answered with once the script is over.
         script: Replies to the first requests; None: as `answer` says.
         url: The base URL.
         bodies: What was asked, in the order of arrival.
@@ -58,7 +65,7 @@ class Server:
         most_at_once: The most requests that were under way together.
     """
 
-    answer: Callable[[str], Reply]
+    answer: Callable[[Any], Reply]
     script: list[Reply | None]
     url: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -80,11 +87,11 @@ class Server:
             self.open += 1
             self.most_at_once = max(self.most_at_once, self.open)
             scripted = self.script.pop(0) if self.script else None
-        return scripted or self.answer(body["messages"][0]["content"])
+        return scripted or self.answer(body["input"] if "input" in body else body["messages"][0]["content"])
 
 
 @contextmanager
-def serving(answer: Callable[[str], Reply], script: Sequence[Reply | None] = ()) -> Iterator[Server]:
+def serving(answer: Callable[[Any], Reply], script: Sequence[Reply | None] = ()) -> Iterator[Server]:
     """A server on a free port of this machine, for the duration of the block."""
     server = Server(answer, list(script))
 
@@ -93,7 +100,8 @@ def serving(answer: Callable[[str], Reply], script: Sequence[Reply | None] = ())
 
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            reply = server.reply(asked) if self.path == "/v1/chat/completions" else error(404, "no such path")
+            known = self.path in ("/v1/chat/completions", "/v1/embeddings")
+            reply = server.reply(asked) if known else error(404, "no such path")
             try:
                 time.sleep(reply.delay)
                 self._send(reply)

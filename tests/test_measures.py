@@ -107,7 +107,7 @@ def test_a_query_without_gold_in_a_language_has_no_rank_there() -> None:
     assert np.isnan(best_in_language(judged_ranks([4, 7], [2]), 1)).tolist() == [False, True]
 
 
-@pytest.mark.parametrize("name", ["maxr", "complete", "complete@0", "complete@-1", "ndcg@x", "rr@10", ""])
+@pytest.mark.parametrize("name", ["maxr", "complete", "complete@0", "complete@-1", "ndcg@x", "max_r@10", ""])
 def test_unknown_measure_is_told_with_those_there_are(name: str) -> None:
     with pytest.raises(IsoglotError, match="known are max_r"):
         parse_measure(name)

@@ -1,13 +1,10 @@
-"""Auditing: what happens when a model's documents of several languages compete in one pool."""
+"""Auditing: what happens when documents of several languages compete in one pool."""
 
 from __future__ import annotations
 
-import os
-import platform
-import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +12,7 @@ from isoglot.collection import Collection
 from isoglot.intervals import bootstrap_means, bootstrap_ratios
 from isoglot.measures import (
     DEFAULT_MEASURES,
+    Floats,
     Judged,
     best_in_language,
     check_measures,
@@ -22,8 +20,9 @@ from isoglot.measures import (
     worst_in_language,
 )
 from isoglot.pools import SCENARIOS, Pool, PoolBuilder
-from isoglot.ranks import Ranking, rank
-from isoglot.results import Audit, LanguageResult, ScenarioResult
+from isoglot.ranks import Ranking
+from isoglot.results import Audit, Cut, LanguageResult, ScenarioResult
+from isoglot.retrievers import Retriever, as_retriever
 from isoglot.sources import load_collection
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ TOP_K = 10
 
 
 def audit(
-    model: str | Encoder,
+    model: str | Encoder | Retriever,
     collection: str | Collection,
     *,
     pools: Sequence[Sequence[str]] | None = None,
@@ -50,10 +49,11 @@ def audit(
     run_depth: int = 0,
     progress: bool = False,
 ) -> Audit:
-    """Ask a model every query of a collection in pools of one and of several languages.
+    """Ask a retriever every query of a collection in pools of one and of several languages.
 
     Args:
-        model: An embedded model's name, a folder, a hub id, or an `Encoder`.
+        model: An embedded model's name, a folder, a hub id, ``bm25``, ``openai:MODEL``, ``vectors:DIR``, an `Encoder`,
+            or a `Retriever`, such as a `RunRetriever`.
         collection: A source such as ``xquad:DIR``, or a `Collection`.
         pools: The languages of each pool; None: English with each other language of the documents.
         query_languages: The languages to ask in; None: those of each pool.
@@ -80,60 +80,29 @@ def audit(
     asked = None if query_languages is None else _resolve(loaded, query_languages, names)
     builder = PoolBuilder(loaded, documents, limit, seed)
     built = builder.build(scenarios, language_sets, asked)
-    encoder = _encoder(model, device, trust_remote_code)
-    used_queries = np.unique(np.concatenate([pool.queries for pool in built]))
-    used_documents = np.unique(np.concatenate([pool.documents for pool in built]))
-    query_vectors = encoder.encode(
-        [loaded.queries[at].text for at in used_queries],
-        "query",
-        [loaded.queries[at].language for at in used_queries],
-        show_progress=progress,
-    )
-    document_vectors = encoder.encode(
-        [loaded.documents[at].text for at in used_documents],
-        "document",
-        [loaded.documents[at].language for at in used_documents],
-        show_progress=progress,
-    )
-    results = []
-    for pool in built:
-        ranking = rank(
-            query_vectors[np.searchsorted(used_queries, pool.queries)],
-            document_vectors[np.searchsorted(used_documents, pool.documents)],
-            pool.golds,
-            languages=pool.document_languages,
-            tie_keys=pool.tie_keys,
-            balanced=balanced,
-            top_k=max(TOP_K, run_depth),
-        )
-        results.append(_result(loaded, pool, ranking, documents, measures, names, seed, run_depth))
+    spelled = replace(loaded, names=names)
+    retriever = as_retriever(model, device=device, trust_remote_code=trust_remote_code)
+    depth = max(TOP_K, run_depth)
+    rankings = retriever.rankings(spelled, built, balanced=balanced, top_k=depth, show_progress=progress)
+    results = [
+        _result(spelled, pool, ranking, documents, measures, seed, run_depth)
+        for pool, ranking in zip(built, rankings, strict=True)
+    ]
     return Audit(
-        describe_model(encoder),
+        retriever.describe(),
         {
             "name": loaded.name,
             "fingerprint": loaded.fingerprint,
-            "languages": [names.get(tag, tag) for tag in loaded.languages],
+            "languages": list(map(spelled.named, loaded.languages)),
             "notes": list(loaded.notes),
         },
         tuple(results),
         seed,
         limit,
         balanced,
-        _environment(encoder),
+        retriever.environment(),
         isoglot.__version__,
     )
-
-
-def describe_model(encoder: Encoder) -> dict[str, Any]:
-    """What an audit records of its model; equal for models that give equal vectors under one name."""
-    return {
-        "name": encoder.name,
-        "fingerprint": encoder.fingerprint,
-        "dimension": encoder.dimension,
-        "max_length": encoder.max_length,
-        "prompts": {role: {"text": p.text, "source": p.source} for role, p in encoder.prompts.items()},
-        "language_given": encoder.uses_language,
-    }
 
 
 def _resolve(collection: Collection, tags: Sequence[str], names: dict[str, str]) -> list[str]:
@@ -146,22 +115,16 @@ def _resolve(collection: Collection, tags: Sequence[str], names: dict[str, str])
     return found
 
 
-def _encoder(model: str | Encoder, device: str, trust_remote_code: bool) -> Encoder:
-    from isoglot.encoders.sentence_transformer import load_encoder
-
-    return load_encoder(model, device=device, trust_remote_code=trust_remote_code) if isinstance(model, str) else model
-
-
 def _result(
     collection: Collection,
     pool: Pool,
     ranking: Ranking,
     mode: str,
     measures: Sequence[str],
-    names: Mapping[str, str],
     seed: int,
     run_depth: int,
 ) -> ScenarioResult:
+    cut = ranking.ranked.min() < len(pool.documents)
     query_language = pool.languages.index(pool.query_language) if pool.query_language in pool.languages else None
     judged = Judged(
         ranking.gold_ranks,
@@ -169,23 +132,41 @@ def _result(
         pool.document_languages[pool.golds],
         query_language,
         len(pool.documents),
+        int(ranking.ranked.max()) if cut else None,
     )
     values = np.stack([parse_measure(name)(judged) for name in measures], axis=1)
     query_ids = tuple(collection.queries[at].query_id for at in pool.queries)
     contents = tuple(collection.golds[query_id][0] for query_id in query_ids)
     return ScenarioResult(
         pool.scenario,
-        tuple(names.get(tag, tag) for tag in pool.languages),
-        names.get(pool.query_language, pool.query_language),
+        tuple(map(collection.named, pool.languages)),
+        collection.named(pool.query_language),
         mode,
         len(pool.documents),
         len(pool.queries),
         dict(zip(measures, bootstrap_means(values, seed, units=contents), strict=True)),
-        _by_language(pool, ranking, judged, names, contents, seed),
+        _by_language(pool, ranking, judged, collection.names, contents, seed),
         query_ids,
         judged,
         _run(collection, pool, ranking, query_ids, run_depth),
         contents,
+        _cut(collection, pool, ranking, judged) if cut else None,
+    )
+
+
+def _cut(collection: Collection, pool: Pool, ranking: Ranking, judged: Judged) -> Cut:
+    beyond = np.bincount(judged.languages[judged.beyond], minlength=len(pool.languages))
+    medians_beyond = [
+        tag for at, tag in enumerate(pool.languages) if _middle(best_in_language(judged, at)).min() == np.inf
+    ]
+    depth, missing = int(ranking.ranked.max()), int(np.count_nonzero(ranking.ranked == 0))
+    return Cut(
+        depth,
+        int(judged.counts.sum()),
+        {collection.named(tag): int(count) for tag, count in zip(pool.languages, beyond, strict=True)},
+        tuple(map(collection.named, medians_beyond)),
+        missing,
+        int(np.count_nonzero(ranking.ranked < depth)) - missing,
     )
 
 
@@ -194,12 +175,13 @@ def _by_language(
 ) -> dict[str, LanguageResult]:
     numbers = range(len(pool.languages))
     counts = np.bincount(pool.document_languages, minlength=len(pool.languages))
-    top = pool.document_languages[ranking.top[:, :TOP_K]]
+    top = np.where(ranking.top >= 0, pool.document_languages[ranking.top], -1)[:, :TOP_K]
     best = [best_in_language(judged, number) for number in numbers]
     worst = [worst_in_language(judged, number) for number in numbers]
-    shares = [100 * np.mean(top == number, axis=1) for number in numbers]
+    with np.errstate(invalid="ignore"):  # a query without results has no shares
+        shares = [100 * (np.count_nonzero(top == n, axis=1) / np.count_nonzero(top >= 0, axis=1)) for n in numbers]
     means = bootstrap_means(np.stack([*best, *worst, *shares], axis=1), seed, units=contents)
-    above = ranking.above.astype(np.float64)
+    above = np.where(judged.beyond.any(axis=1, keepdims=True), np.inf, ranking.above)
     above_shares = bootstrap_ratios(
         100 * above, np.repeat(above.sum(axis=1, keepdims=True), len(numbers), axis=1), seed, units=contents
     )
@@ -209,13 +191,19 @@ def _by_language(
             int(counts[number]),
             100 * float(counts[number]) / len(pool.documents),
             means[number],
-            None if np.isnan(best[number]).all() else float(np.nanmedian(best[number])),
+            float(_middle(best[number]).mean()) if np.isfinite(_middle(best[number])).all() else None,
             means[size + number],
             means[2 * size + number],
             above_shares[number],
         )
         for number, tag in enumerate(pool.languages)
     }
+
+
+def _middle(ranks: Floats) -> Floats:
+    """The two ranks in the middle of those that there are, whose mean is the median; NaN if there are none."""
+    found = np.sort(ranks[~np.isnan(ranks)])
+    return found[[(len(found) - 1) // 2, len(found) // 2]] if len(found) else np.full(2, np.nan)
 
 
 def _run(
@@ -228,19 +216,8 @@ def _run(
             tuple(
                 (documents[at].content_id, documents[at].language, float(score))
                 for at, score in zip(ranking.top[row, :depth], ranking.top_scores[row, :depth], strict=True)
+                if at >= 0
             ),
         )
         for row, query_id in enumerate(query_ids if depth else ())
     )
-
-
-def _environment(encoder: Encoder) -> dict[str, Any]:
-    libraries = ("torch", "sentence-transformers", "transformers", "tokenizers", "numpy")
-    return {
-        "python": platform.python_version(),
-        "platform": f"{sys.platform} {platform.machine()}",
-        "device": str(encoder.model.device),
-        "dtype": str(encoder.model.dtype),
-        "cpus": os.cpu_count(),
-        **{name: version(name) for name in libraries},
-    }

@@ -32,7 +32,8 @@ class Outcome:
     """An audit against the first one, by one measure.
 
     Attributes:
-        better: On how many queries it is better; of a measure that is better neither high nor low: higher.
+        better: On how many queries it is better; of a measure that is better neither high nor low: higher. Queries
+            where either cannot be told are in none of the three.
         same: On how many it is equal.
         worse: On how many it is worse, or lower.
         p: Of the paired randomization test; NaN where the measure says nothing.
@@ -148,7 +149,10 @@ def _values(seeds: Sequence[ScenarioResult], measures: Sequence[str]) -> Floats:
 
 def _with_differences(values: Floats) -> Floats:
     """(queries, 2, audits, measures): (audits, queries, measures) `values`, and what is left less the first audit's."""
-    return np.moveaxis(np.stack([values, values - values[0]]), 2, 0)
+    told = np.isfinite(values) | np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        differences = np.where(told & told[0], values - values[0], np.inf)
+    return np.moveaxis(np.stack([values, differences]), 2, 0)
 
 
 def unit_sums(columns: Sequence[Floats], units: Sequence[Sequence[str]]) -> tuple[Floats, Floats]:
@@ -192,12 +196,13 @@ def _outcomes(
     with np.errstate(invalid="ignore"):
         parts = (sums / counts.sum(axis=0))[:, :, 1, 1:][..., tested]  # (units, cells, audits but the first, measures)
     parts = np.concatenate([parts, _mean(parts, axis=1)[:, None]], axis=1)
-    p = randomization_test(np.nan_to_num(parts).reshape(len(parts), -1), seed).reshape(parts[0].shape)
-    p[np.isnan(parts).any(axis=0)] = np.nan
+    told = np.isfinite(parts)
+    p = randomization_test(np.where(told, parts, 0.0).reshape(len(parts), -1), seed).reshape(parts[0].shape)
+    p[~told.all(axis=0)] = np.nan
     itself = np.ones_like(p[:, :1])  # the first audit against itself is no test
     p, p_holm = (np.concatenate([itself, found], axis=1) for found in (p, holm(p)))
     sign = np.array([-1 if measures[at] in LOWER_IS_BETTER else 1 for at in tested])
-    gains = [found[:, 1][..., tested] * sign for found in columns]
+    gains = [np.where(np.isinf(found), np.nan, found)[:, 1][..., tested] * sign for found in columns]
     counted = [np.stack([(g > _EQUAL).sum(0), (abs(g) <= _EQUAL).sum(0), (g < -_EQUAL).sum(0)]) for g in gains]
     counted.append(np.sum(counted, axis=0))
 
@@ -216,7 +221,8 @@ def _outcomes(
 
 def _deviation(seeds: Floats) -> Floats:
     """(measures,) the standard deviation over (seeds, measures); NaN with one seed."""
-    return np.asarray(seeds.std(axis=0, ddof=1)) if len(seeds) > 1 else np.full(seeds.shape[1], np.nan)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(seeds.std(axis=0, ddof=1)) if len(seeds) > 1 else np.full(seeds.shape[1], np.nan)
 
 
 def _mean(values: Floats, axis: int) -> Floats:

@@ -12,7 +12,7 @@ from isoglot.cells import ComparedCell, compare_scenario
 from isoglot.collection import Collection
 from isoglot.comparable import Cell, Source, common_cells, load_audits
 from isoglot.errors import IsoglotError
-from isoglot.results import without_nan
+from isoglot.results import Audit, without_nan
 from isoglot.significance import non_inferior
 
 SCHEMA = "isoglot.comparison/1"
@@ -27,7 +27,8 @@ class Comparison:
 
     Attributes:
         names: One for each audit.
-        models: Each audit's model, whether its results were balanced, and how many seeds were pooled.
+        models: Each audit's model, whether its results were balanced, how many seeds were pooled; of runs also how many
+            golds are beyond their end.
         collection: Of all audits.
         cells: What all audits have.
         means: For each scenario the mean over its cells.
@@ -136,7 +137,7 @@ def compare(
         means.append(mean)
     return Comparison(
         called,
-        tuple({**group[0].model, "balanced": group[0].balanced, "seeds": len(group)} for group in loaded),
+        tuple(map(_described, loaded)),
         first.collection,
         tuple(compared[cell] for cell in cells),
         tuple(means),
@@ -144,3 +145,10 @@ def compare(
         "content" if contents else "query",
         len({result.cell for audit in every for result in audit.scenarios}) - len(cells),
     )
+
+
+def _described(group: Sequence[Audit]) -> dict[str, Any]:
+    """The model of one or more seeds; of runs also how many golds are beyond their end."""
+    cuts = [result.cut for audit in group for result in audit.scenarios if result.cut is not None]
+    beyond = {"golds_beyond": sum(sum(cut.beyond.values()) for cut in cuts)} if cuts else {}
+    return {**group[0].model, "balanced": group[0].balanced, "seeds": len(group), **beyond}

@@ -16,7 +16,7 @@ _CELLS = 8_000_000  # how many resampled queries are held at once
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its 95% interval; all NaN where no query has a value."""
+    """A mean and its 95% interval; all NaN where no query has a value, or that of some query cannot be told."""
 
     mean: float
     low: float
@@ -32,7 +32,7 @@ def bootstrap_ratios(
     resamples, so columns and audits are resampled alike.
 
     Args:
-        values: (q, m) float64, no NaN.
+        values: (q, m) float64, no NaN; infinite where it cannot be told.
         weights: (q, m) float64.
         seed: Of the resampling.
         resamples: How many.
@@ -87,7 +87,8 @@ def intervals_of(means: Floats, drawn: Floats) -> list[Interval]:
     for column in np.flatnonzero(np.isfinite(means)):
         finite = drawn[np.isfinite(drawn[:, column]), column]
         bounds[:, column] = np.percentile(finite, [2.5, 97.5])
-    return [Interval(float(m), float(low), float(high)) for m, low, high in zip(means, *bounds, strict=True)]
+    told = np.where(np.isfinite(means), means, np.nan)
+    return [Interval(float(m), float(low), float(high)) for m, low, high in zip(told, *bounds, strict=True)]
 
 
 def _chunks(total: int, size: int) -> list[int]:

@@ -11,7 +11,7 @@ at least r documents of that language do, so the same counts give the gold's pla
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -23,6 +23,8 @@ from isoglot.errors import IsoglotError
 BLOCK_BYTES = 128 * 2**20
 Vectors = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Slices = Callable[[], Iterable[tuple[int, Vectors]]]
+"""Gives (first position, (b, w) scores) for each slice of the documents, each time it is called the same."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,14 @@ class Ranking:
     """What ranking q queries against n documents in L languages found.
 
     Attributes:
-        gold_ranks: (q, g) ranks from 1; 0 where a query has no further gold.
+        gold_ranks: (q, g) ranks from 1; 0 where a query has no further gold, `isoglot.measures.BEYOND` where a run
+            ends before it.
         gold_tied: (q, g) whether the tie keys decided the gold's rank: another document has exactly its score.
             Balanced: one of its own language, or the one with the same rank in another language's list.
-        top: (q, k) positions of the best documents, best first; k is at most n.
+        top: (q, k) positions of the best documents, best first; k is at most n. Filled up with -1 where a run ends.
         top_scores: (q, k) their scores.
         above: (q, L) how many non-gold documents of each language rank above the worst-placed gold.
+        ranked: (q,) how many documents are ranked for each query: n, or as many as a run has.
     """
 
     gold_ranks: Ints
@@ -43,6 +47,7 @@ class Ranking:
     top: Ints
     top_scores: Vectors
     above: Ints
+    ranked: Ints
 
 
 def rank(
@@ -81,13 +86,59 @@ def rank(
         if len(broken):
             raise IsoglotError(f"the model gave {len(broken)} {what} vectors that are not finite (NaN or infinite)")
     n = len(documents)
-    keys = np.arange(n) if tie_keys is None else tie_keys
-    bounds = _language_bounds(np.zeros(n, dtype=np.int64) if languages is None else languages)
     scorer = _Scorer(documents, width=max(1, min(n, block_bytes // (4 * 64))))
     rows = max(1, block_bytes // (4 * scorer.columns))
+
+    def slices(start: int, end: int) -> Slices:
+        if scorer.width < n:
+            return lambda: scorer.slices(queries[start:end])
+        single = list(scorer.slices(queries[start:end]))  # fits: computed once, else twice
+        return lambda: single
+
+    return _rank_blocks(slices, rows, golds, n, languages, tie_keys, balanced, top_k)
+
+
+def rank_scores(
+    score: Callable[[int, int], Vectors],
+    golds: Ints,
+    *,
+    languages: Ints,
+    tie_keys: Ints,
+    balanced: bool = False,
+    top_k: int = 10,
+) -> Ranking:
+    """As `rank`, by any scores.
+
+    Args:
+        score: Gives (end - start, n) float32 scores of all documents for the queries from start to end.
+        golds: As for `rank`, like all that follows.
+    """
+    n = len(languages)
+    rows = max(1, BLOCK_BYTES // (4 * n))
+
+    def slices(start: int, end: int) -> Slices:
+        whole = [(0, score(start, min(end, len(golds))))]
+        return lambda: whole
+
+    return _rank_blocks(slices, rows, golds, n, languages, tie_keys, balanced, top_k)
+
+
+def _rank_blocks(
+    slices: Callable[[int, int], Slices],
+    rows: int,
+    golds: Ints,
+    n: int,
+    languages: Ints | None,
+    tie_keys: Ints | None,
+    balanced: bool,
+    top_k: int,
+) -> Ranking:
+    """The ranking of all queries, from the slices of scores of `rows` queries at a time."""
+    keys = np.arange(n) if tie_keys is None else tie_keys
+    bounds = _language_bounds(np.zeros(n, dtype=np.int64) if languages is None else languages)
     parts = [
-        _rank_block(scorer, queries[at : at + rows], golds[at : at + rows], keys, bounds, min(top_k, n), balanced)
-        for at in range(0, len(queries), rows)
+        _rank_block(slices(at, at + rows), golds[at : at + rows], keys, bounds, min(top_k, n), balanced)
+        for at in range(0, len(golds), rows)
     ]
     return Ranking(*(np.concatenate([getattr(part, name) for part in parts]) for name in Ranking.__dataclass_fields__))
 
@@ -118,15 +169,12 @@ class _Scorer:
                 yield start, scores[:, where]
 
 
-def _rank_block(
-    scorer: _Scorer, queries: Vectors, golds: Ints, keys: Ints, bounds: Ints, top_k: int, balanced: bool
-) -> Ranking:
-    single = list(scorer.slices(queries)) if scorer.width >= len(keys) else None  # fits: computed once, else twice
+def _rank_block(slices: Slices, golds: Ints, keys: Ints, bounds: Ints, top_k: int, balanced: bool) -> Ranking:
     valid = golds >= 0
     gold_scores = np.full(golds.shape, np.inf, dtype=np.float32)
     lists = bounds if balanced else bounds[[0, -1]]
-    tops = [(np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)) for _ in lists[1:]]
-    for start, scores in single or scorer.slices(queries):
+    tops = [(np.empty((len(golds), 0), np.int64), np.empty((len(golds), 0), np.float32)) for _ in lists[1:]]
+    for start, scores in slices():
         here = valid & (golds >= start) & (golds < start + scores.shape[1])
         gold_scores[here] = scores[np.nonzero(here)[0], golds[here] - start]
         for number, low, high in _spans(lists, start, scores.shape[1]):
@@ -134,7 +182,7 @@ def _rank_block(
 
     languages = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
     before = np.zeros((3, *golds.shape, len(bounds) - 1), dtype=np.int64)  # ties: all won, by their keys, all lost
-    for start, scores in single or scorer.slices(queries):
+    for start, scores in slices():
         for column in range(golds.shape[1]):
             gold, gold_score = golds[:, column], gold_scores[:, column, None]
             above = scores > gold_score
@@ -149,11 +197,12 @@ def _rank_block(
     ties_won, by_keys, ties_lost = before.sum(axis=-1)
     ranks = np.where(valid, by_keys + 1, 0)
     worst = ranks.argmax(axis=1)
-    above_worst = before[1, np.arange(len(queries)), worst]
+    above_worst = before[1, np.arange(len(golds)), worst]
     for column in range(golds.shape[1]):
         counted = valid[:, column] & (ranks[:, column] < ranks.max(axis=1))
         np.subtract.at(above_worst, (np.flatnonzero(counted), languages[golds[counted, column]]), 1)
-    return Ranking(ranks, valid & (ties_won < ties_lost), *_merge_lists(tops, keys, top_k), above_worst)
+    ranked = np.full(len(golds), len(keys))
+    return Ranking(ranks, valid & (ties_won < ties_lost), *_merge_lists(tops, keys, top_k), above_worst, ranked)
 
 
 def _spans(bounds: Ints, start: int, width: int) -> list[tuple[int, int, int]]:

@@ -47,6 +47,27 @@ class LanguageResult:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """What is not known of a pool, since of each query only the first documents are ranked, as in a TREC run.
+
+    Attributes:
+        depth: The most documents that a query has: N.
+        golds: How many golds the queries have, each counted.
+        beyond: Language -> how many golds in it are not among the documents of their query: "beyond N".
+        medians_beyond: The languages of which the median rank of the best gold is beyond N.
+        missing: How many queries have no document at all.
+        short: How many have some, but fewer than N.
+    """
+
+    depth: int
+    golds: int
+    beyond: Mapping[str, int]
+    medians_beyond: tuple[str, ...]
+    missing: int
+    short: int
+
+
+@dataclass(frozen=True)
 class ScenarioResult:
     """One pool asked in one language.
 
@@ -65,6 +86,7 @@ class ScenarioResult:
             score)]).
         contents: Of each query the content that it asks about (its first gold), which intervals and tests draw whole;
             empty if the audit was read without its ranks or was made before audits had them.
+        cut: What is not known, where only the first documents of each query are ranked; None: all are.
     """
 
     scenario: str
@@ -79,6 +101,16 @@ class ScenarioResult:
     judged: Judged | None = field(default=None, compare=False, repr=False)
     run: tuple[tuple[str, tuple[tuple[str, str, float], ...]], ...] = field(default=(), compare=False, repr=False)
     contents: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    cut: Cut | None = None
+
+    def median_rank(self, language: str) -> float | None:
+        """Of the best gold in a language of the pool; infinite if it is beyond the run, None if there is none.
+
+        There is none either where of the two ranks in the middle one is known and one beyond the run.
+        """
+        if self.cut is not None and language in self.cut.medians_beyond:
+            return math.inf
+        return self.by_language[language].median_rank
 
     @property
     def cell(self) -> tuple[str, tuple[str, ...], str]:
@@ -187,6 +219,7 @@ def _result_to_json(result: ScenarioResult) -> dict[str, Any]:
         "queries": result.queries,
         "measures": {name: asdict(interval) for name, interval in result.measures.items()},
         "by_language": {tag: asdict(found) for tag, found in result.by_language.items()},
+        **({} if result.cut is None else {"cut": asdict(result.cut)}),
     }
 
 
@@ -214,6 +247,9 @@ def _result_from_json(entry: Mapping[str, Any], ranks: Mapping[str, NDArray[Any]
         tuple(map(str, ranks["query_ids"])) if ranks else (),
         _judged(entry, ranks) if ranks else None,
         contents=tuple(map(str, ranks["contents"])) if ranks and "contents" in ranks else (),
+        cut=Cut(**{**entry["cut"], "medians_beyond": tuple(entry["cut"]["medians_beyond"])})
+        if "cut" in entry
+        else None,
     )
 
 
@@ -221,7 +257,8 @@ def _judged(entry: Mapping[str, Any], ranks: Mapping[str, NDArray[Any]]) -> Judg
     pool = entry["pool_languages"]
     query_language = pool.index(entry["query_language"]) if entry["query_language"] in pool else None
     gold_ranks, languages = ranks["gold_ranks"].astype(np.int64), ranks["gold_languages"].astype(np.int64)
-    return Judged(gold_ranks, ranks["gold_tied"], languages, query_language, entry["documents"])
+    depth = entry["cut"]["depth"] if "cut" in entry else None
+    return Judged(gold_ranks, ranks["gold_tied"], languages, query_language, entry["documents"], depth)
 
 
 def _pack_ranks(results: Sequence[ScenarioResult]) -> bytes:

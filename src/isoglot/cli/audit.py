@@ -5,30 +5,49 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isoglot.cli.options import Data, Device, Force, Json, OutputFolder, Seed, Trust, split
+from isoglot.cli.options import Device, Force, Json, OutputFolder, Seed, Trust, split
 from isoglot.errors import IsoglotError
 from isoglot.files import write_text
 
 if TYPE_CHECKING:
+    from isoglot.collection import Collection
     from isoglot.results import Audit
+    from isoglot.retrievers.runs import RunRetriever
 
 
 def audit(
-    model: Annotated[str, typer.Argument(help="An embedded model, a folder, or a hub id.")],
-    data: Data,
+    model: Annotated[
+        str | None,
+        typer.Argument(help="An embedded model, a folder, a hub id, bm25, openai:MODEL, or vectors:DIR; or --run."),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="A source: mini@test, xquad:DIR, folder:DIR ... see `isoglot sources`.")
+    ] = None,
     pool: Annotated[list[str] | None, typer.Option(help="Languages of a pool, e.g. en,zh; may be repeated.")] = None,
     query_languages: Annotated[str | None, typer.Option(help="Languages to ask in, e.g. en,zh.")] = None,
-    scenarios: Annotated[str, typer.Option(help="Which scenarios.")] = "multi,mono-same,mono-cross,control",
+    scenarios: Annotated[
+        str | None, typer.Option(help="Which of multi,mono-same,mono-cross,control; all, or multi for one run file.")
+    ] = None,
     documents: Annotated[str, typer.Option(help="dedup, or rows as in the paper.")] = "dedup",
     balanced: Annotated[bool, typer.Option("--balanced", help="Give each language an equal share of results.")] = False,
     limit: Annotated[int | None, typer.Option(help="Ask at most this many questions.")] = None,
     measures: Annotated[str | None, typer.Option(help="Measures, e.g. max_r,complete@5.")] = None,
     seed: Seed = 0,
     device: Device = "auto",
+    run: Annotated[
+        Path | None, typer.Option(help="Audit a TREC run of one pool, or a folder of runs named as --runs names them.")
+    ] = None,
+    documents_table: Annotated[
+        Path | None, typer.Option(help="What the run's documents are: .jsonl or .tsv of id, language, content id.")
+    ] = None,
+    qrels: Annotated[
+        Path | None, typer.Option(help="TREC qrels: the run's judgements, where there is no --data.")
+    ] = None,
     output: OutputFolder = None,
     runs: Annotated[bool, typer.Option("--runs", help="Write TREC runs and qrels too.")] = False,
     force: Force = False,
@@ -38,34 +57,43 @@ def audit(
 ) -> None:
     """Audit a retriever in pools of one and of several languages."""
     import isoglot
-    from isoglot.auditing import describe_model
-    from isoglot.encoders.sentence_transformer import load_encoder
     from isoglot.measures import DEFAULT_MEASURES
+    from isoglot.pools import SCENARIOS
     from isoglot.report.markdown import audit_to_markdown
-    from isoglot.report.tables import audit_tables, verdicts
+    from isoglot.report.tables import audit_notes, audit_tables, verdicts
     from isoglot.report.terminal import print_lines, print_tables
     from isoglot.report.trec import DEPTH, write_runs
     from isoglot.results import AUDIT, Audit
+    from isoglot.retrievers import as_retriever
 
     if runs and output is None:
         raise IsoglotError("--runs needs -o DIR to write to")
     started = time.monotonic()
-    collection = isoglot.load_collection(data)
-    encoder = load_encoder(model, device=device, trust_remote_code=trust_remote_code)
+    pools = None if pool is None else [split(languages) or [] for languages in pool]
+    if run is None:
+        collection = _collection(model, data, documents_table, qrels)
+        retriever = as_retriever(model or "", device=device, trust_remote_code=trust_remote_code)
+    else:
+        if model is not None:
+            raise IsoglotError(f"name a retriever ({model}) or --run, not both")
+        collection, retriever = _of_run(run, data, documents_table, qrels, split(query_languages) or [])
+        if run.is_file():
+            scenarios = scenarios or "multi"
+            pools = pools or [list(dict.fromkeys(document.language for document in collection.documents))]
     there = None if output is None or force or not (output / AUDIT).exists() else Audit.load(output)
     if there is not None:
-        expected = (describe_model(encoder), collection.fingerprint, seed, limit, balanced, documents)
+        expected = (retriever.describe(), collection.fingerprint, seed, limit, balanced, documents)
         mode = there.scenarios[0].documents_mode
         if (there.model, there.collection["fingerprint"], there.seed, there.limit, there.balanced, mode) != expected:
             raise IsoglotError(
                 f"{output}: holds another audit, of {_described(there)}; choose another folder or pass --force"
             )
     result = isoglot.audit(
-        encoder,
+        retriever,
         collection,
-        pools=None if pool is None else [split(languages) or [] for languages in pool],
+        pools=pools,
         query_languages=split(query_languages),
-        scenarios=split(scenarios) or [],
+        scenarios=SCENARIOS if scenarios is None else split(scenarios) or [],
         documents=documents,
         balanced=balanced,
         limit=limit,
@@ -88,11 +116,45 @@ def audit(
         return
     if not quiet:
         print_tables(audit_tables(result))
-    print_lines(verdicts(result))
+    print_lines([*verdicts(result), *audit_notes(result)])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
     print(f"{time.monotonic() - started:.1f} s, peak memory {peak:.0f} MiB", file=sys.stderr)
     if output is not None:
         print(f"wrote {output}/audit.md and audit.json", file=sys.stderr)
+
+
+def _collection(model: str | None, data: str | None, documents_table: Path | None, qrels: Path | None) -> Collection:
+    from isoglot.sources import load_collection
+
+    if documents_table is not None or qrels is not None:
+        raise IsoglotError("--documents-table and --qrels go with --run")
+    if model is None or data is None:
+        raise IsoglotError("name a retriever and its --data, or a --run")
+    return load_collection(data)
+
+
+def _of_run(
+    run: Path, data: str | None, documents_table: Path | None, qrels: Path | None, query_languages: list[str]
+) -> tuple[Collection, RunRetriever]:
+    """What a run is audited on: the collection of --data, or the documents of a table and qrels."""
+    from isoglot.retrievers.runs import RunRetriever
+    from isoglot.retrievers.trec import check_qrels, judged_collection, known_documents, read_documents
+    from isoglot.sources import load_collection
+
+    if data is not None:
+        collection = load_collection(data)
+        documents = known_documents(collection) if documents_table is None else read_documents(documents_table)
+        if qrels is not None:
+            check_qrels(qrels, collection, documents)
+    elif documents_table is None or qrels is None or len(query_languages) != 1:
+        raise IsoglotError(
+            "--run needs the languages of documents and queries: --data, or --documents-table, --qrels and the one "
+            "language that was asked in, --query-languages"
+        )
+    else:
+        collection = judged_collection(documents_table, qrels, query_languages[0])
+        documents = read_documents(documents_table)
+    return collection, RunRetriever(run, documents)
 
 
 def _described(audit: Audit) -> str:

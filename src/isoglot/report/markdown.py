@@ -7,9 +7,11 @@ import html
 from isoglot.comparison import Comparison
 from isoglot.report.tables import (
     Table,
+    audit_notes,
     audit_tables,
     comparison_notes,
     comparison_tables,
+    described,
     kept_table,
     summary_table,
     verdicts,
@@ -24,7 +26,7 @@ def audit_to_markdown(audit: Audit) -> str:
         f"# {_escape(model['name'])} on {_escape(collection['name'])}"
         + (", balanced retrieval" if audit.balanced else ""),
         "",
-        *(f"- {_escape(verdict)}" for verdict in verdicts(audit)),
+        *(f"- {_escape(line)}" for line in (*verdicts(audit), *audit_notes(audit))),
         "",
         "Means over queries with 95% bootstrap intervals, all questions about a content drawn together; shares and "
         "gains in percent, ranks from 1 (lower is better).",
@@ -34,8 +36,7 @@ def audit_to_markdown(audit: Audit) -> str:
         "",
         f"- isoglot {audit.isoglot}, seed {audit.seed}"
         + (f", limited to {audit.limit} questions" if audit.limit is not None else ""),
-        f"- model: {_escape(model['name'])}, fingerprint `{model['fingerprint'][:16]}`, {model['dimension']} "
-        f"dimensions, at most {model['max_length']} tokens",
+        f"- model: {_escape(model['name'])}, fingerprint `{model['fingerprint'][:16]}`, {_escape(described(model))}",
         *(
             f"- {role} prompt: `{prompt['text'].strip() or 'none'}` (from: {prompt['source']})"
             for role, prompt in model["prompts"].items()

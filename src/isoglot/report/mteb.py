@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -84,7 +85,7 @@ def _model_result(audit: Audit, name: str) -> dict[str, Any]:
 
 
 def _scores(audit: Audit, result: ScenarioResult) -> dict[str, Any]:
-    if MAIN_MEASURE not in result.measures:
+    if MAIN_MEASURE not in result.measures or math.isnan(result.measures[MAIN_MEASURE].mean):
         raise IsoglotError(f"the audit of {audit.retriever} has no {MAIN_MEASURE}, mteb's main score; make it with it")
     pool, asked = [canonical(tag) for tag in result.pool_languages], canonical(result.query_language)
     values = {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from isoglot.cells import ComparedCell, Outcome, headlines
 from isoglot.comparison import Comparison
@@ -50,12 +51,27 @@ def pool_name(languages: Sequence[str]) -> str:
     return "+".join(languages)
 
 
+def median_rank(result: ScenarioResult, language: str, form: str = "g") -> str:
+    """``24.5``; ``>100`` where it is beyond the end of a run; a dash where there is none."""
+    rank = result.median_rank(language)
+    if rank is None:
+        return "-"
+    return f">{result.cut.depth}" if result.cut and math.isinf(rank) else format(rank, form)
+
+
 def language_name(tag: str) -> str:
     """The English name of a language in any spelling; the tag itself where it is not known."""
     try:
         return english_name(canonical(tag))
     except IsoglotError:
         return tag
+
+
+def described(model: Mapping[str, Any]) -> str:
+    """What a retriever is, in one line: ``384 dimensions, at most 512 tokens``."""
+    sizes = f"{model['dimension']} dimensions" if model["dimension"] else ""
+    own = f"{sizes}, at most {model['max_length']} tokens" if "how" not in model else sizes
+    return "; ".join(filter(None, (model.get("how"), own)))
 
 
 def verdicts(audit: Audit) -> list[str]:
@@ -65,15 +81,42 @@ def verdicts(audit: Audit) -> list[str]:
 
 def _verdict(result: ScenarioResult, balanced: bool) -> str:
     places = sorted(
-        ((found.median_rank, tag) for tag, found in result.by_language.items() if found.median_rank is not None),
+        (math.inf if (rank := result.median_rank(tag)) is None else rank, tag)
+        for tag, found in result.by_language.items()
+        if found.median_rank is not None or (result.cut and result.cut.beyond[tag])
     )
-    text = ", ".join(f"{language_name(tag)} version at {rank:g}" for rank, tag in places)
+    text = ", ".join(f"{language_name(tag)} version {_place(result, tag)}" for _, tag in places)
     complete = result.measures.get("complete@10")
     share = f"; all in the top 10 for {number(complete.mean, 1)}%" if complete else ""
     return (
         f"{language_name(result.query_language)} questions among {result.documents} documents in "
         f"{pool_name(result.pool_languages)}{', balanced' if balanced else ''}: median rank of the {text}{share}."
     )
+
+
+def _place(result: ScenarioResult, language: str) -> str:
+    rank = result.median_rank(language)
+    if rank is None:
+        return "not known"
+    return f"beyond {result.cut.depth}" if result.cut and math.isinf(rank) else f"at {rank:g}"
+
+
+def audit_notes(audit: Audit) -> list[str]:
+    """What is not known of an audit of runs, which end before the last document."""
+    cuts = [result.cut for result in audit.scenarios if result.cut is not None]
+    if not cuts:
+        return []
+    beyond, golds = sum(sum(cut.beyond.values()) for cut in cuts), sum(cut.golds for cut in cuts)
+    depths = sorted({cut.depth for cut in cuts})
+    notes = [
+        f"Only the first documents of each query are known (N = {', '.join(map(str, depths))}). {beyond} of {golds} "
+        "golds are beyond N: they have no rank, and a measure that needs it is not known and shown as -."
+    ]
+    if missing := sum(cut.missing for cut in cuts):
+        notes.append(f"Queries that are not in the run, with all golds beyond N: {missing}.")
+    if short := sum(cut.short for cut in cuts):
+        notes.append(f"Queries with fewer than N documents, where the system is taken to have found no more: {short}.")
+    return notes
 
 
 def audit_tables(audit: Audit) -> list[Table]:
@@ -83,17 +126,19 @@ def audit_tables(audit: Audit) -> list[Table]:
         results = [result for result in audit.scenarios if result.scenario == scenario]
         if results:
             measures = headlines(scenario, results[0].measures)
+            cut = any(result.cut for result in results)
             rows = tuple(
                 (
                     pool_name(result.pool_languages),
                     result.query_language,
                     str(result.documents),
                     str(result.queries),
+                    *([_beyond(result)] if cut else []),
                     *(with_interval(result.measures[name]) for name in measures),
                 )
                 for result in results
             )
-            columns = ("pool", "asked in", "documents", "queries", *measures)
+            columns = ("pool", "asked in", "documents", "queries", *(["golds beyond N"] if cut else []), *measures)
             tables.append(Table(f"{scenario}: {meaning}", columns, rows))
     mixed = [result for result in audit.scenarios if result.scenario == "multi"]
     if mixed:
@@ -103,13 +148,19 @@ def audit_tables(audit: Audit) -> list[Table]:
     return tables
 
 
+def _beyond(result: ScenarioResult) -> str:
+    """``12 of 80 (N = 100)``."""
+    cut = result.cut
+    return f"{sum(cut.beyond.values())} of {cut.golds} (N = {cut.depth})" if cut else "0"
+
+
 def _language_table(results: Sequence[ScenarioResult]) -> Table:
     rows = tuple(
         (
             pool_name(result.pool_languages),
             result.query_language,
             tag,
-            number(found.median_rank, 1),
+            median_rank(result, tag, ".1f"),
             with_interval(found.mean_rank),
             number(found.worst_share.mean, 1),
             f"{number(found.top_share.mean, 1)} of {number(found.pool_share, 1)}",
@@ -275,6 +326,12 @@ def comparison_notes(comparison: Comparison) -> list[str]:
         notes.append(
             f"Means over seeds: {', '.join(seeds)}. ± is the standard deviation over them, not in intervals and p."
         )
+    for name, model in zip(comparison.names, comparison.models, strict=True):
+        if model.get("golds_beyond"):
+            notes.append(
+                f"Of {name} only the first documents of each query are known: {model['golds_beyond']} golds are beyond "
+                "them. What needs their rank is not known and shown as -."
+            )
     if comparison.left_out:
         notes.append(f"Left out: {comparison.left_out} results of scenarios that only some of the audits have.")
     return notes

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import quote
 
 from isoglot.collection import Collection
 from isoglot.files import write_text
 from isoglot.languages import canonical
 from isoglot.results import Audit, ScenarioResult
+from isoglot.retrievers.trec import trec_token, version_id
 
 DEPTH = 100
 """How many documents of each query a run holds."""
@@ -17,9 +17,9 @@ DEPTH = 100
 def write_runs(audit: Audit, collection: Collection, folder: Path) -> int:
     """Write NAME.run and NAME.qrels for every result of an audit that kept its runs; returns how many.
 
-    A document is called ``CONTENT@LANGUAGE``; white space in ids is percent-encoded. Scores are the model's, so a tool
-    that sorts again orders exact ties by its own rule; of balanced results 1 / rank, as by the model's they would be
-    sorted out of balance.
+    A document is called ``CONTENT@LANGUAGE``; white space in ids is percent-encoded. Scores are the model's, with all
+    digits of a float32, so a tool that sorts again orders exact ties by its own rule; of balanced results 1 / rank, as
+    by the model's they would be sorted out of balance.
 
     Raises:
         IsoglotError: The folder cannot be written.
@@ -27,7 +27,7 @@ def write_runs(audit: Audit, collection: Collection, folder: Path) -> int:
     for result in audit.scenarios:
         name = f"{result.scenario}.{'+'.join(result.pool_languages)}.{result.query_language}"
         run = [
-            f"{_token(query)} {language} {_token(content)}@{language} {rank} {shown:.7g} isoglot"
+            f"{trec_token(query)} {language} {version_id(content, language)} {rank} {shown:.9g} isoglot"
             for query, found in result.run
             for rank, (content, language, score) in enumerate(found, start=1)
             for shown in [1 / rank if audit.balanced else score]
@@ -44,12 +44,8 @@ def _qrels(result: ScenarioResult, collection: Collection) -> list[str]:
         if document.language in pool:
             languages.setdefault(document.content_id, []).append(document.language)
     return [
-        f"{_token(query)} {language} {_token(content)}@{language} 1"
+        f"{trec_token(query)} {language} {version_id(content, language)} 1"
         for query in result.query_ids
         for content in collection.golds[query]
         for language in languages.get(content, ())
     ]
-
-
-def _token(identity: str) -> str:
-    return quote(identity, safe="".join(chr(c) for c in range(33, 127) if chr(c) != "%"))

@@ -87,8 +87,9 @@ def most_changed(
     found = []
     for pool in pools:
         first, last = (np.log2(max_r(judged_of(result))) for result in (pool[0], pool[-1]))
-        changes = last - first if len(pool) > 1 else -first
-        found += [(float(change), place, pool) for place, change in enumerate(changes)]
+        with np.errstate(invalid="ignore"):  # both may be beyond the end of a run
+            changes = last - first if len(pool) > 1 else -first
+        found += [(float(change), place, pool) for place, change in enumerate(changes) if np.isfinite(change)]
     found.sort(key=lambda entry: entry[0])
     texts = _Texts(collection, folders) if collection is not None else None
     falls = _chosen([entry for entry in found if entry[0] < 0])

@@ -62,10 +62,10 @@ def _size_label(size: int) -> str:
     return f"pools of {size} languages"
 
 
-def heat_maps(names: Sequence[str], pools: Sequence[Mixed], languages: Sequence[str]) -> Chart:
+def heat_maps(names: Sequence[str], pools: Sequence[Mixed], languages: Sequence[str]) -> Chart | None:
     """For each audit: the median rank of the gold by query language (row) and document language (column).
 
-    Where several pools have the pair, the median over them is shown.
+    Where several pools have the pair, the median over them is shown. None where no median of the first is known.
 
     Args:
         names: Of the audits.
@@ -84,17 +84,20 @@ def heat_maps(names: Sequence[str], pools: Sequence[Mixed], languages: Sequence[
             {"audit": audit, "query": query, "document": document, "rank": median(ranks)}
             for (query, document), ranks in found.items()
         ]
+    if not any(row["audit"] == 0 for row in data):
+        return None
+    beyond = sum(r.median_rank(tag) == np.inf for pool in pools for r in pool for tag in r.by_language)
     shown = {row[axis] for row in data for axis in ("query", "document")}
     order = [tag for tag in languages if tag in shown]
     panels = [Panel(name, _heat_map([r for r in data if r["audit"] == at], order)) for at, name in enumerate(names)]
     worst = max((row for row in data if row["audit"] == 0), key=lambda row: row["rank"])
     now = [row["rank"] for row in data if (row["query"], row["document"]) == (worst["query"], worst["document"])]
     summary = (
-        f"The most buried: the {language_name(worst['document'])} version for {language_name(worst['query'])} "
-        f"questions, at a median rank of {in_order(f'{rank:g}' for rank in now)}."
+        f"The most buried{' of known rank' if beyond else ''}: the {language_name(worst['document'])} version for "
+        f"{language_name(worst['query'])} questions, at a median rank of {in_order(f'{rank:g}' for rank in now)}."
     )
     if len(data) < len(names) * len(order) ** 2:
-        summary += " Blank: no such pool was audited."
+        summary += " Blank: no such pool was audited" + (", or it is beyond the end of a run." if beyond else ".")
     title = f"Median rank of the right document, {_size_label(len(pools[0][0].pool_languages))}"
     return Chart(title, summary, tuple(panels), data, classes_legend(RANK_BOUNDS, "rank"))
 
@@ -141,7 +144,8 @@ def complete_curves(names: Sequence[str], pools: Sequence[Mixed]) -> Chart:
     data: Rows = []
     panels, reached = [], []
     for size, own in by_size(pools).items():
-        most = min(MOST_K, max(pool[0].documents for pool in own))
+        depths = (result.cut.depth for pool in own for result in pool if result.cut)
+        most = min(MOST_K, max(pool[0].documents for pool in own), *depths)
         ks = np.arange(1, most + 1)
         curves = [
             np.mean([_shares_up_to(max_r(judged_of(pool[audit])), ks) for pool in own], axis=0)
@@ -217,23 +221,32 @@ def worst_ranks(names: Sequence[str], pools: Sequence[Mixed]) -> Chart:
     panels, medians = [], []
     for size, own in by_size(pools).items():
         found = [np.concatenate([max_r(judged_of(pool[audit])) for pool in own]) for audit in range(len(names))]
-        classes_needed = 1 + int(np.ceil(np.log2(max(ranks.max() for ranks in found))))
+        beyond = [float(np.mean(np.isinf(ranks))) for ranks in found]
+        known = [ranks[np.isfinite(ranks)] for ranks in found]
+        classes_needed = 1 + int(np.ceil(np.log2(max(ranks.max(initial=1) for ranks in known))))
         rows = [
             {
                 "languages": size,
                 "audit": audit,
                 "ranks": str(2**doubling) if doubling < 2 else f"{2 ** (doubling - 1) + 1}–{2**doubling}",
-                "share": round(100 * int(count) / len(ranks), 2),
+                "share": round(100 * int(count) / len(found[audit]), 2),
             }
-            for audit, ranks in enumerate(found)
+            for audit, ranks in enumerate(known)
             for doubling, count in enumerate(
                 np.bincount(np.ceil(np.log2(ranks)).astype(np.int64), minlength=classes_needed)
             )
         ]
+        if any(beyond):
+            rows += [
+                {"languages": size, "audit": audit, "ranks": "beyond", "share": round(100 * share, 2)}
+                for audit, share in enumerate(beyond)
+            ]
         panels.append((_size_label(size), _bars(rows, len(names))))
-        medians.append(in_order(f"{np.median(ranks):g}" for ranks in found))
+        medians.append(in_order(f"{m:g}" if np.isfinite(m) else "beyond" for m in map(np.median, found)))
         data += rows
     summary = f"Median over the questions: {', '.join(medians)}. Each class is twice as wide."
+    if any(row["ranks"] == "beyond" for row in data):
+        summary += " Beyond: not in the run, which ends before the last document."
     return Chart("Where the worst-placed version stands", summary, _labelled(panels), data, audit_legend(names))
 
 

@@ -23,9 +23,12 @@ from isoglot.report.html.values import CELL_COLUMNS, MEASURE_COLUMNS, measure_ta
 from isoglot.report.html.verdict import headline, next_steps
 from isoglot.report.tables import (
     Table,
+    audit_notes,
     comparison_notes,
+    described,
     kept_table,
     language_name,
+    median_rank,
     pool_name,
     summary_table,
     with_interval,
@@ -96,7 +99,7 @@ def audits_to_html(material: Material, *, show_progress: bool = False) -> str:
             collection=audits[0].collection,
             licence=_licence(audits[0].collection["name"]),
             model_licences=[_model_licence(audit.model["name"]) for audit in audits],
-            headline=headline(names, pools, comparison),
+            headline=headline(names, pools, comparison) + ([] if comparison else audit_notes(audits[0])),
             steps=next_steps(audits, pools, comparison),
             overview=_overview(names, audits, pools),
             spaces=_spaces(names, material, vectors) if vectors else [],
@@ -136,7 +139,12 @@ def _template() -> Any:
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     environment.filters.update(
-        language=language_name, pool=pool_name, short_pool=short_pool, with_interval=with_interval, tag=canonical
+        language=language_name,
+        pool=pool_name,
+        short_pool=short_pool,
+        with_interval=with_interval,
+        tag=canonical,
+        described=described,
     )
     return environment.get_template("page.html.j2")
 
@@ -181,7 +189,7 @@ def _most_buried(pools: Sequence[charts.Mixed]) -> list[charts.Mixed]:
     """The first of the pools, ordered by the worst median rank of a version in the first audit."""
 
     def depth(pool: charts.Mixed) -> float:
-        return max(found.median_rank or 0 for found in pool[0].by_language.values())
+        return max(pool[0].median_rank(tag) or 0 for tag in pool[0].by_language)
 
     return sorted(pools, key=depth, reverse=True)[:MOST_POOLS]
 
@@ -208,12 +216,11 @@ def _axis(audit: Audit, pools: Sequence[charts.Mixed]) -> list[str]:
 
 def _detail(names: Sequence[str], pool: charts.Mixed) -> dict[str, Any]:
     drawn = [charts.complete_curves(names, [pool]), charts.worst_ranks(names, [pool]), twin_scatter(names, pool)]
-    worst = max(pool[0].by_language, key=lambda tag: pool[0].by_language[tag].median_rank or 0)
-    ranks = (result.by_language[worst].median_rank for result in pool)
+    worst = max(pool[0].by_language, key=lambda tag: pool[0].median_rank(tag) or 0)
     return {
         "first": pool[0],
         "worst": worst,
-        "ranks": in_order("-" if rank is None else f"{rank:g}" for rank in ranks),
+        "ranks": in_order(median_rank(result, worst) for result in pool),
         "charts": [chart for chart in drawn if chart is not None],
     }
 

@@ -19,7 +19,7 @@ DENSITY_BOUNDS = (0.5, 1, 3, 10)
 def twin_scatter(names: Sequence[str], pool: Mixed) -> Chart | None:
     """The gold's rank in the query's language against its worst-placed version in another, first and last audit.
 
-    None where no question has both.
+    None where no question has both, or one is beyond the end of a run.
     """
     data: Rows = []
     panels = []
@@ -28,7 +28,7 @@ def twin_scatter(names: Sequence[str], pool: Mixed) -> Chart | None:
     other = "its twin" if len(pool[0].pool_languages) == 2 else "the worst-placed other version"
     for audit in sorted({0, len(names) - 1}):
         own, twin = _own_and_twin(judged_of(pool[audit]))
-        if not len(own):
+        if not len(own) or np.isinf([own, twin]).any():
             return None
         nearer.append(100 * float(np.mean(own < twin)))
         squares, counts = np.unique(np.floor(2 * np.log2(np.stack([own, twin]))), axis=1, return_counts=True)
@@ -60,7 +60,7 @@ def _own_and_twin(judged: Judged) -> tuple[NDArray[np.float64], NDArray[np.float
     own = best_in_language(judged, judged.query_language)
     others = [best_in_language(judged, number) for number in numbers if number != judged.query_language]
     twin = np.fmax.reduce(others) if others else np.full(len(own), np.nan)
-    both = np.isfinite(own) & np.isfinite(twin)
+    both = ~np.isnan(own) & ~np.isnan(twin)
     return own[both], twin[both]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import isfinite
 from statistics import fmean
 
-from isoglot.report.html.charts import Mixed, Rows, judged_of
+from isoglot.report.html.charts import Mixed, Rows
 from isoglot.report.html.drawing import WIDTH, Chart, Panel, Spec, audit_legend, by_audit, draw, in_order, short_pool
 from isoglot.report.tables import pool_name
 from isoglot.results import LanguageResult
@@ -20,9 +21,13 @@ def top_shares(names: Sequence[str], pools: Sequence[Mixed]) -> Chart:
 def worst_shares(names: Sequence[str], pools: Sequence[Mixed]) -> Chart | None:
     """Of each pool the language that most often held the worst-placed gold in the first audit.
 
-    None where no question has several golds.
+    None where no question has several golds. Pools where golds are beyond the end of a run may be left out.
     """
-    several = [pool for pool in pools if (judged_of(pool[0]).counts > 1).any()]
+    several = [
+        pool
+        for pool in pools
+        if all(isfinite(found.worst_share.mean) for result in pool for found in result.by_language.values())
+    ]
     if not several:
         return None
     title = "Whose version is placed worst"

@@ -12,7 +12,7 @@ from isoglot.comparison import Comparison
 from isoglot.measures import complete
 from isoglot.report.html.charts import CUTOFFS, Mixed, cutoff, judged_of
 from isoglot.report.html.drawing import short_pool
-from isoglot.report.tables import language_name, number
+from isoglot.report.tables import language_name, median_rank, number
 from isoglot.results import Audit
 
 BURIED = 10
@@ -58,10 +58,10 @@ def _buried_lines(names: Sequence[str], pools: Sequence[Mixed]) -> list[str]:
     """One sentence for each of the worst (pool, language), and how many more there are."""
     buried = sorted(
         (
-            (found.median_rank or 0, pool, tag)
+            (pool[0].median_rank(tag) or 0, pool, tag)
             for pool in pools
-            for tag, found in pool[0].by_language.items()
-            if _is_buried(pool, found.median_rank)
+            for tag in pool[0].by_language
+            if _is_buried(pool, pool[0].median_rank(tag))
         ),
         key=lambda entry: -entry[0],
     )
@@ -69,16 +69,16 @@ def _buried_lines(names: Sequence[str], pools: Sequence[Mixed]) -> list[str]:
         return ["No language's version is buried: in every mixed pool its median rank is near the top."]
     lines: list[str] = []
     told: Counter[tuple[str, ...]] = Counter()
-    for rank, pool, tag in buried:
+    for _, pool, tag in buried:
         first = pool[0]
         told[first.pool_languages] += 1
         if told[first.pool_languages] > OF_A_POOL or len(lines) == WORST:
             continue
-        then = pool[-1].by_language[tag].median_rank
-        later = f"; {names[-1]}:\u00a0{then:g}" if len(pool) > 1 else ""
+        later = f"; {names[-1]}:\u00a0{median_rank(pool[-1], tag)}" if len(pool) > 1 else ""
         lines.append(
             f"{language_name(first.query_language)} questions in {short_pool(first.pool_languages)}: the "
-            f"{language_name(tag)} version is buried, median rank {rank:g} of {first.documents}{later}."
+            f"{language_name(tag)} version is buried, median rank {median_rank(first, tag)} of "
+            f"{first.documents}{later}."
         )
     if more := len(buried) - len(lines):
         lines.append(f"{_counted(more, 'more version is', 'more versions are')} buried; see the heat map.")
@@ -90,6 +90,8 @@ def _kept_lines(comparison: Comparison, pools: Sequence[Mixed]) -> list[str]:
     others = range(1, len(comparison.names))
     for measure, mean in comparison.guarded:
         before, changes = number(mean.measures[measure][0].mean, 1), mean.differences[measure]
+        if not all(np.isfinite(found.mean) for found in changes):
+            continue  # beyond the end of a run
         told = [
             f"{_KEPT[comparison.kept(mean, measure, at)]}{f' by {comparison.names[at]}' if len(others) > 1 else ''} "
             f"({before} → {number(mean.measures[measure][at].mean, 1)}, a change of {changes[at].mean:+.1f} points "
@@ -97,7 +99,8 @@ def _kept_lines(comparison: Comparison, pools: Sequence[Mixed]) -> list[str]:
             for at in others
         ]
         lines.append(f"Quality in {mean.scenario} pools ({_MEANINGS[mean.scenario]}), {measure}, is {'; '.join(told)}.")
-    if len(others) > 1 and comparison.guarded and pools:
+    known = bool(pools) and all(np.isfinite(_complete(pools, at)) for at in others)
+    if len(others) > 1 and comparison.guarded and known:
         safe = [at for at in others if all(comparison.kept(mean, name, at) for name, mean in comparison.guarded)]
         best = comparison.names[max(safe, key=lambda at: _complete(pools, at))] if safe else ""
         lines.append(
@@ -118,7 +121,7 @@ def next_steps(audits: Sequence[Audit], pools: Sequence[Mixed], comparison: Comp
         {
             language_name(pool[-1].query_language)
             for pool in pools
-            if any(_is_buried(pool, found.median_rank) for found in pool[-1].by_language.values())
+            if any(_is_buried(pool, pool[-1].median_rank(tag)) for tag in pool[-1].by_language)
         }
     )
     if left and len(audits) == 1:

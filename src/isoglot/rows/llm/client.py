@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from isoglot.rows.llm.model import Llm
 from isoglot.rows.llm.report import LeftOut, LlmReport, Usage
 
 if TYPE_CHECKING:
+    import openai
     from openai import AsyncOpenAI
     from openai.types.chat import ChatCompletion
 
@@ -159,25 +161,15 @@ class _Run:
             if options and "response_format" in str(error.body):  # LM Studio, for one, knows no JSON mode
                 self.json_mode = False
                 return await self._completion(prompt, retries)
-            raise BadAnswerError("rejected", _told(error)) from None
+            raise BadAnswerError("rejected", told(error)) from None
         except (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError) as error:
             if self.usage.answers == 0 and type(error) is openai.APIConnectionError:
-                raise IsoglotError(f"{self.llm.address} cannot be reached; is the base URL right?") from None
-            raise BadAnswerError("no-answer", _told(error)) from None
-        except openai.AuthenticationError:
-            raise IsoglotError(f"{self.llm.address} does not accept the key in OPENAI_API_KEY (HTTP 401)") from None
-        except openai.PermissionDeniedError:
-            raise IsoglotError(
-                f"{self.llm.address}: the key in OPENAI_API_KEY may not use {self.llm.model} (HTTP 403)"
-            ) from None
-        except openai.NotFoundError as error:
-            raise IsoglotError(
-                f"{self.llm.address} has no model {self.llm.model!r}, or the base URL is wrong ({_told(error)})"
-            ) from None
+                raise unreachable(self.llm) from None
+            raise BadAnswerError("no-answer", told(error)) from None
         except openai.APIStatusError as error:
             if error.status_code in (413, 422):
-                raise BadAnswerError("rejected", _told(error)) from None
-            raise IsoglotError(f"{self.llm.address}: {_told(error)}") from None
+                raise BadAnswerError("rejected", told(error)) from None
+            raise refused(error, self.llm) from None
         except ValueError:  # a body that is no JSON
             raise BadAnswerError("no-answer", "the body of the answer is not JSON") from None
         if not isinstance(completion, ChatCompletion) or not completion.choices:
@@ -213,30 +205,57 @@ def _to_the_end(run: _Run, questions: dict[str, Question]) -> None:
 
 
 def _client(llm: Llm) -> AsyncOpenAI:
-    try:
-        from openai import AsyncOpenAI
-    except ImportError:
-        raise IsoglotError("asking a model needs the package openai: pip install 'isoglot[llm]'") from None
+    options = client_options(llm)
+    from openai import AsyncOpenAI
+
+    return AsyncOpenAI(**options)
+
+
+def client_options(llm: Llm) -> dict[str, Any]:
+    """What a client of the package openai is made with.
+
+    Raises:
+        IsoglotError: The package is missing, or the key is missing or broken.
+    """
+    if find_spec("openai") is None:
+        raise IsoglotError("asking a model needs the package openai: pip install 'isoglot[llm]'")
     key = _key()
     if not key and llm.address == "OpenAI's API":
         raise IsoglotError(
-            "put the API's key into the environment variable OPENAI_API_KEY, or name a server: --base-url"
+            "put the API's key into the environment variable OPENAI_API_KEY, or name a server: --base-url (also in "
+            "OPENAI_BASE_URL)"
         )
     if not (key.isascii() and key.isprintable()):
         raise IsoglotError("the environment variable OPENAI_API_KEY has characters in it that no key has")
-    return AsyncOpenAI(api_key=key or "none", base_url=llm.base_url, timeout=llm.timeout)
+    return {"api_key": key or "none", "base_url": llm.base_url, "timeout": llm.timeout}
 
 
-def _key() -> str:
-    return os.environ.get("OPENAI_API_KEY", "").strip()
+def unreachable(llm: Llm) -> IsoglotError:
+    """That there is no API at its address."""
+    return IsoglotError(f"{llm.address} cannot be reached; is the base URL right?")
 
 
-def _told(error: Any) -> str:
-    """What an openai.APIError says, in one line; a server that repeats the key is not repeated."""
+def refused(error: openai.APIStatusError, llm: Llm) -> IsoglotError:
+    """What an answer says that asking again does not mend."""
+    if error.status_code == 401:
+        return IsoglotError(f"{llm.address} does not accept the key in OPENAI_API_KEY (HTTP 401)")
+    if error.status_code == 403:
+        return IsoglotError(f"{llm.address}: the key in OPENAI_API_KEY may not use {llm.model} (HTTP 403)")
+    if error.status_code == 404:
+        return IsoglotError(f"{llm.address} has no model {llm.model!r}, or the base URL is wrong ({told(error)})")
+    return IsoglotError(f"{llm.address}: {told(error)}")
+
+
+def told(error: openai.APIError) -> str:
+    """What an error says, in one line; a server that repeats the key is not repeated."""
     message = error.body.get("message") if isinstance(error.body, dict) else error.body
     status = f"HTTP {error.status_code}" if hasattr(error, "status_code") else error.message
     text = " ".join(f"{status}: {message}".split()) if message else status
     return (text.replace(_key(), "***") if _key() else text)[:200]
+
+
+def _key() -> str:
+    return os.environ.get("OPENAI_API_KEY", "").strip()
 
 
 def _tell_estimate(questions: Iterable[Question], llm: Llm) -> None:

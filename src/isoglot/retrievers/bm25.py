@@ -1,0 +1,106 @@
+"""BM25: the lexical baseline, for which two languages share little but names and numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import regex  # type: ignore[import-untyped]
+
+from isoglot.collection import Collection
+from isoglot.errors import IsoglotError
+from isoglot.pools import Pool
+from isoglot.progress import progress
+from isoglot.ranks import Ranking, Vectors, rank_scores
+from isoglot.retrievers.dense import environment, used_documents
+
+SETTINGS = {"method": "lucene", "k1": 1.5, "b": 0.75}
+TOKENS = "words; character bigrams in Han and kana, trigrams in Thai, Lao, Khmer, Myanmar; case-folded, not stemmed"
+_BIGRAMS, _TRIGRAMS = r"\p{Han}\p{Hiragana}\p{Katakana}ー", r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_RUNS = regex.compile(
+    rf"(?P<two>[{_BIGRAMS}]+)|(?P<three>[{_TRIGRAMS}]+)|[\p{{L}}\p{{M}}\p{{N}}--[{_BIGRAMS}{_TRIGRAMS}]]+", regex.V1
+)
+
+
+def tokenize(text: str) -> list[str]:
+    """The terms of a text, told by its scripts alone, whatever its language.
+
+    Words are runs of letters, marks and digits, after NFKC and case folding. Runs of a script that puts no spaces
+    between words become overlapping character n-grams: bigrams of ideographs and kana, as in Lucene's CJK analyzer,
+    trigrams of letters in Thai, Lao, Khmer and Myanmar. A shorter run is one term.
+    """
+    terms = []
+    for found in _RUNS.finditer(unicodedata.normalize("NFKC", text).casefold()):
+        size = 2 if found["two"] else 3 if found["three"] else len(found[0])
+        terms += [found[0][at : at + size] for at in range(max(1, len(found[0]) - size + 1))]
+    return terms
+
+
+class Bm25Retriever:
+    """Ranks by BM25 with an index for each pool, since how rare a term is depends on the pool.
+
+    Raises:
+        IsoglotError: The package bm25s is missing.
+    """
+
+    def __init__(self) -> None:
+        if find_spec("bm25s") is None:
+            raise IsoglotError("bm25 needs the package bm25s: pip install 'isoglot[bm25]'")
+
+    def describe(self) -> dict[str, Any]:
+        """As `Retriever.describe`."""
+        return {
+            "name": "bm25",
+            "fingerprint": hashlib.sha256(json.dumps([SETTINGS, TOKENS]).encode()).hexdigest(),
+            "dimension": None,
+            "max_length": None,
+            "prompts": {},
+            "language_given": False,
+            "how": f"{SETTINGS['method']}, k1 {SETTINGS['k1']}, b {SETTINGS['b']}, an index for each pool; {TOKENS}",
+        }
+
+    def environment(self) -> dict[str, Any]:
+        """As `Retriever.environment`."""
+        return environment("bm25s", "numpy")
+
+    def rankings(
+        self, collection: Collection, pools: Sequence[Pool], *, balanced: bool, top_k: int, show_progress: bool
+    ) -> Iterator[Ranking]:
+        """As `Retriever.rankings`."""
+        terms = {int(at): tokenize(collection.documents[at].text) for at in used_documents(pools)}
+        with progress("bm25: asking", sum(len(pool.queries) for pool in pools), shown=show_progress) as advance:
+            for pool in pools:
+                index = _Index([terms[int(at)] for at in pool.documents])
+                queries = [tokenize(collection.queries[at].text) for at in pool.queries]
+                yield rank_scores(
+                    partial(index.scores, queries),
+                    pool.golds,
+                    languages=pool.document_languages,
+                    tie_keys=pool.tie_keys,
+                    balanced=balanced,
+                    top_k=top_k,
+                )
+                advance(len(queries))
+
+
+class _Index:
+    """The BM25 index of n documents."""
+
+    def __init__(self, documents: list[list[str]]) -> None:
+        from bm25s import BM25  # type: ignore[import-untyped]
+
+        logging.getLogger("bm25s").setLevel(logging.WARNING)  # it tells each step
+        self._index = BM25(**SETTINGS)
+        self._index.index([terms or [""] for terms in documents], show_progress=False)
+        self._none = np.zeros(len(documents), dtype=np.float32)
+
+    def scores(self, queries: list[list[str]], start: int, end: int) -> Vectors:
+        """(end - start, n) scores for the terms of the queries from start to end."""
+        return np.stack([self._index.get_scores(terms) if terms else self._none for terms in queries[start:end]])

@@ -1,0 +1,134 @@
+"""Retrieval by vectors: of a sentence-transformers model here, and what every kind of vectors shares."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoglot.collection import Collection
+from isoglot.pools import Pool
+from isoglot.ranks import Ranking, Vectors, rank
+
+if TYPE_CHECKING:
+    from isoglot.encoders.sentence_transformer import Encoder
+
+Ints = NDArray[np.int64]
+
+
+class Encodes(Protocol):
+    """Turns texts into vectors."""
+
+    def encode(
+        self, texts: Sequence[str], role: str, languages: Sequence[str], *, show_progress: bool = False
+    ) -> Vectors:
+        """(n, d) float32 vectors of n texts, of unit length."""
+
+
+class DenseRetriever:
+    """Ranks by the inner product of an encoder's vectors.
+
+    Args:
+        encoder: A loaded model.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+
+    def describe(self) -> dict[str, Any]:
+        """As `Retriever.describe`."""
+        encoder = self.encoder
+        return {
+            "name": encoder.name,
+            "fingerprint": encoder.fingerprint,
+            "dimension": encoder.dimension,
+            "max_length": encoder.max_length,
+            "prompts": {role: {"text": p.text, "source": p.source} for role, p in encoder.prompts.items()},
+            "language_given": encoder.uses_language,
+        }
+
+    def environment(self) -> dict[str, Any]:
+        """As `Retriever.environment`."""
+        model = self.encoder.model
+        libraries = ("torch", "sentence-transformers", "transformers", "tokenizers", "numpy")
+        return environment(*libraries, device=str(model.device), dtype=str(model.dtype))
+
+    def rankings(
+        self, collection: Collection, pools: Sequence[Pool], *, balanced: bool, top_k: int, show_progress: bool
+    ) -> Iterator[Ranking]:
+        """As `Retriever.rankings`."""
+        return rank_encoded(
+            self.encoder, collection, pools, balanced=balanced, top_k=top_k, show_progress=show_progress
+        )
+
+
+def rank_encoded(
+    encoder: Encodes, collection: Collection, pools: Sequence[Pool], *, balanced: bool, top_k: int, show_progress: bool
+) -> Iterator[Ranking]:
+    """The ranking of each pool by vectors of the texts, each of which is encoded once."""
+    queries, documents = used_queries(pools), used_documents(pools)
+    query_vectors = encoder.encode(
+        [collection.queries[at].text for at in queries],
+        "query",
+        [collection.queries[at].language for at in queries],
+        show_progress=show_progress,
+    )
+    document_vectors = encoder.encode(
+        [collection.documents[at].text for at in documents],
+        "document",
+        [collection.documents[at].language for at in documents],
+        show_progress=show_progress,
+    )
+    return rank_vectors(pools, query_vectors, document_vectors, balanced=balanced, top_k=top_k)
+
+
+def rank_vectors(
+    pools: Sequence[Pool], queries: Vectors, documents: Vectors, *, balanced: bool, top_k: int
+) -> Iterator[Ranking]:
+    """The ranking of each pool by inner products.
+
+    Args:
+        pools: What is ranked.
+        queries: A vector for each of `used_queries`.
+        documents: A vector for each of `used_documents`.
+        balanced: As for `rank`.
+        top_k: Likewise.
+    """
+    query_places, document_places = used_queries(pools), used_documents(pools)
+    for pool in pools:
+        yield rank(
+            queries[np.searchsorted(query_places, pool.queries)],
+            documents[np.searchsorted(document_places, pool.documents)],
+            pool.golds,
+            languages=pool.document_languages,
+            tie_keys=pool.tie_keys,
+            balanced=balanced,
+            top_k=top_k,
+        )
+
+
+def used_queries(pools: Sequence[Pool]) -> Ints:
+    """Positions of all queries that any pool asks, each once, in order."""
+    return np.unique(np.concatenate([pool.queries for pool in pools]))
+
+
+def used_documents(pools: Sequence[Pool]) -> Ints:
+    """Positions of all documents that stand in any pool, each once, in order."""
+    return np.unique(np.concatenate([pool.documents for pool in pools]))
+
+
+def environment(*libraries: str, **facts: str) -> dict[str, Any]:
+    """The platform, `facts`, and the versions of `libraries`."""
+    return {
+        "python": platform.python_version(),
+        "platform": f"{sys.platform} {platform.machine()}",
+        **facts,
+        "cpus": os.cpu_count(),
+        **{name: version(name) for name in libraries},
+    }

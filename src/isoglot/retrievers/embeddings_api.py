@@ -1,0 +1,166 @@
+"""Retrieval by vectors that an OpenAI-compatible embeddings API gives, kept between runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from isoglot.collection import Collection
+from isoglot.encoders.cache import VectorCache
+from isoglot.encoders.prompts import find_prompts
+from isoglot.errors import IsoglotError
+from isoglot.pools import Pool
+from isoglot.progress import progress
+from isoglot.ranks import Ranking, Vectors
+from isoglot.retrievers.dense import environment, rank_encoded
+from isoglot.rows.llm.client import RETRIES, client_options, refused, told, unreachable
+from isoglot.rows.llm.model import Llm
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+    from openai.types import CreateEmbeddingResponse
+
+BATCH = 32
+"""Texts in a request: what a small server (text-embeddings-inference) accepts, and what a killed run loses at most."""
+
+
+class EmbeddingsApiRetriever:
+    """Ranks by the cosine of vectors from the API at ``OPENAI_BASE_URL``, else OpenAI's, with ``OPENAI_API_KEY``.
+
+    What fails on the way (429, 5xx, time-outs, cut connections) is asked again by the package openai, which waits as
+    long as the server's Retry-After says. No text is sent twice, unless the API gave nothing good for it.
+
+    Args:
+        model: Its name there. A known family gets its prompts, as a local model without any of its own does.
+        timeout: Seconds that an answer may take.
+
+    Raises:
+        IsoglotError: The package openai is missing, or the key is missing or broken, or the base URL is none.
+    """
+
+    def __init__(self, model: str, *, timeout: float = 120) -> None:
+        if not model:
+            raise IsoglotError("name the API's model: openai:MODEL")
+        self._api = Llm(model, timeout=timeout)
+        self._prompts = find_prompts(model, {})
+        options = client_options(self._api)
+        from openai import OpenAI
+
+        self._client: OpenAI = OpenAI(**options)
+        self._answered = False
+
+    def describe(self) -> dict[str, Any]:
+        """As `Retriever.describe`; asks for one vector, if none is kept, for the dimension."""
+        prompts = {role: {"text": prompt.text, "source": prompt.source} for role, prompt in self._prompts.items()}
+        where = [self._api.address, self._api.model, prompts]
+        return {
+            "name": f"openai:{self._api.model}",
+            "fingerprint": hashlib.sha256(json.dumps(where, sort_keys=True).encode()).hexdigest(),
+            "dimension": self.dimension,
+            "max_length": None,
+            "prompts": prompts,
+            "language_given": False,
+            "how": f"embeddings of {self._api.address}, whose weights are not seen: the fingerprint is of names",
+        }
+
+    def environment(self) -> dict[str, Any]:
+        """As `Retriever.environment`."""
+        return environment("openai", "numpy")
+
+    def rankings(
+        self, collection: Collection, pools: Sequence[Pool], *, balanced: bool, top_k: int, show_progress: bool
+    ) -> Iterator[Ranking]:
+        """As `Retriever.rankings`."""
+        return rank_encoded(self, collection, pools, balanced=balanced, top_k=top_k, show_progress=show_progress)
+
+    @cached_property
+    def dimension(self) -> int:
+        """How many components a vector has; found with the first request, which a wrong key or address costs."""
+        cache = VectorCache(self._key("query"))
+        known = cache.get(["a"])
+        if not known:
+            cache.put(["a"], vectors := self._vectors(["a"], "query"))
+            known = {"a": vectors[0]}
+        return len(known["a"])
+
+    def encode(
+        self, texts: Sequence[str], role: str, languages: Sequence[str], *, show_progress: bool = False
+    ) -> Vectors:
+        """(n, d) float32 vectors of n texts, of unit length, from the cache or else the API.
+
+        Raises:
+            IsoglotError: The API does not answer, refuses, or gives something else than a good vector for each text.
+        """
+        cache = VectorCache(self._key(role))
+        wanted = list(dict.fromkeys(texts))
+        known = cache.get(wanted)
+        missing = [text for text in wanted if text not in known]
+        with progress(f"{self._api.model}: encoding {role} texts", len(missing), shown=show_progress) as advance:
+            for start in range(0, len(missing), BATCH):
+                batch = missing[start : start + BATCH]
+                vectors = self._vectors(batch, role)
+                if vectors.shape[1] != self.dimension:
+                    raise self._bad(f"vectors of {vectors.shape[1]} dimensions, and before of {self.dimension}")
+                cache.put(batch, vectors)
+                known.update(zip(batch, vectors, strict=True))
+                advance(len(batch))
+        if any(len(vector) != self.dimension for vector in known.values()):
+            raise IsoglotError(f"{cache.path}: keeps vectors of another number of dimensions; remove it")
+        return np.stack([known[text] for text in texts])
+
+    def _key(self, role: str) -> dict[str, object]:
+        """All that decides a vector but the text, as far as one knows."""
+        prompt = self._prompts[role].text
+        return {"api": self._api.address, "model": self._api.model, "role": role, "prompt": prompt}
+
+    def _vectors(self, texts: Sequence[str], role: str) -> Vectors:
+        """What the API says, checked; nothing that is wrong gets past here."""
+        response = self._response([self._prompts[role].text + text for text in texts])
+        try:
+            entries = sorted(response.data, key=lambda entry: entry.index)
+            numbers = [entry.index for entry in entries]
+            vectors = np.array([entry.embedding for entry in entries], dtype=np.float64)
+        except (AttributeError, TypeError, ValueError):  # a web page, text for numbers, vectors of several dimensions
+            raise self._bad("something else than a list of vectors") from None
+        if numbers != list(range(len(texts))):
+            raise self._bad(f"{len(entries)} vectors for {len(texts)} texts, or the wrong ones")
+        if vectors.ndim != 2 or not vectors.shape[1]:
+            raise self._bad("something else than a list of vectors")
+        with np.errstate(over="ignore"):
+            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        wrong = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
+        if len(wrong):
+            raise self._bad(f"a vector that is zero or not finite, for the {role} {texts[wrong[0]][:60]!r}")
+        return np.asarray(vectors / lengths, dtype=np.float32)
+
+    def _response(self, texts: list[str]) -> CreateEmbeddingResponse:
+        import openai
+
+        retries = RETRIES if self._answered else 1  # a wrong address is told after a second, not after many
+        try:
+            response = self._client.with_options(max_retries=retries).embeddings.create(
+                model=self._api.model, input=texts, encoding_format="float"
+            )
+        except (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError) as error:
+            if self._answered:
+                raise IsoglotError(
+                    f"{self._api.address}: no answer ({told(error)}); run again later, what was answered is kept"
+                ) from None
+            if type(error) is openai.APIConnectionError:
+                raise unreachable(self._api) from None
+            self._answered = True  # something is there
+            return self._response(texts)
+        except openai.APIStatusError as error:
+            raise refused(error, self._api) from None
+        except ValueError:
+            raise self._bad("something that is not JSON") from None
+        self._answered = True
+        return response
+
+    def _bad(self, what: str) -> IsoglotError:
+        return IsoglotError(f"{self._api.address}: {self._api.model} gave {what}; what was good before is kept")

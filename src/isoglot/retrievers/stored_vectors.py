@@ -1,0 +1,131 @@
+"""Retrieval by vectors that the user has: two arrays, and the ids of their rows."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoglot.collection import Collection
+from isoglot.errors import InputError
+from isoglot.files import sha256
+from isoglot.pools import Pool
+from isoglot.ranks import Ranking, Vectors
+from isoglot.retrievers.dense import environment, rank_vectors, used_documents, used_queries
+from isoglot.retrievers.trec import version_id
+from isoglot.sources.reading import read_lines
+
+log = logging.getLogger("isoglot")
+KINDS = ("queries", "documents")
+
+
+class StoredVectorsRetriever:
+    """Ranks by the inner product of stored vectors, as they are: those of a cosine model should have unit length.
+
+    ``queries.npy`` and ``documents.npy`` are (n, d) arrays of float16, float32 or float64, of which only the rows that
+    are asked for are read. ``queries.ids.txt`` and ``documents.ids.txt`` name their rows, one a line: ``ID@LANGUAGE``
+    with a query id or a content id, as in the runs of ``isoglot audit --runs``. Rows of other collections may be there.
+
+    Args:
+        folder: Where the four files are.
+
+    Raises:
+        InputError: One is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for kind in KINDS:
+            for file in (folder / f"{kind}.npy", folder / f"{kind}.ids.txt"):
+                if not file.is_file():
+                    raise InputError("no such file", file)
+
+    def describe(self) -> dict[str, Any]:
+        """As `Retriever.describe`."""
+        return {
+            "name": f"vectors:{self.folder}",
+            "fingerprint": self._fingerprint,
+            "dimension": int(_array(self.folder / "documents.npy").shape[1]),
+            "max_length": None,
+            "prompts": {},
+            "language_given": False,
+            "how": "stored vectors, by inner product as they are",
+        }
+
+    def environment(self) -> dict[str, Any]:
+        """As `Retriever.environment`."""
+        return environment("numpy")
+
+    def rankings(
+        self, collection: Collection, pools: Sequence[Pool], *, balanced: bool, top_k: int, show_progress: bool
+    ) -> Iterator[Ranking]:
+        """As `Retriever.rankings`."""
+        asked = [collection.queries[at] for at in used_queries(pools)]
+        found = [collection.documents[at] for at in used_documents(pools)]
+        queries = self._vectors("queries", [version_id(query.query_id, query.language) for query in asked])
+        documents = self._vectors("documents", [version_id(d.content_id, d.language) for d in found])
+        if queries.shape[1] != documents.shape[1]:
+            raise InputError(
+                f"vectors of queries have {queries.shape[1]} dimensions, those of documents {documents.shape[1]}",
+                self.folder,
+            )
+        return rank_vectors(pools, queries, documents, balanced=balanced, top_k=top_k)
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        files = [self.folder / f"{kind}{suffix}" for kind in KINDS for suffix in (".npy", ".ids.txt")]
+        return hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest()
+
+    def _vectors(self, kind: str, wanted: Sequence[str]) -> Vectors:
+        """The vectors of the rows called `wanted`: (n, d) float32."""
+        path, named = self.folder / f"{kind}.npy", self.folder / f"{kind}.ids.txt"
+        array, rows = _array(path), _rows(named)
+        if len(rows) != len(array):
+            raise InputError(f"names {len(rows)} rows, but {path.name} has {len(array)}", named)
+        missing = [identity for identity in wanted if identity not in rows]
+        if missing:
+            raise InputError(f"lacks {len(missing)} of the {len(wanted)} {kind} asked for, e.g. {missing[0]!r}", named)
+        places = [rows[identity] for identity in wanted]
+        vectors = np.ascontiguousarray(array[[row for row, _ in places]], dtype=np.float32)
+        lengths = np.linalg.norm(vectors, axis=1)
+        wrong = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
+        if len(wrong):
+            first = wrong[0]
+            what = "is zero" if lengths[first] == 0 else "is not finite (NaN or infinite)"
+            raise InputError(
+                f"the vector of {wanted[first]!r}, row {places[first][0]} of {path.name}, {what}",
+                named,
+                places[first][1],
+            )
+        if abs(lengths - 1).max() > 0.01:
+            log.warning(
+                "%s: vectors are %.3g to %.3g long and are ranked as they are", path, lengths.min(), lengths.max()
+            )
+        return vectors
+
+
+def _array(path: Path) -> NDArray[Any]:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"is no array that can be read: {str(error).splitlines()[0]}", path) from error
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
+        shape = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else "an archive"
+        raise InputError(f"is {shape}, not a two-dimensional array of floats", path)
+    return array
+
+
+def _rows(path: Path) -> dict[str, tuple[int, int]]:
+    """Id -> its row, and the line that names it."""
+    rows: dict[str, tuple[int, int]] = {}
+    for line, text in read_lines(path):
+        if text.strip() in rows:
+            raise InputError(f"{text.strip()!r} is in line {rows[text.strip()][1]} already", path, line)
+        rows[text.strip()] = len(rows), line
+    return rows
