@@ -8,8 +8,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.evaluation import BaseEvaluator
 
@@ -124,14 +122,10 @@ def loaded_from(model: SentenceTransformer) -> str:
 
 
 class _ForgetfulEncoder(Encoder):
-    """Keeps no vector, neither on disk nor from call to call."""
+    """Keeps no vector."""
 
-    def _base_vectors(self, texts: Sequence[str], role: str, show_progress: bool) -> Vectors:
-        wanted = list(dict.fromkeys(texts))
-        vectors: dict[str, NDArray[np.float32]] = {}
-        for start, end in self._batches(wanted, role):
-            vectors.update(zip(wanted[start:end], self._encode(wanted[start:end], role), strict=True))
-        return np.stack([vectors[text] for text in texts])
+    def encode(self, *args: Any, **options: Any) -> Vectors:
+        return super().encode(*args, **options, keep=False)
 
 
 def _metrics(found: Sequence[ScenarioResult]) -> dict[str, float]:

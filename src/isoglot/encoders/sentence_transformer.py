@@ -136,7 +136,13 @@ class Encoder:
         return parts
 
     def encode(
-        self, texts: Sequence[str], role: str, languages: Sequence[str], *, show_progress: bool = False
+        self,
+        texts: Sequence[str],
+        role: str,
+        languages: Sequence[str],
+        *,
+        show_progress: bool = False,
+        keep: bool = True,
     ) -> Vectors:
         """The vectors of `texts`: (n, d) float32 of unit length; identical texts share one vector.
 
@@ -145,11 +151,12 @@ class Encoder:
             role: ``query`` or ``document``.
             languages: n canonical language tags; only a model with `uses_language` heeds them.
             show_progress: Whether to show progress on standard error.
+            keep: Whether vectors are taken from and put into the cache on disk.
 
         Raises:
             IsoglotError: The model gave a vector that is zero or not finite.
         """
-        vectors = self._base_vectors(texts, role, show_progress)
+        vectors = self._base_vectors(texts, role, show_progress, keep)
         return self._through_head(vectors, role, languages) if self._head and texts else vectors
 
     def _through_head(self, vectors: Vectors, role: str, languages: Sequence[str]) -> Vectors:
@@ -167,17 +174,17 @@ class Encoder:
             changed = torch.nn.functional.normalize(changed, dim=1)
         return np.ascontiguousarray(changed.cpu().numpy(), dtype=np.float32)
 
-    def _base_vectors(self, texts: Sequence[str], role: str, show_progress: bool) -> Vectors:
+    def _base_vectors(self, texts: Sequence[str], role: str, show_progress: bool, keep: bool) -> Vectors:
         """The vectors before the head, from the cache or else encoded."""
-        cache = VectorCache(self._key(role))
+        cache = VectorCache(self._key(role)) if keep else None
         wanted = list(dict.fromkeys(texts))
-        known = cache.get(wanted)
+        known = cache.get(wanted) if cache else {}
         missing = [text for text in wanted if text not in known]
         with progress(f"{self.name}: encoding {role} texts", len(missing), shown=show_progress) as advance:
             for start, end in self._batches(missing, role):
                 known.update(zip(missing[start:end], self._encode(missing[start:end], role), strict=True))
                 advance(end - start)
-                if end % GROUP_SIZE == 0 or end == len(missing):
+                if cache and (end % GROUP_SIZE == 0 or end == len(missing)):
                     group = missing[(end - 1) // GROUP_SIZE * GROUP_SIZE : end]
                     cache.put(group, np.stack([known[text] for text in group]))
         return np.stack([known[text] for text in texts]) if texts else np.empty((0, self.dimension), dtype=np.float32)
