@@ -10,20 +10,23 @@ venv: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[serve]'
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
-# Audit the model as it is, align it, audit the result and the alignment that comes along, compare. A second run reuses vectors.
+# Audit the model as it is, align it, audit the result and the alignment that comes along, compare, index. A second run reuses vectors.
 demo: venv
 	$(ISOGLOT) audit e5-small-q4 --data mini@test -o demo/base --quiet
 	$(ISOGLOT) align e5-small-q4 --method center --data mini@train -o demo/models/center
 	$(ISOGLOT) audit demo/models/center --data mini@test -o demo/center --quiet
 	$(ISOGLOT) audit e5-small-q4+aligned --data mini@test -o demo/aligned --quiet
 	$(ISOGLOT) compare e5-small-q4=demo/base center=demo/center aligned=demo/aligned -o demo
+	$(ISOGLOT) index mini@test -m e5-small-q4 -m e5-small-q4+aligned -o demo/index
+	@echo
+	@echo "Ask it yourself, both models side by side:  $(ISOGLOT) serve demo/index --audit demo/base --audit demo/aligned"
 
 test: $(VENV)/installed-dev
 	$(BIN)/ruff check .

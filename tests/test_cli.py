@@ -56,7 +56,23 @@ def test_neither_import_nor_help_load_anything_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("command", ["audit", "align", "compare", "report", "reproduce", "sources", "models", "doctor"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "audit",
+        "align",
+        "compare",
+        "report",
+        "reproduce",
+        "index",
+        "search",
+        "export",
+        "serve",
+        "sources",
+        "models",
+        "doctor",
+    ],
+)
 def test_every_command_has_help(command: str) -> None:
     done = isoglot(command, "--help")
     assert done.returncode == 0

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from isoglot.comparison import Comparison, compare
     from isoglot.errors import IsoglotError, LossyError
     from isoglot.evaluator import LanguageBiasEvaluator
+    from isoglot.indexing.store import Index
     from isoglot.models import model_path
     from isoglot.results import Audit
     from isoglot.rows.loading import training_rows
@@ -35,6 +36,7 @@ _HOMES = {
     "Collection": "isoglot.collection",
     "Comparison": "isoglot.comparison",
     "Document": "isoglot.collection",
+    "Index": "isoglot.indexing.store",
     "IsoglotError": "isoglot.errors",
     "LanguageBiasEvaluator": "isoglot.evaluator",
     "LossyError": "isoglot.errors",
@@ -55,6 +57,7 @@ __all__ = [
     "Collection",
     "Comparison",
     "Document",
+    "Index",
     "IsoglotError",
     "LanguageBiasEvaluator",
     "LossyError",

@@ -7,7 +7,21 @@ import sys
 
 import typer
 
-from isoglot.cli import align, audit, compare, data, doctor, models, report, reproduce, sources
+from isoglot.cli import (
+    align,
+    audit,
+    compare,
+    data,
+    doctor,
+    export,
+    index,
+    models,
+    report,
+    reproduce,
+    search,
+    serve,
+    sources,
+)
 from isoglot.errors import IsoglotError
 
 app = typer.Typer(
@@ -17,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (audit, align, compare, report, reproduce, sources, models, doctor):
+for command in (audit, align, compare, report, reproduce, sources, models, index, search, export, serve, doctor):
     app.command()(getattr(command, command.__name__.rsplit(".", 1)[-1]))
 app.add_typer(data.app, name="data")
 

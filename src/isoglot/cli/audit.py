@@ -17,13 +17,14 @@ from isoglot.files import write_text
 if TYPE_CHECKING:
     from isoglot.collection import Collection
     from isoglot.results import Audit
+    from isoglot.retrievers import Retriever
     from isoglot.retrievers.runs import RunRetriever
 
 
 def audit(
     model: Annotated[
         str | None,
-        typer.Argument(help="An embedded model, a folder, a hub id, bm25, openai:MODEL, or vectors:DIR; or --run."),
+        typer.Argument(help="A model's name, folder or hub id, bm25, openai:MODEL, vectors:DIR; or --run, --index."),
     ] = None,
     data: Annotated[
         str | None, typer.Option(help="A source: mini@test, xquad:DIR, folder:DIR ... see `isoglot sources`.")
@@ -48,6 +49,9 @@ def audit(
     qrels: Annotated[
         Path | None, typer.Option(help="TREC qrels: the run's judgements, where there is no --data.")
     ] = None,
+    index: Annotated[
+        str | None, typer.Option(help="Audit the stored vectors of an index; the argument is one of its models.")
+    ] = None,
     output: OutputFolder = None,
     runs: Annotated[bool, typer.Option("--runs", help="Write TREC runs and qrels too.")] = False,
     force: Force = False,
@@ -70,7 +74,18 @@ def audit(
         raise IsoglotError("--runs needs -o DIR to write to")
     started = time.monotonic()
     pools = None if pool is None else [split(languages) or [] for languages in pool]
-    if run is None:
+    retriever: Retriever
+    if index is not None:
+        from isoglot.indexing.auditing import audited
+        from isoglot.indexing.store import Index
+
+        if (run, documents_table, qrels) != (None, None, None):
+            raise IsoglotError("--run, --documents-table and --qrels do not go with --index")
+        opened = Index.open(index)
+        collection, retriever = audited(
+            opened, model, data, seed=seed, device=device, trust_remote_code=trust_remote_code
+        )
+    elif run is None:
         collection = _collection(model, data, documents_table, qrels)
         retriever = as_retriever(model or "", device=device, trust_remote_code=trust_remote_code)
     else:
@@ -116,7 +131,8 @@ def audit(
         return
     if not quiet:
         print_tables(audit_tables(result))
-    print_lines([*verdicts(result), *audit_notes(result)])
+    notes = [f"Note: {note}" for note in collection.notes]
+    print_lines([*verdicts(result), *audit_notes(result), *notes])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
     print(f"{time.monotonic() - started:.1f} s, peak memory {peak:.0f} MiB", file=sys.stderr)
     if output is not None:
@@ -129,7 +145,7 @@ def _collection(model: str | None, data: str | None, documents_table: Path | Non
     if documents_table is not None or qrels is not None:
         raise IsoglotError("--documents-table and --qrels go with --run")
     if model is None or data is None:
-        raise IsoglotError("name a retriever and its --data, or a --run")
+        raise IsoglotError("name a retriever and its --data, or a --run, or an --index")
     return load_collection(data)
 
 

@@ -192,7 +192,7 @@ class Encoder:
     def _batches(self, texts: list[str], role: str) -> Iterator[tuple[int, int]]:
         """Sort `texts` in place, longest first, and yield the bounds of batches, none of which is in two groups."""
         budget = batch_tokens(self.model.device)
-        lengths = self._token_counts(texts, role)
+        lengths = self.token_counts(texts, role)
         texts.sort(key=lambda text: (-lengths[text], text))
         start = 0
         while start < len(texts):
@@ -201,7 +201,7 @@ class Encoder:
             yield start, end
             start = end
 
-    def _token_counts(self, texts: Sequence[str], role: str) -> dict[str, int]:
+    def token_counts(self, texts: Sequence[str], role: str) -> dict[str, int]:
         """Text -> how many tokens the model will see; characters where its tokenizer is of an unknown kind."""
         tokenizer, prompt = self.model.tokenizer, self.prompts[role].text
         counts: dict[str, int] = {}

@@ -84,7 +84,7 @@ def audits_to_html(material: Material, *, show_progress: bool = False) -> str:
     vectors = _vectors(material, show_progress)
     comparison = compare(*audits, names=material.names) if len(audits) > 1 else None
     names = comparison.names if comparison else tuple(material.names or [audits[0].retriever])
-    pools = _mixed_pools(audits)
+    pools = mixed_pools(audits)
     falls, rises = most_changed(pools, material.folders, material.collection)
     here = Path(__file__).parent
     script, style = ((here / name).read_text(encoding="utf-8") for name in ("script.js", "style.css"))
@@ -101,7 +101,7 @@ def audits_to_html(material: Material, *, show_progress: bool = False) -> str:
             model_licences=[_model_licence(audit.model["name"]) for audit in audits],
             headline=headline(names, pools, comparison) + ([] if comparison else audit_notes(audits[0])),
             steps=next_steps(audits, pools, comparison),
-            overview=_overview(names, audits, pools),
+            overview=overview(names, audits, pools),
             spaces=_spaces(names, material, vectors) if vectors else [],
             details=[_detail(names, pool) for pool in _most_buried(pools)],
             left_out=max(0, len(pools) - MOST_POOLS),
@@ -179,7 +179,7 @@ def _tables(comparison: Comparison) -> list[Table]:
     ]
 
 
-def _mixed_pools(audits: Sequence[Audit]) -> list[charts.Mixed]:
+def mixed_pools(audits: Sequence[Audit]) -> list[charts.Mixed]:
     """The mixed pools that all audits have."""
     found = [{result.cell: result for result in audit.scenarios if result.scenario == "multi"} for audit in audits]
     return [[other[cell] for other in found] for cell in found[0] if all(cell in other for other in found)]
@@ -194,7 +194,8 @@ def _most_buried(pools: Sequence[charts.Mixed]) -> list[charts.Mixed]:
     return sorted(pools, key=depth, reverse=True)[:MOST_POOLS]
 
 
-def _overview(names: Sequence[str], audits: Sequence[Audit], pools: Sequence[charts.Mixed]) -> list[Chart]:
+def overview(names: Sequence[str], audits: Sequence[Audit], pools: Sequence[charts.Mixed]) -> list[Chart]:
+    """The charts over all mixed pools; none if there are none."""
     if not pools:
         return []
     axis = _axis(audits[0], pools)

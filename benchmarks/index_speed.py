@@ -1,0 +1,144 @@
+"""How long it takes to index passages and to search them, and how much memory.
+
+    python -m benchmarks.index_speed build 100000 --model e5-small-q4 -o FOLDER
+    python -m benchmarks.index_speed search 1000 100000 1000000
+
+`build` indexes the documents of the collection `mini` over and over, numbered, so that no two are equal: time, passages
+a second, peak memory and size on disk. `search` puts synthetic vectors of 384 dimensions around 2,000 centres into an
+index, without encoding, and asks 100 questions: exact search, exact ranks, LanceDB's approximate search and its recall.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from isoglot import Index, load_collection
+from isoglot.indexing import ann
+from isoglot.indexing.passages import key_of
+from isoglot.indexing.snapshot import Vectors
+from isoglot.indexing.tables import TABLE, connect
+from isoglot.indexing.writer import PLAIN
+from isoglot.indexing.writing import update_index
+
+DIMENSION, CENTRES, QUESTIONS, K = 384, 2000, 100, 10
+TAGS = ("de", "en", "es", "zh")
+
+
+def build(count: int, model: str, folder: Path) -> None:
+    documents = load_collection("mini").documents
+    corpus = folder / "corpus.jsonl"
+    with corpus.open("w", encoding="utf-8") as file:
+        for number in range(count):
+            document = documents[number % len(documents)]
+            text = f"{number}. {document.text}"
+            file.write(json.dumps({"_id": str(number), "lang": document.language, "text": text}) + "\n")
+    started = time.monotonic()
+    update_index(str(corpus), folder / "index", [model], show_progress=True)
+    seconds = time.monotonic() - started
+    passages = len(Index.open(folder / "index"))
+    size = sum(file.stat().st_size for file in (folder / "index").rglob("*") if file.is_file())
+    print(
+        f"{count} documents, {passages} passages: {seconds:.1f} s, {passages / seconds:.0f} passages a second, "
+        f"peak memory {_peak():.0f} MiB, {size / 2**20:.0f} MiB on disk"
+    )
+
+
+def search(count: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        vectors = _make(folder, count)
+        index = Index.open(folder)
+        state = index.snapshot()
+        model = state.model(None)
+        print(f"{count} vectors of {DIMENSION} dimensions")
+        _told("exact scores", [_timed(lambda v=vector: state.scores(model, v)) for vector in vectors])
+        _told("rank_of", [_timed(lambda v=vector: index.rank_of(["p0#1"], v)) for vector in vectors[:20]])
+        _told("search", [_timed(lambda v=vector: index.search_vector(v, k=K)) for vector in vectors])
+        balanced = [_timed(lambda v=vector: index.search_vector(v, k=K, balance="equal")) for vector in vectors]
+        _told("balanced search", balanced)
+        if not ann.has_ann(state, model):
+            started = time.monotonic()
+            ann.build_ann(connect(folder).open_table(TABLE), model.column, count)
+            print(f"  approximate index built in {time.monotonic() - started:.1f} s")
+            state = Index.open(folder).snapshot()
+        found = [_timed(lambda v=vector: ann.nearest(state, model, v, None, "none", K)) for vector in vectors]
+        _told("approximate search", found)
+        shares = []
+        for vector, exact in zip(vectors, ann.exact_top(state, model, vectors, K), strict=True):
+            wanted = set(exact.tolist())
+            shares.append(len(wanted & set(ann.nearest(state, model, vector, None, "none", K)[0].tolist())) / K)
+        print(f"  recall@{K} {np.mean(shares):.3f}; peak memory {_peak():.0f} MiB")
+
+
+def _make(folder: str, count: int) -> Vectors:
+    """An index of synthetic passages in `folder`; returns (q, d) questions."""
+    generator = np.random.default_rng(0)
+    centres = generator.standard_normal((CENTRES, DIMENSION)).astype(np.float32)
+
+    def drawn(size: int) -> Vectors:
+        noise = 1.2 * generator.standard_normal((size, DIMENSION)).astype(np.float32)
+        vectors = centres[generator.integers(0, CENTRES, size)] + noise
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    about = {"model": "synthetic", "path": "synthetic", "signature": "synthetic", "ready": "yes"}
+    schema = PLAIN.append(pa.field("vector_0", pa.list_(pa.float32(), DIMENSION), metadata=about))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for start in range(0, count, 10_000):
+            numbers = range(start, min(start + 10_000, count))
+            columns = {name: [""] * len(numbers) for name in schema.names}
+            columns |= {"id": [f"p{n}#1" for n in numbers], "document_id": [f"p{n}" for n in numbers]}
+            columns |= {"key": [key_of(f"p{n}#1") for n in numbers], "language": [TAGS[n % 4] for n in numbers]}
+            columns |= {"text": [f"passage {n}" for n in numbers], "metadata": ["{}"] * len(numbers)}
+            columns |= {name: [1] * len(numbers) for name in ("part", "parts")}
+            columns["vector_0"] = pa.FixedSizeListArray.from_arrays(pa.array(drawn(len(numbers)).ravel()), DIMENSION)
+            yield pa.record_batch([pa.array(columns[f.name], type=f.type) for f in schema], schema=schema)
+
+    connect(folder).create_table(TABLE, batches(), schema=schema)
+    return drawn(QUESTIONS)
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return 1000 * (time.perf_counter() - started)
+
+
+def _told(what: str, times: list[float]) -> None:
+    warm = times[1:]  # the first reads the vectors
+    p50, p99 = np.percentile(warm, [50, 99])
+    print(f"  {what}: p50 {p50:.1f} ms, p99 {p99:.1f} ms, the first {times[0]:.0f} ms")
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("build")
+    one.add_argument("count", type=int)
+    one.add_argument("--model", default="e5-small-q4")
+    one.add_argument("-o", "--output", type=Path, required=True)
+    two = commands.add_parser("search")
+    two.add_argument("counts", type=int, nargs="+")
+    given = parser.parse_args()
+    if given.command == "build":
+        given.output.mkdir(parents=True, exist_ok=True)
+        build(given.count, given.model, given.output)
+    else:
+        for count in given.counts:
+            search(count)
+
+
+if __name__ == "__main__":
+    main()

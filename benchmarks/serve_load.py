@@ -1,0 +1,159 @@
+"""A server under load: 32 clients for a while, beside the bare cost of encoding; then what hostile clients do to it.
+
+    python -m benchmarks.serve_load INDEX [--seconds 60] [--clients 32]
+
+Clients and server share the machine, as the numbers say. Each question differs, so that none is known from before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import typer
+
+from isoglot.indexing.store import Index
+
+AT_ONCE = 10_000
+ENCODED = 100
+
+
+class Questions:
+    """Questions of eight words out of the index's own passages, none asked twice."""
+
+    def __init__(self, index: Index) -> None:
+        self._random = random.Random(0)
+        self._words = [word for passage in index.passages(limit=500) for word in passage.text.split()]
+
+    def next(self) -> str:
+        return " ".join(self._random.choices(self._words, k=8))
+
+
+def request_of(question: str) -> bytes:
+    body = json.dumps({"question": question}).encode()
+    head = (
+        f"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    )
+    return f"{head}\r\n\r\n".encode() + body
+
+
+async def answer(reader: asyncio.StreamReader) -> int:
+    """The status of the next response, which is read to its end."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    await reader.readexactly(int(length.split(b":")[1]))
+    return int(head.split(b" ", 2)[1])
+
+
+async def ask(port: int, raw: bytes, seconds: float = 60) -> str:
+    """What one connection is told; the name of the failure if it is told nothing."""
+    try:
+        async with asyncio.timeout(seconds):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                writer.write(raw)
+                return str(await answer(reader))
+            finally:
+                writer.close()
+    except (OSError, EOFError, TimeoutError) as error:
+        return type(error).__name__
+
+
+async def load(port: int, questions: Questions, seconds: float, clients: int) -> None:
+    """`clients` that each ask again as soon as they are answered."""
+    end, taken, statuses = time.perf_counter() + seconds, [], Counter[int]()
+
+    async def client() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        while time.perf_counter() < end:
+            started = time.perf_counter()
+            writer.write(request_of(questions.next()))
+            statuses[await answer(reader)] += 1
+            taken.append(time.perf_counter() - started)
+        writer.close()
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+    p50, p99 = 1000 * np.percentile(taken, [50, 99])
+    print(
+        f"{clients} clients, {seconds:g} s: {len(taken)} answers {dict(statuses)}, "
+        f"{len(taken) / seconds:.0f} a second, p50 {p50:.0f} ms, p99 {p99:.0f} ms, worst {1000 * max(taken):.0f} ms"
+    )
+
+
+async def hostile(port: int, process: int, questions: Questions) -> None:
+    """What the server answers to clients that are slow, wrong or too many, and what it answers to others meanwhile."""
+    slow = asyncio.create_task(ask(port, request_of(questions.next())[:-5]))
+    head = b"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+    bodies = {
+        "oversized": b"Content-Length: 50000000\r\n\r\n" + b"x" * 100_000,
+        "bad JSON": b'Content-Length: 12\r\n\r\n{"question":',
+        "invalid UTF-8": b'Content-Length: 17\r\n\r\n{"question":"\xff\xfe"}',
+        "ten megabytes without a length": b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 160,
+    }
+    for name, body in bodies.items():
+        told = Counter(await asyncio.gather(*(ask(port, head + body) for _ in range(200))))
+        print(f"200 x {name}: {dict(told)}")
+    before = memory(process)
+    for turn in (1, 2, 3):
+        started = time.perf_counter()
+        told = Counter(await asyncio.gather(*(ask(port, request_of(questions.next())) for _ in range(AT_ONCE))))
+        seconds = time.perf_counter() - started
+        print(f"{AT_ONCE} requests at once ({turn}): {dict(told)} in {seconds:.1f} s; RSS {memory(process):.0f} MiB")
+    print(f"slow client: {await slow}; a question afterwards: {await ask(port, request_of(questions.next()))}")
+    print(f"RSS before {before:.0f} MiB, after {memory(process):.0f} MiB")
+
+
+def memory(process: int) -> float:
+    """Resident memory in MiB (Linux)."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+def bare_cost(index: Index, questions: Questions) -> None:
+    """Encoding one question after the other, with the same encoder and nothing around it."""
+    encoder = index.load_encoder()
+    taken = []
+    for _ in range(ENCODED):
+        text = f"{encoder.prompts['query'].text}{questions.next()}"
+        started = time.perf_counter()
+        encoder.model.encode([text], show_progress_bar=False)
+        taken.append(time.perf_counter() - started)
+    p50, p99 = 1000 * np.percentile(taken, [50, 99])
+    print(f"encoding one question alone: p50 {p50:.1f} ms, p99 {p99:.1f} ms, {1 / np.mean(taken):.0f} a second")
+
+
+def main(folder: str, seconds: float = 60, clients: int = 32) -> None:
+    """Load, then hostile load, against a process of its own."""
+    index = Index.open(folder)
+    questions = Questions(index)
+    print(f"{len(index)} passages, model {index.models[0]}")
+    bare_cost(index, questions)
+    command = [sys.executable, "-m", "isoglot", "serve", folder, "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        line = next(line for line in server.stderr if '"url"' in line)
+        port = int(json.loads(line)["url"].rsplit(":", 1)[1].strip("/"))
+        drained = asyncio.to_thread(server.stderr.read)
+
+        async def work() -> None:
+            log = asyncio.create_task(drained)
+            try:
+                await load(port, questions, seconds, clients)
+                await hostile(port, server.pid, questions)
+            finally:
+                server.terminate()
+                await log
+
+        asyncio.run(work())
+
+
+if __name__ == "__main__":
+    typer.run(main)

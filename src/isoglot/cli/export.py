@@ -1,0 +1,28 @@
+"""``isoglot export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from isoglot.cli.options import Force
+
+
+def export(
+    index: Annotated[str, typer.Argument(help="An index that `isoglot index` made.")],
+    to: Annotated[str, typer.Option(help="qdrant, pgvector, elasticsearch, opensearch or faiss.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write.")],
+    model: Annotated[str | None, typer.Option("-m", "--model", help="Whose vectors; else the index's first model.")] = (
+        None
+    ),
+    force: Force = False,
+) -> None:
+    """Write an index's passages and vectors for another search engine."""
+    from isoglot.indexing.exporting import export_index
+    from isoglot.indexing.store import Index
+    from isoglot.report.terminal import print_lines
+
+    steps = export_index(Index.open(index), to, output, model=model, force=force, show_progress=True)
+    print_lines([f"wrote {output}", *(f"  {step}" for step in steps)])

@@ -1,0 +1,65 @@
+"""``isoglot search``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from isoglot.cli.options import Device, Json, Trust, split
+
+if TYPE_CHECKING:
+    from isoglot.indexing.passages import Hit
+
+_SHOWN = 200
+
+
+def search(
+    index: Annotated[str, typer.Argument(help="An index that `isoglot index` made.")],
+    question: Annotated[str, typer.Argument(help="In any language.")],
+    k: Annotated[int, typer.Option("-k", help="How many passages.")] = 10,
+    model: Annotated[str | None, typer.Option("-m", "--model", help="One of the index's models; else its first.")] = (
+        None
+    ),
+    language: Annotated[str | None, typer.Option(help="Of the question; else it is detected.")] = None,
+    languages: Annotated[str | None, typer.Option(help="Find passages of these languages only, e.g. en,zh.")] = None,
+    balance: Annotated[
+        str, typer.Option(help="none; equal: languages take turns; proportional: by their shares of the corpus.")
+    ] = "none",
+    explain: Annotated[bool, typer.Option("--explain", help="Say why each passage stands where it stands.")] = False,
+    device: Device = "auto",
+    json: Json = False,
+    trust_remote_code: Trust = False,
+) -> None:
+    """Search an index."""
+    from dataclasses import asdict
+    from json import dumps
+
+    from isoglot.indexing.store import Index
+    from isoglot.report.terminal import print_lines
+
+    opened = Index.open(index)
+    opened.load_encoder(model, device=device, trust_remote_code=trust_remote_code)
+    hits = opened.search(
+        question, k=k, model=model, language=language, languages=split(languages), balance=balance, explain=explain
+    )
+    if json:
+        print(dumps([asdict(hit) for hit in hits], ensure_ascii=False))
+    else:
+        print_lines([line for hit in hits for line in _lines(hit)] or ["nothing found"])
+
+
+def _lines(hit: Hit) -> list[str]:
+    text = " ".join(hit.passage.encoded.split())
+    lines = [
+        f"{hit.rank:>3}  {hit.score:.3f}  {hit.passage.language}  {hit.passage.id}",
+        f"     {text[:_SHOWN]}{'…' if len(text) > _SHOWN else ''}",
+    ]
+    if hit.explanation is not None:
+        why = hit.explanation
+        by_words = "" if why["word_rank"] is None else f", {why['word_rank']} by words"
+        lines.append(
+            f"     rank {why['plain_rank']} without balancing, {why['language_rank']} in its language, "
+            f"{why['deviations']:+.2f} deviations from its language's mean score{by_words}"
+        )
+    return lines

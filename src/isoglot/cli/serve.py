@@ -1,0 +1,66 @@
+"""``isoglot serve``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from isoglot.cli.options import Device, Trust
+from isoglot.errors import IsoglotError
+
+
+def serve(
+    index: Annotated[Path, typer.Argument(help="An index that `isoglot index` made.")],
+    compare: Annotated[
+        str | None, typer.Option(help="The index's model in the left column; else the one indexed first.")
+    ] = None,
+    audit: Annotated[
+        list[Path] | None, typer.Option(help="An audit's folder, for the Bias page; may be repeated: before, after.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0: reachable from other machines.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8000,
+    api_key_env: Annotated[
+        str | None, typer.Option(help="The environment variable that holds the key clients must send.")
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A name under which a proxy reaches this server; may be repeated.")
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None, typer.Option(help="A web site whose pages may use the API (CORS); may be repeated.")
+    ] = None,
+    max_requests: Annotated[int, typer.Option(min=1, help="API requests worked on at once; more get 429.")] = 64,
+    max_body: Annotated[int, typer.Option(min=1, help="Bytes of a request's body; more get 413.")] = 2**20,
+    log_queries: Annotated[bool, typer.Option("--log-queries", help="Log the questions too.")] = False,
+    device: Device = "auto",
+    trust_remote_code: Trust = False,
+) -> None:
+    """Serve an index: a web page to search and compare, and an API."""
+    try:
+        from isoglot.serving.server import serve as run
+        from isoglot.serving.settings import LOOPBACK, Settings
+    except ImportError as error:
+        raise IsoglotError(f"serving needs more ({error.name}): pip install 'isoglot[serve]'") from error
+
+    key = None if api_key_env is None else os.environ.get(api_key_env)
+    if api_key_env is not None and not key:
+        raise IsoglotError(f"--api-key-env {api_key_env}: the variable is not set or empty")
+    if key is None and host not in LOOPBACK:
+        typer.echo(f"isoglot: {host} is open to others, and no key is asked for (--api-key-env)", err=True)
+    settings = Settings(
+        host=host,
+        port=port,
+        compare=compare,
+        audits=tuple(audit or ()),
+        api_key=key,
+        allowed_hosts=tuple(allow_host or ()),
+        allowed_origins=tuple(allow_origin or ()),
+        max_body=max_body,
+        max_requests=max_requests,
+        log_queries=log_queries,
+    )
+    run(index, settings, device=device, trust_remote_code=trust_remote_code)

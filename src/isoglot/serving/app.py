@@ -1,0 +1,133 @@
+"""The application over an index: its parts put together, its errors, its description."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+import isoglot
+from isoglot.errors import IsoglotError
+from isoglot.languages import detectable
+from isoglot.serving import messages
+from isoglot.serving.batching import Batcher, BusyError
+from isoglot.serving.finding import default_columns
+from isoglot.serving.guards import Guarded, Observed, error_response
+from isoglot.serving.pictures import Pictures
+from isoglot.serving.routes import PAGE, Served, api_routes, process_routes
+from isoglot.serving.telemetry import Metrics
+
+if TYPE_CHECKING:
+    from isoglot.encoders.sentence_transformer import Encoder
+    from isoglot.indexing.store import Index
+    from isoglot.serving.settings import Settings
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The body or the host is not what HTTP and JSON allow."},
+    401: {"description": "The key is missing or wrong."},
+    408: {"description": "The body took too long to arrive."},
+    413: {"description": "The body is too large."},
+    422: {"description": "A field is wrong; `param` names it."},
+    429: {"description": "Too much is asked at once; `Retry-After` says when to come back."},
+    500: {"description": "The server failed; its log says why."},
+    503: {"description": "The index cannot be read."},
+}
+
+
+def create_app(index: Index, encoders: Mapping[str, Encoder], settings: Settings, *, name: str = "index") -> FastAPI:
+    """The ASGI application over an index.
+
+    Args:
+        index: Opened for reading.
+        encoders: Model -> its encoder, for the models that are served, in their order.
+        settings: Limits, key, columns.
+        name: What the page calls the index.
+
+    Raises:
+        IsoglotError: The index has no such model as `settings.compare` names, or a folder holds no audit.
+    """
+    metrics = Metrics()
+    batcher = Batcher(encoders, metrics.batch.observe)
+    metrics.waiting.set_function(lambda: batcher.waiting)
+    metrics.passages.set_function(lambda: len(index))
+    columns = default_columns(list(encoders), settings.compare)
+    pictures = Pictures(index, [column.model for column in columns], settings.audits)
+    served = Served(index, encoders, batcher, columns, pictures, metrics, settings, name)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        batcher.close()
+
+    app = FastAPI(
+        title="isoglot",
+        version=isoglot.__version__,
+        summary="Search a multilingual corpus by meaning, and see where language decides instead.",
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's pages load scripts from another host; isoglot's page has one of its own
+        redoc_url=None,
+        responses={status: {**about, "model": messages.Error} for status, about in ERRORS.items()},
+    )
+    app.openapi = lambda: _openapi(app, served)  # type: ignore[method-assign]
+    _handle_errors(app)
+    app.include_router(api_routes(served))
+    app.include_router(process_routes(served))
+    app.mount("/page", StaticFiles(directory=PAGE))
+    app.add_middleware(Guarded, settings=settings)
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+        )
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.hosts, www_redirect=False)
+    app.add_middleware(Observed, metrics=metrics)  # the last is the outermost
+    return app
+
+
+def _handle_errors(app: FastAPI) -> None:
+    @app.exception_handler(RequestValidationError)
+    async def wrong_field(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = next((part for part in first["loc"][1:] if isinstance(part, str)), None)
+        message = str(first["msg"]).removeprefix("Value error, ")
+        return error_response(422, f"{where}: {message}" if where else message, where)
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> JSONResponse:
+        return error_response(error.status_code, error.detail, headers=error.headers)
+
+    @app.exception_handler(BusyError)
+    async def busy(request: Request, error: BusyError) -> JSONResponse:
+        return error_response(429, str(error), headers={"Retry-After": "1"})
+
+    @app.exception_handler(IsoglotError)
+    async def wrong(request: Request, error: IsoglotError) -> JSONResponse:
+        return error_response(422, str(error))
+
+
+def _openapi(app: FastAPI, served: Served) -> dict[str, Any]:
+    """The OpenAPI document, with the index's own models, languages and sizes where a request names one."""
+    document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+    search, embed, column = (
+        document["components"]["schemas"][name]["properties"]
+        for name in ("SearchRequest", "EmbeddingRequest", "Column")
+    )
+    index = served.index
+    for fields in (embed, column):
+        fields["model"]["enum"] = list(served.encoders)
+    for fields in (embed, search):
+        fields["language"]["anyOf"][0]["enum"] = sorted(detectable() | set(index.languages))
+    search["languages"]["anyOf"][0]["items"]["enum"] = sorted(index.languages)
+    embed["dimensions"]["anyOf"][0]["enum"] = sorted({encoder.dimension for encoder in served.encoders.values()})
+    return document

@@ -1,0 +1,166 @@
+"""What stands before every route: key, time limit, security headers, log and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+import traceback
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from isoglot.serving.telemetry import log
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from isoglot.serving.settings import Settings
+    from isoglot.serving.telemetry import Metrics
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+KEYED = ("/v1/", "/metrics")
+"""Paths that ask for the key: what holds data. The page's own files hold none."""
+
+
+def error_response(
+    status: int, message: str, param: str | None = None, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """An error in the API's one form."""
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    body = {"error": {"message": message, "type": kind, "param": param, "code": None}}
+    return JSONResponse(body, status, headers)
+
+
+class Observed:
+    """Gives every response its headers and an id, and every request a line in the log and its place in the metrics.
+
+    Args:
+        app: What answers.
+        metrics: Where it is counted.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102 -- ASGI's
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, began, status, size = time.perf_counter(), False, 500, 0
+        identity = scope.setdefault("state", {})["request_id"] = uuid4().hex
+
+        async def observed_send(message: Message) -> None:
+            nonlocal began, status, size
+            if message["type"] == "http.response.start":
+                began = True
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in {**HEADERS, "X-Request-Id": identity}.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store")
+            elif message["type"] == "http.response.body":
+                size += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observed_send)
+        except Exception as error:
+            where = traceback.format_tb(error.__traceback__)  # without its message, which may hold a question
+            failure = {"request_id": identity, "error": type(error).__name__, "traceback": "".join(where)}
+            log.error("failed", extra={"fields": failure})
+            if began:
+                raise
+            await error_response(500, "the server failed; its log says why")(scope, receive, observed_send)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")  # never the path as sent: it may be anything
+            seconds = time.perf_counter() - started
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self._metrics.requests.labels(method, route, status).inc()
+            self._metrics.seconds.labels(route).observe(seconds)
+            client = scope.get("client")
+            fields = {
+                "request_id": identity,
+                "method": method,
+                "route": route,
+                "status": status,
+                "milliseconds": round(1000 * seconds, 1),
+                "bytes": size,
+                "client": client[0] if client else None,
+                **scope["state"].get("logged", {}),
+            }
+            log.info("request", extra={"fields": fields})
+
+
+class Guarded:
+    """Refuses requests without the key, and bodies that are too large or take too long to arrive.
+
+    Args:
+        app: What answers.
+        settings: The key and the limits.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app, self._settings = app, settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102 -- ASGI's
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if scope["path"].startswith(KEYED) and not self._has_key(Headers(scope=scope)):
+            response = error_response(
+                401, "send the server's key: Authorization: Bearer KEY", headers={"WWW-Authenticate": "Bearer"}
+            )
+            await response(scope, receive, send)
+            return
+        await self._app(scope, self._limited(scope, receive), send)
+
+    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+        """`receive` that raises when the body is too large, or late."""
+        most, seconds = self._settings.max_body, self._settings.body_seconds
+        deadline = time.monotonic() + seconds
+        told = Headers(scope=scope).get("content-length", "")
+        size, complete = int(told) if told.isdecimal() else 0, False
+        received = 0
+
+        async def limited_receive() -> Message:
+            nonlocal received, complete
+            if complete:  # what comes now is the client's farewell, whenever it may be
+                return await receive()
+            if size <= most:
+                try:
+                    message = await asyncio.wait_for(receive(), max(0.001, deadline - time.monotonic()))
+                except TimeoutError:
+                    late = f"the body did not arrive within {seconds:g} seconds"
+                    raise HTTPException(408, late, {"Connection": "close"}) from None
+                received += len(message.get("body", b""))
+                complete = not message.get("more_body", False)
+            if max(size, received) > most:
+                raise HTTPException(413, f"a body may have {most:,} bytes", {"Connection": "close"})
+            return message
+
+        return limited_receive
+
+    def _has_key(self, headers: Headers) -> bool:
+        if self._settings.api_key is None:
+            return True
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        same = hmac.compare_digest(given.strip().encode("latin-1"), self._settings.api_key.encode())  # as it was sent
+        return same and scheme.lower() == "bearer"

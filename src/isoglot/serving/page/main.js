@@ -1,0 +1,57 @@
+// Which page is shown: what stands behind # in the address, which no server sees.
+
+import { byId, element, knowLanguages, notice, plural } from "./dom.js";
+import { get, setKey } from "./http.js";
+import { showApi } from "./docs.js";
+import { showBias, showCorpus } from "./pages.js";
+import { prepareSearch, showSearch } from "./search.js";
+
+const PAGES = { search: showSearch, bias: showBias, corpus: showCorpus, api: showApi };
+const TITLES = { search: "Search", bias: "Bias", corpus: "Corpus", api: "API" };
+
+function askForKey() {
+  const input = element("input", { type: "password", ariaLabel: "Key", autocomplete: "off", required: true });
+  const form = element("form", { onsubmit: (event) => {
+    event.preventDefault();
+    setKey(input.value);
+    start();
+  } }, input, " ", element("button", { className: "main" }, "Use it"));
+  byId("key").replaceChildren(notice("This server asks for a key", "Whoever started it has one. It stays in this tab.", form));
+  byId("key").hidden = false;
+  byId("search").hidden = true;
+  input.focus();
+}
+
+async function route() {
+  const [name, query = ""] = location.hash.slice(1).split("?", 2);
+  const page = name in PAGES ? name : "search";
+  for (const other of Object.keys(PAGES)) byId(other).hidden = other !== page;
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.hash === `#${page}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  document.title = `${TITLES[page]} – isoglot`;
+  await PAGES[page](new URLSearchParams(query));
+}
+
+async function start() {
+  try {
+    const [index, { languages }] = await Promise.all([get("/v1/index"), get("/v1/languages")]);
+    byId("key").hidden = true;
+    knowLanguages(languages);
+    byId("about").replaceChildren(element("bdi", { textContent: index.name }), `: ${plural(index.passages, "passage", "passages")} in ${plural(languages.length, "language", "languages")}`);
+    prepareSearch(index, languages);
+    window.addEventListener("hashchange", route);
+    await route();
+  } catch (error) {
+    if (error.status === 401) askForKey();
+    else byId("found").replaceChildren(notice(error.title ?? "Something went wrong", error.message, element("button", { className: "main", onclick: () => location.reload() }, "Try again")));
+  }
+}
+
+byId("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  byId("main").focus();
+});
+
+start();

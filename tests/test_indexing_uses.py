@@ -1,0 +1,215 @@
+"""What is done with an index: exports, audits and the command line, with a real model."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+from qdrant_client import QdrantClient, models
+from typer.testing import CliRunner
+
+import isoglot
+from isoglot import Collection, Index, IsoglotError
+from isoglot.cli import app
+from isoglot.indexing.auditing import PROXY, audited
+from isoglot.indexing.exporting import export_index
+from isoglot.indexing.writing import update_index
+from tests.indexing import write_jsonl
+
+HOSTILE = {
+    "_id": "odd",
+    "lang": "en",
+    "title": "tab\there",
+    "text": "back\\slash\nnew 'line' \\. $1",
+    "shelf": "a\tb\\n",
+}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory, small_collection: Collection) -> Path:
+    documents = [
+        {"_id": f"{d.content_id}-{d.language}", "content_id": d.content_id, "lang": d.language, "text": d.text}
+        for d in small_collection.documents
+    ]
+    file = tmp_path_factory.mktemp("corpus") / "corpus.jsonl"
+    return Path(write_jsonl(file, [*documents, HOSTILE]))
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, corpus: Path) -> Index:
+    folder = tmp_path_factory.mktemp("indexed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ISOGLOT_CACHE", str(folder / "cache"))
+        update_index(str(corpus), folder / "index", [str(tiny_model)])
+    return Index.open(folder / "index")
+
+
+@pytest.fixture
+def question(index: Index, own_cache: Path) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    return index.load_encoder().encode(["when does the train leave?"], "query", ["en"])[0]
+
+
+def found(index: Index, vector: np.ndarray[tuple[int], np.dtype[np.float32]]) -> list[str]:
+    return [hit.passage.id for hit in index.search_vector(vector, k=5)]
+
+
+def test_faiss_finds_what_the_index_finds(index: Index, question: np.ndarray, tmp_path: Path) -> None:
+    export_index(index, "faiss", tmp_path / "out")
+    lines = [json.loads(line) for line in (tmp_path / "out" / "passages.jsonl").read_text().splitlines()]
+    scores, places = faiss.read_index(str(tmp_path / "out" / "index.faiss")).search(question[None], 5)
+    assert [lines[place]["id"] for place in places[0]] == found(index, question)
+    np.testing.assert_allclose(scores[0], [hit.score for hit in index.search_vector(question, k=5)], rtol=1e-5)
+
+
+def test_qdrant_finds_what_the_index_finds(index: Index, question: np.ndarray, tmp_path: Path) -> None:
+    steps = export_index(index, "qdrant", tmp_path / "out")
+    assert str(tmp_path / "out") in steps[0]
+    client = QdrantClient(path=str(tmp_path / "out"))
+    points = client.query_points("passages", question.tolist(), limit=5).points
+    assert [point.payload["id"] for point in points if point.payload] == found(index, question)
+    german = models.Filter(must=[models.FieldCondition(key="language", match=models.MatchValue(value="de"))])
+    assert client.count("passages", count_filter=german).count == index.languages["de"]
+    client.close()
+
+
+def test_pgvector_gets_a_script_whose_copy_can_be_read_back(index: Index, tmp_path: Path) -> None:
+    export_index(index, "pgvector", tmp_path / "out")
+    script = (tmp_path / "out" / "passages.sql").read_text()
+    head, rest = script.split("FROM stdin;\n")
+    rows, tail = rest.split("\n\\.\n")
+    assert "embedding vector(32)" in head
+    assert "USING hnsw (embedding vector_cosine_ops)" in tail
+    cells = [row.split("\t") for row in rows.split("\n")]
+    assert len(cells) == len(index)
+    assert {len(row) for row in cells} == {11}
+    odd = next(row for row in cells if row[0] == "odd#1")
+    assert odd[2] == "\\N"
+    assert odd[4] == "tab\\there"
+    assert odd[5] == "back\\\\slash\\nnew 'line' \\\\. $1"
+    assert json.loads(odd[7].replace("\\\\", "\\")) == {"shelf": "a\tb\\n"}
+    assert len(json.loads(odd[10])) == 32
+
+
+@pytest.mark.parametrize(("engine", "kind"), [("elasticsearch", "dense_vector"), ("opensearch", "knn_vector")])
+def test_bulk_requests_hold_an_action_and_a_document_each(
+    index: Index, tmp_path: Path, engine: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isoglot.indexing.exporting._BULK_BYTES", 3000)
+    export_index(index, engine, tmp_path / "out")
+    mapping = json.loads((tmp_path / "out" / "index.json").read_text())["mappings"]["properties"]
+    assert mapping["embedding"]["type"] == kind
+    files = sorted((tmp_path / "out").glob("bulk-*.ndjson"))
+    assert len(files) > 1
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    actions, documents = lines[::2], lines[1::2]
+    assert {action["index"]["_id"] for action in actions} == {passage.id for passage in index.passages(limit=100)}
+    assert all(set(document) == set(mapping) for document in documents)
+
+
+def test_exports_that_cannot_be_are_refused(index: Index, tmp_path: Path) -> None:
+    with pytest.raises(IsoglotError, match="unknown engine 'solr'; known are qdrant, pgvector"):
+        export_index(index, "solr", tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    with pytest.raises(IsoglotError, match="exists already"):
+        export_index(index, "faiss", tmp_path / "out")
+
+
+def test_an_index_is_audited_with_probes_that_are_called_a_proxy(index: Index, own_cache: Path) -> None:
+    collection, retriever = audited(index)
+    assert collection.notes == (PROXY,)
+    assert {query.query_id for query in collection.queries} == {
+        document.content_id for document in collection.documents
+    }
+    result = isoglot.audit(retriever, collection, pools=[["en", "de"]])
+    assert result.model["how"] == "vectors stored in an index, by inner product"
+    assert result.scenarios[0].documents == 13
+
+
+def test_an_audit_of_an_index_is_that_of_its_model(
+    index: Index, tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path
+) -> None:
+    write_jsonl(
+        tmp_path / "queries.jsonl",
+        [
+            {"_id": f"{q.query_id}-{q.language}", "query_id": q.query_id, "lang": q.language, "text": q.text}
+            for q in small_collection.queries
+        ],
+    )
+    (tmp_path / "qrels").mkdir()
+    lines = [f"q-{d.content_id}-en\t{d.content_id}-en\t1" for d in small_collection.documents if d.language == "en"]
+    (tmp_path / "qrels" / "test.tsv").write_text("\n".join(lines))
+    collection, retriever = audited(index, data=f"folder:{tmp_path}")
+    mine = isoglot.audit(retriever, collection, pools=[["de", "ru"]])
+    usual = isoglot.audit(str(tiny_model), small_collection, pools=[["de", "ru"]])
+    assert str([found.measures for found in mine.scenarios]) == str([found.measures for found in usual.scenarios])
+
+
+def test_questions_for_documents_in_several_passages_are_left_out_and_told(
+    tmp_path: Path, tiny_model: Path, own_cache: Path
+) -> None:
+    long = {"_id": "long", "lang": "en", "text": "the train leaves at nine. " * 20}
+    update_index(
+        write_jsonl(tmp_path / "c.jsonl", [long, {"_id": "short", "lang": "en", "text": "snow covers the road"}]),
+        tmp_path / "index",
+        [str(tiny_model)],
+    )
+    queries = [{"_id": name, "lang": "en", "text": name} for name in ("train", "snow", "part")]
+    write_jsonl(tmp_path / "queries.jsonl", queries)
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / "qrels" / "test.tsv").write_text("train\tlong\t1\nsnow\tshort\t1\npart\tlong#2\t1\n")
+    collection, _ = audited(Index.open(tmp_path / "index"), data=f"folder:{tmp_path}")
+    assert collection.golds == {"snow": ("short#1",), "part": ("long#2",)}
+    assert collection.notes[0].startswith("1 of 3 questions were left out")
+
+
+def run(*arguments: object) -> str:
+    done = CliRunner().invoke(app, list(map(str, arguments)))
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_the_command_line_indexes_describes_searches_and_deletes(
+    tmp_path: Path, corpus: Path, tiny_model: Path, own_cache: Path
+) -> None:
+    folder = tmp_path / "index"
+    made = run("index", corpus, "-m", tiny_model, "-o", folder)
+    assert made.splitlines()[0] == "documents: 19 added"
+    assert made.splitlines()[1].startswith(f"{folder}: 19 passages (en 7, de 6, ru 6)")
+    assert "exact search" in made
+    hits = run("search", folder, "when does the train leave?", "-k", 4, "--balance", "equal", "--explain", "--json")
+    found = json.loads(hits)
+    assert [hit["rank"] for hit in found] == [1, 2, 3, 4]
+    assert {hit["passage"]["language"] for hit in found[:3]} == {"de", "en", "ru"}
+    assert set(found[0]["explanation"]) == {
+        "plain_rank",
+        "language_rank",
+        "language_mean",
+        "deviations",
+        "word_rank",
+    }
+    assert "the train leaves at nine" in run("search", folder, "train", "-k", 19)
+    assert run("index", "--delete", "odd", "-o", folder) == "deleted 1 passages of 1 documents\n"
+    state = json.loads(run("index", "-o", folder, "--json"))
+    assert (state["passages"], state["languages"]) == (18, {"de": 6, "en": 6, "ru": 6})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["index", "nothing", "-o", "x"], "nothing: no such file or folder"),
+        (["index", "-m", "e5-small-q4", "-o", "x"], "name the corpus"),
+        (["search", "nothing", "a question"], "nothing: no index here"),
+        (["export", "nothing", "--to", "faiss", "-o", "x"], "nothing: no index here"),
+    ],
+)
+def test_wrong_commands_are_told_in_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from isoglot.cli import main; main()", *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,524 @@
+"""The server: what it finds, what it refuses, and that it goes on answering whatever clients do."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi", reason="isoglot[serve] is not installed")
+import schemathesis
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+
+from isoglot import Collection, IsoglotError
+from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.serving.app import create_app
+from isoglot.serving.batching import MOST_WAITING, Batcher, BusyError
+from isoglot.serving.settings import Settings
+from isoglot.serving.telemetry import JsonLines
+from tests.serving_index import HERE, Running, Served, serve_small
+
+KEY = "schlüssel"
+
+
+@pytest.fixture(scope="module")
+def served(tiny_model: Path, small_collection: Collection, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """An index of the small collection with the vectors of two models, and their encoders."""
+    return serve_small(tiny_model, small_collection, tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture(scope="module")
+def client(served: Served) -> Iterator[TestClient]:
+    with client_of(served) as found:
+        yield found
+
+
+def client_of(served: Served, **settings: Any) -> TestClient:
+    return TestClient(create_app(served.index, served.encoders, Settings(**settings)), base_url=HERE)
+
+
+def ask(client: TestClient, **asked: Any) -> Any:
+    response = client.post("/v1/search", json={"question": "flour and water", **asked})
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def refused(response: httpx.Response, status: int) -> str:
+    assert response.status_code == status, response.text
+    error = response.json()["error"]
+    return f"{error['param']}|{error['message']}"
+
+
+@pytest.fixture
+def logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """The lines that the server has logged, as they were written."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines())
+    logger = logging.getLogger("isoglot.serving")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    logger.removeHandler(handler)
+
+
+# What is found
+
+
+def test_results_are_those_of_exact_search_and_tell_their_rank_in_the_other_column(
+    client: TestClient, served: Served
+) -> None:
+    a, b = served.models
+    found = ask(client, columns=[{"model": a}, {"model": b}], k=5)["columns"]
+    whole = ask(client, columns=[{"model": a}, {"model": b}], k=100)["columns"]
+    for at, column in enumerate(found):
+        encoder = served.encoders[served.models[at]]
+        scores = served.vectors[served.models[at]] @ encoder.encode(["flour and water"], "query", ["en"])[0]
+        best = np.sort(scores)[::-1][:5]
+        np.testing.assert_allclose([result["score"] for result in column["results"]], best, atol=1e-4)
+        other = {result["id"]: result["rank"] for result in whole[1 - at]["results"]}
+        assert [result["rank"] for result in column["results"]] == [1, 2, 3, 4, 5]
+        assert all(result["other_rank"] == other[result["id"]] for result in column["results"])
+
+
+def test_twins_are_the_other_language_versions_with_their_ranks_in_the_column(client: TestClient) -> None:
+    (column,) = ask(client, k=100, twins=True)["columns"]
+    ranks = {result["id"]: result["rank"] for result in column["results"]}
+    content = {result["id"]: result["content_id"] for result in column["results"]}
+    for result in column["results"]:
+        assert len(result["twins"]) == 2
+        assert {"de", "en", "ru"} == {result["language"], *(twin["language"] for twin in result["twins"])}
+        for twin in result["twins"]:
+            assert twin["rank"] == ranks[twin["id"]]
+            assert content[twin["id"]] == result["content_id"]
+
+
+def test_a_filter_leaves_only_its_languages_and_any_spelling_of_them_will_do(client: TestClient) -> None:
+    found = ask(client, languages=["deu", "RU"], k=100, twins=True)
+    assert found["corpus"] == {"de": 0.5, "ru": 0.5}
+    (column,) = found["columns"]
+    assert set(column["mix"]) == {"de", "ru"}
+    assert len(column["results"]) == 12
+    assert all(twin["rank"] is None for r in column["results"] for twin in r["twins"] if twin["language"] == "en")
+
+
+def test_equal_shares_give_each_language_its_part(client: TestClient, served: Served) -> None:
+    columns = [{"model": served.models[0]}, {"model": served.models[0], "balance": "equal"}]
+    found = ask(client, columns=columns, k=6)["columns"][1]
+    assert found["mix"] == {"de": 0.3333, "en": 0.3333, "ru": 0.3333}
+    assert all(result["other_rank"] >= 1 for result in found["results"])
+
+
+def test_the_questions_language_is_detected_unless_it_is_given(client: TestClient) -> None:
+    assert ask(client, question="wann fährt der zug heute abend ab?")["language"] == "de"
+    assert ask(client, language="zho_Hans")["language"] == "zh"
+    assert ask(client, question="1234")["language"] is None
+
+
+def test_the_index_its_languages_and_its_models_are_told(client: TestClient, served: Served) -> None:
+    languages = client.get("/v1/languages").json()["languages"]
+    assert languages == [
+        {"language": tag, "name": name, "passages": 6}
+        for tag, name in (("de", "German"), ("en", "English"), ("ru", "Russian"))
+    ]
+    assert [model["id"] for model in client.get("/v1/models").json()["data"]] == served.models
+    index = client.get("/v1/index").json()
+    assert index["passages"] == 18
+    assert [column["model"] for column in index["columns"]] == served.models
+    assert {example["language"] for example in index["examples"]} == {"de", "en", "ru"}
+
+
+def test_the_left_column_is_the_model_to_compare_with(served: Served) -> None:
+    a, b = served.models
+    columns = client_of(served, compare=b).get("/v1/index").json()["columns"]
+    assert [column["model"] for column in columns] == [b, a]
+    with pytest.raises(IsoglotError, match="--compare other: the index has no vectors of that model"):
+        client_of(served, compare="other")
+
+
+# Embeddings
+
+
+def test_embeddings_are_the_encoders_in_both_formats(client: TestClient, served: Served) -> None:
+    texts, model = ["snow covers the road", "she tunes"], served.models[0]
+    expected = served.encoders[model].encode(texts, "document", ["en", "en"])
+    floats = client.post("/v1/embeddings", json={"input": texts, "model": model}).json()
+    np.testing.assert_allclose([one["embedding"] for one in floats["data"]], expected, atol=1e-5)
+    assert floats["usage"]["prompt_tokens"] == sum(len(f"d: {text}") + 2 for text in texts)
+    packed = client.post("/v1/embeddings", json={"input": texts, "model": model, "encoding_format": "base64"}).json()
+    vectors = [np.frombuffer(base64.b64decode(one["embedding"]), "<f4") for one in packed["data"]]
+    np.testing.assert_allclose(vectors, expected, atol=1e-5)
+
+
+def test_a_query_has_its_own_prompt(client: TestClient, served: Served) -> None:
+    asked = {"input": "snow", "model": served.models[0], "input_type": "query", "dimensions": 32}
+    found = client.post("/v1/embeddings", json=asked).json()["data"][0]["embedding"]
+    np.testing.assert_allclose(found, served.encoders[served.models[0]].encode(["snow"], "query", ["en"])[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"input": [1, 2, 3]}, "token arrays are not taken"),
+        ({"input": [[1, 2], [3]]}, "token arrays are not taken"),
+        ({"input": []}, "at least 1 item"),
+        ({"input": " "}, "input"),
+        ({"input": "x" * 20_001}, "at most 20000 characters"),
+        ({"input": ["x"] * 129}, "at most 128 items"),
+        ({"dimensions": 16}, "gives 32, and its vectors are not shortened"),
+        ({"encoding_format": "int8"}, "'float' or 'base64'"),
+        ({"model": "gpt"}, "model 'gpt' is not in the index; it has"),
+    ],
+)
+def test_embeddings_that_cannot_be_given_are_refused_with_the_reason(
+    client: TestClient, served: Served, wrong: dict[str, Any], told: str
+) -> None:
+    response = client.post("/v1/embeddings", json={"input": "snow", "model": served.models[0], **wrong})
+    assert told in refused(response, 422)
+
+
+def test_openais_own_client_gets_vectors(running: Running, served: Served) -> None:
+    openai = pytest.importorskip("openai")
+    client = openai.OpenAI(base_url=f"{running.url}/v1", api_key="none", max_retries=0)
+    found = client.embeddings.create(input=["snow"], model=served.models[0])
+    expected = served.encoders[served.models[0]].encode(["snow"], "document", ["en"])[0]
+    np.testing.assert_allclose(found.data[0].embedding, expected, atol=1e-5)
+    assert [model.id for model in client.models.list()] == served.models
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"k": 0}, "k|"),
+        ({"k": 101}, "k|k: Input should be less than or equal to 100"),
+        ({"k": 10**400}, "k|"),
+        ({"question": "x" * 2001}, "question|question: String should have at most 2000 characters"),
+        ({"question": " \n"}, "question|"),
+        ({"question": None}, "question|"),
+        ({"languages": ["xx"]}, "unknown language 'xx'"),
+        ({"languages": ["fr"]}, "the index has no passage in fr; it has de, en, ru"),
+        ({"columns": [{"model": "gpt"}]}, "model 'gpt' is not in the index"),
+        ({"columns": []}, "columns|"),
+        ({"balance": "equal"}, "balance|balance: Extra inputs are not permitted"),
+    ],
+)
+def test_a_wrong_field_is_named_with_what_would_be_right(client: TestClient, wrong: dict[str, Any], told: str) -> None:
+    assert told in refused(client.post("/v1/search", json={"question": "snow", **wrong}), 422)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 422),
+        (b"", 422),
+        (b"[]", 422),
+        (b'{"question": "\xff\xfe"}', 400),
+        (b'{"question": "\\ud800"}', 422),
+        (b"[" * 100_000, 400),
+        (b'{"question": ' + b"9" * 10_000 + b"}", 400),
+    ],
+)
+def test_bodies_that_are_no_question_are_refused_in_the_same_form(client: TestClient, body: bytes, status: int) -> None:
+    refused(client.post("/v1/search", content=body, headers={"Content-Type": "application/json"}), status)
+
+
+def test_a_body_is_refused_beyond_the_limit_whether_it_says_its_length_or_not(served: Served) -> None:
+    client = client_of(served, max_body=1000)
+    body = json.dumps({"question": "snow", "languages": ["en"] * 500}).encode()
+    json_type = {"Content-Type": "application/json"}
+    refused(client.post("/v1/search", content=body, headers=json_type), 413)
+    refused(client.post("/v1/search", content=iter([body[:900], body[900:]]), headers=json_type), 413)
+
+
+def test_without_the_key_no_data_is_given_and_the_page_can_still_ask_for_it(served: Served) -> None:
+    client = client_of(served, api_key=KEY)
+    for path in ("/v1/index", "/v1/languages", "/v1/corpus", "/metrics"):
+        assert "Authorization: Bearer KEY" in refused(client.get(path), 401)
+        assert client.get(path).headers["www-authenticate"] == "Bearer"
+    for wrong in (b"Bearer wrong", KEY.encode(), b"Basic " + KEY.encode(), b"Bearer " + KEY.encode()[:-1], b"\xff"):
+        refused(client.get("/v1/index", headers={b"Authorization": wrong}), 401)
+    right = {b"Authorization": b"Bearer " + KEY.encode()}
+    assert client.get("/v1/index", headers=right).status_code == 200
+    for path in ("/", "/page/main.js", "/healthz", "/readyz", "/openapi.json"):
+        assert client.get(path).status_code == 200
+
+
+def test_every_response_has_the_security_headers_and_an_id(served: Served, tmp_path: Path) -> None:
+    client = client_of(served, api_key="k")
+    paths = ("/", "/page/style.css", "/nowhere", "/v1/index", "/healthz", "/openapi.json")
+    for response in (*map(client.get, paths), client.delete("/healthz"), client.get("/", headers={"Host": "evil"})):
+        assert response.headers["x-content-type-options"] == "nosniff"
+        policy = response.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert len(response.headers["x-request-id"]) == 32
+
+
+def test_a_site_that_takes_this_machines_address_for_its_name_gets_nothing(client: TestClient, served: Served) -> None:
+    assert client.get("/v1/index", headers={"Host": "evil.example"}).status_code == 400
+    proxied = client_of(served, allowed_hosts=("search.example",))
+    assert proxied.get("/v1/index", headers={"Host": "search.example"}).status_code == 200
+    assert client_of(served, host="0.0.0.0").get("/v1/index", headers={"Host": "any.example"}).status_code == 200
+
+
+def test_other_sites_may_not_read_answers_unless_they_are_allowed_to(client: TestClient, served: Served) -> None:
+    origin = {"Origin": "https://app.example"}
+    assert "access-control-allow-origin" not in client.get("/v1/index", headers=origin).headers
+    open_to_it = client_of(served, allowed_origins=("https://app.example",), api_key="k")
+    preflight = {**origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "Authorization"}
+    assert open_to_it.options("/v1/search", headers=preflight).status_code == 200
+    assert open_to_it.get("/healthz", headers=origin).headers["access-control-allow-origin"] == "https://app.example"
+    assert "access-control-allow-origin" not in open_to_it.get("/healthz", headers={"Origin": "https://x"}).headers
+
+
+def test_more_requests_than_are_worked_on_at_once_are_told_to_come_back(served: Served) -> None:
+    async def all_at_once() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(create_app(served.index, served.encoders, Settings(max_requests=2)))
+        async with httpx.AsyncClient(transport=transport, base_url=HERE) as client:
+            return await asyncio.gather(*(client.post("/v1/search", json={"question": "snow"}) for _ in range(20)))
+
+    responses = asyncio.run(all_at_once())
+    assert {response.status_code for response in responses} == {200, 429}
+    assert all(response.headers["retry-after"] == "1" for response in responses if response.status_code == 429)
+
+
+# What is told of it
+
+
+def test_questions_are_logged_only_where_that_was_asked_for(
+    served: Served, logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    ask(client_of(served), question="where is the secret recipe")
+    (line,) = logged()
+    assert (line["route"], line["status"], line["language"], line["k"]) == ("/v1/search", 200, "en", 10)
+    assert "secret" not in json.dumps(line)
+    ask(client_of(served, log_queries=True), question="where is the secret recipe")
+    assert logged()[1]["question"] == "where is the secret recipe"
+
+
+def test_a_failure_is_told_without_its_details_and_logged_without_the_question(
+    served: Served, logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    class Failing(Encoder):
+        def encode(self, texts: Any, *_: Any, **__: Any) -> Any:
+            raise RuntimeError(f"cannot encode {texts}")
+
+    encoders = {model: Failing(encoder.model, model) for model, encoder in served.encoders.items()}
+    client = TestClient(create_app(served.index, encoders, Settings()), base_url=HERE)
+    response = client.post("/v1/search", json={"question": "secret"})
+    assert refused(response, 500) == "None|the server failed; its log says why"
+    assert "content-security-policy" in response.headers
+    assert logged()[0]["error"] == "RuntimeError"
+    assert "secret" not in json.dumps(logged())
+
+
+def test_metrics_count_requests_by_route_and_not_by_what_clients_write(served: Served) -> None:
+    client = client_of(served)
+    ask(client)
+    for path in ("/a", "/b", "/v1/search"):
+        client.request("MADEUP", path)
+    text = client.get("/metrics").text
+    assert 'isoglot_requests_total{method="POST",route="/v1/search",status="200"} 1.0' in text
+    assert 'isoglot_requests_total{method="other",route="other",status="404"} 2.0' in text
+    assert "isoglot_index_passages 18.0" in text
+    assert "MADEUP" not in text
+
+
+# Batches
+
+
+def test_texts_that_wait_together_are_encoded_together_and_get_the_vectors_of_each_alone(served: Served) -> None:
+    model = served.models[0]
+    encoder, sizes = served.encoders[model], []
+    texts = [f"{'snow ' * (number % 7)}number {number}" for number in range(40)]
+
+    async def together() -> list[np.ndarray]:
+        batcher = Batcher({model: encoder}, sizes.append)
+        found = await asyncio.gather(*(batcher.encode(model, "query", [text], ["en"]) for text in texts))
+        batcher.close()
+        return [one.vectors[0] for one in found]
+
+    found = asyncio.run(together())
+    for text, vector in zip(texts, found, strict=True):
+        alone = encoder.model.encode(f"q: {text}", normalize_embeddings=True)
+        np.testing.assert_allclose(vector, alone, atol=1e-5)
+    assert len(sizes) < 5
+    assert sum(sizes) == 40
+
+
+def test_one_text_that_cannot_be_encoded_does_not_fail_those_in_its_batch(served: Served) -> None:
+    class Picky(Encoder):
+        def encode(self, texts: Any, *arguments: Any, **named: Any) -> Any:
+            if "poison" in texts:
+                raise IsoglotError("no vector for it")
+            return super().encode(texts, *arguments, **named)
+
+    model = served.models[0]
+
+    async def together() -> list[Any]:
+        batcher = Batcher({model: Picky(served.encoders[model].model, model)})
+        texts = ["snow", "poison", "bread"]
+        return await asyncio.gather(
+            *(batcher.encode(model, "query", [text], ["en"]) for text in texts), return_exceptions=True
+        )
+
+    snow, poison, bread = asyncio.run(together())
+    assert isinstance(poison, IsoglotError)
+    assert snow.vectors.shape == bread.vectors.shape == (1, 32)
+
+
+def test_a_question_does_not_wait_for_the_whole_of_a_long_list(served: Served) -> None:
+    model = served.models[0]
+    order: list[str] = []
+
+    async def both() -> None:
+        batcher = Batcher(served.encoders)
+
+        async def one(name: str, texts: list[str], role: str) -> None:
+            await batcher.encode(model, role, texts, ["en"] * len(texts))
+            order.append(name)
+
+        await asyncio.gather(
+            one("list", [f"text {n}" for n in range(400)], "document"), one("question", ["snow"], "query")
+        )
+
+    asyncio.run(both())
+    assert order == ["question", "list"]
+
+
+def test_more_texts_than_may_wait_are_refused_at_once(served: Served) -> None:
+    async def too_many() -> None:
+        await Batcher(served.encoders).encode(served.models[0], "query", ["snow"] * (MOST_WAITING + 1), [])
+
+    with pytest.raises(BusyError, match="many texts are waiting"):
+        asyncio.run(too_many())
+
+
+# Over real HTTP
+
+
+@pytest.fixture(scope="module")
+def running(served: Served) -> Iterator[Running]:
+    with Running(served, Settings(body_seconds=0.3)) as found:
+        yield found
+
+
+def test_a_client_that_sends_half_a_body_and_waits_is_let_go_while_others_are_served(running: Running) -> None:
+    head = (
+        b"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+    )
+    slow = threading.Thread(target=lambda: answers.append(running.send(head + b'{"question":')))
+    answers: list[bytes] = []
+    slow.start()
+    assert httpx.post(f"{running.url}/v1/search", json={"question": "snow"}).status_code == 200
+    slow.join()
+    assert answers[0].startswith(b"HTTP/1.1 408")
+
+
+def test_what_is_not_http_is_refused_and_the_server_goes_on(running: Running) -> None:
+    for raw in (b"\x16\x03\x01\x02\x00", b"GET /\r\n\r\n", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n"):
+        assert b" 400 " in running.send(raw).split(b"\r\n")[0]
+    assert httpx.get(f"{running.url}/healthz").json() == {"status": "ok"}
+
+
+# The process
+
+
+@pytest.fixture(scope="module")
+def process(served: Served) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    command = [sys.executable, "-m", "isoglot", "serve", str(served.folder), "--port", "0", "--api-key-env", "KEY"]
+    environment = {**os.environ, "KEY": "k", "ISOGLOT_CACHE": str(served.folder.parent / "cache")}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as started:
+        assert started.stderr is not None
+        url = ""
+        for line in started.stderr:
+            if '"url"' in line:
+                url = json.loads(line)["url"]
+                break
+        yield started, url
+        started.kill()
+
+
+def test_a_process_told_to_stop_finishes_what_it_works_on(
+    process: tuple[subprocess.Popen[str], str], served: Served
+) -> None:
+    started, url = process
+    key = {"Authorization": "Bearer k"}
+    assert httpx.get(f"{url}readyz", headers=key).json() == {"status": "ready"}
+    answers = []
+    texts = [f"{number} " * 60 for number in range(128)]
+    asked = {"input": texts, "model": served.models[0]}
+    working = threading.Thread(
+        target=lambda: answers.append(httpx.post(f"{url}v1/embeddings", json=asked, headers=key, timeout=30))
+    )
+    working.start()
+    while "isoglot_requests_in_flight 1.0" not in httpx.get(f"{url}metrics", headers=key).text:
+        time.sleep(0.005)
+    started.send_signal(signal.SIGTERM)
+    working.join()
+    assert answers[0].status_code == 200
+    assert len(answers[0].json()["data"]) == 128
+    assert started.wait(timeout=10) in (0, -signal.SIGTERM)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}healthz")
+    assert started.stderr is not None
+    assert json.loads(started.stderr.read().splitlines()[-1])["message"].startswith("Finished server process")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--api-key-env", "NO_SUCH_KEY"], "isoglot: --api-key-env NO_SUCH_KEY: the variable is not set or empty"),
+        (["--compare", "other"], "isoglot: --compare other: the index has no vectors of that model; it has "),
+        (["--port", "{taken}"], "isoglot: cannot listen at 127.0.0.1:{taken}: Address already in use"),
+    ],
+)
+def test_what_the_user_did_wrong_is_told_in_one_line(
+    served: Served, running: Running, options: list[str], told: str
+) -> None:
+    options = [option.format(taken=running.port) for option in options]
+    found = subprocess.run(
+        [sys.executable, "-m", "isoglot", "serve", str(served.folder), *options], capture_output=True, text=True
+    )
+    assert found.returncode == 2
+    assert len(found.stderr.splitlines()) == 1
+    assert found.stderr.startswith(told.format(taken=running.port))
+
+
+# The OpenAPI document
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+def test_the_api_is_as_its_openapi_document_says(running: Running, mode: GenerationMode) -> None:
+    document = schemathesis.openapi.from_url(f"{running.url}/openapi.json")
+    for found in document.get_all_operations():
+        operation = found.ok()
+        if mode is GenerationMode.NEGATIVE and operation.method == "get":
+            continue
+
+        @given(case=operation.as_strategy(generation_mode=mode))
+        @settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        def conforms(case: schemathesis.Case) -> None:
+            case.call_and_validate()
+
+        conforms()
