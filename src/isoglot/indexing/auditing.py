@@ -24,7 +24,7 @@ from isoglot.pools import Pool
 from isoglot.ranks import Ranking
 from isoglot.retrievers.dense import DenseRetriever, rank_vectors, used_documents, used_queries
 from isoglot.sources import load_collection
-from isoglot.sources.folder import _qrels_file, _read_qrels, _read_queries
+from isoglot.sources.folder import qrels_file, read_qrels, read_queries
 
 PROBES = 500
 _SHORTEST = 20
@@ -178,9 +178,9 @@ def _questions(data: str, passages: Sequence[Passage], contents: Sequence[str]) 
     if data.startswith("folder:"):
         path, _, split = data.removeprefix("folder:").partition("@")
         folder = Path(path).expanduser()
-        queries, query_ids = _read_queries(folder / "queries.jsonl", {})
+        queries, query_ids = read_queries(folder / "queries.jsonl", {})
         judged: dict[str, dict[str, None]] = defaultdict(dict)
-        for query, content in _read_qrels(_qrels_file(folder, split or None), query_ids, known):
+        for query, content in read_qrels(qrels_file(folder, split or None), query_ids, known):
             judged[query][content] = None
         golds = {query: tuple(found) for query, found in judged.items()}
     else:

@@ -28,9 +28,9 @@ def load(path: Path | None, split: str | None) -> Collection:
         raise IsoglotError("name the folder: folder:DIR")
     names: dict[str, str] = {}
     documents, contents = _read_corpus(path / "corpus.jsonl", names)
-    queries, query_ids = _read_queries(path / "queries.jsonl", names)
+    queries, query_ids = read_queries(path / "queries.jsonl", names)
     golds: dict[str, dict[str, None]] = {}
-    for query, document in _read_qrels(_qrels_file(path, split), query_ids, contents):
+    for query, document in read_qrels(qrels_file(path, split), query_ids, contents):
         golds.setdefault(query, {})[document] = None
     judged = [query for query in queries if query.query_id in golds]
     if not judged:
@@ -62,7 +62,8 @@ def _read_corpus(file: Path, names: dict[str, str]) -> tuple[list[Document], dic
     return documents, contents
 
 
-def _read_queries(file: Path, names: dict[str, str]) -> tuple[list[Query], dict[str, str]]:
+def read_queries(file: Path, names: dict[str, str]) -> tuple[list[Query], dict[str, str]]:
+    """The queries of queries.jsonl, and the query id that each of its ids stands for; `names` learns its languages."""
     queries: list[Query] = []
     query_ids: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
@@ -81,7 +82,8 @@ def _read_queries(file: Path, names: dict[str, str]) -> tuple[list[Query], dict[
     return queries, query_ids
 
 
-def _qrels_file(path: Path, split: str | None) -> Path:
+def qrels_file(path: Path, split: str | None) -> Path:
+    """The qrels of a split; None: test, or the only one there is."""
     found = {file.stem: file for file in sorted((path / "qrels").glob("*.tsv"))}
     if not found:
         raise InputError("has no qrels/*.tsv", path)
@@ -91,7 +93,8 @@ def _qrels_file(path: Path, split: str | None) -> Path:
     return found[wanted]
 
 
-def _read_qrels(file: Path, query_ids: dict[str, str], contents: dict[str, str]) -> Iterator[tuple[str, str]]:
+def read_qrels(file: Path, query_ids: dict[str, str], contents: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Pairs of query id and content id that a qrels file calls right, ids looked up in what is given."""
     for line, text in read_lines(file):
         fields = text.split("\t")
         if line == 1 and len(fields) == 3 and not _is_number(fields[2]) and fields[0] not in query_ids:
