@@ -178,7 +178,7 @@ def _principal_plane(vectors: Vectors) -> tuple[Vectors, float]:
 def _neighbour_plane(vectors: Vectors, seed: int) -> Vectors:
     """(n, 2) coordinates by UMAP."""
     try:
-        from umap import UMAP  # type: ignore[import-untyped, unused-ignore]
+        from umap import UMAP
     except ImportError as error:
         raise IsoglotError("a map by UMAP needs umap-learn: pip install 'isoglot[umap]'") from error
     neighbours = min(15, len(vectors) - 1)
