@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import ir_measures
 import pytest
@@ -33,6 +34,16 @@ def test_more_than_three_audits_stand_below_each_other(audit: Audit) -> None:
     assert table.columns == ("pool", "asked in", "model", "multi\ncomplete@10", "multi\nmax_r", "mono-same\nndcg@10")
     assert len(table.rows) == 4 * (4 + 1)
     assert table.rows[0][3:] == table.rows[1][3:]
+
+
+def test_pools_of_several_sizes_have_a_mean_for_each(tiny_model: Path, small_collection: Collection) -> None:
+    pools = [["en", "de"], ["en", "ru"], ["en", "de", "ru"]]
+    found = isoglot.audit(str(tiny_model), small_collection, pools=pools, scenarios=["multi"])
+    two, three = summary_table(isoglot.compare(found, found)).rows[-2:]
+    assert (two[0], three[0]) == ("mean, 2 languages", "mean, 3 languages")
+    for row, size in ((two, 2), (three, 3)):
+        own = [result for result in found.scenarios if len(result.pool_languages) == size]
+        assert float(row[2]) == pytest.approx(fmean(result.measures["complete@10"].mean for result in own), abs=0.051)
 
 
 def test_a_comparison_without_mixed_pools_shows_the_scenarios(tiny_model: Path, small_collection: Collection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Any
 
 from isoglot.cells import ComparedCell, Outcome, headlines
@@ -189,7 +190,10 @@ _SIDE_BY_SIDE = 3  # more audits than that are put below each other
 
 
 def summary_table(comparison: Comparison) -> Table:
-    """Each mixed pool and query language, for every audit, and the mean over them; a star marks what is significant."""
+    """Each mixed pool and query language, for every audit, and the mean over them; a star marks what is significant.
+
+    Pools of several sizes have a mean for each, without a star: what is possible in them differs too much for one.
+    """
     alone = {cell.query_language: cell for cell in comparison.cells if cell.scenario == "mono-same"}
     mixed = [cell for cell in comparison.cells if cell.scenario == "multi"]
     sources = [
@@ -199,13 +203,18 @@ def summary_table(comparison: Comparison) -> Table:
         )
         for cell in mixed
     ]
-    if len(mixed) > 1:
+    sizes = sorted({len(cell.pool_languages) for cell in mixed})
+    if len(mixed) > 1 and len(sizes) == 1:
         sources.append((("mean", ""), {mean.scenario: mean for mean in comparison.means}))
     empty = ["-"] * len(comparison.names)
     values = [
         [_marked(source, measure) if (source := found.get(scenario)) else empty for scenario, measure in SUMMARY]
         for _, found in sources
     ]
+    for size in sizes if len(sizes) > 1 else ():
+        same = [cell for cell in mixed if len(cell.pool_languages) == size]
+        sources.append(((f"mean, {size} languages", ""), {}))
+        values.append([_unmarked_means(same, measure) if at == "multi" else empty for at, measure in SUMMARY])
     kept = [at for at in range(len(SUMMARY)) if any(row[at] != empty for row in values)]
     names = [f"{SUMMARY[at][0]}\n{SUMMARY[at][1]}" for at in kept]
     title = f"{comparison.collection['name']}: before and after"
@@ -222,6 +231,14 @@ def summary_table(comparison: Comparison) -> Table:
         for place, audit in enumerate(comparison.names)
     )
     return Table(title, ("pool", "asked in", "model", *names), tuple(body), labels=3)
+
+
+def _unmarked_means(cells: Sequence[ComparedCell], measure: str) -> list[str]:
+    """The mean over cells of every audit."""
+    if measure not in cells[0].measures:
+        return ["-"] * len(next(iter(cells[0].measures.values())))
+    audits = zip(*(cell.measures[measure] for cell in cells), strict=True)
+    return [number(fmean(found.mean for found in audit), 1) for audit in audits]
 
 
 def _marked(cell: ComparedCell, measure: str) -> list[str]:

@@ -29,7 +29,7 @@ def print_tables(tables: Sequence[Table]) -> None:
             labels = position < table.labels
             shown.add_column(Text(column), justify="left" if labels else "right", no_wrap=labels, overflow="fold")
         for row in table.rows:
-            shown.add_row(*map(Text, row), style="bold" if row[0] == "mean" else None)
+            shown.add_row(*map(Text, row), style="bold" if row[0].startswith("mean") else None)
         console.print(shown)
 
 

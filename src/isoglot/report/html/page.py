@@ -173,7 +173,7 @@ def _tables(comparison: Comparison) -> list[Table]:
         f"What must be kept (margin in points: {comparison.margin:g})": kept_table(comparison),
     }
     return [
-        replace(table, title=title, rows=tuple(sorted(table.rows, key=lambda row: row[0] != "mean")))
+        replace(table, title=title, rows=tuple(sorted(table.rows, key=lambda row: not row[0].startswith("mean"))))
         for title, table in tables.items()
         if table.rows
     ]
