@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -40,11 +41,11 @@ def serve(
     trust_remote_code: Trust = False,
 ) -> None:
     """Serve an index: a web page to search and compare, and an API."""
-    try:
-        from isoglot.serving.server import serve as run
-        from isoglot.serving.settings import LOOPBACK, Settings
-    except ImportError as error:
-        raise IsoglotError(f"serving needs more ({error.name}): pip install 'isoglot[serve]'") from error
+    missing = [name for name in ("fastapi", "lancedb", "prometheus_client", "uvicorn") if find_spec(name) is None]
+    if missing:
+        raise IsoglotError(f"serving needs {', '.join(missing)}: pip install 'isoglot[serve]'")
+    from isoglot.serving.server import serve as run
+    from isoglot.serving.settings import LOOPBACK, Settings
 
     key = None if api_key_env is None else os.environ.get(api_key_env)
     if api_key_env is not None and not key:
