@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from playwright.sync_api import expect
 
 pytest.importorskip("fastapi", reason="isoglot[serve] is not installed")
 
@@ -122,7 +124,7 @@ def test_choosing_another_way_to_search_or_fewer_languages_shows_its_results_at_
     page.get_by_text("equal shares", exact=True).wait_for()
     page.get_by_text("Languages: all").click()
     page.get_by_role("checkbox", name="German").check()
-    page.wait_for_function("[...document.querySelectorAll('.card')].every((c) => c.dataset.language === 'de')")
+    expect(page.locator(".card:not([data-language=de])")).to_have_count(0)
     assert "in=de" in page.url
     assert page.locator("#filtered").inner_text() == "de"
     assert page.locator(".twins").first.inner_text().endswith("filtered out")
@@ -142,9 +144,9 @@ def test_an_address_holds_question_and_settings_and_the_way_back(
     assert page.locator("#filtered").inner_text() == "en, ru"
     page.get_by_role("searchbox").fill("garden")
     page.get_by_role("button", name="Search").click()
-    page.wait_for_function("location.hash.includes('q=garden')")
+    page.wait_for_url(re.compile("q=garden"))
     page.go_back()
-    page.wait_for_function("document.getElementById('question').value === 'старое пианино'")
+    expect(page.locator("#question")).to_have_value("старое пианино")
 
 
 def test_everything_can_be_done_with_the_keyboard(open_page: Callable[..., Opened]) -> None:
