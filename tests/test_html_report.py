@@ -23,6 +23,7 @@ from isoglot.encoders.sentence_transformer import Encoder, load_encoder
 from isoglot.report.html import charts, spaces
 from isoglot.report.html.changes import most_changed
 from isoglot.report.html.page import Material, audits_to_html
+from isoglot.report.html.pages import style
 from isoglot.report.html.scatter import twin_scatter
 from isoglot.report.html.verdict import headline, next_steps
 from isoglot.report.latex import to_latex
@@ -353,8 +354,7 @@ def test_the_policy_forbids_the_network_and_names_the_one_script(page: lxml.html
 
 
 def test_text_and_marks_have_the_contrast_of_wcag_aa_in_light_and_dark() -> None:
-    style = (Path(charts.__file__).parent / "style.css").read_text()
-    found = re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)", style)
+    found = re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)", style())
     for theme in (0, 1):
         colours = {name: pair[theme] for name, *pair in found}
         grounds = ("background", "raised")

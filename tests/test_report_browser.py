@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,26 +14,16 @@ import isoglot
 from isoglot import Collection
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.report.html.page import Material, audits_to_html
+from tests.browser import DESK, Opened, needs_chromium
 from tests.test_html_report import HOSTILE, hostile_material, with_ranks
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here (Debian: apt install chromium)")
+pytestmark = needs_chromium
 
 OPEN_ALL = "document.querySelectorAll('details').forEach((part) => { part.open = true; })"
-PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
+PHONE = {"width": 360, "height": 740}
 
 
 @pytest.fixture(scope="module")
@@ -58,28 +47,17 @@ def written(html: str, folders: pytest.TempPathFactory) -> Path:
     return path
 
 
-class Opened:
-    """A page and all that it did beyond showing itself."""
-
-    def __init__(self, browser: Browser, file: Path, **options: Any) -> None:
-        self.page: Page = browser.new_page(**{"viewport": DESK, **options})
-        self.told: list[str] = []
-        self.page.on("console", lambda message: self.told.append(f"console: {message.text}"))
-        self.page.on("pageerror", lambda error: self.told.append(f"error: {error}"))
-        self.page.on("dialog", lambda dialog: (self.told.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        self.page.on("request", lambda request: self.told.append(f"request: {request.url}"))
-        self.page.goto(file.as_uri())
-        self.told.remove(f"request: {file.as_uri()}")
-
-
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Opened]]:
     """Opens a file; its page is closed after the test."""
     pages = []
 
     def open_file(file: Path, **options: Any) -> Opened:
-        pages.append(Opened(browser, file, **options))
-        return pages[-1]
+        found = Opened(browser, **options)
+        pages.append(found)
+        found.page.goto(file.as_uri())
+        found.told.remove(f"request: {file.as_uri()}")
+        return found
 
     yield open_file
     for opened in pages:

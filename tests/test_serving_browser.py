@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,25 +16,15 @@ pytest.importorskip("fastapi", reason="isoglot[serve] is not installed")
 import isoglot
 from isoglot import Collection
 from isoglot.serving.settings import Settings
+from tests.browser import DESK, Opened, needs_chromium
 from tests.serving_index import HOSTILE, Running, Served, serve_small
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here (Debian: apt install chromium)")
+pytestmark = needs_chromium
 
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
+PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
@@ -55,18 +44,6 @@ def audit(tiny_model: Path, small_collection: Collection, tmp_path_factory: pyte
 def running(served: Served, audit: Path) -> Iterator[Running]:
     with Running(served, Settings(audits=(audit,))) as found:
         yield found
-
-
-class Opened:
-    """A page, and all that it did beyond asking its own server."""
-
-    def __init__(self, browser: Browser, url: str, **options: Any) -> None:
-        self.page: Page = browser.new_page(**{"viewport": DESK, **options})
-        self.told: list[str] = []
-        self.page.on("console", lambda message: self.told.append(f"console: {message.text}"))
-        self.page.on("pageerror", lambda error: self.told.append(f"error: {error}"))
-        self.page.on("dialog", lambda dialog: (self.told.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        self.page.on("request", lambda request: request.url.startswith(url) or self.told.append(request.url))
 
 
 @pytest.fixture

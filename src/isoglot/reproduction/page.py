@@ -104,26 +104,20 @@ class Reproduction:
 
     def to_html(self) -> str:
         """The page as one offline HTML file."""
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        from isoglot.report.html.pages import environment, style
 
-        from isoglot.report.html.drawing import clean
-
-        environment = Environment(
-            loader=FileSystemLoader(Path(__file__).parent),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            finalize=lambda value: clean(value) if type(value) is str else value,  # what is marked safe is another type
-        )
-        return environment.get_template("page.html.j2").render(
-            page=self,
-            columns=COLUMNS,
-            labels=LABELS,
-            cells=cells,
-            facts=facts,
-            style=(Path(isoglot.__file__).parent / "report" / "html" / "style.css").read_text(encoding="utf-8"),
-            version=isoglot.__version__,
+        return (
+            environment(Path(__file__).parent)
+            .get_template("page.html.j2")
+            .render(
+                page=self,
+                columns=COLUMNS,
+                labels=LABELS,
+                cells=cells,
+                facts=facts,
+                style=style(),
+                version=isoglot.__version__,
+            )
         )
 
 

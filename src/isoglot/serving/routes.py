@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 
 from isoglot.errors import IsoglotError
 from isoglot.languages import canonical, detect, english_name
+from isoglot.report.html.pages import COLOURS
 from isoglot.serving import messages
 from isoglot.serving.batching import Batcher, BusyError
 from isoglot.serving.finding import find, known_languages
@@ -162,6 +163,10 @@ def process_routes(served: Served) -> APIRouter:
     @router.get("/", include_in_schema=False)
     def page() -> FileResponse:
         return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+
+    @router.get("/page/colours.css", include_in_schema=False)
+    def colours() -> FileResponse:
+        return FileResponse(COLOURS)
 
     @router.get("/healthz")
     def health() -> messages.State:

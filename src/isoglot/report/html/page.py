@@ -17,7 +17,8 @@ from isoglot.languages import canonical
 from isoglot.models import EMBEDDED
 from isoglot.report.html import charts, shares, spaces
 from isoglot.report.html.changes import most_changed
-from isoglot.report.html.drawing import AUDIT_COLOURS, AUDIT_GLYPHS, Chart, clean, in_order, short_pool
+from isoglot.report.html.drawing import AUDIT_COLOURS, AUDIT_GLYPHS, Chart, in_order, short_pool
+from isoglot.report.html.pages import environment, style
 from isoglot.report.html.scatter import twin_scatter
 from isoglot.report.html.values import CELL_COLUMNS, MEASURE_COLUMNS, measure_table, measures_of
 from isoglot.report.html.verdict import headline, next_steps
@@ -86,8 +87,7 @@ def audits_to_html(material: Material, *, show_progress: bool = False) -> str:
     names = comparison.names if comparison else tuple(material.names or [audits[0].retriever])
     pools = mixed_pools(audits)
     falls, rises = most_changed(pools, material.folders, material.collection)
-    here = Path(__file__).parent
-    script, style = ((here / name).read_text(encoding="utf-8") for name in ("script.js", "style.css"))
+    script = (Path(__file__).parent / "script.js").read_text(encoding="utf-8")
     return str(
         _template().render(
             audits=audits,
@@ -119,26 +119,16 @@ def audits_to_html(material: Material, *, show_progress: bool = False) -> str:
             command=material.command,
             version=isoglot.__version__,
             script=script,
-            style=style,
+            style=style(),
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         )
     )
 
 
 def _template() -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
-    )
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    environment.filters.update(
+    templates = environment(Path(__file__).parent)
+    templates.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    templates.filters.update(
         language=language_name,
         pool=pool_name,
         short_pool=short_pool,
@@ -146,7 +136,7 @@ def _template() -> Any:
         tag=canonical,
         described=described,
     )
-    return environment.get_template("page.html.j2")
+    return templates.get_template("page.html.j2")
 
 
 def _check(material: Material) -> None:
