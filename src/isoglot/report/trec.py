@@ -8,7 +8,7 @@ from isoglot.collection import Collection
 from isoglot.files import write_text
 from isoglot.languages import canonical
 from isoglot.results import Audit, ScenarioResult
-from isoglot.retrievers.trec import trec_token, version_id
+from isoglot.retrievers.trec import run_name, trec_token, version_id
 
 DEPTH = 100
 """How many documents of each query a run holds."""
@@ -25,7 +25,7 @@ def write_runs(audit: Audit, collection: Collection, folder: Path) -> int:
         IsoglotError: The folder cannot be written.
     """
     for result in audit.scenarios:
-        name = f"{result.scenario}.{'+'.join(result.pool_languages)}.{result.query_language}"
+        name = run_name(result.scenario, result.pool_languages, result.query_language)
         run = [
             f"{trec_token(query)} {language} {version_id(content, language)} {rank} {shown:.9g} isoglot"
             for query, found in result.run

@@ -17,7 +17,7 @@ from isoglot.measures import BEYOND
 from isoglot.pools import Pool
 from isoglot.ranks import Ranking
 from isoglot.retrievers.dense import environment
-from isoglot.retrievers.trec import Hit, known_documents, read_run, trec_token
+from isoglot.retrievers.trec import Hit, known_documents, read_run, run_name, trec_token
 
 
 class RunRetriever:
@@ -71,7 +71,7 @@ class RunRetriever:
         documents = known_documents(collection) if self._documents is None else self._documents
         read = lru_cache(1)(read_run)  # one file may serve several languages of queries
         for pool in pools:
-            path = self.path / f"{run_name(collection, pool)}.run" if self.path.is_dir() else self.path
+            path = self.path / f"{_run_name(collection, pool)}.run" if self.path.is_dir() else self.path
             yield _ranking(path, read(path), collection, pool, documents, top_k)
 
     @cached_property
@@ -79,9 +79,8 @@ class RunRetriever:
         return hashlib.sha256("".join(f"{file.name} {sha256(file)}\n" for file in self._files).encode()).hexdigest()
 
 
-def run_name(collection: Collection, pool: Pool) -> str:
-    """``multi.en+zh.zh``: what the run of a pool asked in one language is called."""
-    return f"{pool.scenario}.{'+'.join(map(collection.named, pool.languages))}.{collection.named(pool.query_language)}"
+def _run_name(collection: Collection, pool: Pool) -> str:
+    return run_name(pool.scenario, map(collection.named, pool.languages), collection.named(pool.query_language))
 
 
 def _check_each_once(pools: Sequence[Pool]) -> None:
@@ -92,7 +91,7 @@ def _check_each_once(pools: Sequence[Pool]) -> None:
 def _check_one_pool(path: Path, collection: Collection, pools: Sequence[Pool]) -> None:
     first, *others = pools
     for pool in others:
-        one, other = (run_name(collection, found) for found in (first, pool))
+        one, other = (_run_name(collection, found) for found in (first, pool))
         if not np.array_equal(pool.documents, first.documents):
             raise InputError(
                 f"is one run, but {one} and {other} are asked for; choose one with --pool and --scenarios, or name a "

@@ -32,6 +32,11 @@ def version_id(identity: str, language: str) -> str:
     return f"{trec_token(identity)}@{language}"
 
 
+def run_name(scenario: str, languages: Iterable[str], query_language: str) -> str:
+    """``multi.en+zh.zh``: what the run of a pool asked in one language is called."""
+    return f"{scenario}.{'+'.join(languages)}.{query_language}"
+
+
 def read_run(path: Path) -> dict[str, list[Hit]]:
     """Query id -> its documents, in the order of the file.
 

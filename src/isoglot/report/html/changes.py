@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from isoglot.languages import canonical
 from isoglot.measures import best_in_language, max_r
 from isoglot.report.html.charts import Mixed, judged_of
 from isoglot.results import ScenarioResult
+from isoglot.retrievers.trec import run_name, trec_token, version_id
 
 SHOWN = 5
 """How many questions are shown each way."""
@@ -139,6 +139,7 @@ class _Texts:
         self._golds = collection.golds
         self._queries = {(query.query_id, query.language): query.text for query in collection.queries}
         self._documents = {(found.content_id, found.language): found.text for found in collection.documents}
+        self._named = {version_id(found.content_id, found.language): found for found in collection.documents}
         self._folders = folders
 
     def question(self, query_id: str, language: str) -> Text:
@@ -156,26 +157,28 @@ class _Texts:
         spelling = {canonical(tag): tag for tag in pool[0].pool_languages}
         return tuple(
             tuple(
-                _text(spelling.get(language, language), text, content in self._golds[query_id])
-                for content, language in _first_results(folder, result, query_id)
-                if (text := self._documents.get((content, language))) is not None
+                _text(
+                    spelling.get(found.language, found.language), found.text, found.content_id in self._golds[query_id]
+                )
+                for name in _first_results(folder, result, query_id)
+                if (found := self._named.get(name)) is not None
             )
             for folder, result in zip(self._folders, pool, strict=True)
         )
 
 
-def _first_results(folder: Path, result: ScenarioResult, query_id: str) -> list[tuple[str, str]]:
-    """The first (content id, language) of a run that `isoglot audit --runs` wrote; empty if there is none."""
-    path = folder / "runs" / f"{result.scenario}.{'+'.join(result.pool_languages)}.{result.query_language}.run"
+def _first_results(folder: Path, result: ScenarioResult, query_id: str) -> list[str]:
+    """The first documents of a run that `isoglot audit --runs` wrote, as it calls them; empty if there is none."""
+    name = run_name(result.scenario, result.pool_languages, result.query_language)
+    path = folder / "runs" / f"{name}.run"
     if not path.is_file():
         return []
-    start = quote(query_id, safe="".join(chr(c) for c in range(33, 127) if chr(c) != "%")) + " "
+    start = f"{trec_token(query_id)} "
     with told_in_one_line(path, "read"):
         lines = [line.split(" ") for line in path.read_text(encoding="utf-8").splitlines() if line.startswith(start)]
     if any(len(line) != 6 for line in lines):
         raise IsoglotError(f"{path}: is not a run that isoglot wrote; make the audit anew")
-    named = (unquote(line[2]).rpartition("@") for line in lines[:TOP])
-    return [(content, language) for content, _, language in named]
+    return [line[2] for line in lines[:TOP]]
 
 
 def _text(language: str, text: str, gold: bool = True) -> Text:
