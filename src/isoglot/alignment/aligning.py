@@ -185,7 +185,10 @@ def _save(run: Run, trained: Trained, base: Audit | None, aligned: Audit | None)
         _save_training(folder, trained, run.settings, aligned)
         if getattr(run.settings, "lora", 0):
             base_encoder = load_encoder(
-                run.request.model, device=run.request.device, trust_remote_code=run.request.trust_remote_code
+                run.request.model,
+                device=run.request.device,
+                precision="float32",
+                trust_remote_code=run.request.trust_remote_code,
             )
             write_adapter(base_encoder, run.encoder, folder / "adapter.safetensors", rank=run.settings.lora)
         for name, found in (("base", base), ("aligned", aligned)):

@@ -19,7 +19,7 @@ from sentence_transformers.util.distributed import (
 from torch import Tensor
 from torch.nn.functional import pad
 
-from isoglot.encoders.sentence_transformer import batch_tokens
+from isoglot.encoders.sentence_transformer import batch_tokens, has_bfloat16
 
 TOKEN_TENSORS = ("input_ids", "attention_mask", "token_type_ids")
 """What a tokenizer of texts gives a transformer, each (b, s)."""
@@ -72,7 +72,7 @@ class EmbeddingLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
         self._pooling = next((module for module in model if isinstance(module, Pooling)), None)
         self._token_term = token_term
         self._token_columns = [] if token_term is None else [names.index(name) for name in token_term.columns]
-        self._bfloat16 = has_bfloat16(model.device)
+        self._bfloat16 = model.device.type == "cuda" and has_bfloat16(model.device)
 
     def forward(self, columns: Sequence[dict[str, Any]], labels: Tensor | None = None) -> Tensor:
         """The loss of one batch."""
@@ -146,11 +146,6 @@ class EmbeddingLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
         if get_world_size() > 1:
             states, mask = all_gather_padded(states, mask, with_grad=True)
         return states, mask.bool()
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether training runs faster in bfloat16 there; never on a CPU, most of which emulate it slowly."""
-    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def _full(tensor: Tensor) -> Tensor:

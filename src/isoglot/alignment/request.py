@@ -94,7 +94,9 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
     """
     settings = method.options(options)
     rows, development = _rows_and_development(request, seed)
-    encoder = load_encoder(request.model, device=request.device, trust_remote_code=request.trust_remote_code)
+    encoder = load_encoder(
+        request.model, device=request.device, precision="float32", trust_remote_code=request.trust_remote_code
+    )
     recipe = {
         "schema": "isoglot.alignment/1",
         "isoglot": isoglot.__version__,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isoglot.cli.options import Device, Force, Json, OutputFolder, Seed, Trust, split
+from isoglot.cli.options import Device, Force, Json, OutputFolder, Precision, Seed, Trust, split
 from isoglot.errors import IsoglotError
 from isoglot.files import write_text
 
@@ -40,6 +40,7 @@ def audit(
     measures: Annotated[str | None, typer.Option(help="Measures, e.g. max_r,complete@5.")] = None,
     seed: Seed = 0,
     device: Device = "auto",
+    precision: Precision = "auto",
     run: Annotated[
         Path | None, typer.Option(help="Audit a TREC run of one pool, or a folder of runs named as --runs names them.")
     ] = None,
@@ -87,7 +88,7 @@ def audit(
         )
     elif run is None:
         collection = _collection(model, data, documents_table, qrels)
-        retriever = as_retriever(model or "", device=device, trust_remote_code=trust_remote_code)
+        retriever = as_retriever(model or "", device=device, precision=precision, trust_remote_code=trust_remote_code)
     else:
         if model is not None:
             raise IsoglotError(f"name a retriever ({model}) or --run, not both")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Vectors = NDArray[np.float32]
 
+PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 GROUP_SIZE = 512
 """How many texts are encoded between two writes to the cache: what a killed process loses at most."""
 
@@ -50,11 +51,13 @@ class Encoder:
         model: As given.
         prompts: The prompt for ``query`` and ``document``, and where it is from.
         max_length: Tokens, beyond which texts are cut; None if the model sets no limit.
+        precision: What its products are computed in: ``float32``, ``bfloat16``, ``int8`` ...
     """
 
     def __init__(self, model: SentenceTransformer, name: str) -> None:
         self.model = model
         self.name = name
+        self.precision = str(model.dtype).removeprefix("torch.")
         self.prompts: dict[str, Prompt] = find_prompts(name, model.prompts)
         self.max_length: int | None = model.max_seq_length
 
@@ -217,19 +220,24 @@ class Encoder:
     def _encode(self, texts: list[str], role: str) -> Vectors:
         from sentence_transformers import SentenceTransformer
 
+        from isoglot.encoders.fused import fused_layers
+
         model = self.model
         if self._head:
             model = SentenceTransformer(modules=list(model)[: -len(self._head)], device=str(model.device))
         prompt = self.prompts[role]
-        vectors = model.encode(
-            texts,
-            prompt=prompt.text,
-            task=prompt.task,
-            batch_size=len(texts),
-            normalize_embeddings=True,
-            show_progress_bar=False,
-        ).astype(np.float32)
+        with fused_layers(model):
+            vectors = model.encode(
+                texts,
+                prompt=prompt.text,
+                task=prompt.task,
+                batch_size=len(texts),
+                normalize_embeddings=True,
+                show_progress_bar=False,
+            ).astype(np.float32)
         lengths = np.linalg.norm(vectors, axis=1)
+        if self.precision == "bfloat16":  # in which a length has three digits
+            vectors, lengths = vectors / lengths[:, None], lengths / lengths
         wrong = np.flatnonzero(~(np.abs(lengths - 1) < 1e-2))
         if len(wrong):
             raise IsoglotError(
@@ -254,18 +262,47 @@ class Encoder:
         }
 
 
-def load_encoder(name: str, *, device: str = "auto", trust_remote_code: bool = False) -> Encoder:
+def load_encoder(
+    name: str, *, device: str = "auto", precision: str = "auto", trust_remote_code: bool = False
+) -> Encoder:
     """Load the model that `name` names, ready to encode.
 
     Args:
         name: An embedded model (``isoglot models``), a sentence-transformers folder, or a hub id.
         device: ``auto`` (a GPU if there is one), or a torch device such as ``cpu``, ``cuda:1`` or ``mps``.
+        precision: ``auto`` (bfloat16 on a CUDA device that computes in it, else float32), ``float32``, ``bfloat16``, or
+            ``int8`` (on a CPU, see `isoglot.encoders.int8`).
         trust_remote_code: Whether code inside the model's repository may run.
 
     Raises:
-        IsoglotError: There is no such model or device, or it needs code that is not trusted.
+        IsoglotError: There is no such model, device or precision, or it needs code that is not trusted.
     """
-    return Encoder(load_model(name, device=device, trust_remote_code=trust_remote_code), name)
+    if precision not in PRECISIONS:
+        raise IsoglotError(f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
+    model = load_model(name, device=device, trust_remote_code=trust_remote_code)
+    if precision == "auto":
+        precision = "bfloat16" if model.device.type == "cuda" and has_bfloat16(model.device) else "float32"
+    if precision == "bfloat16" and not has_bfloat16(model.device):
+        raise IsoglotError(f"{model.device} does not compute in bfloat16, and would only be slower; choose float32")
+    encoder = Encoder(model.bfloat16() if precision == "bfloat16" else model.float(), name)
+    if precision == "int8":
+        from isoglot.encoders.int8 import to_int8
+        from isoglot.sources import load_collection
+
+        prompt = encoder.prompts["document"].text
+        documents = load_collection("mini@train").documents
+        to_int8(model, [prompt + document.text for document in documents[:: len(documents) // 16]])
+        encoder.precision = precision
+    return encoder
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether products are faster in bfloat16 there; most CPUs only emulate it, slowly."""
+    import torch
+
+    if device.type == "cpu":
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def load_model(name: str, *, device: str = "auto", trust_remote_code: bool = False) -> SentenceTransformer:

@@ -45,7 +45,11 @@ class Retriever(Protocol):
 
 
 def as_retriever(
-    named: str | Encoder | Retriever, *, device: str = "auto", trust_remote_code: bool = False
+    named: str | Encoder | Retriever,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    trust_remote_code: bool = False,
 ) -> Retriever:
     """The retriever that a user named, or an `Encoder` as one.
 
@@ -53,6 +57,7 @@ def as_retriever(
         named: ``bm25``, ``openai:MODEL``, ``vectors:DIR``, a model's name as for `load_encoder`, an `Encoder`, or a
             `Retriever`.
         device: ``auto`` or a torch device.
+        precision: Of a model's products, as for `load_encoder`.
         trust_remote_code: Whether code inside a model's repository may run.
 
     Raises:
@@ -78,4 +83,4 @@ def as_retriever(
         from isoglot.retrievers.stored_vectors import StoredVectorsRetriever
 
         return StoredVectorsRetriever(Path(what).expanduser())
-    return DenseRetriever(load_encoder(named, device=device, trust_remote_code=trust_remote_code))
+    return DenseRetriever(load_encoder(named, device=device, precision=precision, trust_remote_code=trust_remote_code))

@@ -57,7 +57,7 @@ class DenseRetriever:
         """As `Retriever.environment`."""
         model = self.encoder.model
         libraries = ("torch", "sentence-transformers", "transformers", "tokenizers", "numpy")
-        return environment(*libraries, device=str(model.device), dtype=str(model.dtype))
+        return environment(*libraries, device=str(model.device), precision=self.encoder.precision)
 
     def rankings(
         self, collection: Collection, pools: Sequence[Pool], *, balanced: bool, top_k: int, show_progress: bool

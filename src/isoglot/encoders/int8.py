@@ -1,0 +1,90 @@
+"""Linear maps in 8-bit integers, on a CPU: torch's own kernels, which use what the processor has (AVX2, VNNI)."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from isoglot.errors import IsoglotError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+LEVELS = 63
+"""Steps of a weight on either side of 0: AVX2 adds two products in 16 bits, which 127 steps would overflow."""
+MOST_ERROR = 0.07
+"""A linear map whose output is further off on the sample texts, relative to its norm, stays in float32."""
+
+
+class Int8Linear(nn.Module):
+    """A linear map with int8 weights, one scale for each output, and inputs that are quantised as they come.
+
+    A call's inputs share one scale, so a vector depends a little on the texts it is encoded with.
+
+    Args:
+        linear: The float32 map that this one stands for.
+    """
+
+    weight: Tensor
+    scales: Tensor
+    bias: Tensor | None
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        weight = linear.weight.detach()
+        scales = weight.abs().amax(1).clamp(min=torch.finfo(torch.float32).tiny) / LEVELS
+        self.register_buffer("weight", torch.round(weight / scales[:, None]).to(torch.int8))
+        self.register_buffer("scales", scales)
+        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().clone())
+        with warnings.catch_warnings():  # torch gives up its tensor type for quantised values, with no other way in yet
+            warnings.simplefilter("ignore")
+            zeros = torch.zeros(len(scales), dtype=torch.long)
+            quantised = torch._make_per_channel_quantized_tensor(self.weight, scales, zeros, 0)
+            self._packed = torch.ops.quantized.linear_prepack(quantised, self.bias)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(..., in) float32 -> (..., out) float32."""
+        outputs: Tensor = torch.ops.quantized.linear_dynamic(inputs, self._packed)
+        return outputs
+
+
+def to_int8(model: SentenceTransformer, texts: list[str]) -> dict[str, float]:
+    """Turn the linear maps of the model's transformer into `Int8Linear`, but those that 8 bits distort too much.
+
+    Args:
+        model: In float32 on a CPU; changed in place.
+        texts: A sample, of many languages, which tells what each map distorts.
+
+    Returns:
+        Each map's name and its relative error on the sample; those above `MOST_ERROR` are as they were.
+
+    Raises:
+        IsoglotError: The model is not on a CPU or has no transformer.
+    """
+    transformer = model.transformers_model
+    if model.device.type != "cpu" or transformer is None:
+        raise IsoglotError(f"precision int8 is for transformers on a CPU; this model is on {model.device}")
+    linears = {name: module for name, module in transformer.named_modules() if type(module) is nn.Linear}
+    names = {module: name for name, module in linears.items()}
+    candidates: dict[str, Int8Linear] = {}
+    errors: dict[str, float] = {}
+
+    def compare(linear: nn.Linear, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
+        name = names[linear]
+        if name not in candidates:
+            candidates[name] = Int8Linear(linear)
+        errors[name] = float((candidates[name](inputs[0]) - outputs).norm() / outputs.norm())
+
+    hooks = [linear.register_forward_hook(compare) for linear in linears.values()]
+    try:
+        model.encode(texts, batch_size=len(texts), show_progress_bar=False)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for name, error in errors.items():
+        if error <= MOST_ERROR:
+            transformer.set_submodule(name, candidates[name])
+    return errors

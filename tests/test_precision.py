@@ -1,0 +1,119 @@
+"""Fused layers and 8-bit products: equal to the model's own up to rounding, or near, and never mistaken for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoConfig, AutoModel
+from typer.testing import CliRunner
+
+from isoglot import load_collection
+from isoglot.cli import app
+from isoglot.encoders.fused import fused_layers
+from isoglot.encoders.int8 import MOST_ERROR, Int8Linear
+from isoglot.encoders.sentence_transformer import Encoder, has_bfloat16, load_encoder
+from isoglot.errors import IsoglotError
+from isoglot.results import Audit
+
+
+class Wrapped:
+    """As much of a sentence-transformers model as `fused_layers` looks at."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, kind: str, **config: Any) -> None:
+        torch.manual_seed(0)
+        sizes = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48}
+        self.transformers_model = AutoModel.from_config(
+            AutoConfig.for_model(kind, vocab_size=50, **sizes, **config)
+        ).eval()
+
+    def states(self) -> torch.Tensor:
+        ids = torch.arange(2, 26).reshape(3, 8)
+        mask = (torch.arange(8) < torch.tensor([[8], [5], [1]])).long()
+        with torch.inference_mode():
+            found: torch.Tensor = self.transformers_model(input_ids=ids, attention_mask=mask).last_hidden_state
+        return found[mask.bool()]
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "xlm-roberta", "camembert"])
+def test_fused_layers_give_the_models_own_states_and_leave_it_as_it_was(kind: str) -> None:
+    model = Wrapped(kind)
+    expected = model.states()
+    with fused_layers(model):  # type: ignore[arg-type]
+        assert "forward" in vars(model.transformers_model.encoder)
+        assert torch.allclose(model.states(), expected, atol=1e-5)
+    assert "forward" not in vars(model.transformers_model.encoder)
+    assert torch.equal(model.states(), expected)
+
+
+@pytest.mark.parametrize(("kind", "config"), [("bert", {"hidden_act": "relu"}), ("distilbert", {})])
+def test_layers_of_another_kind_run_as_they_are(kind: str, config: dict[str, Any]) -> None:
+    model = Wrapped(kind, **config)
+    with fused_layers(model):  # type: ignore[arg-type]
+        assert "forward" not in vars(getattr(model.transformers_model, "encoder", model.transformers_model))
+
+
+def test_an_int8_map_is_near_the_float_one_whatever_the_scale_of_its_outputs() -> None:
+    torch.manual_seed(0)
+    linear = torch.nn.Linear(64, 32)
+    with torch.no_grad():
+        linear.weight *= 10.0 ** torch.linspace(-3, 3, 32)[:, None]  # one scale for all would lose the small rows
+        linear.weight[3] = 0
+    inputs = torch.randn(50, 64)
+    expected, found = linear(inputs), Int8Linear(linear)(inputs)
+    errors = (found - expected).norm(dim=0) / expected.norm(dim=0)
+    assert errors.max() < 0.02
+
+
+@pytest.fixture(scope="module")
+def encoders() -> tuple[Encoder, Encoder]:
+    return load_encoder("e5-small-q4"), load_encoder("e5-small-q4", precision="int8")
+
+
+def test_the_embedded_model_in_int8_keeps_what_8_bits_would_distort_and_is_near_itself(
+    encoders: tuple[Encoder, Encoder],
+) -> None:
+    documents = load_collection("mini@test").documents[::6]
+    texts, languages = [d.text for d in documents], [d.language for d in documents]
+    plain, int8 = (encoder.encode(texts, "document", languages, keep=False) for encoder in encoders)
+    cosines = (plain * int8).sum(axis=1)
+    assert cosines.mean() > 0.997
+    assert cosines.min() > 0.99
+    modules = list(encoders[1].model.transformers_model.encoder.modules())
+    kept = sum(type(module) is torch.nn.Linear for module in modules)
+    assert 0 < kept < 8 < sum(isinstance(module, Int8Linear) for module in modules)
+    assert 0 < MOST_ERROR < 1
+
+
+def test_int8_vectors_are_kept_apart_from_others(own_cache: Path, encoders: tuple[Encoder, Encoder]) -> None:
+    texts = ["Rye bread keeps long.", "Roggenbrot hält lange."]
+    vectors = [encoder.encode(texts, "document", ["en", "de"]) for encoder in encoders]
+    assert not np.array_equal(*vectors)
+    assert len(list(own_cache.rglob("*.sqlite"))) == 2
+    assert encoders[0].fingerprint != encoders[1].fingerprint
+
+
+@pytest.mark.parametrize("precision", ["float64", "int8 "])
+def test_an_unknown_precision_is_named_with_the_choice(precision: str) -> None:
+    with pytest.raises(IsoglotError, match="auto, float32, bfloat16, int8"):
+        load_encoder("e5-small-q4", precision=precision)
+
+
+def test_bfloat16_is_refused_where_it_would_be_emulated(tiny_model: Path) -> None:
+    if has_bfloat16(torch.device("cpu")):
+        assert load_encoder(str(tiny_model), device="cpu", precision="bfloat16").precision == "bfloat16"
+    else:
+        with pytest.raises(IsoglotError, match="does not compute in bfloat16"):
+            load_encoder(str(tiny_model), device="cpu", precision="bfloat16")
+
+
+def test_an_audit_says_its_precision(tmp_path: Path, own_cache: Path, tiny_model: Path) -> None:
+    options = ["--data", "mini@test", "--pool", "en,de", "--precision", "int8", "-o", str(tmp_path / "audit"), "-q"]
+    result = CliRunner().invoke(app, ["audit", str(tiny_model), *options])
+    assert result.exit_code == 0, result.output
+    assert Audit.load(tmp_path / "audit").environment["precision"] == "int8"
