@@ -50,7 +50,7 @@ def test_neither_import_nor_help_load_anything_heavy() -> None:
     code = (
         "import sys, isoglot\nfrom isoglot.cli import main\nsys.argv = ['isoglot', '--help']\n"
         "try: main()\nexcept SystemExit: pass\n"
-        "print([m for m in ('torch', 'pandas', 'numpy', 'transformers') if m in sys.modules])"
+        "print([m for m in ('torch', 'pandas', 'numpy', 'transformers', 'rich') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from isoglot.cli import (
     align,
@@ -24,7 +26,17 @@ from isoglot.cli import (
 )
 from isoglot.errors import IsoglotError
 
+
+class _PlainGroup(TyperGroup):
+    """Its own help is plain: loading rich takes as long as all else of ``isoglot --help`` together."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self.rich_markup_mode = None
+        super().format_help(ctx, formatter)
+
+
 app = typer.Typer(
+    cls=_PlainGroup,
     help="Find out whether a multilingual retriever ranks by meaning or by language, and make it rank by meaning.",
     no_args_is_help=True,
     add_completion=False,
