@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ISOGLOT := $(BIN)/isoglot
 
-.PHONY: venv demo test clean
+.PHONY: venv demo test bench clean
 
 venv: $(VENV)/installed
 
@@ -33,6 +33,10 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+# Every benchmark beside its peers; the records in benchmarks/results are what docs/performance.md is made from.
+bench: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) demo

