@@ -15,6 +15,7 @@ from isoglot.cli import (
     compare,
     data,
     doctor,
+    encode,
     export,
     index,
     models,
@@ -43,7 +44,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (audit, align, compare, report, reproduce, sources, models, index, search, export, serve, doctor):
+for command in (
+    audit,
+    align,
+    compare,
+    report,
+    reproduce,
+    sources,
+    models,
+    encode,
+    index,
+    search,
+    export,
+    serve,
+    doctor,
+):
     app.command()(getattr(command, command.__name__.rsplit(".", 1)[-1]))
 app.add_typer(data.app, name="data")
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 def audit(
     model: Annotated[
         str | None,
-        typer.Argument(help="A model's name, folder or hub id, bm25, openai:MODEL, vectors:DIR; or --run, --index."),
+        typer.Argument(
+            help="A model's name, folder or hub id, bm25, openai:MODEL, vectors:DIR, ray:DIR; or --run, --index."
+        ),
     ] = None,
     data: Annotated[
         str | None, typer.Option(help="A source: mini@test, xquad:DIR, folder:DIR ... see `isoglot sources`.")

@@ -144,7 +144,7 @@ def _named_language(tag: str) -> str | None:
 
 def _read_jsonl(path: Path, name: str, language: str | None) -> Iterator[SourceDocument]:
     for line, row in read_jsonl(path):
-        yield _document(row, path, line, language)
+        yield document_of(row, path, line, language)
 
 
 def _read_csv(path: Path, name: str, language: str | None) -> Iterator[SourceDocument]:
@@ -159,7 +159,7 @@ def _read_csv(path: Path, name: str, language: str | None) -> Iterator[SourceDoc
         for row in reader:
             if "" in row:
                 raise InputError(f"has more fields than the header's {len(header)}", path, reader.line_num)
-            yield _document({key: value for key, value in row.items() if value}, path, reader.line_num, language)
+            yield document_of({key: value for key, value in row.items() if value}, path, reader.line_num, language)
     except csv.Error as error:
         raise InputError(f"malformed CSV: {error}", path, reader.line_num + 1) from error  # after the last good line
 
@@ -188,7 +188,7 @@ def _read_parquet(path: Path, name: str, language: str | None) -> Iterator[Sourc
                 for row in batch.to_pylist():
                     number += 1
                     given = {key: value for key, value in row.items() if value is not None}
-                    yield _document(given, path, number, language)
+                    yield document_of(given, path, number, language)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise InputError(f"cannot be read as Parquet: {str(error).splitlines()[0]}", path) from error
 
@@ -207,8 +207,12 @@ KINDS: dict[str, Callable[[Path, str, str | None], Iterator[SourceDocument]]] = 
 }
 
 
-def _document(row: dict[str, Any], path: Path, line: int, language: str | None) -> SourceDocument:
-    """A document out of the fields of a line; fields that are not known become metadata."""
+def document_of(row: dict[str, Any], path: Path, line: int, language: str | None) -> SourceDocument:
+    """A document out of the fields of a line; fields that are not known become metadata.
+
+    Raises:
+        InputError: A field is missing or wrong; the message has file, line and field.
+    """
     text = _clean(text_field(row, "text", path, line))
     if not text:
         raise InputError("field 'text' is empty", path, line)

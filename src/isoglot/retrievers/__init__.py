@@ -54,7 +54,7 @@ def as_retriever(
     """The retriever that a user named, or an `Encoder` as one.
 
     Args:
-        named: ``bm25``, ``openai:MODEL``, ``vectors:DIR``, a model's name as for `load_encoder`, an `Encoder`, or a
+        named: ``bm25``, ``openai:MODEL``, ``vectors:DIR``, ``ray:DIR``, a name as for `load_encoder`, an `Encoder`, or a
             `Retriever`.
         device: ``auto`` or a torch device.
         precision: Of a model's products, as for `load_encoder`.
@@ -79,8 +79,13 @@ def as_retriever(
         from isoglot.retrievers.embeddings_api import EmbeddingsApiRetriever
 
         return EmbeddingsApiRetriever(what)
-    if colon and kind == "vectors":
+    if colon and kind in ("vectors", "ray"):
+        folder = Path(what).expanduser()
+        if kind == "ray" or (folder / "encoded.json").exists():
+            from isoglot.scale.ranking import ShardsRetriever
+
+            return ShardsRetriever(folder, ray=kind == "ray")
         from isoglot.retrievers.stored_vectors import StoredVectorsRetriever
 
-        return StoredVectorsRetriever(Path(what).expanduser())
+        return StoredVectorsRetriever(folder)
     return DenseRetriever(load_encoder(named, device=device, precision=precision, trust_remote_code=trust_remote_code))

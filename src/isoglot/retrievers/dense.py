@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from isoglot.blocks import Vectors
 from isoglot.collection import Collection
 from isoglot.pools import Pool
-from isoglot.ranks import Ranking, Vectors, rank
+from isoglot.ranks import Ranking, rank
 
 if TYPE_CHECKING:
     from isoglot.encoders.sentence_transformer import Encoder

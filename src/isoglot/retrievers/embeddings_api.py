@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from isoglot.blocks import Vectors
 from isoglot.collection import Collection
 from isoglot.encoders.cache import VectorCache
 from isoglot.encoders.prompts import find_prompts
 from isoglot.errors import IsoglotError
 from isoglot.pools import Pool
 from isoglot.progress import progress
-from isoglot.ranks import Ranking, Vectors
+from isoglot.ranks import Ranking
 from isoglot.retrievers.dense import environment, rank_encoded
 from isoglot.rows.llm.client import RETRIES, client_options, refused, told, unreachable
 from isoglot.rows.llm.model import Llm

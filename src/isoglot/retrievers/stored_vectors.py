@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isoglot.blocks import Vectors
 from isoglot.collection import Collection
 from isoglot.errors import InputError
 from isoglot.files import sha256
 from isoglot.pools import Pool
-from isoglot.ranks import Ranking, Vectors
+from isoglot.ranks import Ranking
 from isoglot.retrievers.dense import environment, rank_vectors, used_documents, used_queries
 from isoglot.retrievers.trec import version_id
 from isoglot.sources.reading import read_lines

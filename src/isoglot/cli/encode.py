@@ -1,0 +1,67 @@
+"""``isoglot encode``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from isoglot.cli.options import Device, Force, Json, Precision, Trust, split
+
+
+def encode(
+    corpus: Annotated[
+        str,
+        typer.Argument(
+            help="A file (.jsonl, .csv, .tsv, .parquet ...), a folder of such files, a source such as mini@test, or "
+            "hub:DATASET[:SPLIT]."
+        ),
+    ],
+    model: Annotated[str, typer.Option("-m", "--model", help="An embedded model, a folder, or a hub id.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder of the vectors.")],
+    role: Annotated[
+        str | None, typer.Option(help="document, query, or both with a comma; documents, and a source's queries.")
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="Of texts that name none; else it is detected.")] = None,
+    engine: Annotated[str, typer.Option(help="local, or ray: workers on this machine or a cluster.")] = "local",
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster, e.g. auto or ray://HOST:10001.")] = None,
+    workers: Annotated[int, typer.Option(help="Ray: processes with the model; 0: one for each GPU or CPU.")] = 0,
+    gpus_per_worker: Annotated[float, typer.Option(help="Ray: GPUs that each takes, e.g. 1 or 0.5.")] = 0.0,
+    threads: Annotated[int, typer.Option(help="Of a product; 0: as many as there are cores.")] = 0,
+    shard_size: Annotated[int, typer.Option(help="Texts in a file.")] = 8192,
+    dtype: Annotated[str, typer.Option(help="What is stored: float32 or float16.")] = "float32",
+    precision: Precision = "auto",
+    device: Device = "auto",
+    force: Force = False,
+    json: Json = False,
+    trust_remote_code: Trust = False,
+) -> None:
+    """Encode a corpus of any size, shard by shard; run again, only what is missing is done."""
+    from dataclasses import asdict
+    from json import dumps
+
+    from isoglot.languages import canonical
+    from isoglot.scale.encoding import How, encode_corpus
+
+    encoded = encode_corpus(
+        corpus,
+        output,
+        How(model, precision, dtype, shard_size, threads),
+        roles=None if role is None else tuple(split(role) or ()),
+        language=None if language is None else canonical(language),
+        engine=engine,
+        address=address,
+        workers=workers,
+        gpus_per_worker=gpus_per_worker,
+        device=device,
+        trust_remote_code=trust_remote_code,
+        force=force,
+        show_progress=True,
+    )
+    if json:
+        print(dumps(asdict(encoded)))
+    else:
+        texts = " and ".join(f"{count} {role} texts" for role, count in encoded.texts.items())
+        print(f"{texts} in {encoded.shards} shards, of which {encoded.kept} were there")
+        print(f"wrote {output}; next: isoglot audit vectors:{output} --data SOURCE")

@@ -1,0 +1,1 @@
+"""A corpus encoded shard by shard and ranked shard by shard, on one machine or on many."""

@@ -1,0 +1,273 @@
+"""`encode`: a corpus of any size to vectors on disk, shard by shard, in this process or by workers of a Ray cluster.
+
+A shard is a number of texts that follow each other in the corpus. It is encoded alone and written whole, so a shard can
+be done anywhere and done again, and what is done is found by looking. Memory is that of a few shards.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from isoglot.errors import IsoglotError
+from isoglot.files import told_in_one_line, write_text
+from isoglot.indexing.documents import SourceDocument, document_of, read_documents
+from isoglot.scale.shards import (
+    MANIFEST,
+    ROLES,
+    Text,
+    digest_of,
+    is_sound,
+    read_manifest,
+    shard_path,
+    shard_paths,
+    write_shard,
+)
+from isoglot.sources import SOURCES, load_collection
+
+if TYPE_CHECKING:
+    from isoglot.encoders.sentence_transformer import Encoder
+
+log = logging.getLogger("isoglot")
+SHARD_SIZE = 8192
+
+
+@dataclass(frozen=True)
+class How:
+    """What decides the vectors of a corpus, and what finds them again.
+
+    Attributes:
+        model: A name as for `load_encoder`.
+        precision: Likewise.
+        dtype: What is stored: ``float32`` or ``float16``.
+        shard_size: Texts in a shard.
+        threads: Threads of a product; 0: as many as there are cores. Products of another number of threads may
+            round differently.
+    """
+
+    model: str
+    precision: str = "auto"
+    dtype: str = "float32"
+    shard_size: int = SHARD_SIZE
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        if self.dtype not in ("float16", "float32"):
+            raise IsoglotError(f"unknown dtype {self.dtype!r}; choose float16 or float32")
+        if self.shard_size < 1:
+            raise IsoglotError(f"shard size {self.shard_size}: a shard holds at least one text")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What a run did.
+
+    Attributes:
+        texts: How many texts the corpus has now, by role.
+        shards: How many shards they are in.
+        kept: How many of those were there already, sound and of these texts.
+    """
+
+    texts: dict[str, int]
+    shards: int
+    kept: int
+
+
+def encode_corpus(
+    corpus: str,
+    output: Path,
+    how: How,
+    *,
+    roles: tuple[str, ...] | None = None,
+    language: str | None = None,
+    engine: str = "local",
+    address: str | None = None,
+    workers: int = 0,
+    gpus_per_worker: float = 0,
+    device: str = "auto",
+    trust_remote_code: bool = False,
+    force: bool = False,
+    show_progress: bool = False,
+) -> Encoded:
+    """Encode every text of a corpus, and write the shards that are not there.
+
+    Args:
+        corpus: A file or folder as for `read_documents`, a source such as ``mini@test``, or ``hub:DATASET[:SPLIT]``.
+        output: The folder of the shards.
+        how: See `How`.
+        roles: Which of ``document`` and ``query``; None: documents, and a source's queries.
+        language: Of texts that name none; None: detected.
+        engine: ``local`` or ``ray``.
+        address: Of a Ray cluster; None: that of ``RAY_ADDRESS``, else one on this machine.
+        workers: How many processes hold the model; 0: one for each GPU, else one for each CPU of the cluster.
+        gpus_per_worker: Share of a GPU that each takes.
+        device: ``auto`` or a torch device.
+        trust_remote_code: Whether code inside the model's repository may run.
+        force: Whether to replace what another model or corpus left in the folder.
+        show_progress: Whether to show progress on standard error.
+
+    Raises:
+        IsoglotError: The corpus or the model cannot be read, the folder holds something else, or cannot be written.
+    """
+    if engine not in ("local", "ray"):
+        raise IsoglotError(f"unknown engine {engine!r}; choose local or ray")
+    chosen = roles or (("document", "query") if _is_source(corpus) else ("document",))
+    loading = {"device": device, "precision": how.precision, "trust_remote_code": trust_remote_code}
+    encoder = load_for(how, loading)
+    settings = {
+        **asdict(how),
+        "precision": encoder.precision,
+        "fingerprint": encoder.fingerprint,
+        "dimension": encoder.dimension,
+        "prompts": {role: prompt.text for role, prompt in encoder.prompts.items()},
+    }
+    _claim(output, settings, force)
+    counts, shards, kept = dict.fromkeys(chosen, 0), 0, 0
+
+    def missing() -> Iterator[Shard]:
+        nonlocal shards, kept
+        for role in chosen:
+            for number, part in enumerate(_parts(read_texts(corpus, role, language), how.shard_size)):
+                shard = Shard(role, part, digest_of(part), shard_path(output, role, number))
+                counts[role] += len(part)
+                shards += 1
+                if is_sound(shard.path, shard.digest):
+                    kept += 1
+                else:
+                    yield shard
+            for path in shard_paths(output, role)[-(-counts[role] // how.shard_size) :]:
+                path.unlink()  # the corpus has become shorter
+
+    tell = _Telling(show_progress)
+    if engine == "local":
+        for shard in missing():
+            encode_shard(encoder, how, shard)
+            tell(len(shard.texts))
+    else:
+        from isoglot.scale.workers import encode_with_ray
+
+        del encoder  # the workers hold their own
+        encode_with_ray(missing(), how, loading, tell, address, workers, gpus_per_worker)
+    if not any(counts.values()):
+        raise IsoglotError(f"{corpus}: holds no text")
+    write_text(output / MANIFEST, json.dumps({**settings, "corpus": corpus, "texts": counts}, indent=1) + "\n")
+    return Encoded(counts, shards, kept)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Texts to be encoded, their digest, and where to."""
+
+    role: str
+    texts: list[Text]
+    digest: str
+    path: Path
+
+
+def encode_shard(encoder: Encoder, how: How, shard: Shard) -> None:
+    """Encode a shard's texts, alone, and write it.
+
+    Raises:
+        IsoglotError: A vector is not finite, or the shard cannot be written.
+    """
+    texts, languages = [text.text for text in shard.texts], [text.language for text in shard.texts]
+    vectors = encoder.encode(texts, shard.role, languages, keep=False)
+    write_shard(shard.path, shard.texts, vectors.astype(how.dtype), shard.digest)
+
+
+def load_for(how: How, loading: dict[str, Any]) -> Encoder:
+    """The encoder, with the threads that were asked for.
+
+    Raises:
+        IsoglotError: The model cannot be loaded.
+    """
+    import torch
+
+    from isoglot.encoders.sentence_transformer import load_encoder
+
+    if how.threads:
+        torch.set_num_threads(how.threads)
+    return load_encoder(how.model, **loading)
+
+
+def read_texts(corpus: str, role: str, language: str | None = None) -> Iterator[Text]:
+    """The documents or queries of a corpus, one after another.
+
+    Raises:
+        IsoglotError: Something in it is wrong; the message has file and line.
+    """
+    if _is_source(corpus):
+        collection = load_collection(corpus)
+        if role == "query":
+            for query in collection.queries:
+                yield Text(f"{query.query_id}:{query.language}", query.query_id, query.language, query.text)
+        else:
+            for found in collection.documents:
+                yield Text(f"{found.content_id}:{found.language}", found.content_id, found.language, found.text)
+        return
+    kind, _, name = corpus.partition(":")
+    for document in _read_hub(name, language) if kind == "hub" else read_documents(corpus, language):
+        text = f"{document.title} {document.text}" if document.title else document.text
+        yield Text(document.id, document.content_id or document.id, document.language, text)
+
+
+def _read_hub(name: str, language: str | None) -> Iterator[SourceDocument]:
+    """Rows of a data set of the hub, which is not downloaded as a whole."""
+    from datasets import load_dataset
+
+    name, _, split = name.partition(":")
+    try:
+        rows = load_dataset(name, split=split or "train", streaming=True)
+    except Exception as error:  # many kinds, from several libraries
+        raise IsoglotError(f"hub:{name}: cannot be read: {(str(error).splitlines() or [''])[0]}") from error
+    for number, row in enumerate(rows, start=1):
+        yield document_of({key: value for key, value in row.items() if value is not None}, Path(name), number, language)
+
+
+def _parts(texts: Iterator[Text], size: int) -> Iterator[list[Text]]:
+    while part := list(islice(texts, size)):
+        yield part
+
+
+def _is_source(corpus: str) -> bool:
+    return not Path(corpus).expanduser().exists() and corpus.partition(":")[0].partition("@")[0] in SOURCES
+
+
+def _claim(output: Path, settings: dict[str, Any], force: bool) -> None:
+    """Make the folder this model's; shards of another one are refused, or removed if `force`."""
+    with told_in_one_line(output):
+        output.mkdir(parents=True, exist_ok=True)
+        if (output / MANIFEST).exists():
+            there = read_manifest(output)
+            differing = [name for name, value in settings.items() if there.get(name) != value]
+            if differing and not force:
+                name = differing[0]
+                told = f"its {name} is {there.get(name)!r}, not {settings[name]!r}"
+                raise IsoglotError(f"{output}: {told}; choose another folder or pass --force")
+            if differing:
+                for path in [path for role in ROLES for path in shard_paths(output, role)]:
+                    path.unlink()
+        elif any(output.iterdir()):
+            raise IsoglotError(f"{output}: is no folder of `isoglot encode` and not empty; choose another")
+        write_text(output / MANIFEST, json.dumps(settings, indent=1) + "\n")
+
+
+class _Telling:
+    """A line now and then: how many texts, how fast. How many there will be is not known."""
+
+    def __init__(self, shown: bool) -> None:
+        self._shown, self._done = shown, 0
+        self._started = self._last = time.monotonic()
+
+    def __call__(self, texts: int) -> None:
+        self._done += texts
+        now = time.monotonic()
+        if self._shown and now - self._last >= 10:
+            log.info("%d texts encoded, %.0f a second", self._done, self._done / (now - self._started))
+            self._last = now

@@ -1,0 +1,151 @@
+"""Vectors of a corpus on disk: Parquet files of some thousand texts each, every one whole or not there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from isoglot.errors import InputError
+from isoglot.files import told_in_one_line
+
+MANIFEST = "encoded.json"
+ROLES = {"document": "documents", "query": "queries"}
+_KEY = b"isoglot"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a shard encodes.
+
+    Attributes:
+        id: Unique in the corpus.
+        content_id: Shared by translations; the id where the corpus names none. Of a query: its query id.
+        language: Canonical BCP-47 tag.
+        text: Title included.
+    """
+
+    id: str
+    content_id: str
+    language: str
+    text: str
+
+
+def digest_of(texts: Sequence[Text]) -> str:
+    """A hash of all that decides a shard but the model, in hex."""
+    digest = hashlib.blake2b(digest_size=16)
+    for text in texts:
+        digest.update(json.dumps([text.id, text.content_id, text.language, text.text]).encode())
+    return digest.hexdigest()
+
+
+def shard_path(folder: Path, role: str, number: int) -> Path:
+    """``documents-000007.parquet``."""
+    return folder / f"{ROLES[role]}-{number:06}.parquet"
+
+
+def shard_paths(folder: Path, role: str) -> list[Path]:
+    """The shards of a role, in order."""
+    return sorted(folder.glob(f"{ROLES[role]}-*.parquet"))
+
+
+def write_shard(path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest: str) -> None:
+    """Write ids, languages and (n, d) vectors of n texts, in the vectors' dtype; beside `path`, then renamed.
+
+    Raises:
+        IsoglotError: It cannot be written; `path` is as it was.
+    """
+    flat = pa.array(np.ascontiguousarray(vectors).ravel())
+    table = pa.table(
+        {
+            "id": [text.id for text in texts],
+            "content_id": [text.content_id for text in texts],
+            "language": [text.language for text in texts],
+            "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
+        }
+    ).replace_schema_metadata({_KEY: digest.encode()})
+    with told_in_one_line(path):
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        try:
+            pq.write_table(
+                table, beside, compression={"id": "zstd", "content_id": "zstd"}, write_page_checksum=True
+            )  # vectors don't compress
+            Path(beside).chmod(0o644)
+            Path(beside).replace(path)
+        finally:
+            Path(beside).unlink(missing_ok=True)
+
+
+def is_sound(path: Path, digest: str, dimension: int | None = None) -> bool:
+    """Whether a shard is there, whole, of these texts, and has vectors that are finite."""
+    try:
+        table = _read(path)
+        vectors = _vectors(table)
+    except (InputError, FileNotFoundError):
+        return False
+    same = (table.schema.metadata or {}).get(_KEY) == digest.encode()
+    return same and bool(np.isfinite(vectors).all()) and dimension in (None, vectors.shape[1])
+
+
+def read_ids(path: Path) -> Iterator[tuple[str, str]]:
+    """(content id, language) of each row.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    table = _read(path, ["content_id", "language"])
+    return zip(table["content_id"].to_pylist(), table["language"].to_pylist(), strict=True)
+
+
+def read_vectors(path: Path) -> NDArray[Any]:
+    """(n, d) float16 or float32.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    return _vectors(_read(path, ["vector"]))
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What made the shards of a folder.
+
+    Raises:
+        InputError: It is missing or damaged.
+    """
+    path = folder / MANIFEST
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError("no such file: not a folder that `isoglot encode` wrote", path) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be read: {error}", path) from error
+    if not isinstance(found, dict):
+        raise InputError("is no JSON object", path)
+    return found
+
+
+def _read(path: Path, columns: list[str] | None = None) -> Any:
+    try:
+        return pq.read_table(path, columns=columns, page_checksum_verification=True, partitioning=None)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:  # as many kinds as there are ways to be damaged
+        told = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"is damaged ({told}); run `isoglot encode` again", path) from error
+
+
+def _vectors(table: Any) -> NDArray[Any]:
+    column = table["vector"].combine_chunks()
+    dimension = column.type.list_size
+    return np.asarray(column.flatten().to_numpy(zero_copy_only=False)).reshape(-1, dimension)
