@@ -54,8 +54,8 @@ def as_retriever(
     """The retriever that a user named, or an `Encoder` as one.
 
     Args:
-        named: ``bm25``, ``openai:MODEL``, ``vectors:DIR``, ``ray:DIR``, a name as for `load_encoder`, an `Encoder`, or a
-            `Retriever`.
+        named: ``bm25``, ``openai:MODEL``, ``vectors:DIR``, ``ray:DIR``, a model's name as for `load_encoder`, an
+            `Encoder`, or a `Retriever`.
         device: ``auto`` or a torch device.
         precision: Of a model's products, as for `load_encoder`.
         trust_remote_code: Whether code inside a model's repository may run.

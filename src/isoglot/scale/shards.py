@@ -21,6 +21,7 @@ from isoglot.files import told_in_one_line
 
 MANIFEST = "encoded.json"
 ROLES = {"document": "documents", "query": "queries"}
+COLUMNS = ["id", "content_id", "language", "vector"]
 _KEY = b"isoglot"
 
 
@@ -87,15 +88,14 @@ def write_shard(path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest
             Path(beside).unlink(missing_ok=True)
 
 
-def is_sound(path: Path, digest: str, dimension: int | None = None) -> bool:
+def is_sound(path: Path, digest: str) -> bool:
     """Whether a shard is there, whole, of these texts, and has vectors that are finite."""
     try:
-        table = _read(path)
-        vectors = _vectors(table)
+        table = _read(path, COLUMNS)
+        vectors = _vectors(path, table)
     except (InputError, FileNotFoundError):
         return False
-    same = (table.schema.metadata or {}).get(_KEY) == digest.encode()
-    return same and bool(np.isfinite(vectors).all()) and dimension in (None, vectors.shape[1])
+    return (table.schema.metadata or {}).get(_KEY) == digest.encode() and bool(np.isfinite(vectors).all())
 
 
 def read_ids(path: Path) -> Iterator[tuple[str, str]]:
@@ -114,7 +114,7 @@ def read_vectors(path: Path) -> NDArray[Any]:
     Raises:
         InputError: The file is damaged.
     """
-    return _vectors(_read(path, ["vector"]))
+    return _vectors(path, _read(path, ["vector"]))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -135,17 +135,26 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _read(path: Path, columns: list[str] | None = None) -> Any:
+def _read(path: Path, columns: list[str]) -> Any:
+    """The columns of a shard, if its checksums hold."""
     try:
-        return pq.read_table(path, columns=columns, page_checksum_verification=True, partitioning=None)
+        table = pq.read_table(path, columns=columns, page_checksum_verification=True, partitioning=None)
     except FileNotFoundError:
         raise
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:  # as many kinds as there are ways to be damaged
-        told = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"is damaged ({told}); run `isoglot encode` again", path) from error
+        raise _damaged(path, error) from error
+    if table.schema.names != columns:
+        raise _damaged(path, f"it has the columns {', '.join(table.schema.names)}")
+    return table
 
 
-def _vectors(table: Any) -> NDArray[Any]:
+def _vectors(path: Path, table: Any) -> NDArray[Any]:
     column = table["vector"].combine_chunks()
-    dimension = column.type.list_size
-    return np.asarray(column.flatten().to_numpy(zero_copy_only=False)).reshape(-1, dimension)
+    if not pa.types.is_fixed_size_list(column.type) or not pa.types.is_floating(column.type.value_type):
+        raise _damaged(path, f"its vectors are {column.type}")
+    return np.asarray(column.flatten().to_numpy(zero_copy_only=False)).reshape(-1, column.type.list_size)
+
+
+def _damaged(path: Path, why: object) -> InputError:
+    told = (str(why).splitlines() or [type(why).__name__])[0]
+    return InputError(f"is damaged ({told}); run `isoglot encode` again", path)

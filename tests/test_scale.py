@@ -1,0 +1,211 @@
+"""Encoding and ranking shard by shard: what is done is kept, what is damaged is done again, and all ways agree."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+import isoglot
+from isoglot import IsoglotError
+from isoglot.cli import app
+from isoglot.ranks import Pooled, Ranking, exact_gold_scores, join, look, rank
+from isoglot.retrievers import as_retriever
+from isoglot.scale.encoding import Encoded, How, encode_corpus, read_texts
+from isoglot.scale.shards import Text, is_sound, read_vectors, shard_paths, write_shard
+from tests.test_ranks import problem
+
+
+def corpus(folder: Path, count: int = 40) -> Path:
+    path = folder / "corpus.jsonl"
+    lines = [
+        {"_id": str(at), "lang": "de" if at % 3 else "en", "text": f"loaf {at} " * (1 + at % 5)} for at in range(count)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def encode(path: Path, output: Path, model: Path, engine: str = "local", workers: int = 0) -> Encoded:
+    how = How(str(model), shard_size=8, threads=1)
+    return encode_corpus(str(path), output, how, device="cpu", engine=engine, workers=workers)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
+
+
+def test_what_is_there_is_kept_and_what_is_damaged_missing_or_changed_is_done_again(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    path = corpus(tmp_path)
+    first = encode(path, tmp_path / "v", tiny_model)
+    assert first == Encoded({"document": 40}, 5, 0)
+    whole = contents(tmp_path / "v")
+    shards = shard_paths(tmp_path / "v", "document")
+    middle = bytearray(shards[0].read_bytes())
+    middle[len(middle) // 2] ^= 1  # one bit, in a vector
+    shards[0].write_bytes(middle)
+    shards[1].write_bytes(shards[1].read_bytes()[:-100])
+    shards[2].unlink()
+    assert encode(path, tmp_path / "v", tiny_model).kept == 2
+    assert contents(tmp_path / "v") == whole
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:38], lines[38].replace("loaf", "bread")]) + "\n")
+    assert encode(path, tmp_path / "v", tiny_model) == Encoded({"document": 39}, 5, 4)
+    path.write_text("\n".join(lines[:10]) + "\n")
+    assert encode(path, tmp_path / "v", tiny_model) == Encoded({"document": 10}, 2, 1)
+    assert len(shard_paths(tmp_path / "v", "document")) == 2
+
+
+def test_every_flipped_byte_of_a_shard_is_found(tmp_path: Path) -> None:
+    texts = [Text(str(at), str(at), "en", "loaf") for at in range(6)]
+    path = tmp_path / "documents-000000.parquet"
+    write_shard(path, texts, np.random.default_rng(0).normal(size=(6, 8)).astype(np.float32), "digest")
+    whole = path.read_bytes()
+    vectors = read_vectors(path)
+    missed = 0
+    for at in range(0, len(whole), 7):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :])
+        if is_sound(path, "digest"):  # a byte that says nothing of the values
+            missed += 1
+            assert np.array_equal(read_vectors(path), vectors)
+    assert missed < len(whole) / 7 / 2
+
+
+def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path, tiny_model: Path) -> None:
+    path = corpus(tmp_path, 4000)
+    command = [sys.executable, "-m", "isoglot", "encode", str(path), "-m", str(tiny_model), "-o", str(tmp_path / "v")]
+    command += ["--shard-size", "50", "--threads", "1", "--device", "cpu"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while len(contents(tmp_path / "v")) < 3 and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with pytest.raises(IsoglotError, match="has not ended"):
+        as_retriever(f"vectors:{tmp_path / 'v'}")
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    assert 3 <= told["kept"] < told["shards"] == 80
+    assert told["texts"] == {"document": 4000}
+    assert len(contents(tmp_path / "v")) == 80
+
+
+def test_ray_workers_write_what_one_process_writes_though_one_is_killed(tmp_path: Path, tiny_model: Path) -> None:
+    pytest.importorskip("ray")
+    path = corpus(tmp_path, 400)
+    encode(path, tmp_path / "one", tiny_model)
+    script = (
+        "import sys, threading, time, os, signal, subprocess\n"
+        "from pathlib import Path\n"
+        "from isoglot.scale.encoding import How, encode_corpus\n"
+        "corpus, output, model = sys.argv[1:]\n"
+        "killed = []\n"
+        "def kill():\n"
+        "    while not list(Path(output).glob('*.parquet')):\n"
+        "        time.sleep(0.01)\n"
+        "    found = subprocess.run(['pgrep', '-f', '^ray::_Worker'], capture_output=True, text=True).stdout.split()\n"
+        "    os.kill(int(found[0]), signal.SIGKILL)\n"
+        "    killed.append(found[0])\n"
+        "thread = threading.Thread(target=kill)\n"
+        "thread.start()\n"
+        "how = How(model, shard_size=8, threads=1)\n"
+        "encode_corpus(corpus, Path(output), how, engine='ray', workers=2, device='cpu')\n"
+        "thread.join()\n"
+        "assert killed\n"
+    )
+    arguments = [str(path), str(tmp_path / "two"), str(tiny_model)]
+    subprocess.run([sys.executable, "-c", script, *arguments], check=True, timeout=240)
+    assert contents(tmp_path / "two") == contents(tmp_path / "one")
+
+
+def test_ray_that_is_not_installed_is_told_in_one_line(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(IsoglotError, match=r"pip install 'isoglot\[ray\]'"):
+        encode(corpus(tmp_path), tmp_path / "v", tiny_model, engine="ray")
+
+
+def test_an_audit_of_shards_has_the_ranks_of_the_model_on_one_process_and_on_ray(
+    tmp_path: Path, tiny_model: Path, own_cache: Path
+) -> None:
+    encode_corpus("mini@test", tmp_path / "v", How(str(tiny_model), shard_size=50, threads=1), device="cpu")
+    options = {"pools": [["en", "zh"], ["de", "es", "hi"]], "scenarios": ["multi"], "limit": 20}
+    kinds = [str(tiny_model), f"vectors:{tmp_path / 'v'}"]
+    try:
+        import ray  # noqa: F401
+    except ImportError:
+        pass
+    else:
+        kinds.append(f"ray:{tmp_path / 'v'}")
+    audits = [isoglot.audit(kind, "mini@test", **options) for kind in kinds]
+    for audit in audits[1:]:
+        for one, other in zip(audits[0].scenarios, audit.scenarios, strict=True):
+            assert one.judged is not None
+            assert other.judged is not None
+            assert np.array_equal(one.judged.ranks, other.judged.ranks)
+            assert one.measures == other.measures
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10_000), st.integers(1, 7), st.booleans(), st.integers(0, 30))
+def test_parts_joined_are_the_whole(seed: int, parts: int, balanced: bool, k: int) -> None:
+    queries, pool, golds, languages, keys = problem(seed, duplicates=6)
+    golds[1, 1] = -1
+    one = rank(queries, pool, golds, languages=languages, tie_keys=keys, balanced=balanced, top_k=k)
+    asked = Pooled(golds, len(pool), languages, keys, balanced, k)
+    where = np.random.default_rng(seed).integers(0, parts, len(pool))
+    positions = [np.flatnonzero(where == number) for number in range(parts)]
+    scores = np.max([exact_gold_scores(queries, pool[at], golds, at) for at in positions], axis=0)
+    two = join([look(queries, pool[at], asked, scores, positions=at) for at in positions], asked)
+    for name in Ranking.__dataclass_fields__:
+        assert np.array_equal(getattr(one, name), getattr(two, name)), name
+
+
+def test_a_corpus_or_folder_that_will_not_do_is_told_in_one_line(tmp_path: Path, tiny_model: Path) -> None:
+    path = corpus(tmp_path)
+    output = tmp_path / "v"
+    encode(path, output, tiny_model)
+    other = ["--shard-size", "9", "--threads", "1", "--device", "cpu"]
+    base = ["encode", str(path), "-m", str(tiny_model), "-o", str(output)]
+    refused = CliRunner().invoke(app, [*base, *other])
+    assert "its shard_size is 8, not 9" in str(refused.exception)
+    assert CliRunner().invoke(app, [*base, *other, "--force"]).exit_code == 0
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text('{"_id": "1", "text": "rye"}\n{"_id": ', encoding="utf-8")
+    with pytest.raises(IsoglotError, match=r"broken.jsonl:2"):
+        encode(broken, tmp_path / "w", tiny_model)
+    (tmp_path / "empty.jsonl").write_text("")
+    with pytest.raises(IsoglotError, match="holds no text"):
+        encode(tmp_path / "empty.jsonl", tmp_path / "x", tiny_model)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("mine")
+    with pytest.raises(IsoglotError, match="not empty"):
+        encode(path, tmp_path / "full", tiny_model)
+    with pytest.raises(IsoglotError, match="choose local or ray"):
+        encode(path, tmp_path / "y", tiny_model, engine="spark")
+    with pytest.raises(IsoglotError, match="choose float16 or float32"):
+        How(str(tiny_model), dtype="int8")
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, tiny_model: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(IsoglotError, match="file"):
+        encode(corpus(tmp_path), tmp_path / "file" / "v", tiny_model)
+
+
+def test_half_precision_shards_and_titles(tmp_path: Path, tiny_model: Path) -> None:
+    path = tmp_path / "titles.jsonl"
+    path.write_text('{"_id": "a", "lang": "en", "content_id": "c", "title": "Rye", "text": "keeps long"}\n')
+    assert list(read_texts(str(path), "document")) == [Text("a", "c", "en", "Rye keeps long")]
+    encode_corpus(str(path), tmp_path / "v", How(str(tiny_model), dtype="float16"), device="cpu")
+    assert read_vectors(shard_paths(tmp_path / "v", "document")[0]).dtype == np.float16
