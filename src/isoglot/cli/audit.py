@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 import sys
 import time
@@ -90,6 +91,7 @@ def audit(
         )
     elif run is None:
         collection = _collection(model, data, documents_table, qrels)
+        logging.getLogger("isoglot").info("loading %s", model)
         retriever = as_retriever(model or "", device=device, precision=precision, trust_remote_code=trust_remote_code)
     else:
         if model is not None:
