@@ -1,11 +1,13 @@
 """How long it takes to index passages and to search them, and how much memory.
 
-    python -m benchmarks.index_speed build 100000 --model e5-small-q4 -o FOLDER
+    python -m benchmarks.index_speed build 100000 --model e5-small-q4 [--random] -o FOLDER
     python -m benchmarks.index_speed search 1000 100000 1000000
 
 `build` indexes the documents of the collection `mini` over and over, numbered, so that no two are equal: time, passages
-a second, peak memory and size on disk. `search` puts synthetic vectors of 384 dimensions around 2,000 centres into an
-index, without encoding, and asks 100 questions: exact search, exact ranks, LanceDB's approximate search and its recall.
+a second, peak memory and size on disk; with `--random`, random vectors stand in for the model's, so that all but
+encoding is measured, and the index can be served. `search` puts synthetic vectors of 384 dimensions around 2,000
+centres into an index, without encoding, and asks 100 questions: exact search, exact ranks, LanceDB's approximate search
+and its recall.
 """
 
 from __future__ import annotations
@@ -20,8 +22,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from isoglot import Index, load_collection
+from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.indexing import ann
 from isoglot.indexing.passages import key_of
 from isoglot.indexing.snapshot import Vectors
@@ -33,7 +37,7 @@ DIMENSION, CENTRES, QUESTIONS, K = 384, 2000, 100, 10
 TAGS = ("de", "en", "es", "zh")
 
 
-def build(count: int, model: str, folder: Path) -> None:
+def build(count: int, model: str, folder: Path, random: bool) -> None:
     documents = load_collection("mini").documents
     corpus = folder / "corpus.jsonl"
     with corpus.open("w", encoding="utf-8") as file:
@@ -41,6 +45,14 @@ def build(count: int, model: str, folder: Path) -> None:
             document = documents[number % len(documents)]
             text = f"{number}. {document.text}"
             file.write(json.dumps({"_id": str(number), "lang": document.language, "text": text}) + "\n")
+    if random:
+        generator = np.random.default_rng(0)
+
+        def encode(self: Encoder, texts: list[str], *unused: object, **ignored: object) -> NDArray[np.float32]:
+            vectors = generator.standard_normal((len(texts), self.dimension), dtype=np.float32)
+            return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+        Encoder.encode = encode  # type: ignore[method-assign]
     started = time.monotonic()
     update_index(str(corpus), folder / "index", [model], show_progress=True)
     seconds = time.monotonic() - started
@@ -128,13 +140,14 @@ def main() -> None:
     one = commands.add_parser("build")
     one.add_argument("count", type=int)
     one.add_argument("--model", default="e5-small-q4")
+    one.add_argument("--random", action="store_true")
     one.add_argument("-o", "--output", type=Path, required=True)
     two = commands.add_parser("search")
     two.add_argument("counts", type=int, nargs="+")
     given = parser.parse_args()
     if given.command == "build":
         given.output.mkdir(parents=True, exist_ok=True)
-        build(given.count, given.model, given.output)
+        build(given.count, given.model, given.output, given.random)
     else:
         for count in given.counts:
             search(count)

@@ -1,0 +1,140 @@
+"""docs/performance.md and its picture, out of benchmarks/results.
+
+python -m benchmarks.page
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+
+from benchmarks.measuring import RESULTS
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+
+def main() -> None:
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
+    tables = {
+        "MACHINE": machine(found["encoding"]["machine"]),
+        "ENCODING": encoding(found["encoding"]),
+        "RANKING": ranking(found["ranking"]),
+        "BIG": big(found["ranking_big"]),
+        "TRAINING": training(found["training"]),
+        "STARTUP": start_up(found["start_up"]),
+    }
+    text = (Path(__file__).parent / "performance.md.in").read_text(encoding="utf-8")
+    for name, table in tables.items():
+        text = text.replace(f"{{{{{name}}}}}", table)
+    (DOCS / "performance.md").write_text(text, encoding="utf-8")
+    (DOCS / "ranking-cost.svg").write_text(picture(found["ranking"]["seconds"]) + "\n", encoding="utf-8")
+
+
+def machine(facts: dict[str, Any]) -> str:
+    versions = ", ".join(
+        f"{name} {facts[name]}" for name in ("torch", "transformers", "sentence-transformers", "numpy")
+    )
+    where = f"{facts['cores']} cores of an {facts['processor']} without AVX-512, Python {facts['python']}"
+    return f"{where}, {versions}; {facts['date']}"
+
+
+def spread(three: list[float]) -> str:
+    least, median, most = three
+    return f"{median:.2f} ({least:.2f}-{most:.2f})"
+
+
+def encoding(record: dict[str, Any]) -> str:
+    lines = [
+        f"{record['texts']} texts, {record['tokens']:,} tokens; product: {record['matmul_gflops']:.0f} GFLOP/s.",
+        "",
+        "| | seconds | times as fast | share of the product's rate | cosine to the first, mean (least) |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name, row in record["ways"].items():
+        lines.append(
+            f"| {name} | {statistics.median(row['seconds']):.1f} | {spread(row['times_as_fast'])} | "
+            f"{row['share_of_matmul']:.0%} | {row['cosine_mean']:.5f} ({row['cosine_min']:.5f}) |"
+        )
+    return "\n".join(lines)
+
+
+def ranking(record: dict[str, Any]) -> str:
+    lines = [
+        f"{record['queries']:,} queries, {record['documents']:,} documents, 384 dimensions, two golds a query.",
+        "",
+        "| | seconds | times the bare product |",
+        "|---|---:|---:|",
+    ]
+    for name, row in record["ways"].items():
+        lines.append(f"| {name} | {statistics.median(row['seconds']):.2f} | {spread(row['times_the_product'])} |")
+    memory = record["peak_mib"]
+    lines += [
+        "",
+        f"Peak memory: {memory['vectors']:.0f} MiB with the vectors alone, {memory['ranking']:.0f} MiB ranking them.",
+    ]
+    return "\n".join(lines)
+
+
+def big(record: dict[str, Any]) -> str:
+    lines = ["| documents | seconds | MiB of its own |", "|---:|---:|---:|"]
+    rows = [(int(count), row) for count, row in record["documents"].items()]
+    lines += [f"| {count:,} | {row['seconds']:.1f} | {row['peak_mib']:.0f} |" for count, row in rows]
+    (few, first), (many, last) = rows[0], rows[-1]
+    slope = (last["seconds"] - first["seconds"]) / (many - few)
+    growth = (last["peak_mib"] - first["peak_mib"]) / (many - few)
+    ten = last["seconds"] + slope * (10_000_000 - many)
+    memory = last["peak_mib"] + growth * (10_000_000 - many)
+    lines += ["", f"Extrapolated to 10 million: {ten:.0f} s, {memory:.0f} MiB (not run)."]
+    return "\n".join(lines)
+
+
+def training(record: dict[str, Any]) -> str:
+    lines = [
+        f"Batches of {record['batch']} triplets of `mini@train`, cut at 128 tokens, {record['rounds']} rounds.",
+        "",
+        "| | seconds a step | times as fast |",
+        "|---|---:|---:|",
+    ]
+    for name, row in record["ways"].items():
+        lines.append(f"| {name} | {row['seconds_a_step']:.2f} | {spread(row['times_as_fast'])} |")
+    return "\n".join(lines)
+
+
+def start_up(record: dict[str, Any]) -> str:
+    lines = ["| | seconds, median (range) |", "|---|---:|"]
+    for name, times in record["seconds"].items():
+        lines.append(f"| {name} | {statistics.median(times):.2f} ({min(times):.2f}-{max(times):.2f}) |")
+    return "\n".join(lines)
+
+
+def picture(costs: dict[str, dict[str, float]]) -> str:
+    """Seconds against pool size, queries and dimensions, on logarithmic axes."""
+    base = {
+        "documents": "1,190 queries, 384 dimensions",
+        "queries": "50,000 documents",
+        "dimensions": "50,000 documents",
+    }
+    charts = [
+        {
+            "width": 180,
+            "height": 180,
+            "title": {"text": base[what], "fontSize": 11, "fontWeight": "normal"},
+            "data": {"values": [{what: int(size), "seconds": took} for size, took in measured.items()]},
+            "mark": {"type": "line", "point": True, "color": "#31688e"},
+            "encoding": {
+                "x": {"field": what, "type": "quantitative", "scale": {"type": "log"}, "axis": {"tickCount": 3}},
+                "y": {"field": "seconds", "type": "quantitative", "scale": {"type": "log"}, "axis": {"tickCount": 4}},
+            },
+        }
+        for what, measured in costs.items()
+    ]
+    specification = {"hconcat": charts, "config": {"background": "white", "view": {"stroke": None}}}
+    return str(vl_convert.vegalite_to_svg(specification))
+
+
+if __name__ == "__main__":
+    main()
