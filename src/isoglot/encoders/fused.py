@@ -23,8 +23,8 @@ KINDS = ("bert", "camembert", "roberta", "xlm-roberta")
 def fused_layers(model: SentenceTransformer) -> Iterator[None]:
     """Inside, the layers of `model` run as below where they are of a kind that fits; results are equal up to rounding.
 
-    Sums go into the product's own output instead of passing over memory once more, and GELU works in place: 8% less
-    time on e5-small (docs/performance.md). For inference alone: values that gradients need are overwritten.
+    Sums go into the product's own output instead of passing over memory once more, and GELU works in place: up to 5%
+    less processor time (docs/performance.md). For inference alone: values that gradients need are overwritten.
     """
     transformer = model.transformers_model
     if transformer is None or model.device.type != "cpu" or not _fits(transformer.config):
