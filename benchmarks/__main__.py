@@ -13,7 +13,7 @@ NAMES = ("start_up", "ranking", "encoding", "training")
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)}; all if none is named")
-    parser.add_argument("--quick", action="store_true", help="less work and fewer rounds; nothing is kept")
+    parser.add_argument("--quick", action="store_true", help="less work and fewer rounds")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(NAMES)
     if unknown:
@@ -21,8 +21,7 @@ def main() -> None:
     for name in arguments.names or NAMES:
         print(f"== {name}", flush=True)
         record = import_module(f"benchmarks.{name}").run(arguments.quick)
-        if not arguments.quick:
-            measuring.write(name, record)
+        measuring.write(name, {"quick": arguments.quick, **record})
 
 
 if __name__ == "__main__":

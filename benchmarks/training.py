@@ -143,7 +143,7 @@ def examples(count: int | None = None) -> tuple[dict[str, list[str]], list[str]]
 
 def run(quick: bool) -> dict[str, Any]:
     """Seconds a step, interleaved: each round trains each way for some steps, of which the first is left out."""
-    texts, contents = examples(5 * BATCH)
+    texts, contents = examples((3 if quick else 5) * BATCH)
     rounds = 1 if quick else 3
     seconds: dict[str, list[list[float]]] = {name: [] for name in LEVERS}
     for at in range(rounds):
