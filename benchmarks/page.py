@@ -44,7 +44,7 @@ def machine(facts: dict[str, Any]) -> str:
 
 def spread(three: list[float]) -> str:
     least, median, most = three
-    return f"{median:.2f} ({least:.2f}-{most:.2f})"
+    return f"{median:.2f} ({least:.2f}-{most:.2f})" if least < most else f"{median:.2f}"
 
 
 def encoding(record: dict[str, Any]) -> str:
@@ -94,7 +94,7 @@ def big(record: dict[str, Any]) -> str:
 
 def training(record: dict[str, Any]) -> str:
     lines = [
-        f"Batches of {record['batch']} triplets of `mini@train`, cut at 128 tokens, {record['rounds']} rounds.",
+        f"Batches of {record['batch']} triplets of `mini@train`, cut at 128 tokens, rounds: {record['rounds']}.",
         "",
         "| | seconds a step | times as fast |",
         "|---|---:|---:|",
