@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import resource
 import sys
 import time
@@ -91,7 +90,6 @@ def audit(
         )
     elif run is None:
         collection = _collection(model, data, documents_table, qrels)
-        logging.getLogger("isoglot").info("loading %s", model)
         retriever = as_retriever(model or "", device=device, precision=precision, trust_remote_code=trust_remote_code)
     else:
         if model is not None:
