@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 pytest.importorskip("fastapi", reason="isoglot[serve] is not installed")
 
@@ -240,8 +240,14 @@ def test_a_server_with_a_key_asks_for_it_and_keeps_it_for_the_tab(
 ) -> None:
     with Running(served, Settings(api_key="open sesame")) as keyed:
         page = open_page(asked("snow"), keyed).page
+        waiting: list[Route] = []
+        page.route("**/v1/*", lambda route: waiting.append(route))
         page.get_by_label("Key").fill("wrong")
         page.keyboard.press("Enter")
+        expect(page.get_by_label("Key")).to_be_disabled()  # what is typed now would be lost
+        for route in waiting:
+            route.continue_()
+        page.unroute("**/v1/*")
         page.get_by_label("Key").fill("open sesame")
         page.keyboard.press("Enter")
         page.locator(".card").first.wait_for()

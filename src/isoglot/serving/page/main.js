@@ -11,11 +11,13 @@ const TITLES = { search: "Search", bias: "Bias", corpus: "Corpus", api: "API" };
 
 function askForKey() {
   const input = element("input", { type: "password", ariaLabel: "Key", autocomplete: "off", required: true });
+  const button = element("button", { className: "main" }, "Use it");
   const form = element("form", { onsubmit: (event) => {
     event.preventDefault();
+    input.disabled = button.disabled = true; // the answer to a wrong key brings a new form
     setKey(input.value);
     start();
-  } }, input, " ", element("button", { className: "main" }, "Use it"));
+  } }, input, " ", button);
   byId("key").replaceChildren(notice("This server asks for a key", "Whoever started it has one. It stays in this tab.", form));
   byId("key").hidden = false;
   byId("search").hidden = true;
@@ -44,8 +46,10 @@ async function start() {
     window.addEventListener("hashchange", route);
     await route();
   } catch (error) {
-    if (error.status === 401) askForKey();
-    else byId("found").replaceChildren(notice(error.title ?? "Something went wrong", error.message, element("button", { className: "main", onclick: () => location.reload() }, "Try again")));
+    if (error.status === 401) return askForKey();
+    byId("key").hidden = true;
+    byId("search").hidden = false;
+    byId("found").replaceChildren(notice(error.title ?? "Something went wrong", error.message, element("button", { className: "main", onclick: () => location.reload() }, "Try again")));
   }
 }
 
