@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import measuring
+from benchmarks import evaluators, measuring
 from isoglot.ranks import Ranking, rank
 
 QUERIES, DIMENSION, LANGUAGES = 1190, 384, 4
@@ -52,53 +52,23 @@ def bare(queries: NDArray[np.float32], documents: NDArray[Any]) -> None:
         queries @ documents[at : at + 2040].astype(np.float32, copy=False).T
 
 
-def by_sentence_transformers(queries: NDArray[np.float32], documents: NDArray[np.float32], golds: Any) -> Any:
-    """Its evaluator, which computes the measures from vectors that a stand-in for the model hands out."""
-    from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
-
-    class Given:
-        """Gives the vectors for the numbers that stand in place of texts."""
-
-        similarity_fn_name = "dot"
-        model_card_data = None
-
-        def similarity(self, a: Any, b: Any) -> Any:
-            return a @ b.T
-
-    evaluator = InformationRetrievalEvaluator(
-        {str(at): str(at) for at in range(len(queries))},
-        {str(at): str(at) for at in range(len(documents))},
-        {str(at): set(map(str, row)) for at, row in enumerate(golds.tolist())},
-        corpus_chunk_size=50_000,
-        score_functions={"dot": lambda a, b: a @ b.T},
-        write_csv=False,
-    )
-    import torch
-
-    asked, pool = torch.from_numpy(queries), torch.from_numpy(documents)
-
-    def embed(model: Any, texts: list[str], **unused: Any) -> Any:
-        source = asked if len(texts) == len(queries) and texts[-1] == str(len(queries) - 1) else pool
-        return source[int(texts[0]) : int(texts[0]) + len(texts)]
-
-    evaluator.embed_inputs = embed  # type: ignore[method-assign]
-    return evaluator.compute_metrices(Given())  # type: ignore[arg-type]
-
-
 def by_isoglot(top_k: int, data: Problem) -> Ranking:
     queries, documents, golds, languages = data
     return rank(queries, documents, golds, languages=languages if top_k else None, top_k=top_k)
 
 
 def run(quick: bool) -> dict[str, Any]:
-    """Against the bare product and the peer, then the cost by pool, queries and dimensions."""
+    """Against the bare product and the peers, then the cost by pool, queries and dimensions."""
+    peers = evaluators.available()
+    for way in peers.values():
+        way(*problem(200, queries=20)[:3])  # loads its libraries
     data = problem(20_000 if quick else 200_000)
     queries, documents, golds, _ = data
     ways: dict[str, Callable[[], Any]] = {
         BARE: partial(bare, queries, documents),
         "isoglot: gold ranks": partial(by_isoglot, 0, data),
         "isoglot: gold ranks, languages, top 100": partial(by_isoglot, 100, data),
-        "sentence-transformers' evaluator": partial(by_sentence_transformers, queries, documents, golds),
+        **{name: partial(way, queries, documents, golds) for name, way in peers.items()},
     }
     seconds = measuring.interleaved(ways, 2 if quick else 5)
     rows = {}

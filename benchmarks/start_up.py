@@ -1,10 +1,11 @@
-"""How long the help takes, beside an interpreter that does nothing.
+"""How long the help takes, and an audit's first sign of life, beside an interpreter that does nothing.
 
 python -m benchmarks start_up
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -15,12 +16,25 @@ from benchmarks import measuring
 ISOGLOT = [sys.executable, "-m", "isoglot"]
 
 
+def first_line() -> bytes:
+    """Start an audit on a terminal, and end it once it has written something."""
+    ours, theirs = os.openpty()
+    command = [*ISOGLOT, "audit", "e5-small-q4", "--data", "mini@test"]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        written = os.read(ours, 1000)
+        process.kill()
+    os.close(theirs)
+    os.close(ours)
+    return written
+
+
 def run(quick: bool) -> dict[str, Any]:
     """Seconds of each, over several rounds, beside an interpreter that does nothing."""
     rounds = 3 if quick else 15
     ways = {
         "python -c pass": lambda: subprocess.run([sys.executable, "-c", "pass"], check=True),
         "isoglot --help": lambda: subprocess.run([*ISOGLOT, "--help"], check=True, capture_output=True),
+        "isoglot audit, to the first line on a terminal": first_line,
     }
     seconds = measuring.interleaved(ways, rounds)
     for name, times in seconds.items():

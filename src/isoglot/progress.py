@@ -33,6 +33,18 @@ def progress(description: str, total: int, *, shown: bool) -> Iterator[Callable[
         yield _Lines(description, total).advance
 
 
+@contextmanager
+def waiting(description: str) -> Iterator[None]:
+    """Show on a terminal that something of unknown length is under way; elsewhere nothing."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(description):
+        yield
+
+
 class _Lines:
     def __init__(self, description: str, total: int) -> None:
         self._description, self._total, self._done = description, total, 0

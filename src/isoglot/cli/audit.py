@@ -13,6 +13,7 @@ import typer
 from isoglot.cli.options import Device, Force, Json, OutputFolder, Precision, Seed, Trust, split
 from isoglot.errors import IsoglotError
 from isoglot.files import write_text
+from isoglot.progress import waiting
 
 if TYPE_CHECKING:
     from isoglot.collection import Collection
@@ -90,7 +91,10 @@ def audit(
         )
     elif run is None:
         collection = _collection(model, data, documents_table, qrels)
-        retriever = as_retriever(model or "", device=device, precision=precision, trust_remote_code=trust_remote_code)
+        with waiting(f"loading {model}"):
+            retriever = as_retriever(
+                model or "", device=device, precision=precision, trust_remote_code=trust_remote_code
+            )
     else:
         if model is not None:
             raise IsoglotError(f"name a retriever ({model}) or --run, not both")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from isoglot.cli.options import Device, Json, Trust, split
+from isoglot.progress import waiting
 
 if TYPE_CHECKING:
     from isoglot.indexing.passages import Hit
@@ -39,7 +40,8 @@ def search(
     from isoglot.report.terminal import print_lines
 
     opened = Index.open(index)
-    opened.load_encoder(model, device=device, trust_remote_code=trust_remote_code)
+    with waiting(f"loading {model or 'the model'}"):
+        opened.load_encoder(model, device=device, trust_remote_code=trust_remote_code)
     hits = opened.search(
         question, k=k, model=model, language=language, languages=split(languages), balance=balance, explain=explain
     )
