@@ -14,7 +14,7 @@ from isoglot.errors import IsoglotError
 
 
 def serve(
-    index: Annotated[Path, typer.Argument(help="An index that `isoglot index` made.")],
+    index: Annotated[str, typer.Argument(help="An index that `isoglot index` made.")],
     compare: Annotated[
         str | None, typer.Option(help="The index's model in the left column; else the one indexed first.")
     ] = None,

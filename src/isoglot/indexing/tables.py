@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,7 +18,7 @@ def connect(folder: str) -> Any:
     """LanceDB's connection; every reading looks for the last commit.
 
     Raises:
-        IsoglotError: LanceDB is not installed, or there is no such folder.
+        IsoglotError: LanceDB is not installed, or there is no such folder or bucket.
     """
     if "://" not in folder and not Path(folder).is_dir():  # LanceDB would make it
         raise _no_index(folder)
@@ -25,7 +26,10 @@ def connect(folder: str) -> Any:
         import lancedb
     except ImportError as error:
         raise IsoglotError("an index needs LanceDB: pip install 'isoglot[index]'") from error
-    return lancedb.connect(folder, read_consistency_interval=timedelta(0))
+    try:
+        return lancedb.connect(folder, read_consistency_interval=timedelta(0))
+    except (OSError, RuntimeError, ValueError) as error:
+        raise IsoglotError(f"{folder}: cannot be reached: {_reason(error)}") from error
 
 
 def open_table(database: Any, folder: str) -> Any:
@@ -38,8 +42,15 @@ def open_table(database: Any, folder: str) -> Any:
         return database.open_table(TABLE)
     except (ValueError, RuntimeError, OSError) as error:
         if TABLE in database.list_tables().tables:
-            raise IsoglotError(f"{folder}: its index cannot be read: {str(error).splitlines()[0]}") from error
+            raise IsoglotError(f"{folder}: its index cannot be read: {_reason(error)}") from error
         raise _no_index(folder) from error
+
+
+def _reason(error: Exception) -> str:
+    """What an object store says in its answer, else the error's first line."""
+    text = str(error)
+    told = re.search("<Message>(.+?)</Message>", text)
+    return told[1] if told else text.splitlines()[0][:300]
 
 
 def _no_index(folder: str) -> IsoglotError:
@@ -63,9 +74,8 @@ def told(folder: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
-        text = str(error)
-        full = any(sign in text for sign in ("No space left", "StorageFull", "os error 28", "Disk quota"))
-        reason = "the disk is full" if full else text.splitlines()[0]
+        signs = ("No space left", "StorageFull", "os error 28", "Disk quota")
+        reason = "the disk is full" if any(sign in str(error) for sign in signs) else _reason(error)
         raise IsoglotError(
             f"{folder}: cannot write: {reason}; what was indexed before is kept, run the same command again to go on"
         ) from error

@@ -17,11 +17,11 @@ SHUTDOWN_SECONDS = 10
 """How long requests that are being worked on may take when the server is told to stop."""
 
 
-def serve(folder: Path, settings: Settings, *, device: str = "auto", trust_remote_code: bool = False) -> None:
+def serve(folder: str | Path, settings: Settings, *, device: str = "auto", trust_remote_code: bool = False) -> None:
     """Serve the index in `folder` until SIGINT or SIGTERM; requests that are being worked on are finished.
 
     Args:
-        folder: Made by ``isoglot index``.
+        folder: Made by ``isoglot index``; a folder, or an address as of `Index`.
         settings: Address, limits, key.
         device: Of the models.
         trust_remote_code: Whether code inside a model's repository may run.
@@ -41,7 +41,7 @@ def serve(folder: Path, settings: Settings, *, device: str = "auto", trust_remot
     encoders = {
         model: index.load_encoder(model, device=device, trust_remote_code=trust_remote_code) for model in index.models
     }
-    app = create_app(index, encoders, settings, name=folder.resolve().name)
+    app = create_app(index, encoders, settings, name=Path(folder).resolve().name)
     config = uvicorn.Config(
         app,
         log_config=None,
