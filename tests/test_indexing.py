@@ -288,6 +288,7 @@ def large(tmp_path: Path, encoders: list[HashEncoder], monkeypatch: pytest.Monke
     for module in (ann, snapshot, store, writer):
         monkeypatch.setattr(module, "EXACT_BELOW", 1000)
     monkeypatch.setattr(ann, "PARTITION", 100)
+    monkeypatch.setattr(snapshot, "KEPT_BYTES", 0)
     update_index(write_jsonl(tmp_path / "c.jsonl", numbered(3000)), tmp_path / "index", ["base"])
     return Index.open(tmp_path / "index")
 
@@ -305,6 +306,13 @@ def test_a_large_index_is_searched_approximately_and_its_recall_is_measured(larg
     assert np.mean([rank <= 10 for rank in exact.values()]) >= 0.5
     assert [exact[hit.passage.id] for hit in hits] == sorted(exact.values())
     assert large.search_vector(question("x"), k=4, question="x")[0].explanation is not None
+
+
+def test_vectors_in_memory_and_vectors_read_give_the_same_scores(large: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = large.snapshot().scores(large.snapshot().model(None), question("x"))
+    monkeypatch.setattr(snapshot, "KEPT_BYTES", 2**30)
+    kept = large.snapshot().scores(large.snapshot().model(None), question("x"))
+    assert read.tolist() == kept.tolist()
 
 
 def test_approximate_results_are_balanced_and_filtered_alike(large: Index) -> None:

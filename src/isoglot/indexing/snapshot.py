@@ -18,7 +18,9 @@ from isoglot.indexing.ordering import Ints, Scores, dot
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, from_row
 
 EXACT_BELOW = 100_000
-"""With fewer passages a search is exact, with vectors kept in memory; from here on LanceDB's index answers."""
+"""With fewer passages a search is exact; from here on LanceDB's index answers."""
+KEPT_BYTES = 2**30
+"""A model's vectors are kept in memory for exact scores if they take no more (700,000 of 384 dimensions), else read."""
 _BATCH = 8192
 
 RowIds = NDArray[np.uint64]
@@ -148,7 +150,7 @@ class Snapshot:
 
     def scores(self, model: StoredModel, vector: Vectors) -> Scores:
         """(n,) the cosine of every passage with `vector` (d,), in the order of `rows`."""
-        if self.count < EXACT_BELOW:
+        if 4 * self.count * model.dimension <= KEPT_BYTES:
             return dot(self._kept(model), vector)
         parts = [dot(matrix(batch[model.column]), vector) for batch in self.scan([model.column])]
         return np.concatenate(parts)[self.rows.scanned]
@@ -156,9 +158,13 @@ class Snapshot:
     def _kept(self, model: StoredModel) -> Vectors:
         with self._lock:
             if model.column not in self._vectors:
-                parts = [matrix(batch[model.column]) for batch in self.scan([model.column])]
-                read = np.concatenate(parts) if parts else np.empty((0, model.dimension), dtype=np.float32)
-                self._vectors[model.column] = read[self.rows.scanned]
+                places = np.argsort(self.rows.scanned)
+                kept = np.empty((self.count, model.dimension), dtype=np.float32)
+                start = 0
+                for batch in self.scan([model.column]):
+                    kept[places[start : start + len(batch)]] = matrix(batch[model.column])
+                    start += len(batch)
+                self._vectors[model.column] = kept
             return self._vectors[model.column]
 
     def scan(self, columns: Sequence[str], where: str | None = None, *, row_ids: bool = False) -> Iterator[Any]:
