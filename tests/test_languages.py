@@ -77,6 +77,16 @@ def test_detection_on_short_questions() -> None:
     assert detect(texts.values()) == list(texts)
 
 
+def test_chinese_characters_without_kana_are_chinese() -> None:
+    texts = {
+        "野马队的总经理是谁？": "zh",
+        "雪豹生活在中亚的山区。": "zh",
+        "東京大学はどこにありますか。": "ja",
+        "カシミヤとは": "ja",
+    }
+    assert detect(texts) == list(texts.values())
+
+
 def test_a_short_text_is_taken_for_a_language_that_is_expected_not_for_its_neighbour() -> None:
     text = "森林大火怎样帮助巨杉繁衍后代？"
     assert detect([text], frozenset({"en", "zh"})) == ["zh"]

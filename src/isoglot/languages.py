@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
@@ -13,6 +14,8 @@ _NEAR = 14
 
 _READ = 2000
 """How many characters of a text the detection reads."""
+
+_HAN, _KANA = re.compile("[\u3400-\u9fff]"), re.compile("[\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9d]")
 
 MULTILINGUAL = "mul"
 """The ISO 639 tag for text of several languages; never a document's language."""
@@ -90,12 +93,18 @@ def detect(texts: Iterable[str], among: frozenset[str] | None = None) -> list[st
 
 
 def likelihoods(text: str) -> dict[str, float]:
-    """The likeliest languages of a text, at most 5, with their probabilities; none where it has no letters."""
-    guesses = _detector().detect(text[:_READ], k=5) if any(map(str.isalpha, text)) else []
+    """The likeliest languages of a text, at most 5, with their probabilities; none where it has no letters.
+
+    What the model takes for Japanese is Chinese if it has Chinese characters and no kana: of XQuAD's Chinese questions
+    it takes 40 of 1,190 for Japanese, while 35 of 4,420 Japanese sentences with such characters had no kana.
+    """
+    text = text[:_READ]
+    guesses = _detector().detect(text, k=5) if any(map(str.isalpha, text)) else []
+    chinese = _HAN.search(text) and not _KANA.search(text)
     found: dict[str, float] = {}
     for guess in guesses:
-        if tag := _known(guess["lang"]):
-            found.setdefault(tag, guess["score"])
+        if tag := _known("zh" if chinese and guess["lang"] == "ja" else guess["lang"]):
+            found[tag] = found.get(tag, 0) + guess["score"]
     return found
 
 
