@@ -86,9 +86,9 @@ def run(quick: bool) -> dict[str, Any]:
     prompted = [plain.prompts[role].text + text for role, text in work]
     with onnx_peer.peers(str(isoglot.model_path(MODEL)), prompted) as others:
         ways |= others
-        expected = ways[PEER]()
-        cosines = {name: (way() * expected).sum(axis=1) for name, way in ways.items()}
+        vectors = {name: way() for name, way in ways.items()}
         seconds = measuring.interleaved({**ways, "product": measuring.product()}, rounds=2 if quick else 3)
+    cosines = {name: (found * vectors[PEER]).sum(axis=1) for name, found in vectors.items()}
     tokens, count = operations(plain, work)
     rate = 2 * 2048**3 / statistics.median(seconds.pop("product")) / 1e9
     print(f"{len(work)} texts, {tokens} tokens; {rate:.0f} GFLOP/s in a product of 2048 x 2048 float32")
