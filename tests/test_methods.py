@@ -85,10 +85,12 @@ def test_lir_removes_the_first_direction_of_each_language(
         align(tiny_model, "lir", small_collection, tmp_path / "none", r=0)
 
 
-def test_projection_by_hand_leaves_unknown_languages(caplog: pytest.LogCaptureFixture) -> None:
-    module = LanguageProjection(["en"], torch.tensor([[[1.0, 0.0]]]))
+def test_projection_by_hand_and_what_unknown_languages_lose(caplog: pytest.LogCaptureFixture) -> None:
+    module = LanguageProjection(["de", "en"], torch.tensor([[[0.6, 0.8]], [[1.0, 0.0]]]))
     found = module.transform(torch.tensor([[0.6, 0.8], [0.6, 0.8]]), ["en", "ja"], [None, None])
-    assert found.numpy() == pytest.approx(np.array([[0.0, 1.0], [0.6, 0.8]]), abs=1e-6)
+    bisector = np.array([2, 1]) / np.sqrt(5)  # between the two languages' directions
+    assert found.numpy()[0] == pytest.approx([0, 1], abs=1e-6)
+    assert found.numpy()[1] == pytest.approx([-bisector[1], bisector[0]], abs=1e-6)
     assert "knows nothing of ja" in caplog.text
 
 

@@ -25,7 +25,8 @@ class LanguageModule(Module):  # type: ignore[misc]
 
     ``model.encode(texts, language="zh")`` names the language of all `texts`; without it each text's language is
     detected. The role is ``task`` (set by ``encode_query`` and ``encode_document``), else what the text's prompt says,
-    else unknown. A text in a language that the module does not know is left as it is, with a warning.
+    else unknown. A text in a language that the module does not know is treated by what all languages have in common,
+    with a warning.
 
     Args:
         languages: L canonical tags.
@@ -43,6 +44,10 @@ class LanguageModule(Module):  # type: ignore[misc]
         self._warned: set[str | None] = set()
         self._tokenizer: Any = None
         self._prompts: dict[str, str] = {}
+
+    @abstractmethod
+    def common(self) -> Tensor:
+        """What takes the place of the table's entry for a language that it does not have."""
 
     @abstractmethod
     def transform(self, vectors: Tensor, tags: Sequence[str | None], roles: Sequence[str | None]) -> Tensor:
@@ -95,17 +100,15 @@ class LanguageModule(Module):  # type: ignore[misc]
         role = self._role(text)
         return text.removeprefix(self._prompts[role]) if role else text
 
-    def _known(self, tag: str | None) -> Tensor | None:
-        """The language's part of the table; None, with one warning, where the module does not know the language."""
-        language = closest(tag, self._supported) if tag else None
-        if language is None:
-            if tag not in self._warned:
-                self._warned.add(tag)
-                unknown = tag or "texts of no known language"
-                log.warning("%s knows nothing of %s; such texts stay as they are", type(self).__name__, unknown)
-            return None
-        found: Tensor = self.table[self.languages.index(language)]
-        return found
+    def _entries(self, tags: Sequence[str | None]) -> Tensor:
+        """(b, ...) the table's entries, or what is common, with one warning, where a language is not in it."""
+        found = [closest(tag, self._supported) if tag else None for tag in tags]
+        for tag in {tag for tag, language in zip(tags, found, strict=True) if language is None} - self._warned:
+            self._warned.add(tag)
+            unknown = tag or "texts of no known language"
+            log.warning("%s knows nothing of %s; there it takes what is common", type(self).__name__, unknown)
+        places = [len(self.languages) if language is None else self.languages.index(language) for language in found]
+        return torch.cat([self.table, self.common()[None]])[places]
 
     def save(self, output_path: str, *args: Any, safe_serialization: bool = True, **kwargs: Any) -> None:
         """Write config.json and model.safetensors to `output_path`."""
@@ -126,16 +129,16 @@ class LanguageCentering(LanguageModule):
     The table is (L, 2, d): for queries and for documents.
     """
 
+    def common(self) -> Tensor:
+        """(2, d) the mean of the languages' means."""
+        found: Tensor = self.table.mean(dim=0)
+        return found
+
     def transform(self, vectors: Tensor, tags: Sequence[str | None], roles: Sequence[str | None]) -> Tensor:
         """As in `LanguageModule`."""
-        shifts = torch.stack([self._mean(tag, role) for tag, role in zip(tags, roles, strict=True)]).to(vectors)
-        return functional.normalize(functional.normalize(vectors, dim=1) - shifts, dim=1)
-
-    def _mean(self, tag: str | None, role: str | None) -> Tensor:
-        means = self._known(tag)
-        if means is None:
-            return torch.zeros_like(self.table[0, 0])
-        return means[ROLES.index(role)] if role else means.mean(dim=0)
+        means = self._entries(tags)
+        shifts = torch.stack([m[ROLES.index(r)] if r else m.mean(dim=0) for m, r in zip(means, roles, strict=True)])
+        return functional.normalize(functional.normalize(vectors, dim=1) - shifts.to(vectors), dim=1)
 
 
 class LanguageProjection(LanguageModule):
@@ -144,11 +147,15 @@ class LanguageProjection(LanguageModule):
     The table is (L, r, d): r orthonormal directions B of each language.
     """
 
+    def common(self) -> Tensor:
+        """(r, d) the first r right singular vectors of all languages' directions."""
+        _, rank, dimension = self.table.shape
+        directions: Tensor = torch.linalg.svd(self.table.reshape(-1, dimension), full_matrices=False).Vh
+        return directions[:rank]
+
     def transform(self, vectors: Tensor, tags: Sequence[str | None], roles: Sequence[str | None]) -> Tensor:
         """As in `LanguageModule`."""
-        nothing = torch.zeros_like(self.table[0])
-        known = [self._known(tag) for tag in tags]
-        directions = torch.stack([nothing if found is None else found for found in known]).to(vectors)
+        directions = self._entries(tags).to(vectors)
         inside = torch.einsum("bd,brd->br", vectors, directions)
         return functional.normalize(vectors - torch.einsum("br,brd->bd", inside, directions), dim=1)
 
