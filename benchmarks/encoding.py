@@ -87,7 +87,7 @@ def run(quick: bool) -> dict[str, Any]:
     with onnx_peer.peers(str(isoglot.model_path(MODEL)), prompted) as others:
         ways |= others
         vectors = {name: way() for name, way in ways.items()}
-        seconds = measuring.interleaved({**ways, "product": measuring.product()}, rounds=2 if quick else 3)
+        seconds = measuring.interleaved({**ways, "product": measuring.product()}, rounds=2)
     cosines = {name: (found * vectors[PEER]).sum(axis=1) for name, found in vectors.items()}
     tokens, count = operations(plain, work)
     rate = 2 * 2048**3 / statistics.median(seconds.pop("product")) / 1e9

@@ -100,15 +100,18 @@ class LanguageModule(Module):  # type: ignore[misc]
         role = self._role(text)
         return text.removeprefix(self._prompts[role]) if role else text
 
-    def _entries(self, tags: Sequence[str | None]) -> Tensor:
-        """(b, ...) the table's entries, or what is common, with one warning, where a language is not in it."""
+    def _extended(self) -> Tensor:
+        """(L + 1, ...) the table, and in its last place what is common."""
+        return torch.cat([self.table, self.common()[None]])
+
+    def _places(self, tags: Sequence[str | None]) -> list[int]:
+        """Where in the extended table each language is; one that is not there is common, with one warning."""
         found = [closest(tag, self._supported) if tag else None for tag in tags]
         for tag in {tag for tag, language in zip(tags, found, strict=True) if language is None} - self._warned:
             self._warned.add(tag)
             unknown = tag or "texts of no known language"
             log.warning("%s knows nothing of %s; there it takes what is common", type(self).__name__, unknown)
-        places = [len(self.languages) if language is None else self.languages.index(language) for language in found]
-        return torch.cat([self.table, self.common()[None]])[places]
+        return [len(self.languages) if language is None else self.languages.index(language) for language in found]
 
     def save(self, output_path: str, *args: Any, safe_serialization: bool = True, **kwargs: Any) -> None:
         """Write config.json and model.safetensors to `output_path`."""
@@ -136,8 +139,9 @@ class LanguageCentering(LanguageModule):
 
     def transform(self, vectors: Tensor, tags: Sequence[str | None], roles: Sequence[str | None]) -> Tensor:
         """As in `LanguageModule`."""
-        means = self._entries(tags)
-        shifts = torch.stack([m[ROLES.index(r)] if r else m.mean(dim=0) for m, r in zip(means, roles, strict=True)])
+        means = self._extended()
+        means = torch.cat([means, means.mean(dim=1, keepdim=True)], dim=1)  # behind both roles' the mean of both
+        shifts = means[self._places(tags), [ROLES.index(role) if role else len(ROLES) for role in roles]]
         return functional.normalize(functional.normalize(vectors, dim=1) - shifts.to(vectors), dim=1)
 
 
@@ -155,7 +159,7 @@ class LanguageProjection(LanguageModule):
 
     def transform(self, vectors: Tensor, tags: Sequence[str | None], roles: Sequence[str | None]) -> Tensor:
         """As in `LanguageModule`."""
-        directions = self._entries(tags).to(vectors)
+        directions = self._extended()[self._places(tags)].to(vectors)
         inside = torch.einsum("bd,brd->br", vectors, directions)
         return functional.normalize(vectors - torch.einsum("br,brd->bd", inside, directions), dim=1)
 
