@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import platform
+import statistics
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -36,7 +37,7 @@ def interleaved(ways: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str,
 def times_as_fast(peer: list[float], own: list[float]) -> list[float]:
     """Least, median and greatest ratio of the peer's seconds to one's own, round by round."""
     ratios = sorted(base / seconds for base, seconds in zip(peer, own, strict=True))
-    return [ratios[0], ratios[len(ratios) // 2], ratios[-1]]
+    return [ratios[0], statistics.median(ratios), ratios[-1]]
 
 
 def product(size: int = 2048) -> Callable[[], Any]:
