@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import statistics
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,14 @@ def texts() -> list[tuple[str, str]]:
     return found
 
 
-def operations(encoder: Encoder, work: list[tuple[str, str]]) -> tuple[int, int]:
-    """Real tokens, and the floating-point operations of all products over them."""
+def operations(encoder: Encoder, work: list[tuple[str, str]], longest: int = 10**6) -> tuple[int, int]:
+    """Real tokens, at most `longest` of a text, and the floating-point operations of all products over them."""
     config = encoder.model.transformers_model.config
     d, wide, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
     lengths = np.concatenate(
         [list(encoder.token_counts([t for r, t in work if r == role], role).values()) for role in ("query", "document")]
     )
+    lengths = np.minimum(lengths, longest)
     linear = 2 * layers * (4 * d * d + 2 * d * wide) * lengths.sum()
     return int(lengths.sum()), int(linear + 4 * layers * d * (lengths**2).sum())
 
@@ -66,6 +68,15 @@ def by_sentence_transformers(model: Any, work: list[tuple[str, str]], encoder: E
     prompts = {role: encoder.prompts[role].text for role in ("query", "document")}
     vectors: Vectors = model.encode([prompts[role] + text for role, text in work], normalize_embeddings=True)
     return vectors
+
+
+def alone(name: str, work: list[tuple[str, str]]) -> None:
+    """One of the ways by torch, model and all: for a process whose memory is watched."""
+    if name == PEER:
+        encoder = load_encoder(MODEL)
+        by_sentence_transformers(encoder.model, work, encoder)
+    else:
+        by_isoglot(load_encoder(MODEL, precision=name.rpartition(" ")[2]), work)
 
 
 def run(quick: bool) -> dict[str, Any]:
@@ -92,6 +103,7 @@ def run(quick: bool) -> dict[str, Any]:
     tokens, count = operations(plain, work)
     rate = 2 * 2048**3 / statistics.median(seconds.pop("product")) / 1e9
     print(f"{len(work)} texts, {tokens} tokens; {rate:.0f} GFLOP/s in a product of 2048 x 2048 float32")
+    memory = {name: measuring.peak_memory(partial(alone, name, work)) for name in (PEER, *encoders)}
     rows = {}
     for name, times in seconds.items():
         least, median, most = measuring.times_as_fast(seconds[PEER], times)
@@ -103,11 +115,13 @@ def run(quick: bool) -> dict[str, Any]:
             "share_of_matmul": gflops / rate,
             "cosine_mean": float(cosines[name].mean()),
             "cosine_min": float(cosines[name].min()),
+            "peak_mib": memory.get(name),
         }
         print(
             f"{name:32} {statistics.median(times):7.2f} s {median:6.2f} times as fast "
             f"({least:.2f}-{most:.2f}), {gflops / rate:.0%} of the product's rate, "
             f"cosine {cosines[name].mean():.5f} (least {cosines[name].min():.5f})"
+            + (f", {memory[name]:.0f} MiB" if name in memory else "")
         )
     return {
         "model": MODEL,

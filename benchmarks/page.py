@@ -47,17 +47,21 @@ def spread(three: list[float]) -> str:
     return f"{median:.2f} ({least:.2f}-{most:.2f})" if least < most else f"{median:.2f}"
 
 
+def mib(row: dict[str, Any]) -> str:
+    return f"{row['peak_mib']:,.0f}" if row.get("peak_mib") else ""
+
+
 def encoding(record: dict[str, Any]) -> str:
     lines = [
         f"{record['texts']} texts, {record['tokens']:,} tokens; product: {record['matmul_gflops']:.0f} GFLOP/s.",
         "",
-        "| | seconds | times as fast | share of the product's rate | cosine to the first, mean (least) |",
-        "|---|---:|---:|---:|---:|",
+        "| | seconds | times as fast | share of the product's rate | cosine to the first, mean (least) | MiB at most |",
+        "|---|---:|---:|---:|---:|---:|",
     ]
     for name, row in record["ways"].items():
         lines.append(
             f"| {name} | {statistics.median(row['seconds']):.1f} | {spread(row['times_as_fast'])} | "
-            f"{row['share_of_matmul']:.0%} | {row['cosine_mean']:.5f} ({row['cosine_min']:.5f}) |"
+            f"{row['share_of_matmul']:.0%} | {row['cosine_mean']:.5f} ({row['cosine_min']:.5f}) | {mib(row)} |"
         )
     return "\n".join(lines)
 
@@ -96,11 +100,14 @@ def training(record: dict[str, Any]) -> str:
     lines = [
         f"Batches of {record['batch']} triplets of `mini@train`, cut at 128 tokens, rounds: {record['rounds']}.",
         "",
-        "| | seconds a step | times as fast |",
-        "|---|---:|---:|",
+        "| | seconds a step | times as fast | share of the product's rate | MiB at most |",
+        "|---|---:|---:|---:|---:|",
     ]
     for name, row in record["ways"].items():
-        lines.append(f"| {name} | {row['seconds_a_step']:.2f} | {spread(row['times_as_fast'])} |")
+        lines.append(
+            f"| {name} | {row['seconds_a_step']:.2f} | {spread(row['times_as_fast'])} | "
+            f"{row['share_of_matmul']:.0%} | {mib(row)} |"
+        )
     return "\n".join(lines)
 
 

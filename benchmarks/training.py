@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -27,6 +28,8 @@ from torch import Tensor
 from transformers import TrainerCallback
 
 import isoglot
+from benchmarks import measuring
+from benchmarks.encoding import operations
 from benchmarks.measuring import times_as_fast
 from isoglot.alignment.embedding_loss import EmbeddingLoss
 from isoglot.alignment.examples import ContentBatchSampler, triplets
@@ -156,12 +159,46 @@ def run(quick: bool) -> dict[str, Any]:
                 f"round {at + 1} of {rounds}: {name}: {statistics.median(seconds[name][-1]):.2f} s a step", flush=True
             )
     medians = {name: [statistics.median(steps) for steps in per_round] for name, per_round in seconds.items()}
+    rate = 2 * 2048**3 / statistics.median(measuring.interleaved({"": measuring.product()}, rounds=10)[""])
+    encoder = load_encoder(MODEL)
+    work = [(role, text) for name, role in COLUMNS.items() for text in texts[name]]
+    tokens, once = (count * BATCH / len(contents) for count in operations(encoder, work, LENGTH))
     rows = {}
     for name, own in medians.items():
         least, median, most = times_as_fast(medians[PEER], own)
-        rows[name] = {"seconds_a_step": statistics.median(own), "times_as_fast": [least, median, most]}
-        print(f"{name:52} {median:5.2f} times as fast ({least:.2f}-{most:.2f})")
-    return {"model": MODEL, "batch": BATCH, "triplets": len(contents), "rounds": rounds, "ways": rows}
+        took = statistics.median(own)
+        share = passes(LEVERS[name][1], encoder) * once / took / rate
+        mib = measuring.peak_memory(partial(alone, name, texts, contents))
+        rows[name] = {
+            "seconds_a_step": took,
+            "times_as_fast": [least, median, most],
+            "share_of_matmul": share,
+            "peak_mib": mib,
+        }
+        print(
+            f"{name:52} {median:5.2f} times as fast ({least:.2f}-{most:.2f}), {share:.0%} of the product's rate, "
+            f"{mib:.0f} MiB"
+        )
+    return {
+        "model": MODEL,
+        "batch": BATCH,
+        "triplets": len(contents),
+        "tokens_a_step": tokens,
+        "rounds": rounds,
+        "ways": rows,
+    }
+
+
+def passes(options: dict[str, Any], encoder: Encoder) -> float:
+    """How often a step goes through all layers: once forward, twice back, but once where weights have no gradient."""
+    layers = encoder.model.transformers_model.config.num_hidden_layers
+    return 1 + (1 if options.get("lora") else 2) * options.get("layers", layers) / layers
+
+
+def alone(name: str, texts: dict[str, list[str]], contents: list[str]) -> None:
+    """Some steps of one way, model and all: for a process whose memory is watched."""
+    trains, options = LEVERS[name]
+    trains(load_encoder(MODEL), texts, contents, 0, **options)
 
 
 def quality(output: Path, ways: Sequence[str], seeds: int = 3) -> None:
