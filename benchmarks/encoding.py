@@ -42,14 +42,12 @@ def texts() -> list[tuple[str, str]]:
     return found
 
 
-def operations(encoder: Encoder, work: list[tuple[str, str]], longest: int = 10**6) -> tuple[int, int]:
-    """Real tokens, at most `longest` of a text, and the floating-point operations of all products over them."""
+def operations(encoder: Encoder, work: list[tuple[str, str]]) -> tuple[int, int]:
+    """Real tokens, as the encoder cuts them, and the floating-point operations of all products over them."""
     config = encoder.model.transformers_model.config
     d, wide, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
-    lengths = np.concatenate(
-        [list(encoder.token_counts([t for r, t in work if r == role], role).values()) for role in ("query", "document")]
-    )
-    lengths = np.minimum(lengths, longest)
+    counts = {role: encoder.token_counts([t for r, t in work if r == role], role) for role in ("query", "document")}
+    lengths = np.array([counts[role][text] for role, text in work])  # a text that comes twice is read twice
     linear = 2 * layers * (4 * d * d + 2 * d * wide) * lengths.sum()
     return int(lengths.sum()), int(linear + 4 * layers * d * (lengths**2).sum())
 
@@ -101,7 +99,7 @@ def run(quick: bool) -> dict[str, Any]:
         seconds = measuring.interleaved({**ways, "product": measuring.product()}, rounds=2)
     cosines = {name: (found * vectors[PEER]).sum(axis=1) for name, found in vectors.items()}
     tokens, count = operations(plain, work)
-    rate = 2 * 2048**3 / statistics.median(seconds.pop("product")) / 1e9
+    rate = measuring.product_rate(seconds.pop("product")) / 1e9
     print(f"{len(work)} texts, {tokens} tokens; {rate:.0f} GFLOP/s in a product of 2048 x 2048 float32")
     memory = {name: measuring.peak_memory(partial(alone, name, work)) for name in (PEER, *encoders)}
     rows = {}

@@ -46,6 +46,11 @@ def product(size: int = 2048) -> Callable[[], Any]:
     return lambda: a @ b
 
 
+def product_rate(seconds: list[float], size: int = 2048) -> float:
+    """Floating-point operations a second in the median of some runs of `product`."""
+    return 2 * size**3 / statistics.median(seconds)
+
+
 def peak_memory(work: Callable[[], Any]) -> float:
     """The most MiB that a fresh process held of its own while it did `work`, mapped files not counted."""
     context = multiprocessing.get_context("spawn")

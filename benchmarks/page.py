@@ -48,7 +48,7 @@ def spread(three: list[float]) -> str:
 
 
 def mib(row: dict[str, Any]) -> str:
-    return f"{row['peak_mib']:,.0f}" if row.get("peak_mib") else ""
+    return f"{row['peak_mib']:,.0f}" if row["peak_mib"] else ""
 
 
 def encoding(record: dict[str, Any]) -> str:
@@ -100,14 +100,11 @@ def training(record: dict[str, Any]) -> str:
     lines = [
         f"Batches of {record['batch']} triplets of `mini@train`, cut at 128 tokens, rounds: {record['rounds']}.",
         "",
-        "| | seconds a step | times as fast | share of the product's rate | MiB at most |",
-        "|---|---:|---:|---:|---:|",
+        "| | seconds a step | times as fast | MiB at most |",
+        "|---|---:|---:|---:|",
     ]
     for name, row in record["ways"].items():
-        lines.append(
-            f"| {name} | {row['seconds_a_step']:.2f} | {spread(row['times_as_fast'])} | "
-            f"{row['share_of_matmul']:.0%} | {mib(row)} |"
-        )
+        lines.append(f"| {name} | {row['seconds_a_step']:.2f} | {spread(row['times_as_fast'])} | {mib(row)} |")
     return "\n".join(lines)
 
 

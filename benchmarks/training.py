@@ -150,19 +150,22 @@ def run(quick: bool) -> dict[str, Any]:
     texts, contents = examples(3 * BATCH)
     rounds = 1 if quick else 3
     seconds: dict[str, list[list[float]]] = {name: [] for name in LEVERS}
+    products = []
     for at in range(rounds):
         names = list(LEVERS)
         for name in names[at:] + names[:at]:
             trains, options = LEVERS[name]
             seconds[name].append(trains(load_encoder(MODEL), texts, contents, at, **options)[1:])
+            products += measuring.interleaved({"product": measuring.product()}, rounds=5)["product"]
             print(
                 f"round {at + 1} of {rounds}: {name}: {statistics.median(seconds[name][-1]):.2f} s a step", flush=True
             )
     medians = {name: [statistics.median(steps) for steps in per_round] for name, per_round in seconds.items()}
-    rate = 2 * 2048**3 / statistics.median(measuring.interleaved({"": measuring.product()}, rounds=10)[""])
+    rate = measuring.product_rate(products)
     encoder = load_encoder(MODEL)
     work = [(role, text) for name, role in COLUMNS.items() for text in texts[name]]
-    tokens, once = (count * BATCH / len(contents) for count in operations(encoder, work, LENGTH))
+    with encoder.cut_at(LENGTH):
+        tokens, once = (count * BATCH / len(contents) for count in operations(encoder, work))
     rows = {}
     for name, own in medians.items():
         least, median, most = times_as_fast(medians[PEER], own)
@@ -184,6 +187,7 @@ def run(quick: bool) -> dict[str, Any]:
         "batch": BATCH,
         "triplets": len(contents),
         "tokens_a_step": tokens,
+        "matmul_gflops": rate / 1e9,
         "rounds": rounds,
         "ways": rows,
     }
