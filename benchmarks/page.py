@@ -98,13 +98,17 @@ def big(record: dict[str, Any]) -> str:
 
 def training(record: dict[str, Any]) -> str:
     lines = [
-        f"Batches of {record['batch']} triplets of `mini@train`, cut at 128 tokens, rounds: {record['rounds']}.",
+        f"Batches of {record['batch']} triplets of `mini@train`, cut at 128, {record['tokens_a_step']:,.0f} tokens; "
+        f"rounds: {record['rounds']}; product: {record['matmul_gflops']:.0f} GFLOP/s.",
         "",
-        "| | seconds a step | times as fast | MiB at most |",
-        "|---|---:|---:|---:|",
+        "| | seconds a step | times as fast | share of the product's rate | MiB at most |",
+        "|---|---:|---:|---:|---:|",
     ]
     for name, row in record["ways"].items():
-        lines.append(f"| {name} | {row['seconds_a_step']:.2f} | {spread(row['times_as_fast'])} | {mib(row)} |")
+        lines.append(
+            f"| {name} | {row['seconds_a_step']:.2f} | {spread(row['times_as_fast'])} | "
+            f"{row['share_of_matmul']:.0%} | {mib(row)} |"
+        )
     return "\n".join(lines)
 
 
