@@ -14,9 +14,9 @@ from isoglot import IsoglotError, Row
 from isoglot.alignment import auto
 from isoglot.alignment.auto import choose, seconds_needed
 from isoglot.alignment.card import read_record
-from isoglot.alignment.methods import METHODS
+from isoglot.alignment.registry import METHODS
 from isoglot.alignment.request import Request, prepare
-from isoglot.errors import LossyError
+from isoglot.alignment.guard import LossyError
 from isoglot.report.alignment import seeds_table, tried_table
 from tests.parallel import parallel_rows
 from tests.test_guard import COLLAPSE

@@ -14,7 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from isoglot import audit
-from isoglot.alignment.methods import METHODS
+from isoglot.alignment.registry import METHODS
 from isoglot.cli import app
 from isoglot.cli.align import align
 from isoglot.rows.row import write_rows

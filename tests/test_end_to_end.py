@@ -34,7 +34,7 @@ def test_chinese_questions_bury_the_english_twin_until_the_model_is_centered(cen
     assert chinese(after)["complete@10"] > 90
     for language in ("en", "zh"):
         assert mono(after, language) > mono(before, language) - 3
-    text = isoglot.compare(before, after).to_markdown()
+    text = isoglot.to_markdown(isoglot.compare(before, after))
     assert "en+zh" in text
 
 

@@ -20,7 +20,7 @@ from isoglot.alignment import aligning, checkpoints, jsd_nce
 from isoglot.alignment.card import read_record
 from isoglot.alignment.guard import Verdict, development_audit, judge, measures_of, named_development, split
 from isoglot.encoders.sentence_transformer import load_encoder
-from isoglot.errors import LossyError
+from isoglot.alignment.guard import LossyError
 from isoglot.intervals import Interval
 from isoglot.measures import Judged
 from isoglot.results import ScenarioResult

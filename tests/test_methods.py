@@ -15,7 +15,7 @@ from isoglot import Collection, IsoglotError
 from isoglot.alignment import distill, lir
 from isoglot.alignment.embedded import Embedded, embed
 from isoglot.alignment.examples import quads
-from isoglot.alignment.methods import METHODS
+from isoglot.alignment.registry import METHODS
 from isoglot.encoders.language_modules import LanguageProjection
 from isoglot.encoders.prompts import ROLES
 from isoglot.encoders.sentence_transformer import load_encoder

@@ -50,7 +50,7 @@ def test_a_comparison_without_mixed_pools_shows_the_scenarios(tiny_model: Path, 
     mono = isoglot.audit(str(tiny_model), small_collection, scenarios=["mono-same"])
     comparison = isoglot.compare(mono, mono)
     assert not summary_table(comparison).rows
-    assert "## mono-same" in comparison.to_markdown()
+    assert "## mono-same" in comparison_to_markdown(comparison)
 
 
 def test_verdicts_name_languages_ranks_and_pool(audit: Audit) -> None:

@@ -20,7 +20,8 @@ from isoglot import IsoglotError
 from isoglot.cli import app
 from isoglot.ranks import Pooled, Ranking, exact_gold_scores, join, look, rank
 from isoglot.retrievers import as_retriever
-from isoglot.scale.encoding import Encoded, How, encode_corpus, read_texts
+from isoglot.scale.encoding import Encoded, encode_corpus, read_texts
+from isoglot.scale.encoding_shards import How
 from isoglot.scale.shards import Text, is_sound, read_vectors, shard_paths, write_shard
 from tests.test_ranks import problem
 
@@ -106,7 +107,8 @@ def test_ray_workers_write_what_one_process_writes_though_one_is_killed(tmp_path
     script = (
         "import sys, threading, time, os, signal, subprocess\n"
         "from pathlib import Path\n"
-        "from isoglot.scale.encoding import How, encode_corpus\n"
+        "from isoglot.scale.encoding import encode_corpus\n"
+        "from isoglot.scale.encoding_shards import How\n"
         "corpus, output, model = sys.argv[1:]\n"
         "killed = []\n"
         "def kill():\n"

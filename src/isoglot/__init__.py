@@ -5,7 +5,7 @@
     before = isoglot.audit("e5-small-q4", "mini@test")
     isoglot.align("e5-small-q4", "center", "mini@train", "aligned")
     after = isoglot.audit("aligned", "mini@test")
-    print(isoglot.compare(before, after).to_markdown())
+    print(isoglot.to_markdown(isoglot.compare(before, after)))
 
 Nothing heavy is imported before it is used.
 """
@@ -18,14 +18,16 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from isoglot.alignment.methods import align
+    from isoglot.alignment.guard import LossyError
+    from isoglot.alignment.run import align
     from isoglot.auditing import audit
     from isoglot.collection import Collection, Document, Query
     from isoglot.comparison import Comparison, compare
-    from isoglot.errors import IsoglotError, LossyError
+    from isoglot.errors import IsoglotError
     from isoglot.evaluator import LanguageBiasEvaluator
     from isoglot.indexing.store import Index
     from isoglot.models import model_path
+    from isoglot.report.markdown import to_markdown
     from isoglot.results import Audit
     from isoglot.rows.loading import training_rows
     from isoglot.rows.row import Row, read_rows, write_rows
@@ -39,13 +41,14 @@ _HOMES = {
     "Index": "isoglot.indexing.store",
     "IsoglotError": "isoglot.errors",
     "LanguageBiasEvaluator": "isoglot.evaluator",
-    "LossyError": "isoglot.errors",
+    "LossyError": "isoglot.alignment.guard",
     "Query": "isoglot.collection",
-    "align": "isoglot.alignment.methods",
+    "align": "isoglot.alignment.run",
     "audit": "isoglot.auditing",
     "compare": "isoglot.comparison",
     "load_collection": "isoglot.sources",
     "Row": "isoglot.rows.row",
+    "to_markdown": "isoglot.report.markdown",
     "model_path": "isoglot.models",
     "read_rows": "isoglot.rows.row",
     "training_rows": "isoglot.rows.loading",
@@ -69,6 +72,7 @@ __all__ = [
     "load_collection",
     "model_path",
     "read_rows",
+    "to_markdown",
     "training_rows",
     "write_rows",
 ]

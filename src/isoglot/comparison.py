@@ -85,12 +85,6 @@ class Comparison:
         }
         return json.dumps(without_nan(body), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
-    def to_markdown(self) -> str:
-        """The comparison as Markdown tables."""
-        from isoglot.report.markdown import comparison_to_markdown
-
-        return comparison_to_markdown(self)
-
 
 def compare(
     *audits: Source | Sequence[Source],

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from isoglot.alignment.guard import Verdict
 
 
 class IsoglotError(Exception):
@@ -25,16 +21,3 @@ class InputError(IsoglotError):
     def __init__(self, message: str, path: str | Path, line: int | None = None) -> None:
         where = f"{path}:{line}" if line is not None else str(path)
         super().__init__(f"{where}: {message}")
-
-
-class LossyError(IsoglotError):
-    """An aligned model lost more of what its base could do than allowed; the command line exits with 3.
-
-    Attributes:
-        folder: Where the model was kept.
-        verdict: What it lost.
-    """
-
-    def __init__(self, message: str, folder: Path, verdict: Verdict) -> None:
-        super().__init__(message)
-        self.folder, self.verdict = folder, verdict

@@ -1,7 +1,1 @@
-"""Alignment: one file a method, all with the same ``run(encoder, rows, options, *, seed, show_progress)``."""
-
-from __future__ import annotations
-
-from isoglot.alignment.methods import METHODS, Method, align
-
-__all__ = ["METHODS", "Method", "align"]
+"""Alignment: methods that make a model rank by meaning, their training, and the guard over what they lose."""

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.alignment.card import read_record, verdict_of, verdict_to_record, write_record
-from isoglot.alignment.guard import Verdict, development_audit, judge, measures_of
+from isoglot.alignment.guard import LossyError, Verdict, development_audit, judge, measures_of
 from isoglot.alignment.lora import write_adapter
 from isoglot.alignment.request import Run
 from isoglot.encoders.sentence_transformer import load_encoder
-from isoglot.errors import IsoglotError, LossyError
+from isoglot.errors import IsoglotError
 from isoglot.files import new_folder, told_in_one_line, write_text
 from isoglot.results import Audit
 

@@ -16,10 +16,11 @@ from typing import Any
 
 from isoglot.alignment.aligning import holds_something_else, kept, start
 from isoglot.alignment.card import read_record, verdict_of, write_record
-from isoglot.alignment.methods import METHODS, Method
+from isoglot.alignment.guard import LossyError
+from isoglot.alignment.registry import METHODS, Method
 from isoglot.alignment.request import Request, Run, digest, prepare
 from isoglot.encoders.prompts import ROLES
-from isoglot.errors import IsoglotError, LossyError
+from isoglot.errors import IsoglotError
 from isoglot.files import new_folder
 from isoglot.rows.row import Row
 

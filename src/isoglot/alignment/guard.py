@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,19 @@ class Verdict:
         if math.isnan(found.mean):
             return "no language has queries and documents to compare mono-same ndcg@10"
         return f"mono-same ndcg@10 changed by {found.mean:+.2f} points [{found.low:+.2f}, {found.high:+.2f}]"
+
+
+class LossyError(IsoglotError):
+    """An aligned model lost more of what its base could do than allowed; the command line exits with 3.
+
+    Attributes:
+        folder: Where the model was kept.
+        verdict: What it lost.
+    """
+
+    def __init__(self, message: str, folder: Path, verdict: Verdict) -> None:
+        super().__init__(message)
+        self.folder, self.verdict = folder, verdict
 
 
 def split(rows: Sequence[Row], name: str) -> tuple[list[Row], Collection | None]:

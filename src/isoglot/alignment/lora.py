@@ -1,45 +1,14 @@
-"""Low-rank training (LoRA, Hu et al. 2021, arXiv 2106.09685), and adapters: its result as one small file."""
+"""Low-rank training (LoRA, Hu et al. 2021, arXiv 2106.09685)."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from sentence_transformers import SentenceTransformer
-from torch import Tensor, nn
 
-from isoglot.encoders.sentence_transformer import Encoder
-from isoglot.errors import IsoglotError
-from isoglot.files import told_in_one_line, write_bytes
-
-FORMAT = "isoglot.adapter/1"
-"""Of an adapter file: for each changed layer ``NAME.lora_A`` (r, in) and ``NAME.lora_B`` (out, r), whose product
-``lora_B @ lora_A`` is added to the layer's weight; LoRA's alpha / r is in them already."""
-
-_NEGLIGIBLE = 1e-2
-"""Singular values below this share of the largest are rounding, not training."""
-
-
-def top_layers(model: SentenceTransformer, count: int = 0) -> dict[str, nn.Module]:
-    """The last `count` layers of the model's transformer by their names in it; 0: all.
-
-    Raises:
-        IsoglotError: The model has no stack of layers, or fewer.
-    """
-    transformer = model.transformers_model
-    depth = getattr(getattr(transformer, "config", None), "num_hidden_layers", 0)
-    modules = [] if transformer is None else transformer.named_modules()
-    for name, module in modules:
-        if isinstance(module, nn.ModuleList) and 0 < len(module) == depth:
-            if count > depth:
-                raise IsoglotError(f"layers is {count}; the model has {depth}")
-            return {f"{name}.{at}": module[at] for at in range(depth - count if count else 0, depth)}
-    raise IsoglotError("the model's transformer has no list of its layers; train it without lora and layers")
+from isoglot.encoders.adapters import linear_layers
 
 
 @contextmanager
@@ -53,7 +22,7 @@ def low_rank(model: SentenceTransformer, rank: int, layers: int, seed: int) -> I
     """
     from peft import LoraConfig, LoraModel
 
-    names = _linear_layers(model, layers)
+    names = linear_layers(model, layers)
     model.requires_grad_(False)
     torch.manual_seed(seed)
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=names)
@@ -62,99 +31,3 @@ def low_rank(model: SentenceTransformer, rank: int, layers: int, seed: int) -> I
         yield
     finally:
         factors.merge_and_unload()
-
-
-def write_adapter(
-    base: Encoder, aligned: Encoder, path: Path, *, rank: int, dtype: torch.dtype = torch.float16
-) -> None:
-    """Write what LoRA changed as an adapter file (see `FORMAT`), found as the singular vectors of the difference.
-
-    Args:
-        base: The model that was aligned.
-        aligned: The result.
-        path: The safetensors file to write.
-        rank: That the result was trained with.
-        dtype: Of the file; float16 halves it, and rounds the change, not the weights.
-
-    Raises:
-        IsoglotError: The models differ by more than that, or the file cannot be written.
-    """
-    names = _linear_layers(base.model)
-    weights = {name: _weight(base, name) for name in names}
-    factors: dict[str, Tensor] = {}
-    for name, weight in weights.items():
-        left, sizes, right = _singular(_weight(aligned, name) - weight, rank)
-        if not sizes[0]:
-            continue
-        if (sizes[rank:] > _NEGLIGIBLE * sizes[0]).any():
-            raise IsoglotError(f"{aligned.name}: {name} was changed by more than rank {rank}")
-        roots = sizes[:rank].sqrt()
-        factors[f"{name}.lora_A"] = (right[:, :rank] * roots).T.to(dtype).contiguous()
-        factors[f"{name}.lora_B"] = (left[:, :rank] * roots).to(dtype).contiguous()
-    adapted = {id(_layer(base, name).weight) for name in names}
-    others = dict(aligned.model.named_parameters())
-    for name, parameter in base.model.named_parameters():
-        if id(parameter) not in adapted and not torch.equal(parameter, others[name]):
-            raise IsoglotError(f"{aligned.name}: {name} was changed too; an adapter needs a model trained with lora")
-    write_bytes(path, save(factors, {"format": FORMAT, "rank": str(rank), "base": _fingerprint(weights)}))
-
-
-def apply_adapter(encoder: Encoder, path: Path) -> None:
-    """Add an adapter file to the weights of the model that it was made for.
-
-    Raises:
-        IsoglotError: The file cannot be read, is no adapter, or is one of another model.
-    """
-    try:
-        with told_in_one_line(path, "read"), safe_open(path, "pt") as file:
-            metadata, factors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise IsoglotError(f"{path}: not a safetensors file: {error}") from error
-    if metadata.get("format") != FORMAT:
-        raise IsoglotError(f"{path}: not an adapter of isoglot")
-    try:
-        weights = {name: _weight(encoder, name) for name in _linear_layers(encoder.model)}
-    except IsoglotError:
-        weights = {}
-    if metadata.get("base") != _fingerprint(weights):
-        raise IsoglotError(f"{path}: an adapter for another model than {encoder.name}")
-    for name, weight in weights.items():
-        if f"{name}.lora_A" in factors:
-            weight += factors[f"{name}.lora_B"].to(weight) @ factors[f"{name}.lora_A"].to(weight)
-    encoder.model_changed()
-
-
-def _singular(change: Tensor, rank: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The first `rank` singular vectors and a few more; randomised, since all of them take seconds a layer."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        found: tuple[Tensor, Tensor, Tensor] = torch.svd_lowrank(
-            change.double(), q=min(rank + 8, *change.shape), niter=4
-        )
-    return found
-
-
-def _linear_layers(model: SentenceTransformer, count: int = 0) -> list[str]:
-    return [
-        f"{prefix}.{name}"
-        for prefix, layer in top_layers(model, count).items()
-        for name, module in layer.named_modules()
-        if isinstance(module, nn.Linear)
-    ]
-
-
-def _layer(encoder: Encoder, name: str) -> nn.Linear:
-    return encoder.model.transformers_model.get_submodule(name)  # type: ignore[no-any-return]
-
-
-def _weight(encoder: Encoder, name: str) -> Tensor:
-    return _layer(encoder, name).weight.detach()
-
-
-def _fingerprint(weights: Mapping[str, Tensor]) -> str:
-    """Of the weights alone: unlike `Encoder.fingerprint` it outlives new versions of the libraries' configurations."""
-    digest = hashlib.sha256()
-    for name, weight in weights.items():
-        digest.update(name.encode())
-        digest.update(weight.cpu().float().contiguous().numpy().data)
-    return digest.hexdigest()

@@ -14,7 +14,7 @@ from typing import Any
 
 import isoglot
 from isoglot.alignment.guard import FEWEST, named_development, split
-from isoglot.alignment.methods import Method
+from isoglot.alignment.registry import Method
 from isoglot.collection import Collection
 from isoglot.encoders.sentence_transformer import Encoder, load_encoder
 from isoglot.errors import IsoglotError

@@ -10,9 +10,10 @@ from typing import Any
 
 from isoglot.alignment.aligning import start
 from isoglot.alignment.card import read_record
-from isoglot.alignment.methods import Method
+from isoglot.alignment.guard import LossyError
+from isoglot.alignment.registry import Method
 from isoglot.alignment.request import Request, prepare
-from isoglot.errors import IsoglotError, LossyError
+from isoglot.errors import IsoglotError
 from isoglot.files import write_text
 
 SEEDS = "seeds.json"

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from isoglot.cli.options import Data, Device, Force, Json, Seed, Trust, split
-from isoglot.errors import LossyError
 
 
 def _of(panel: str, help: str, *names: str) -> Any:
@@ -84,6 +83,7 @@ def align(
     """
     given = {name: value for name, value in locals().items() if value is not None}
     import isoglot
+    from isoglot.alignment.guard import LossyError
 
     del given["json"]
     given |= {"languages": split(languages), "progress": True}

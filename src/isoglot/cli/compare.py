@@ -46,7 +46,7 @@ def compare(
     held = [found for condition in conditions if (found := condition.held(comparison)) is not None]
     if output is not None:
         write_text(output / "comparison.json", comparison.to_json())
-        write_text(output / "comparison.md", comparison.to_markdown())
+        write_text(output / "comparison.md", isoglot.to_markdown(comparison))
     if json:
         print(comparison.to_json(), end="")
     else:

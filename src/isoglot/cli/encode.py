@@ -42,7 +42,8 @@ def encode(
     from json import dumps
 
     from isoglot.languages import canonical
-    from isoglot.scale.encoding import How, encode_corpus
+    from isoglot.scale.encoding import encode_corpus
+    from isoglot.scale.encoding_shards import How
 
     encoded = encode_corpus(
         corpus,

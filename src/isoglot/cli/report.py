@@ -68,13 +68,11 @@ def report(
 
         text = audits_to_mteb(loaded, split(names))
     elif len(loaded) == 1:
-        from isoglot.report.markdown import audit_to_markdown
-
-        text = audit_to_markdown(loaded[0]) if output.suffix == ".md" else to_latex(audit_tables(loaded[0]))
+        text = isoglot.to_markdown(loaded[0]) if output.suffix == ".md" else to_latex(audit_tables(loaded[0]))
     else:
         found = isoglot.compare(*loaded, names=split(names))
         if output.suffix == ".md":
-            text = found.to_markdown()
+            text = isoglot.to_markdown(found)
         else:
             tables = [summary_table(found), kept_table(found), *comparison_tables(found)]
             text = to_latex([table for table in tables if table.rows])

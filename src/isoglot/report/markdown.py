@@ -19,6 +19,11 @@ from isoglot.report.tables import (
 from isoglot.results import Audit
 
 
+def to_markdown(result: Audit | Comparison) -> str:
+    """Write an audit or a comparison as Markdown, as `isoglot audit -o` and `isoglot compare -o` do."""
+    return audit_to_markdown(result) if isinstance(result, Audit) else comparison_to_markdown(result)
+
+
 def audit_to_markdown(audit: Audit) -> str:
     """What audit.md holds: the verdict, the tables, and how they were made."""
     collection, model = audit.collection, audit.model

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from isoglot.errors import IsoglotError
-from isoglot.scale.encoding import How, Shard, encode_shard, load_for
+from isoglot.scale.encoding_shards import How, Shard, encode_shard, load_for
 
 log = logging.getLogger("isoglot")
 AHEAD = 2
