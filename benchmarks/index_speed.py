@@ -30,8 +30,8 @@ from isoglot.indexing import ann
 from isoglot.indexing.passages import key_of
 from isoglot.indexing.snapshot import Vectors
 from isoglot.indexing.tables import TABLE, connect
+from isoglot.indexing.update import update_index
 from isoglot.indexing.writer import PLAIN
-from isoglot.indexing.writing import update_index
 
 DIMENSION, CENTRES, QUESTIONS, K = 384, 2000, 100, 10
 TAGS = ("de", "en", "es", "zh")

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from isoglot import Audit
-from isoglot.intervals import Interval, bootstrap_means
-from isoglot.measures import parse_measure
-from isoglot.results import ScenarioResult
+from isoglot.evaluation.measures import parse_measure
+from isoglot.evaluation.results import ScenarioResult
+from isoglot.evaluation.statistics.intervals import Interval, bootstrap_means
 
 ENGLISH = {"en", "eng_Latn"}
 COLUMNS = [

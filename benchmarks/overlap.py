@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 
 from isoglot import load_collection
-from isoglot.rows.overlap import WORDS, EightGrams, near_duplicates, tokens
+from isoglot.training_data.overlap import WORDS, EightGrams, near_duplicates, tokens
 
 PEER_ROWS = 5_000
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import evaluators, measuring
-from isoglot.ranks import Ranking, rank
+from isoglot.ranking.exact import Ranking, rank
 
 QUERIES, DIMENSION, LANGUAGES = 1190, 384, 4
 BARE = "bare product, in blocks of 2040 documents"

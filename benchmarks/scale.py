@@ -22,8 +22,8 @@ import numpy as np
 from benchmarks import measuring
 from isoglot import load_collection
 from isoglot.encoders.sentence_transformer import load_model
-from isoglot.ranks import Pooled
-from isoglot.scale.ranking import rank_shards
+from isoglot.ranking.exact import Pooled
+from isoglot.retrievers.shards import rank_shards
 from isoglot.scale.shards import read_vectors, shard_paths
 
 QUERIES = 200

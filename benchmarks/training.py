@@ -31,10 +31,10 @@ import isoglot
 from benchmarks import measuring
 from benchmarks.encoding import operations
 from benchmarks.measuring import times_as_fast
-from isoglot.alignment.embedding_loss import EmbeddingLoss
-from isoglot.alignment.examples import ContentBatchSampler, triplets
-from isoglot.alignment.jsd_nce import Options, objective
-from isoglot.alignment.training import train
+from isoglot.alignment.methods.jsd_nce import Options, objective
+from isoglot.alignment.training.embedding_loss import EmbeddingLoss
+from isoglot.alignment.training.examples import ContentBatchSampler, triplets
+from isoglot.alignment.training.trainer import train
 from isoglot.encoders.sentence_transformer import Encoder, load_encoder
 
 MODEL, BATCH, LENGTH = "e5-small-q4", 32, 128
@@ -111,7 +111,7 @@ def by_isoglot(
     clock = Clock()
     with (
         _columns_apart() if apart else mock.MagicMock(),
-        mock.patch("isoglot.alignment.training._trackers", return_value=[clock]),
+        mock.patch("isoglot.alignment.training.trainer._trackers", return_value=[clock]),
     ):
         train(
             encoder,

@@ -3,9 +3,9 @@
 # ruff: noqa: E501
 from __future__ import annotations
 
-from isoglot.downloads import Downloads, Package, SourceMissingError
-from isoglot.rows.origins import Origin
-from isoglot.rows.row import Row
+from isoglot.platform.downloads import Downloads, Package, SourceMissingError
+from isoglot.training_data.origins import Origin
+from isoglot.training_data.row import Row
 
 BAKERY = Origin("bakery", "bread", "CC0-1.0", "tests.bakery")
 CLOSED = Origin("closed", "nothing", "CC0-1.0", "tests.closed")

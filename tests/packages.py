@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from isoglot.downloads import Downloads, SourceMissingError
+from isoglot.platform.downloads import Downloads, SourceMissingError
 
 
 class WrittenDownloads(Downloads):

@@ -12,10 +12,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from isoglot.alignment import checkpoints
-from isoglot.alignment.embedding_loss import TokenTerm
-from isoglot.alignment.losses import info_nce
-from isoglot.alignment.training import TrainingOptions, train
+from isoglot.alignment.training.embedding_loss import TokenTerm
+from isoglot.alignment.training.objectives import info_nce
+from isoglot.alignment.training.trainer import TrainingOptions, checkpoints, train
 from isoglot.encoders.sentence_transformer import Encoder, load_encoder
 
 WORDS = "bread train snow piano garden letter river window candle forest".split()

@@ -16,7 +16,7 @@ import uvicorn
 from isoglot import Collection
 from isoglot.encoders.sentence_transformer import Encoder, load_encoder
 from isoglot.indexing.store import Index
-from isoglot.indexing.writing import update_index
+from isoglot.indexing.update import update_index
 from isoglot.serving.app import create_app
 from isoglot.serving.settings import Settings
 

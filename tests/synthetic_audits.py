@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from isoglot import Audit
-from isoglot.intervals import bootstrap_means
-from isoglot.measures import DEFAULT_MEASURES, Judged, parse_measure
-from isoglot.results import ScenarioResult
+from isoglot.evaluation.measures import DEFAULT_MEASURES, Judged, parse_measure
+from isoglot.evaluation.results import ScenarioResult
+from isoglot.evaluation.statistics.intervals import bootstrap_means
 
 
 def synthetic_audit(

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from isoglot import Collection, IsoglotError, Row
-from isoglot.alignment import distill, jsd_nce, nce
-from isoglot.alignment.additions import AdditionOptions, mined_negatives
-from isoglot.alignment.examples import Example
-from isoglot.alignment.losses import info_nce, multi_positive_nce
-from isoglot.alignment.training import How
+from isoglot.alignment.methods import distill, jsd_nce, nce
+from isoglot.alignment.training.additions import AdditionOptions, mined_negatives
+from isoglot.alignment.training.examples import Example
+from isoglot.alignment.training.objectives import info_nce, multi_positive_nce
+from isoglot.alignment.training.trainer import How
 from isoglot.encoders.sentence_transformer import load_encoder
-from isoglot.rows.loading import training_rows
+from isoglot.training_data.loading import training_rows
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

@@ -14,10 +14,10 @@ from sentence_transformers import SentenceTransformer
 
 import isoglot
 from isoglot import Collection, IsoglotError
-from isoglot.alignment import center
-from isoglot.alignment.card import read_record
+from isoglot.alignment.methods import center
+from isoglot.alignment.record import read_record
 from isoglot.encoders.sentence_transformer import load_encoder
-from isoglot.files import write_text
+from isoglot.platform.files import write_text
 
 
 @contextmanager

@@ -13,10 +13,10 @@ import isoglot
 from isoglot import IsoglotError, Row
 from isoglot.alignment import auto
 from isoglot.alignment.auto import choose, seconds_needed
-from isoglot.alignment.card import read_record
+from isoglot.alignment.guard import LossyError
+from isoglot.alignment.record import read_record
 from isoglot.alignment.registry import METHODS
 from isoglot.alignment.request import Request, prepare
-from isoglot.alignment.guard import LossyError
 from isoglot.report.alignment import seeds_table, tried_table
 from tests.parallel import parallel_rows
 from tests.test_guard import COLLAPSE
@@ -133,10 +133,10 @@ def test_auto_goes_on_where_it_was_interrupted(
         return isoglot.align(str(tiny_model), "auto", ROWS, tmp_path / "out", budget=0, max_loss=100.0)
 
     with monkeypatch.context() as patched:
-        patched.setattr("isoglot.alignment.leace.run", interrupt)
+        patched.setattr("isoglot.alignment.methods.leace.run", interrupt)
         with pytest.raises(KeyboardInterrupt):
             align()
-    monkeypatch.setattr("isoglot.alignment.center.run", interrupt)  # is finished, and so not run again
+    monkeypatch.setattr("isoglot.alignment.methods.center.run", interrupt)  # is finished, and so not run again
     align()
     assert names(tmp_path) == ["cache", "out"]
 

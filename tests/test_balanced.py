@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isoglot.ranks import Ranking, rank
+from isoglot.ranking.exact import Ranking, rank
 from tests.test_measures import DOCUMENTS, EN, RANKED, ZH
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from isoglot import IsoglotError, Row, read_rows
 from isoglot.cli import app
-from isoglot.downloads import Downloads
-from isoglot.rows import building
-from isoglot.rows.building import build, choose, report_path
-from isoglot.rows.origins import MIX, ORIGINS
+from isoglot.platform.downloads import Downloads
+from isoglot.training_data import building
+from isoglot.training_data.building import build, choose, report_path
+from isoglot.training_data.origins import MIX, ORIGINS
 from tests.bakery import BAKERY, CLOSED
 
 

@@ -15,12 +15,11 @@ import torch
 from safetensors import safe_open
 
 from isoglot import Collection
-from isoglot.alignment import checkpoints
-from isoglot.alignment.examples import triplets
-from isoglot.alignment.losses import info_nce
-from isoglot.alignment.training import TrainingOptions, train
+from isoglot.alignment.training.examples import triplets
+from isoglot.alignment.training.objectives import info_nce
+from isoglot.alignment.training.trainer import TrainingOptions, checkpoints, train
 from isoglot.encoders.sentence_transformer import load_encoder
-from isoglot.rows.loading import training_rows
+from isoglot.training_data.loading import training_rows
 
 OPTIONS = TrainingOptions(epochs=2.5, batch_size=3, learning_rate=3e-3)  # 10 steps, 4 an epoch
 Result = tuple[dict[str, torch.Tensor], list[dict[str, float]], list[int]]

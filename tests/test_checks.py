@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import pytest
 
 from isoglot import IsoglotError, Row, load_collection
-from isoglot.rows.checks import CHECKS, check_rows, count, none_found
-from isoglot.rows.loading import training_rows
-from isoglot.rows.overlap import EightGrams
+from isoglot.training_data.checks import CHECKS, check_rows, count, none_found
+from isoglot.training_data.loading import training_rows
+from isoglot.training_data.overlap import EightGrams
 
 EN = (
     "The Nile flows north through eleven countries for 6650 kilometres and reaches the Mediterranean Sea in Egypt, "

@@ -17,7 +17,7 @@ from isoglot import audit
 from isoglot.alignment.registry import METHODS
 from isoglot.cli import app
 from isoglot.cli.align import align
-from isoglot.rows.row import write_rows
+from isoglot.training_data.row import write_rows
 from tests.parallel import parallel_rows
 from tests.test_sources import CORPUS, QUERIES, write
 

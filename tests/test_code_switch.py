@@ -10,8 +10,8 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isoglot.alignment.code_switch import LEVELS, code_switched, with_code_switching
-from isoglot.errors import IsoglotError
+from isoglot.alignment.training.code_switch import LEVELS, code_switched, with_code_switching
+from isoglot.platform.errors import IsoglotError
 
 LATIN = ["who", "is", "the", "Königin,", "3,000", "e\u0301te\u0301?", "👩‍🔬"]
 ALPHABETS = [

@@ -12,8 +12,8 @@ from scipy import stats
 
 import isoglot
 from isoglot import Audit, Collection, IsoglotError
-from isoglot.intervals import bootstrap_means
-from isoglot.measures import max_r
+from isoglot.evaluation.measures import max_r
+from isoglot.evaluation.statistics.intervals import bootstrap_means
 from isoglot.report.tables import kept_table, summary_table
 from tests.synthetic_audits import synthetic_audit
 

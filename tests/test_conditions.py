@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import isoglot
 from isoglot import Comparison, IsoglotError
 from isoglot.cli import main
-from isoglot.conditions import Condition
+from isoglot.evaluation.comparison.conditions import Condition
 from tests.synthetic_audits import synthetic_audit
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from isoglot.downloads import SourceMissingError
-from isoglot.rows.origins.debian_descriptions import rows
-from isoglot.rows.row import Row
+from isoglot.platform.downloads import SourceMissingError
+from isoglot.training_data.origins.debian_descriptions import rows
+from isoglot.training_data.row import Row
 from tests.packages import WrittenDownloads
 
 LONG = " A picture editor with layers and masks, for photos and for drawings alike.\n"

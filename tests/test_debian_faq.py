@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from isoglot.errors import InputError, IsoglotError
-from isoglot.sources import load_collection
+from isoglot.corpora.sources import load_collection
+from isoglot.platform.errors import InputError, IsoglotError
 
 CHAPTER = """<?xml version="1.0" encoding="UTF-8" standalone="no"?>
 <html xmlns="http://www.w3.org/1999/xhtml"><body><div class="navheader"><p>Next</p></div><div class="chapter">

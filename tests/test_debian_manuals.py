@@ -6,10 +6,10 @@ import logging
 
 import pytest
 
-from isoglot.downloads import SourceMissingError
-from isoglot.rows.origins.debian_manuals import rows
-from isoglot.rows.origins.html_sections import sections
-from isoglot.rows.row import Row
+from isoglot.platform.downloads import SourceMissingError
+from isoglot.training_data.origins.debian_manuals import rows
+from isoglot.training_data.origins.html_sections import sections
+from isoglot.training_data.row import Row
 from tests.packages import WrittenDownloads
 
 LONG = "The kernel mediates access to the resources of the machine between all processes that run on it at one time. "

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from isoglot import downloads
-from isoglot.downloads import Downloads, Package, SourceMissingError
+from isoglot.platform import downloads
+from isoglot.platform.downloads import Downloads, Package, SourceMissingError
 from tests.archives import Archive, Registry, served
 
 needs_apt = pytest.mark.skipif(
@@ -230,7 +230,8 @@ def test_nothing_outside_the_private_folder_changes(archive: Archive, tmp_path: 
 @needs_apt
 def test_two_processes_at_once_do_not_break_each_other(archive: Archive, tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib, isoglot.downloads; d = isoglot.downloads.Downloads(pathlib.Path(sys.argv[1]))\n"
+        "import sys, pathlib\nfrom isoglot.platform.downloads import Downloads\n"
+        "d = Downloads(pathlib.Path(sys.argv[1]))\n"
         "for name in ('help-de', 'help-fr', 'help-de'): print([*d.debian_files(name, lambda path: 'index' in path)])"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "private")]

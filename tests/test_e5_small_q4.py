@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from isoglot.encoders import e5_small_q4
-from isoglot.encoders.charsmap import compile_charsmap, with_compositions
-from isoglot.errors import InputError, IsoglotError
+from isoglot.encoders.bundled import e5_small_q4
+from isoglot.encoders.bundled.charsmap import compile_charsmap, with_compositions
+from isoglot.platform.errors import InputError, IsoglotError
 
 DATA = Path(__file__).parent / "data"
 XQUAD = Path(__file__).parents[2] / "shared" / "data" / "xquad"

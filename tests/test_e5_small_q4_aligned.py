@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import isoglot
-from isoglot.encoders.e5_small_q4_aligned import ADAPTER, NAME
+from isoglot.encoders.bundled.e5_small_q4_aligned import ADAPTER, NAME
 from isoglot.encoders.sentence_transformer import load_encoder
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from isoglot.encoders.e5s1 import dequantise, read
-from isoglot.errors import InputError
+from isoglot.encoders.bundled.e5s1 import dequantise, read
+from isoglot.platform.errors import InputError
 
 # One block with the scale 0.5. The bytes 0x10, 0x21, ... have the low halves 0 to 15 and the high halves 1 to 15, 0,
 # so that weights 0 to 15 are -4, -3.5 ... 3.5 and weights 16 to 31 the same from -3.5 on, ending with -4.

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from isoglot.downloads import SourceMissingError
-from isoglot.rows.origins.electron_docs import rows
-from isoglot.rows.row import Row
+from isoglot.platform.downloads import SourceMissingError
+from isoglot.training_data.origins.electron_docs import rows
+from isoglot.training_data.row import Row
 from tests.packages import WrittenDownloads
 
 LONG = "The text of this section is long enough to be an answer to what its heading asks, as all of them should be."

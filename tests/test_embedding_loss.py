@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from isoglot.alignment.embedding_loss import EmbeddingLoss, TokenTerm
-from isoglot.alignment.losses import info_nce
+from isoglot.alignment.training.embedding_loss import EmbeddingLoss, TokenTerm
+from isoglot.alignment.training.objectives import info_nce
 from isoglot.encoders.sentence_transformer import load_encoder
 
 QUERIES = ["bread", "the train leaves at nine", "snow", "she tunes the old piano", "tomatoes"]
@@ -45,7 +45,7 @@ def loss_and_gradients(model: Any, **options: Any) -> tuple[float, dict[str, Ten
 def test_texts_sorted_by_length_give_loss_and_gradients_of_their_columns(
     model: Any, budget: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("isoglot.alignment.embedding_loss.batch_tokens", lambda device: budget)
+    monkeypatch.setattr("isoglot.alignment.training.embedding_loss.batch_tokens", lambda device: budget)
     found, gradients = loss_and_gradients(model)
     model.zero_grad()
     query, document = (model(column)["sentence_embedding"] for column in batch(model))

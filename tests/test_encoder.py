@@ -17,10 +17,10 @@ from tokenizers import normalizers
 
 import isoglot
 from isoglot import Collection, IsoglotError
-from isoglot.alignment import jsd_nce
+from isoglot.alignment.methods import jsd_nce
 from isoglot.encoders import sentence_transformer as module
 from isoglot.encoders.sentence_transformer import Encoder, load_encoder, load_model
-from isoglot.rows.loading import training_rows
+from isoglot.training_data.loading import training_rows
 
 TEXTS = ["the old piano", "снег", "der brief", "the old piano", "x" * 300]
 

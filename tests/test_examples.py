@@ -11,7 +11,7 @@ from huggingface_hub import constants
 import isoglot
 from isoglot import Collection
 from isoglot.encoders.sentence_transformer import load_encoder
-from isoglot.rows.exporting import export
+from isoglot.training_data.exporting import export
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

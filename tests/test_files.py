@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from isoglot import IsoglotError, files
-from isoglot.files import cached_folder, new_folder, write_text
+from isoglot import IsoglotError
+from isoglot.platform import files
+from isoglot.platform.files import cached_folder, new_folder, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -53,7 +54,7 @@ WITH_A_LIMIT = """
 import resource, sys
 from pathlib import Path
 from isoglot import IsoglotError
-from isoglot.files import write_text
+from isoglot.platform.files import write_text
 from tests.test_files import write_too_much
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 folder = Path(sys.argv[1])

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from isoglot.errors import InputError, IsoglotError
-from isoglot.sources import load_collection
-from isoglot.sources.translated import folded, is_translated
+from isoglot.corpora.sources import load_collection
+from isoglot.corpora.sources.translated import folded, is_translated
+from isoglot.platform.errors import InputError, IsoglotError
 
 PAGE = """<page xmlns="http://projectmallard.org/1.0/" xmlns:if="http://projectmallard.org/if/1.0/" id="{name}">
 <info><desc>Description.</desc><credit><name>Somebody</name></credit></info>

@@ -16,15 +16,16 @@ from hypothesis import strategies as st
 
 import isoglot
 from isoglot import Audit, Collection, Document, IsoglotError, Query, Row
-from isoglot.alignment import aligning, checkpoints, jsd_nce
-from isoglot.alignment.card import read_record
-from isoglot.alignment.guard import Verdict, development_audit, judge, measures_of, named_development, split
+from isoglot.alignment import execute as aligning
+from isoglot.alignment.guard import LossyError, Verdict, development_audit, judge, measures_of, named_development, split
+from isoglot.alignment.methods import jsd_nce
+from isoglot.alignment.record import read_record
+from isoglot.alignment.training.trainer import checkpoints
 from isoglot.encoders.sentence_transformer import load_encoder
-from isoglot.alignment.guard import LossyError
-from isoglot.intervals import Interval
-from isoglot.measures import Judged
-from isoglot.results import ScenarioResult
-from isoglot.rows.loading import training_rows
+from isoglot.evaluation.measures import Judged
+from isoglot.evaluation.results import ScenarioResult
+from isoglot.evaluation.statistics.intervals import Interval
+from isoglot.training_data.loading import training_rows
 from tests.parallel import parallel_rows
 
 COLLAPSE = {"nce_weight": 0.0, "learning_rate": 0.1, "batch_size": 16}

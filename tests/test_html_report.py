@@ -20,16 +20,16 @@ import isoglot
 from isoglot import Audit, Collection, Document, IsoglotError, Query
 from isoglot.cli import app
 from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+from isoglot.evaluation.results import ScenarioResult
 from isoglot.report.html import charts, spaces
 from isoglot.report.html.changes import most_changed
 from isoglot.report.html.page import Material, audits_to_html
-from isoglot.report.html.pages import style
 from isoglot.report.html.scatter import twin_scatter
+from isoglot.report.html.templates import style
 from isoglot.report.html.verdict import headline, next_steps
 from isoglot.report.latex import to_latex
 from isoglot.report.tables import Table
 from isoglot.report.trec import write_runs
-from isoglot.results import ScenarioResult
 
 HOSTILE = (
     "</script><script>window.hacked = 1</script>",

@@ -16,8 +16,8 @@ import pytest
 
 from isoglot import Index, IsoglotError
 from isoglot.indexing import ann, snapshot, store, writer
-from isoglot.indexing.ordering import order, top
-from isoglot.indexing.writing import delete_documents, drop_model, update_index
+from isoglot.indexing.update import delete_documents, drop_model, update_index
+from isoglot.ranking.balance import order, top
 from tests.indexing import HashEncoder, numbered, use_hash_encoders, vector_of, write_jsonl
 
 
@@ -333,8 +333,8 @@ import sys, time
 import pytest
 from tests.indexing import HashEncoder, use_hash_encoders
 from isoglot.indexing import writer
-from isoglot.indexing.writing import update_index
-from isoglot.errors import IsoglotError
+from isoglot.indexing.update import update_index
+from isoglot.platform.errors import IsoglotError
 use_hash_encoders(pytest.MonkeyPatch())
 writer.COMMIT = 40
 writer.COMMITS_BETWEEN_OPTIMIZING = 5

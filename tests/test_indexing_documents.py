@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from isoglot.errors import IsoglotError
-from isoglot.indexing.documents import SourceDocument, read_documents
+from isoglot.corpora.documents import SourceDocument, read_documents
 from isoglot.indexing.splitting import Splitter, sentences
+from isoglot.platform.errors import IsoglotError
 from tests.indexing import write_jsonl
 
 GERMAN = "Die Straße über den Berg ist heute wegen Schnee gesperrt."

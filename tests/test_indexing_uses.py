@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 import isoglot
 from isoglot import Collection, Index, IsoglotError
 from isoglot.cli import app
-from isoglot.indexing.auditing import PROXY, audited
 from isoglot.indexing.exporting import export_index
-from isoglot.indexing.writing import update_index
+from isoglot.indexing.probes import PROXY, audited
+from isoglot.indexing.update import update_index
 from tests.indexing import write_jsonl
 
 HOSTILE = {

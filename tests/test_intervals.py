@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from isoglot import intervals
-from isoglot.intervals import bootstrap_means, bootstrap_ratios
+from isoglot.evaluation.statistics import intervals
+from isoglot.evaluation.statistics.intervals import bootstrap_means, bootstrap_ratios
 
 
 def test_a_constant_has_an_interval_without_width() -> None:

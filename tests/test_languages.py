@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from isoglot import IsoglotError
-from isoglot.languages import canonical, closest, detect, english_name
+from isoglot.platform.languages import canonical, closest, detect, english_name
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from isoglot.downloads import SourceMissingError
-from isoglot.rows.origins.libreoffice_help import rows
-from isoglot.rows.row import Row
+from isoglot.platform.downloads import SourceMissingError
+from isoglot.training_data.origins.libreoffice_help import rows
+from isoglot.training_data.row import Row
 from tests.packages import WrittenDownloads
 
 PAGE = "shared/guide/saving.html"

@@ -18,16 +18,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from isoglot.errors import InputError, IsoglotError
-from isoglot.rows.llm.answers import PROMPTS, REASONS, BadAnswerError, read_answer
-from isoglot.rows.llm.client import UNANSWERED
-from isoglot.rows.llm.generate import generate_rows
-from isoglot.rows.llm.journal import Journal
-from isoglot.rows.llm.model import Llm
-from isoglot.rows.llm.report import LlmReport
-from isoglot.rows.llm.translate import translate_rows
-from isoglot.rows.loading import training_rows
-from isoglot.rows.row import Row, read_rows, write_rows
+from isoglot.llm.service import Llm
+from isoglot.platform.errors import InputError, IsoglotError
+from isoglot.training_data.generation.answers import PROMPTS, REASONS, BadAnswerError, read_answer
+from isoglot.training_data.generation.asking import UNANSWERED
+from isoglot.training_data.generation.generate import generate_rows
+from isoglot.training_data.generation.journal import Journal
+from isoglot.training_data.generation.report import LlmReport
+from isoglot.training_data.generation.translate import translate_rows
+from isoglot.training_data.loading import training_rows
+from isoglot.training_data.row import Row, read_rows, write_rows
 from tests.llm_server import Reply, Server, chat, error, serving
 
 KEY = "sk-test-0123456789-SECRET"
@@ -279,7 +279,7 @@ def test_no_good_answer_at_all_writes_no_rows(english: Path) -> None:
 
 def test_the_translations_of_mini_pass_as_answers() -> None:
     """The checks of an answer find nothing wrong with translations that were read; a fourth of them for speed."""
-    from isoglot.rows.llm.translate import _check
+    from isoglot.training_data.generation.translate import _check
 
     for row in list(MINI.values())[::4]:
         for tag in row.languages[1:]:

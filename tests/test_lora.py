@@ -12,10 +12,10 @@ from safetensors import safe_open
 from sentence_transformers import SentenceTransformer
 
 from isoglot import Collection, IsoglotError
-from isoglot.alignment import jsd_nce
-from isoglot.alignment.lora import apply_adapter, top_layers, write_adapter
+from isoglot.alignment.methods import jsd_nce
+from isoglot.encoders.adapters import apply_adapter, top_layers, write_adapter
 from isoglot.encoders.sentence_transformer import Encoder, load_encoder
-from isoglot.rows.loading import training_rows
+from isoglot.training_data.loading import training_rows
 
 LINEAR = ("query", "key", "value", "dense")
 TEXTS = ["bread", "снег покрыл горную дорогу", "das alte klavier"]

@@ -15,7 +15,7 @@ from sentence_transformers import SentenceTransformerTrainer, SentenceTransforme
 from torch.nn.functional import normalize
 
 from isoglot import Collection, IsoglotError, losses
-from isoglot.alignment.losses import cosine_distance, info_nce, multi_positive_nce, root_jsd
+from isoglot.alignment.training.objectives import cosine_distance, info_nce, multi_positive_nce, root_jsd
 from isoglot.encoders.sentence_transformer import load_encoder
 
 Prepared = Callable[[Any, Collection], tuple[Dataset, torch.nn.Module]]

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isoglot.alignment.jsd_nce import Options, objective
-from isoglot.alignment.losses import cosine_distance, info_nce, multi_positive_nce, root_jsd
+from isoglot.alignment.methods.jsd_nce import Options, objective
+from isoglot.alignment.training.objectives import cosine_distance, info_nce, multi_positive_nce, root_jsd
 
 
 def vectors(seed: int, count: int = 4, size: int = 6, scale: float = 1.0) -> np.ndarray:

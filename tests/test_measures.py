@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isoglot import IsoglotError, auditing
-from isoglot.measures import (
+from isoglot import IsoglotError
+from isoglot.evaluation import audit as auditing
+from isoglot.evaluation.measures import (
     Judged,
     best_in_language,
     complete,
@@ -18,8 +19,8 @@ from isoglot.measures import (
     parse_measure,
     worst_in_language,
 )
-from isoglot.pools import Pool
-from isoglot.ranks import Ranking, rank
+from isoglot.ranking.exact import Ranking, rank
+from isoglot.ranking.pools import Pool
 
 EN, ZH = 0, 1
 DOCUMENTS = [(content, language) for language in (EN, ZH) for content in "abcd"]

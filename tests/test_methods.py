@@ -12,15 +12,15 @@ from sentence_transformers import SentenceTransformer
 
 import isoglot
 from isoglot import Collection, IsoglotError
-from isoglot.alignment import distill, lir
-from isoglot.alignment.embedded import Embedded, embed
-from isoglot.alignment.examples import quads
+from isoglot.alignment.methods import distill, lir
 from isoglot.alignment.registry import METHODS
+from isoglot.alignment.row_vectors import Embedded, embed
+from isoglot.alignment.training.examples import quads
 from isoglot.encoders.language_modules import LanguageProjection
 from isoglot.encoders.prompts import ROLES
 from isoglot.encoders.sentence_transformer import load_encoder
-from isoglot.rows.loading import training_rows
-from isoglot.rows.row import Row
+from isoglot.training_data.loading import training_rows
+from isoglot.training_data.row import Row
 
 FLAT = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]], dtype=np.float32)
 

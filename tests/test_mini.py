@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from isoglot import Collection, load_collection
-from isoglot.languages import detect
+from isoglot.platform.languages import detect
 
 LANGUAGES = ("en", "ar", "de", "es", "hi", "ru", "th", "zh")
 LENGTH_RATIOS = {  # characters of a document to those of its English version

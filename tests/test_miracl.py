@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from isoglot.downloads import Downloads, Package, SourceMissingError
-from isoglot.errors import InputError
-from isoglot.rows.building import build
-from isoglot.rows.origins import hub_files, miracl
-from isoglot.rows.row import read_rows
+from isoglot.platform.downloads import Downloads, Package, SourceMissingError
+from isoglot.platform.errors import InputError
+from isoglot.training_data.building import build
+from isoglot.training_data.origins import hub_files, miracl
+from isoglot.training_data.row import read_rows
 
 TOPICS = "3\twhat is  albedo?\n12\tHow deep is Lake Baikal?\n7\twho found radium\n"
 QRELS = "3\tQ0\t8#1\t0\n3\tQ0\t39#0\t1\n3\tQ0\t39#4\t1\n12\tQ0\t500#2\t1\n7\tQ0\t900#0\t1\n"
@@ -61,7 +61,9 @@ def test_the_two_data_sets_may_lie_beside_each_other_as_git_leaves_them(copy: Pa
 
 
 def test_english_rows_survive_a_build(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("isoglot.rows.building.EVALUATION", ("mini@test",))  # the others are looked for on the hub
+    monkeypatch.setattr(
+        "isoglot.training_data.building.EVALUATION", ("mini@test",)
+    )  # the others are looked for on the hub
     report = build(f"miracl:{copy}", copy / "rows.jsonl", downloads=Downloads(copy))
     assert report.origins == {"miracl": {"found": 3, "checked": 3, "passed": 3, "written": 3}}
     assert [row.languages for row in read_rows(copy / "rows.jsonl")] == [["en"]] * 3

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from isoglot.downloads import Downloads, SourceMissingError
-from isoglot.errors import InputError
-from isoglot.rows.building import build
-from isoglot.rows.origins import hub_files, mmarco
-from isoglot.rows.row import read_rows
+from isoglot.platform.downloads import Downloads, SourceMissingError
+from isoglot.platform.errors import InputError
+from isoglot.training_data.building import build
+from isoglot.training_data.origins import hub_files, mmarco
+from isoglot.training_data.row import read_rows
 
 QUERIES = {
     "english": {"5": "what fruit is native to australia", "9": "how deep is lake baikal", "4": "what is tracheids"},
@@ -97,7 +97,9 @@ def test_no_more_questions_are_read_than_fit_into_memory(copy: Path, monkeypatch
 
 
 def test_a_local_copy_can_be_built_from(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("isoglot.rows.building.EVALUATION", ("mini@test",))  # the others are looked for on the hub
+    monkeypatch.setattr(
+        "isoglot.training_data.building.EVALUATION", ("mini@test",)
+    )  # the others are looked for on the hub
     report = build(f"mmarco:{copy}", copy / "rows.jsonl", languages=["de"], downloads=Downloads(copy))
     assert report.rows == 2
     assert [row.languages for row in read_rows(copy / "rows.jsonl")] == [["en", "de"]] * 2

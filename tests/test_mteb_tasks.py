@@ -18,7 +18,7 @@ import isoglot
 from isoglot import Audit, Collection, Document, IsoglotError
 from isoglot.cli import app
 from isoglot.encoders.sentence_transformer import Encoder, load_encoder
-from isoglot.pools import SCENARIOS
+from isoglot.ranking.pools import SCENARIOS
 from isoglot.report.mteb import audits_to_mteb
 
 mteb = pytest.importorskip("mteb")

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isoglot import Collection
-from isoglot.alignment.negatives import NEAR_DUPLICATE, mine
+from isoglot.alignment.training.negatives import NEAR_DUPLICATE, mine
 from isoglot.encoders.sentence_transformer import load_encoder
-from isoglot.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError
 
 QUERY = np.eye(1, 200, dtype=np.float32)
 

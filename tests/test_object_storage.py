@@ -12,7 +12,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from isoglot import Index, IsoglotError
-from isoglot.indexing.writing import delete_documents, update_index
+from isoglot.indexing.update import delete_documents, update_index
 from tests.indexing import numbered, use_hash_encoders, vector_of, write_jsonl
 
 

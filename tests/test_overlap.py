@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isoglot.rows.overlap import IDEOGRAPHS, LETTERS, WORDS, EightGrams, gram_length, near_duplicates, tokens
+from isoglot.training_data.overlap import IDEOGRAPHS, LETTERS, WORDS, EightGrams, gram_length, near_duplicates, tokens
 
 PASSAGE = "The Amazon rainforest covers most of the Amazon basin of South America, seven million square kilometres."
 CHINESE = "亚马逊雨林覆盖了南美洲亚马逊盆地的大部分地区,面积达七百万平方公里。"

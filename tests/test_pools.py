@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isoglot import Collection, Document, IsoglotError, Query, load_collection
-from isoglot.pools import Pool, PoolBuilder
-from isoglot.ranks import rank
+from isoglot.ranking.exact import rank
+from isoglot.ranking.pools import Pool, PoolBuilder
 
 LANGUAGES = ("en", "de", "zh")
 

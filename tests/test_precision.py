@@ -16,8 +16,8 @@ from isoglot.cli import app
 from isoglot.encoders.fused import fused_layers
 from isoglot.encoders.int8 import MOST_ERROR, Int8Linear
 from isoglot.encoders.sentence_transformer import Encoder, has_bfloat16, load_encoder
-from isoglot.errors import IsoglotError
-from isoglot.results import Audit
+from isoglot.evaluation.results import Audit
+from isoglot.platform.errors import IsoglotError
 
 
 class Wrapped:

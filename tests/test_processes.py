@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from isoglot.alignment.examples import ContentBatchSampler, content_batches
+from isoglot.alignment.training.examples import ContentBatchSampler, content_batches
 from isoglot.encoders.sentence_transformer import load_encoder
 from tests.process_runs import run
 

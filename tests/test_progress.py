@@ -10,7 +10,7 @@ import pytest
 
 WORK = """
 import sys
-from isoglot.progress import progress, waiting
+from isoglot.platform.progress import progress, waiting
 with waiting("loading a model"):
     if sys.argv[1:]:
         raise SystemExit("it cannot be loaded")

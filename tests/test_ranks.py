@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isoglot import IsoglotError
-from isoglot.ranks import Ranking, rank
+from isoglot.ranking.exact import Ranking, rank
 
 
 def problem(seed: int, queries: int = 7, documents: int = 40, duplicates: int = 0) -> tuple[np.ndarray, ...]:

@@ -24,7 +24,7 @@ from benchmarks.expected_rows import refreshed
 from isoglot import Audit, Collection, IsoglotError, audit
 from isoglot.cli import app
 from isoglot.cli import main as run_cli
-from isoglot.languages import canonical
+from isoglot.platform.languages import canonical
 from isoglot.reproduction import expected as expected_module
 from isoglot.reproduction.expected import SHIPPED, Expected, Row, load_expected
 from isoglot.reproduction.page import Reproduction

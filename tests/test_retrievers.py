@@ -17,18 +17,25 @@ from typer.testing import CliRunner
 import isoglot
 from isoglot import Audit, Collection, IsoglotError
 from isoglot.cli import app
+from isoglot.corpora.trec import read_documents
 from isoglot.encoders.sentence_transformer import load_encoder
-from isoglot.measures import BEYOND, DEFAULT_MEASURES, Judged, best_in_language, parse_measure, worst_in_language
+from isoglot.evaluation.measures import (
+    BEYOND,
+    DEFAULT_MEASURES,
+    Judged,
+    best_in_language,
+    parse_measure,
+    worst_in_language,
+)
+from isoglot.evaluation.results import Cut
 from isoglot.report.html.page import Material, audits_to_html
 from isoglot.report.latex import to_latex
 from isoglot.report.markdown import audit_to_markdown
 from isoglot.report.tables import audit_notes, audit_tables, comparison_tables, verdicts
 from isoglot.report.trec import write_runs
-from isoglot.results import Cut
 from isoglot.retrievers.bm25 import tokenize
 from isoglot.retrievers.runs import RunRetriever
 from isoglot.retrievers.stored_vectors import StoredVectorsRetriever
-from isoglot.retrievers.trec import read_documents
 
 
 def scenarios(audit: Audit) -> object:
@@ -399,7 +406,7 @@ class Tied:
         return {}
 
     def rankings(self, collection, pools, *, balanced, top_k, show_progress):  # type: ignore[no-untyped-def]
-        from isoglot.ranks import rank_scores
+        from isoglot.ranking.exact import rank_scores
 
         for pool in pools:
             yield rank_scores(

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 import isoglot
 from isoglot import Collection, IsoglotError, Row, load_collection, read_rows, training_rows, write_rows
-from isoglot.rows.exporting import NEGATIVES, export
-from isoglot.rows.loading import spread
-from isoglot.rows.row import fingerprint
-from isoglot.rows.statistics import save_plot, statistics_of
+from isoglot.training_data.exporting import NEGATIVES, export
+from isoglot.training_data.loading import spread
+from isoglot.training_data.row import fingerprint
+from isoglot.training_data.statistics import save_plot, statistics_of
 
 ROWS = [
     Row(

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import isoglot
 from isoglot import IsoglotError
 from isoglot.cli import app
-from isoglot.ranks import Pooled, Ranking, exact_gold_scores, join, look, rank
+from isoglot.ranking.exact import Pooled, Ranking, exact_gold_scores, join, look, rank
 from isoglot.retrievers import as_retriever
 from isoglot.scale.encoding import Encoded, encode_corpus, read_texts
 from isoglot.scale.encoding_shards import How

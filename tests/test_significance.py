@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from isoglot.intervals import Floats, Interval, bootstrap_means, sum_by_unit
-from isoglot.significance import holm, non_inferior, randomization_test
+from isoglot.evaluation.statistics.intervals import Floats, Interval, bootstrap_means, sum_by_unit
+from isoglot.evaluation.statistics.significance import holm, non_inferior, randomization_test
 
 CONTENTS, SIMULATIONS = 80, 2000
 
@@ -84,7 +84,7 @@ def test_drawn_p_values_approach_the_exact_ones() -> None:
 def test_p_is_never_0_in_one_block_or_in_many(monkeypatch: pytest.MonkeyPatch) -> None:
     sums = np.random.default_rng(7).integers(1, 9, (40, 2)).astype(np.float64)
     assert randomization_test(sums, permutations=999).tolist() == [0.001, 0.001]
-    monkeypatch.setattr("isoglot.significance._CELLS", 40 * 16)
+    monkeypatch.setattr("isoglot.evaluation.statistics.significance._CELLS", 40 * 16)
     assert randomization_test(sums, permutations=999).tolist() == [0.001, 0.001]
 
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from isoglot import Collection
-from isoglot.alignment import center, soft_center
-from isoglot.alignment.embedded import Embedded
+from isoglot.alignment.methods import center, soft_center
+from isoglot.alignment.row_vectors import Embedded
 from isoglot.encoders.language_modules import InferredCentering
 from isoglot.encoders.prompts import ROLES
 from isoglot.encoders.sentence_transformer import load_encoder
-from isoglot.rows.loading import training_rows
+from isoglot.training_data.loading import training_rows
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

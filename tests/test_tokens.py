@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
-from isoglot.alignment.tokens import max_similarity_distance, transport_distance
-from isoglot.errors import IsoglotError
+from isoglot.alignment.training.tokens import max_similarity_distance, transport_distance
+from isoglot.platform.errors import IsoglotError
 
 Distance = Callable[..., Tensor]
 DISTANCES = pytest.mark.parametrize("distance", [max_similarity_distance, transport_distance])

@@ -17,14 +17,14 @@ from transformers import TrainerCallback
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from isoglot import Collection, IsoglotError
-from isoglot.alignment import jsd_nce
-from isoglot.alignment.embedding_loss import TokenTerm
-from isoglot.alignment.examples import ContentBatchSampler, content_batches, triplets
-from isoglot.alignment.losses import info_nce
-from isoglot.alignment.training import TrainingOptions, train
+from isoglot.alignment.methods import jsd_nce
+from isoglot.alignment.training.embedding_loss import TokenTerm
+from isoglot.alignment.training.examples import ContentBatchSampler, content_batches, triplets
+from isoglot.alignment.training.objectives import info_nce
+from isoglot.alignment.training.trainer import TrainingOptions, train
 from isoglot.encoders.sentence_transformer import Encoder, load_encoder
-from isoglot.rows.loading import training_rows
-from isoglot.rows.row import Row
+from isoglot.training_data.loading import training_rows
+from isoglot.training_data.row import Row
 
 OPTIONS = jsd_nce.Options(epochs=4, batch_size=6, learning_rate=3e-3)
 

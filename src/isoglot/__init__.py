@@ -12,48 +12,26 @@ Nothing heavy is imported before it is used.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from isoglot.platform.version import __version__
 
 if TYPE_CHECKING:
+    from isoglot import losses, mteb_tasks
     from isoglot.alignment.guard import LossyError
     from isoglot.alignment.run import align
-    from isoglot.auditing import audit
-    from isoglot.collection import Collection, Document, Query
-    from isoglot.comparison import Comparison, compare
-    from isoglot.errors import IsoglotError
-    from isoglot.evaluator import LanguageBiasEvaluator
+    from isoglot.corpora.collection import Collection, Document, Query
+    from isoglot.corpora.sources import load_collection
+    from isoglot.encoders.models import model_path
+    from isoglot.evaluation.audit import audit
+    from isoglot.evaluation.comparison.comparison import Comparison, compare
+    from isoglot.evaluation.results import Audit
     from isoglot.indexing.store import Index
-    from isoglot.models import model_path
+    from isoglot.integrations.evaluator import LanguageBiasEvaluator
+    from isoglot.platform.errors import IsoglotError
     from isoglot.report.markdown import to_markdown
-    from isoglot.results import Audit
-    from isoglot.rows.loading import training_rows
-    from isoglot.rows.row import Row, read_rows, write_rows
-    from isoglot.sources import load_collection
-
-_HOMES = {
-    "Audit": "isoglot.results",
-    "Collection": "isoglot.collection",
-    "Comparison": "isoglot.comparison",
-    "Document": "isoglot.collection",
-    "Index": "isoglot.indexing.store",
-    "IsoglotError": "isoglot.errors",
-    "LanguageBiasEvaluator": "isoglot.evaluator",
-    "LossyError": "isoglot.alignment.guard",
-    "Query": "isoglot.collection",
-    "align": "isoglot.alignment.run",
-    "audit": "isoglot.auditing",
-    "compare": "isoglot.comparison",
-    "load_collection": "isoglot.sources",
-    "Row": "isoglot.rows.row",
-    "to_markdown": "isoglot.report.markdown",
-    "model_path": "isoglot.models",
-    "read_rows": "isoglot.rows.row",
-    "training_rows": "isoglot.rows.loading",
-    "write_rows": "isoglot.rows.row",
-}
+    from isoglot.training_data.loading import training_rows
+    from isoglot.training_data.row import Row, read_rows, write_rows
 
 __all__ = [
     "Audit",
@@ -66,25 +44,51 @@ __all__ = [
     "LossyError",
     "Query",
     "Row",
+    "__version__",
     "align",
     "audit",
     "compare",
     "load_collection",
+    "losses",
     "model_path",
+    "mteb_tasks",
     "read_rows",
     "to_markdown",
     "training_rows",
     "write_rows",
 ]
 
+if not TYPE_CHECKING:  # a type checker sees the imports above, and so reports a misspelt name
+    _MODULES = {
+        "Audit": "evaluation.results",
+        "Collection": "corpora.collection",
+        "Comparison": "evaluation.comparison.comparison",
+        "Document": "corpora.collection",
+        "Index": "indexing.store",
+        "IsoglotError": "platform.errors",
+        "LanguageBiasEvaluator": "integrations.evaluator",
+        "LossyError": "alignment.guard",
+        "Query": "corpora.collection",
+        "Row": "training_data.row",
+        "align": "alignment.run",
+        "audit": "evaluation.audit",
+        "compare": "evaluation.comparison.comparison",
+        "load_collection": "corpora.sources",
+        "model_path": "encoders.models",
+        "read_rows": "training_data.row",
+        "to_markdown": "report.markdown",
+        "training_rows": "training_data.loading",
+        "write_rows": "training_data.row",
+    }
 
-_MODULES = ("losses", "mteb_tasks")
-"""Modules that a user reaches as ``isoglot.losses``."""
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
 
+        if name in ("losses", "mteb_tasks"):
+            return import_module(f"isoglot.{name}")
+        if name not in _MODULES:
+            raise AttributeError(f"module 'isoglot' has no attribute {name!r}")
+        return getattr(import_module(f"isoglot.{_MODULES[name]}"), name)
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return import_module(f"isoglot.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'isoglot' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    def __dir__() -> list[str]:
+        return sorted(__all__)

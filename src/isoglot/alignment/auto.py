@@ -14,15 +14,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from isoglot.alignment.aligning import holds_something_else, kept, start
-from isoglot.alignment.card import read_record, verdict_of, write_record
+from isoglot.alignment.execute import holds_something_else, kept, start
 from isoglot.alignment.guard import LossyError
+from isoglot.alignment.record import read_record, verdict_of, write_record
 from isoglot.alignment.registry import METHODS, Method
 from isoglot.alignment.request import Request, Run, digest, prepare
 from isoglot.encoders.prompts import ROLES
-from isoglot.errors import IsoglotError
-from isoglot.files import new_folder
-from isoglot.rows.row import Row
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.files import new_folder
+from isoglot.training_data.row import Row
 
 log = logging.getLogger(__name__)
 

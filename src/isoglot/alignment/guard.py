@@ -15,17 +15,17 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from isoglot.auditing import audit
-from isoglot.cells import mean_over_cells, unit_sums
-from isoglot.collection import Collection, Document, Query
-from isoglot.errors import IsoglotError
-from isoglot.intervals import Interval
-from isoglot.measures import parse_measure
-from isoglot.results import Audit
-from isoglot.rows.loading import mixed
-from isoglot.rows.overlap import EightGrams
-from isoglot.rows.row import Row
-from isoglot.sources import load_collection
+from isoglot.corpora.collection import Collection, Document, Query
+from isoglot.corpora.sources import load_collection
+from isoglot.evaluation.audit import audit
+from isoglot.evaluation.comparison.cells import mean_over_cells, unit_sums
+from isoglot.evaluation.measures import parse_measure
+from isoglot.evaluation.results import Audit
+from isoglot.evaluation.statistics.intervals import Interval
+from isoglot.platform.errors import IsoglotError
+from isoglot.training_data.loading import mixed
+from isoglot.training_data.overlap import EightGrams
+from isoglot.training_data.row import Row
 
 if TYPE_CHECKING:
     from isoglot.encoders.sentence_transformer import Encoder
@@ -201,8 +201,8 @@ def measures_of(found: Audit) -> Measures:
 def judge(base: Audit, aligned: Audit, golds: Mapping[str, tuple[str, ...]], max_loss: float) -> Verdict:
     """Compare what two audits of one collection found in pools of one language.
 
-    The interval is that of a comparison's mean (see `isoglot.cells`): a paired percentile bootstrap that draws all
-    questions about a content, in all languages, together.
+    The interval is that of a comparison's mean (see `isoglot.evaluation.comparison.cells`): a paired percentile
+    bootstrap that draws all questions about a content, in all languages, together.
 
     Args:
         base: Before.

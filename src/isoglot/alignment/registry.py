@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from isoglot.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import isoglot
 from isoglot.alignment.guard import FEWEST, named_development, split
 from isoglot.alignment.registry import Method
-from isoglot.collection import Collection
+from isoglot.corpora.collection import Collection
 from isoglot.encoders.sentence_transformer import Encoder, load_encoder
-from isoglot.errors import IsoglotError
-from isoglot.rows.loading import data_name, training_rows
-from isoglot.rows.row import Row, fingerprint
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.version import __version__
+from isoglot.training_data.loading import data_name, training_rows
+from isoglot.training_data.row import Row, fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
     )
     recipe = {
         "schema": "isoglot.alignment/1",
-        "isoglot": isoglot.__version__,
+        "isoglot": __version__,
         "method": method.name,
         "needs_language": method.needs_language,
         "options": dataclasses.asdict(settings),

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from isoglot.alignment.aligning import start
 from isoglot.alignment.auto import align_auto
+from isoglot.alignment.execute import start
 from isoglot.alignment.registry import find_method
 from isoglot.alignment.request import Request, prepare
 from isoglot.alignment.seeds import align_seeds
-from isoglot.collection import Collection
-from isoglot.errors import IsoglotError
-from isoglot.rows.row import Row
+from isoglot.corpora.collection import Collection
+from isoglot.platform.errors import IsoglotError
+from isoglot.training_data.row import Row
 
 
 def align(

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from isoglot.alignment.aligning import start
-from isoglot.alignment.card import read_record
+from isoglot.alignment.execute import start
 from isoglot.alignment.guard import LossyError
+from isoglot.alignment.record import read_record
 from isoglot.alignment.registry import Method
 from isoglot.alignment.request import Request, prepare
-from isoglot.errors import IsoglotError
-from isoglot.files import write_text
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.files import write_text
 
 SEEDS = "seeds.json"
 

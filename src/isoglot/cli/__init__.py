@@ -25,7 +25,7 @@ from isoglot.cli import (
     serve,
     sources,
 )
-from isoglot.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError
 
 
 class _PlainGroup(TyperGroup):

@@ -102,7 +102,7 @@ def _print_results(folder: Path, as_json: bool) -> None:
     """Print what a folder says of seeds, of what auto tried, of before and after: its tables or its JSON."""
     from json import dumps, loads
 
-    from isoglot.alignment.card import read_record
+    from isoglot.alignment.record import read_record
     from isoglot.report.alignment import before_after_table, seeds_table, tried_table
     from isoglot.report.terminal import print_lines, print_tables
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from isoglot.cli.options import Device, Force, Json, OutputFolder, Precision, Seed, Trust, split
-from isoglot.errors import IsoglotError
-from isoglot.files import write_text
-from isoglot.progress import waiting
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.files import write_text
+from isoglot.platform.progress import waiting
 
 if TYPE_CHECKING:
-    from isoglot.collection import Collection
-    from isoglot.results import Audit
+    from isoglot.corpora.collection import Collection
+    from isoglot.evaluation.results import Audit
     from isoglot.retrievers import Retriever
     from isoglot.retrievers.runs import RunRetriever
 
@@ -65,13 +65,13 @@ def audit(
 ) -> None:
     """Audit a retriever in pools of one and of several languages."""
     import isoglot
-    from isoglot.measures import DEFAULT_MEASURES
-    from isoglot.pools import SCENARIOS
+    from isoglot.evaluation.measures import DEFAULT_MEASURES
+    from isoglot.evaluation.results import AUDIT, Audit
+    from isoglot.ranking.pools import SCENARIOS
     from isoglot.report.markdown import audit_to_markdown
     from isoglot.report.tables import audit_notes, audit_tables, verdicts
     from isoglot.report.terminal import print_lines, print_tables
     from isoglot.report.trec import DEPTH, write_runs
-    from isoglot.results import AUDIT, Audit
     from isoglot.retrievers import as_retriever
 
     if runs and output is None:
@@ -80,7 +80,7 @@ def audit(
     pools = None if pool is None else [split(languages) or [] for languages in pool]
     retriever: Retriever
     if index is not None:
-        from isoglot.indexing.auditing import audited
+        from isoglot.indexing.probes import audited
         from isoglot.indexing.store import Index
 
         if (run, documents_table, qrels) != (None, None, None):
@@ -147,7 +147,7 @@ def audit(
 
 
 def _collection(model: str | None, data: str | None, documents_table: Path | None, qrels: Path | None) -> Collection:
-    from isoglot.sources import load_collection
+    from isoglot.corpora.sources import load_collection
 
     if documents_table is not None or qrels is not None:
         raise IsoglotError("--documents-table and --qrels go with --run")
@@ -160,9 +160,9 @@ def _of_run(
     run: Path, data: str | None, documents_table: Path | None, qrels: Path | None, query_languages: list[str]
 ) -> tuple[Collection, RunRetriever]:
     """What a run is audited on: the collection of --data, or the documents of a table and qrels."""
+    from isoglot.corpora.sources import load_collection
+    from isoglot.corpora.trec import check_qrels, judged_collection, known_documents, read_documents
     from isoglot.retrievers.runs import RunRetriever
-    from isoglot.retrievers.trec import check_qrels, judged_collection, known_documents, read_documents
-    from isoglot.sources import load_collection
 
     if data is not None:
         collection = load_collection(data)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from isoglot.cli.options import Device, Json, OutputFolder, Seed, Trust
-from isoglot.files import write_text
+from isoglot.platform.files import write_text
 
 FAILED = 4
 """The exit code when a condition of ``--fail-if`` holds."""
@@ -36,7 +36,7 @@ def compare(
     """Put audits of the same collection side by side."""
     import isoglot
     from isoglot.cli.options import split
-    from isoglot.conditions import Condition
+    from isoglot.evaluation.comparison.conditions import Condition
     from isoglot.report.tables import comparison_notes, comparison_tables, kept_table, summary_table
     from isoglot.report.terminal import print_lines, print_tables
 

@@ -23,10 +23,10 @@ def build(
     json: Json = False,
 ) -> None:
     """Build training rows that people translated, from packages this machine can fetch, and check every cell."""
-    from isoglot.errors import IsoglotError
+    from isoglot.platform.errors import IsoglotError
     from isoglot.report.rows import build_tables
     from isoglot.report.terminal import print_tables
-    from isoglot.rows.building import build as build_rows
+    from isoglot.training_data.building import build as build_rows
 
     if output.exists() and not force:
         raise IsoglotError(f"{output}: exists already; choose another name or pass --force")

@@ -24,9 +24,9 @@ def check(
 
     from isoglot.report.rows import check_tables
     from isoglot.report.terminal import print_lines, print_tables
-    from isoglot.rows.building import evaluation_grams
-    from isoglot.rows.checks import check_rows, count, none_found
-    from isoglot.rows.row import check_row_file, read_rows, write_rows
+    from isoglot.training_data.building import evaluation_grams
+    from isoglot.training_data.checks import check_rows, count, none_found
+    from isoglot.training_data.row import check_row_file, read_rows, write_rows
 
     if output is not None:
         check_row_file(output)

@@ -22,8 +22,8 @@ def export(
     import sys
     from json import dumps
 
-    from isoglot.rows.exporting import export as export_rows
-    from isoglot.rows.loading import training_rows
+    from isoglot.training_data.exporting import export as export_rows
+    from isoglot.training_data.loading import training_rows
 
     rows = training_rows(file)
     written = export_rows(rows, to, output, seed=seed, force=force)

@@ -38,8 +38,8 @@ def generate(
     json: Json = False,
 ) -> None:
     """Let a language model write English rows; the key is read from OPENAI_API_KEY. Run it again to go on."""
-    from isoglot.rows.llm.generate import generate_rows
-    from isoglot.rows.llm.model import Llm
+    from isoglot.llm.service import Llm
+    from isoglot.training_data.generation.generate import generate_rows
 
     llm = Llm(model, base_url, concurrency, attempts, timeout, price_in, price_out, max_cost)
     report = generate_rows(

@@ -12,7 +12,7 @@ def origins(json: Json = False) -> None:
 
     from isoglot.report.tables import Table
     from isoglot.report.terminal import print_tables
-    from isoglot.rows.origins import MIX, ORIGINS
+    from isoglot.training_data.origins import MIX, ORIGINS
 
     if json:
         print(dumps([asdict(origin) for origin in ORIGINS.values()], indent=1))

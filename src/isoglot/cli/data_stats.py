@@ -21,8 +21,8 @@ def stats(
 
     from isoglot.report.rows import statistics_tables
     from isoglot.report.terminal import print_lines, print_tables
-    from isoglot.rows.loading import training_rows
-    from isoglot.rows.statistics import save_plot, statistics_of
+    from isoglot.training_data.loading import training_rows
+    from isoglot.training_data.statistics import save_plot, statistics_of
 
     found = statistics_of(training_rows(file))
     if json:

@@ -10,7 +10,7 @@ import typer
 from isoglot.cli.options import Against, Json, RowsFile, RowsOutput, split
 
 if TYPE_CHECKING:
-    from isoglot.rows.llm.report import LlmReport
+    from isoglot.training_data.generation.report import LlmReport
 
 Model = Annotated[str, typer.Option(help="The model's name at the API, e.g. gpt-4o.")]
 BaseUrl = Annotated[str | None, typer.Option(help="Of another API than OpenAI's, e.g. http://localhost:8000/v1.")]
@@ -38,8 +38,8 @@ def translate(
     json: Json = False,
 ) -> None:
     """Let a language model translate rows; the key is read from OPENAI_API_KEY. Run it again to go on."""
-    from isoglot.rows.llm.model import Llm
-    from isoglot.rows.llm.translate import translate_rows
+    from isoglot.llm.service import Llm
+    from isoglot.training_data.generation.translate import translate_rows
 
     llm = Llm(model, base_url, concurrency, attempts, timeout, price_in, price_out, max_cost)
     print_report(translate_rows(rows, split(to) or [], output, llm, against=against or [], progress=True), json)

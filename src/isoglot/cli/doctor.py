@@ -16,9 +16,9 @@ def doctor(json: Json = False) -> None:
     from json import dumps
 
     import isoglot
-    from isoglot.encoders import e5_small_q4
-    from isoglot.errors import IsoglotError
-    from isoglot.files import cache_dir
+    from isoglot.encoders.bundled import e5_small_q4
+    from isoglot.platform.errors import IsoglotError
+    from isoglot.platform.files import cache_dir
     from isoglot.report.terminal import print_lines
 
     about = f"isoglot {isoglot.__version__}, Python {platform.python_version()}, {sys.platform} {platform.machine()}"

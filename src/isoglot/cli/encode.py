@@ -41,7 +41,7 @@ def encode(
     from dataclasses import asdict
     from json import dumps
 
-    from isoglot.languages import canonical
+    from isoglot.platform.languages import canonical
     from isoglot.scale.encoding import encode_corpus
     from isoglot.scale.encoding_shards import How
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from isoglot.cli.options import Device, Json, Trust
-from isoglot.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError
 
 if TYPE_CHECKING:
     from isoglot.indexing.writer import Changes
@@ -42,8 +42,8 @@ def index(
     trust_remote_code: Trust = False,
 ) -> None:
     """Index a corpus for search; run again, only what has changed is touched."""
-    from isoglot.indexing.writing import delete_documents, drop_model, update_index
-    from isoglot.languages import canonical
+    from isoglot.indexing.update import delete_documents, drop_model, update_index
+    from isoglot.platform.languages import canonical
 
     if corpus is None and (model or add):
         raise IsoglotError("name the corpus to index, before the options")

@@ -10,7 +10,7 @@ def models(json: Json = False) -> None:
     from dataclasses import asdict
     from json import dumps
 
-    from isoglot.models import EMBEDDED
+    from isoglot.encoders.models import EMBEDDED
     from isoglot.report.tables import Table
     from isoglot.report.terminal import print_tables
 

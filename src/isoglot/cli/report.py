@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from isoglot.cli.options import Device, Json, Trust, split
-from isoglot.errors import IsoglotError
-from isoglot.files import write_text
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.files import write_text
 
 
 class Map(StrEnum):

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from isoglot.cli.options import Json, Trust
-from isoglot.errors import IsoglotError
-from isoglot.files import cache_dir, write_text
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.files import cache_dir, write_text
 
 OFF = 5
 """The exit code when a number is off, or a command failed."""
@@ -84,7 +84,7 @@ def reproduce(
 
 def _sources(data: list[str]) -> dict[str, str]:
     """``["xquad:DIR"]`` as ``{"xquad": "xquad:/absolute/DIR"}``."""
-    from isoglot.sources import SOURCES
+    from isoglot.corpora.sources import SOURCES
 
     found = {}
     for spec in data:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from isoglot.cli.options import Device, Json, Trust, split
-from isoglot.progress import waiting
+from isoglot.platform.progress import waiting
 
 if TYPE_CHECKING:
     from isoglot.indexing.passages import Hit

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from isoglot.cli.options import Device, Trust
-from isoglot.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError
 
 
 def serve(

@@ -10,9 +10,9 @@ def sources(json: Json = False) -> None:
     from dataclasses import asdict
     from json import dumps
 
+    from isoglot.corpora.sources import SOURCES
     from isoglot.report.tables import Table
     from isoglot.report.terminal import print_tables
-    from isoglot.sources import SOURCES
 
     if json:
         print(dumps([asdict(source) for source in SOURCES.values()], indent=1))

@@ -13,8 +13,8 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
 from isoglot.encoders.sentence_transformer import Encoder
-from isoglot.errors import IsoglotError
-from isoglot.files import told_in_one_line, write_bytes
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.files import told_in_one_line, write_bytes
 
 FORMAT = "isoglot.adapter/1"
 """Of an adapter file: for each changed layer ``NAME.lora_A`` (r, in) and ``NAME.lora_B`` (out, r), whose product
@@ -112,6 +112,11 @@ def _singular(change: Tensor, rank: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def linear_layers(model: SentenceTransformer, count: int = 0) -> list[str]:
+    """The names, in the model's transformer, of all linear layers of its last `count` layers; 0: of all layers.
+
+    Raises:
+        IsoglotError: The model has no stack of layers, or fewer.
+    """
     return [
         f"{prefix}.{name}"
         for prefix, layer in top_layers(model, count).items()

@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from isoglot.files import cache_dir
+from isoglot.platform.files import cache_dir
 
 log = logging.getLogger("isoglot")
 Result = TypeVar("Result")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from isoglot.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

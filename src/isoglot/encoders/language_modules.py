@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from isoglot.encoders.prompts import ROLES
-from isoglot.languages import closest, detect
+from isoglot.platform.languages import closest, detect
 
 log = logging.getLogger("isoglot")
 

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoglot.encoders.cache import VectorCache
+from isoglot.encoders.models import model_path
 from isoglot.encoders.prompts import Prompt, find_prompts
-from isoglot.errors import IsoglotError
-from isoglot.hub import reachable
-from isoglot.models import model_path
-from isoglot.progress import progress
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.hub import reachable
+from isoglot.platform.progress import progress
 
 if TYPE_CHECKING:
     import torch
@@ -286,8 +286,8 @@ def load_encoder(
         raise IsoglotError(f"{model.device} does not compute in bfloat16, and would only be slower; choose float32")
     encoder = Encoder(model.bfloat16() if precision == "bfloat16" else model.float(), name)
     if precision == "int8":
+        from isoglot.corpora.sources import load_collection
         from isoglot.encoders.int8 import to_int8
-        from isoglot.sources import load_collection
 
         prompt = encoder.prompts["document"].text
         documents = load_collection("mini@train").documents

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from isoglot.indexing.ordering import Scores, order
 from isoglot.indexing.snapshot import EXACT_BELOW, RowIds, Snapshot, StoredModel, matrix
+from isoglot.ranking.balance import Scores, order
 
 PARTITION = 4096
 """About how many passages a partition holds."""
@@ -37,7 +37,7 @@ def build_ann(table: object, column: str, count: int) -> None:
 def nearest(
     snapshot: Snapshot, model: StoredModel, vector: Vectors, languages: list[str] | None, balance: str, k: int
 ) -> tuple[RowIds, Scores]:
-    """Row ids and cosines of about the first `k` passages, best first, as `isoglot.indexing.ordering.order` has them.
+    """Row ids and cosines of about the first `k` passages, best first, as `isoglot.ranking.balance.order` has them.
 
     Balanced, each language is searched for its own first k.
     """

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from isoglot.indexing.ordering import Ints, Scores, order
 from isoglot.indexing.passages import Hit
 from isoglot.indexing.snapshot import Snapshot
+from isoglot.ranking.balance import Ints, Scores, order
 
 WORDS_DEPTH = 1000
 """How deep the search by words is looked at."""

@@ -11,12 +11,12 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 from numpy.typing import NDArray
 
-from isoglot.errors import IsoglotError
-from isoglot.files import new_folder
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, from_row
 from isoglot.indexing.snapshot import Snapshot, StoredModel, matrix
 from isoglot.indexing.store import Index
-from isoglot.progress import progress
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.files import new_folder
+from isoglot.platform.progress import progress
 
 COLLECTION = "passages"
 _BULK_BYTES = 10 * 2**20

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
-from isoglot.errors import IsoglotError
-from isoglot.indexing.documents import SourceDocument
+from isoglot.corpora.documents import SourceDocument
+from isoglot.platform.errors import IsoglotError
 
 
 class SeenDocuments(AbstractContextManager["SeenDocuments"]):

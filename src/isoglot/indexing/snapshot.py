@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from isoglot.errors import IsoglotError
-from isoglot.indexing.ordering import Ints, Scores, dot
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, from_row
+from isoglot.platform.errors import IsoglotError
+from isoglot.ranking.balance import Ints, Scores, dot
 
 EXACT_BELOW = 100_000
 """With fewer passages a search is exact; from here on LanceDB's index answers."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import regex  # type: ignore[import-untyped]
 
-from isoglot.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError
 
 _END = regex.compile(
     r"""  [\p{SB=STerm}][\p{SB=STerm}\p{SB=ATerm}\p{SB=Close}]*\s*

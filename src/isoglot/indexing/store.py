@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from isoglot.errors import IsoglotError
 from isoglot.indexing.ann import has_ann, nearest
 from isoglot.indexing.explaining import explain_hits
-from isoglot.indexing.ordering import Ints, Scores, check_balance, order, top
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Hit, Passage, from_row, key_of
 from isoglot.indexing.snapshot import EXACT_BELOW, RowIds, Snapshot, StoredModel
 from isoglot.indexing.tables import TABLE, connect, open_table, quoted
-from isoglot.languages import canonical, detect
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.languages import canonical, detect
+from isoglot.ranking.balance import Ints, Scores, check_balance, order, top
 
 if TYPE_CHECKING:
     from isoglot.encoders.sentence_transformer import Encoder

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from isoglot.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError
 
 TABLE = "passages"
 

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from isoglot.errors import IsoglotError
+from isoglot.corpora.documents import SourceDocument
 from isoglot.indexing.ann import build_ann
-from isoglot.indexing.documents import SourceDocument
 from isoglot.indexing.models import column_of, next_number, signature_of
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, from_row, key_of
 from isoglot.indexing.seen import SeenDocuments
 from isoglot.indexing.snapshot import EXACT_BELOW, Snapshot, stored_models
 from isoglot.indexing.splitting import Splitter
 from isoglot.indexing.tables import TABLE, connect, open_table, quoted, told
-from isoglot.progress import progress
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.progress import progress
 
 if TYPE_CHECKING:
     from isoglot.encoders.sentence_transformer import Encoder

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 
-from isoglot.comparison import Comparison
+from isoglot.evaluation.comparison.comparison import Comparison
+from isoglot.evaluation.results import Audit
 from isoglot.report.tables import (
     Table,
     audit_notes,
@@ -16,7 +17,6 @@ from isoglot.report.tables import (
     summary_table,
     verdicts,
 )
-from isoglot.results import Audit
 
 
 def to_markdown(result: Audit | Comparison) -> str:

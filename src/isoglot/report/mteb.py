@@ -9,9 +9,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from isoglot.errors import IsoglotError
-from isoglot.languages import canonical
-from isoglot.results import Audit, ScenarioResult, without_nan
+from isoglot.evaluation.results import Audit, ScenarioResult, without_nan
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.languages import canonical
 
 MAIN_MEASURE = "ndcg@10"
 SPLIT = "test"

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from isoglot.report.tables import Table, language_name, number
-from isoglot.rows.building import Report
-from isoglot.rows.checks import CHECKS, Finding
-from isoglot.rows.statistics import Statistics
+from isoglot.training_data.building import Report
+from isoglot.training_data.checks import CHECKS, Finding
+from isoglot.training_data.statistics import Statistics
 
 BAR = 40
 """How wide the longest bar is, in characters."""

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from isoglot.cells import ComparedCell, Outcome, headlines
-from isoglot.comparison import Comparison
-from isoglot.errors import IsoglotError
-from isoglot.intervals import Interval
-from isoglot.languages import canonical, english_name
-from isoglot.results import Audit, ScenarioResult
-from isoglot.significance import LEVEL
+from isoglot.evaluation.comparison.cells import ComparedCell, Outcome, headlines
+from isoglot.evaluation.comparison.comparison import Comparison
+from isoglot.evaluation.results import Audit, ScenarioResult
+from isoglot.evaluation.statistics.intervals import Interval
+from isoglot.evaluation.statistics.significance import LEVEL
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.languages import canonical, english_name
 
 MEANINGS = {
     "multi": "every document in all languages of the pool: are all versions of the right one found?",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from isoglot.collection import Collection
-from isoglot.files import write_text
-from isoglot.languages import canonical
-from isoglot.results import Audit, ScenarioResult
-from isoglot.retrievers.trec import run_name, trec_token, version_id
+from isoglot.corpora.collection import Collection
+from isoglot.corpora.trec import run_name, trec_token, version_id
+from isoglot.evaluation.results import Audit, ScenarioResult
+from isoglot.platform.files import write_text
+from isoglot.platform.languages import canonical
 
 DEPTH = 100
 """How many documents of each query a run holds."""

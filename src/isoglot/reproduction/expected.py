@@ -11,9 +11,9 @@ from typing import Literal
 
 import msgspec
 
-from isoglot.errors import InputError, IsoglotError
-from isoglot.measures import check_measures
-from isoglot.pools import SCENARIOS
+from isoglot.evaluation.measures import check_measures
+from isoglot.platform.errors import InputError, IsoglotError
+from isoglot.ranking.pools import SCENARIOS
 
 SHIPPED = Path(__file__).with_name("expected.yaml")
 
@@ -43,7 +43,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
     """One expected number: the mean of a measure over the cells of an audit that `scenario`, `pool`, `asked` name.
 
     Attributes:
-        scenario: A name out of ``isoglot.pools.SCENARIOS``.
+        scenario: A name out of ``isoglot.ranking.pools.SCENARIOS``.
         pool: Languages as the audit spells them, joined by ``+``. ``TARGET`` stands for each language but English,
             ``EACH`` for each.
         asked: The language of the questions, likewise.

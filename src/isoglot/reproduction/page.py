@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import isoglot
+from isoglot.platform.version import __version__
 from isoglot.report.markdown import table_to_markdown
 from isoglot.report.tables import Table, number
 from isoglot.reproduction.expected import Expected
@@ -59,7 +59,7 @@ class Reproduction:
         """Everything, as JSON."""
         body = {
             "schema": "isoglot.reproduction/1",
-            "isoglot": isoglot.__version__,
+            "isoglot": __version__,
             "set": self.name,
             "reproduced": self.reproduced,
             "counts": Counter(result.state for result in self.results),
@@ -91,7 +91,7 @@ class Reproduction:
 
     def to_markdown(self) -> str:
         """The page as Markdown."""
-        lines = [f"# isoglot reproduce {self.name}", "", f"{self.summary}; isoglot {isoglot.__version__}.", ""]
+        lines = [f"# isoglot reproduce {self.name}", "", f"{self.summary}; isoglot {__version__}.", ""]
         lines += [f"- {escape(note, quote=False)}" for note in self.notes()]
         for outcome in self.outcomes:
             experiment = outcome.experiment
@@ -104,7 +104,7 @@ class Reproduction:
 
     def to_html(self) -> str:
         """The page as one offline HTML file."""
-        from isoglot.report.html.pages import environment, style
+        from isoglot.report.html.templates import environment, style
 
         return (
             environment(Path(__file__).parent)
@@ -116,7 +116,7 @@ class Reproduction:
                 cells=cells,
                 facts=facts,
                 style=style(),
-                version=isoglot.__version__,
+                version=__version__,
             )
         )
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from isoglot.errors import IsoglotError
-from isoglot.files import cache_dir, sha256, told_in_one_line, write_text
-from isoglot.languages import canonical
-from isoglot.models import EMBEDDED, model_path
+from isoglot.encoders.models import EMBEDDED, model_path
+from isoglot.evaluation.results import Audit
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.files import cache_dir, sha256, told_in_one_line, write_text
+from isoglot.platform.languages import canonical
+from isoglot.platform.version import __version__
 from isoglot.reproduction.expected import ROWS_FILE, Expected, Experiment, Row
-from isoglot.results import Audit
 
 MADE = "reproduction.json"
 """In a finished folder: what made it. Another command, input or version of isoglot makes it anew."""
@@ -184,7 +185,7 @@ class Runner:
         arguments = [self._resolved(word) for word in words[1:]]
         if experiment.remote_code:
             arguments.append("--trust-remote-code")
-        made = json.dumps({"command": arguments, "of": self._inputs(words), "isoglot": _version()}, indent=1)
+        made = json.dumps({"command": arguments, "of": self._inputs(words), "isoglot": __version__}, indent=1)
         marker = folder / MADE
         if not marker.exists() or marker.read_text(encoding="utf-8") != made:
             print(f"isoglot {shlex.join(arguments)}", file=sys.stderr, flush=True)
@@ -213,7 +214,7 @@ def measured(audit: Audit, row: Row) -> float:
     """
     import numpy as np
 
-    from isoglot.measures import parse_measure
+    from isoglot.evaluation.measures import parse_measure
 
     parts = row.pool.split("+")
     cells = [
@@ -235,9 +236,3 @@ def measured(audit: Audit, row: Row) -> float:
 
 def _stands_for(word: str, language: str) -> bool:
     return word in ("EACH", language) or (word == "TARGET" and canonical(language) != "en")
-
-
-def _version() -> str:
-    import isoglot
-
-    return isoglot.__version__

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from isoglot.collection import Collection
-from isoglot.pools import Pool
+from isoglot.corpora.collection import Collection
+from isoglot.ranking.pools import Pool
 
 if TYPE_CHECKING:
     from isoglot.encoders.sentence_transformer import Encoder
-    from isoglot.ranks import Ranking
+    from isoglot.ranking.exact import Ranking
 
 
 class Retriever(Protocol):
@@ -82,7 +82,7 @@ def as_retriever(
     if colon and kind in ("vectors", "ray"):
         folder = Path(what).expanduser()
         if kind == "ray" or (folder / "encoded.json").exists():
-            from isoglot.scale.ranking import ShardsRetriever
+            from isoglot.retrievers.shards import ShardsRetriever
 
             return ShardsRetriever(folder, ray=kind == "ray")
         from isoglot.retrievers.stored_vectors import StoredVectorsRetriever

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import regex  # type: ignore[import-untyped]
 
-from isoglot.blocks import Vectors
-from isoglot.collection import Collection
-from isoglot.errors import IsoglotError
-from isoglot.pools import Pool
-from isoglot.progress import progress
-from isoglot.ranks import Ranking, rank_scores
+from isoglot.corpora.collection import Collection
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.progress import progress
+from isoglot.ranking.blocks import Vectors
+from isoglot.ranking.exact import Ranking, rank_scores
+from isoglot.ranking.pools import Pool
 from isoglot.retrievers.dense import environment, used_documents
 
 SETTINGS = {"method": "lucene", "k1": 1.5, "b": 0.75}

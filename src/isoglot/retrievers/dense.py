@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from isoglot.blocks import Vectors
-from isoglot.collection import Collection
-from isoglot.pools import Pool
-from isoglot.ranks import Ranking, rank
+from isoglot.corpora.collection import Collection
+from isoglot.ranking.blocks import Vectors
+from isoglot.ranking.exact import Ranking, rank
+from isoglot.ranking.pools import Pool
 
 if TYPE_CHECKING:
     from isoglot.encoders.sentence_transformer import Encoder

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isoglot.blocks import Vectors
-from isoglot.collection import Collection
+from isoglot.corpora.collection import Collection
 from isoglot.encoders.cache import VectorCache
 from isoglot.encoders.prompts import find_prompts
-from isoglot.errors import IsoglotError
-from isoglot.pools import Pool
-from isoglot.progress import progress
-from isoglot.ranks import Ranking
+from isoglot.llm.client import RETRIES, client_options, refused, told, unreachable
+from isoglot.llm.service import Llm
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.progress import progress
+from isoglot.ranking.blocks import Vectors
+from isoglot.ranking.exact import Ranking
+from isoglot.ranking.pools import Pool
 from isoglot.retrievers.dense import environment, rank_encoded
-from isoglot.rows.llm.client import RETRIES, client_options, refused, told, unreachable
-from isoglot.rows.llm.model import Llm
 
 if TYPE_CHECKING:
     from openai import OpenAI

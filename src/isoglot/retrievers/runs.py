@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from isoglot.collection import Collection
-from isoglot.errors import InputError, IsoglotError
-from isoglot.files import sha256
-from isoglot.measures import BEYOND
-from isoglot.pools import Pool
-from isoglot.ranks import Ranking
+from isoglot.corpora.collection import Collection
+from isoglot.corpora.trec import Hit, known_documents, read_run, run_name, trec_token
+from isoglot.platform.errors import InputError, IsoglotError
+from isoglot.platform.files import sha256
+from isoglot.ranking.exact import BEYOND, Ranking
+from isoglot.ranking.pools import Pool
 from isoglot.retrievers.dense import environment
-from isoglot.retrievers.trec import Hit, known_documents, read_run, run_name, trec_token
 
 
 class RunRetriever:

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isoglot.blocks import Vectors
-from isoglot.collection import Collection
-from isoglot.errors import InputError
-from isoglot.files import sha256
-from isoglot.pools import Pool
-from isoglot.ranks import Ranking
+from isoglot.corpora.collection import Collection
+from isoglot.corpora.reading import read_lines
+from isoglot.corpora.trec import version_id
+from isoglot.platform.errors import InputError
+from isoglot.platform.files import sha256
+from isoglot.ranking.blocks import Vectors
+from isoglot.ranking.exact import Ranking
+from isoglot.ranking.pools import Pool
 from isoglot.retrievers.dense import environment, rank_vectors, used_documents, used_queries
-from isoglot.retrievers.trec import version_id
-from isoglot.sources.reading import read_lines
 
 log = logging.getLogger("isoglot")
 KINDS = ("queries", "documents")

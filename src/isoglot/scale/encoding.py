@@ -15,9 +15,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoglot.errors import IsoglotError
-from isoglot.files import told_in_one_line, write_text
-from isoglot.indexing.documents import SourceDocument, document_of, read_documents
+from isoglot.corpora.documents import SourceDocument, document_of, read_documents
+from isoglot.corpora.sources import SOURCES, load_collection
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.files import told_in_one_line, write_text
 from isoglot.scale.encoding_shards import How, Shard, encode_shard, load_for
 from isoglot.scale.shards import (
     MANIFEST,
@@ -29,10 +30,9 @@ from isoglot.scale.shards import (
     shard_path,
     shard_paths,
 )
-from isoglot.sources import SOURCES, load_collection
 
 if TYPE_CHECKING:
-    from isoglot.encoders.sentence_transformer import Encoder
+    pass
 
 log = logging.getLogger("isoglot")
 

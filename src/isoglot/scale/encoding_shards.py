@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoglot.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError
 from isoglot.scale.shards import Text, write_shard
 
 if TYPE_CHECKING:
@@ -75,5 +75,3 @@ def load_for(how: How, loading: dict[str, Any]) -> Encoder:
     if how.threads:
         torch.set_num_threads(how.threads)
     return load_encoder(how.model, **loading)
-
-

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from isoglot.errors import InputError
-from isoglot.files import told_in_one_line
+from isoglot.platform.errors import InputError
+from isoglot.platform.files import told_in_one_line
 
 MANIFEST = "encoded.json"
 ROLES = {"document": "documents", "query": "queries"}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from isoglot.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError
 from isoglot.scale.encoding_shards import How, Shard, encode_shard, load_for
 
 log = logging.getLogger("isoglot")

@@ -15,9 +15,9 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-import isoglot
-from isoglot.errors import IsoglotError
-from isoglot.languages import detectable
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.languages import detectable
+from isoglot.platform.version import __version__
 from isoglot.serving import messages
 from isoglot.serving.batching import Batcher, BusyError
 from isoglot.serving.finding import default_columns
@@ -70,7 +70,7 @@ def create_app(index: Index, encoders: Mapping[str, Encoder], settings: Settings
 
     app = FastAPI(
         title="isoglot",
-        version=isoglot.__version__,
+        version=__version__,
         summary="Search a multilingual corpus by meaning, and see where language decides instead.",
         lifespan=lifespan,
         docs_url=None,  # FastAPI's pages load scripts from another host; isoglot's page has one of its own

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from isoglot.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError
 
 if TYPE_CHECKING:
     from isoglot.encoders.sentence_transformer import Encoder

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from isoglot.errors import IsoglotError
-from isoglot.languages import canonical
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.languages import canonical
 from isoglot.serving.messages import SHOWN_LENGTH, Column, FoundColumn, Result, SearchResponse, Twin
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from isoglot.collection import Document
-from isoglot.comparison import compare
+from isoglot.corpora.collection import Document
+from isoglot.evaluation.comparison.comparison import compare
+from isoglot.evaluation.results import Audit
 from isoglot.report.html import spaces
 from isoglot.report.html.page import Material, audits_to_html, mixed_pools, overview
 from isoglot.report.html.verdict import headline
-from isoglot.results import Audit
 
 if TYPE_CHECKING:
     from isoglot.indexing.store import Index

@@ -16,9 +16,9 @@ from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 
-from isoglot.errors import IsoglotError
-from isoglot.languages import canonical, detect, english_name
-from isoglot.report.html.pages import COLOURS
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.languages import canonical, detect, english_name
+from isoglot.report.html.templates import COLOURS
 from isoglot.serving import messages
 from isoglot.serving.batching import Batcher, BusyError
 from isoglot.serving.finding import find, known_languages

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isoglot.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError
 from isoglot.serving.telemetry import log, log_as_json
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from isoglot.collection import Collection
-from isoglot.errors import IsoglotError
-from isoglot.files import told_in_one_line
-from isoglot.languages import canonical
-from isoglot.measures import best_in_language, max_r
+from isoglot.corpora.collection import Collection
+from isoglot.corpora.trec import run_name, trec_token, version_id
+from isoglot.evaluation.measures import best_in_language, max_r
+from isoglot.evaluation.results import ScenarioResult
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.files import told_in_one_line
+from isoglot.platform.languages import canonical
 from isoglot.report.html.charts import Mixed, judged_of
-from isoglot.results import ScenarioResult
-from isoglot.retrievers.trec import run_name, trec_token, version_id
 
 SHOWN = 5
 """How many questions are shown each way."""

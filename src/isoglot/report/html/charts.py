@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isoglot.measures import Judged, max_r
+from isoglot.evaluation.measures import Judged, max_r
+from isoglot.evaluation.results import ScenarioResult
 from isoglot.report.html.drawing import (
     WIDTH,
     Chart,
@@ -27,7 +28,6 @@ from isoglot.report.html.drawing import (
     in_order,
 )
 from isoglot.report.tables import language_name, number
-from isoglot.results import ScenarioResult
 
 Mixed = Sequence[ScenarioResult]
 Rows = list[dict[str, Any]]

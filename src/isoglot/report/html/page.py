@@ -9,17 +9,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import isoglot
-from isoglot.collection import Collection, Document
-from isoglot.comparison import Comparison, compare
-from isoglot.errors import IsoglotError
-from isoglot.languages import canonical
-from isoglot.models import EMBEDDED
+from isoglot.corpora.collection import Collection, Document
+from isoglot.corpora.sources import SOURCES
+from isoglot.encoders.models import EMBEDDED
+from isoglot.evaluation.comparison.comparison import Comparison, compare
+from isoglot.evaluation.results import Audit, without_nan
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.languages import canonical
+from isoglot.platform.version import __version__
 from isoglot.report.html import charts, shares, spaces
 from isoglot.report.html.changes import most_changed
 from isoglot.report.html.drawing import AUDIT_COLOURS, AUDIT_GLYPHS, Chart, in_order, short_pool
-from isoglot.report.html.pages import environment, style
 from isoglot.report.html.scatter import twin_scatter
+from isoglot.report.html.templates import environment, style
 from isoglot.report.html.values import CELL_COLUMNS, MEASURE_COLUMNS, measure_table, measures_of
 from isoglot.report.html.verdict import headline, next_steps
 from isoglot.report.tables import (
@@ -34,8 +36,6 @@ from isoglot.report.tables import (
     summary_table,
     with_interval,
 )
-from isoglot.results import Audit, without_nan
-from isoglot.sources import SOURCES
 
 if TYPE_CHECKING:
     from isoglot.encoders.sentence_transformer import Encoder
@@ -117,7 +117,7 @@ def audits_to_html(material: Material, *, show_progress: bool = False) -> str:
             },
             table=list(measure_table(audits, comparison)),
             command=material.command,
-            version=isoglot.__version__,
+            version=__version__,
             script=script,
             style=style(),
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from isoglot.measures import Judged, best_in_language
+from isoglot.evaluation.measures import Judged, best_in_language
 from isoglot.report.html.charts import Mixed, Rows, judged_of
 from isoglot.report.html.drawing import Chart, Panel, classes, classes_legend, draw, in_order
 from isoglot.report.tables import language_name, number

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from math import isfinite
 from statistics import fmean
 
+from isoglot.evaluation.results import LanguageResult
 from isoglot.report.html.charts import Mixed, Rows
 from isoglot.report.html.drawing import WIDTH, Chart, Panel, Spec, audit_legend, by_audit, draw, in_order, short_pool
 from isoglot.report.tables import pool_name
-from isoglot.results import LanguageResult
 
 
 def top_shares(names: Sequence[str], pools: Sequence[Mixed]) -> Chart:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isoglot.collection import Collection, Document
-from isoglot.errors import IsoglotError
+from isoglot.corpora.collection import Collection, Document
+from isoglot.platform.errors import IsoglotError
 from isoglot.report.html.drawing import WIDTH, Chart, Panel, Spec, draw, in_order
 from isoglot.report.tables import language_name
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from isoglot.comparison import Comparison
-from isoglot.intervals import Interval
+from isoglot.evaluation.comparison.comparison import Comparison
+from isoglot.evaluation.results import Audit
+from isoglot.evaluation.statistics.intervals import Interval
 from isoglot.report.tables import pool_name
-from isoglot.results import Audit
 
 CELL_COLUMNS = ("scenario", "pool", "asked in")
 MEASURE_COLUMNS = (

@@ -8,12 +8,12 @@ from statistics import fmean
 
 import numpy as np
 
-from isoglot.comparison import Comparison
-from isoglot.measures import complete
+from isoglot.evaluation.comparison.comparison import Comparison
+from isoglot.evaluation.measures import complete
+from isoglot.evaluation.results import Audit
 from isoglot.report.html.charts import CUTOFFS, Mixed, cutoff, judged_of
 from isoglot.report.html.drawing import short_pool
 from isoglot.report.tables import language_name, median_rank, number
-from isoglot.results import Audit
 
 BURIED = 10
 """A version is called buried if its median rank is beyond that and beyond twice the right document's versions, so that

@@ -1,0 +1,43 @@
+"""`center`: subtract from each embedding its language's mean (Libovicky et al. 2020, arXiv 2004.05160).
+
+Free of training, but it needs each text's language at inference: given, or detected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from isoglot.alignment.row_vectors import Embedded, embed
+from isoglot.encoders.language_modules import LanguageCentering
+from isoglot.encoders.prompts import ROLES
+from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.training_data.row import Row
+
+
+@dataclass(frozen=True)
+class Options:
+    """`center` has none."""
+
+
+def run(encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, show_progress: bool) -> None:
+    """Append a `LanguageCentering` module with the means of the rows' texts, by language and role.
+
+    Raises:
+        IsoglotError: A language has a single text: its mean would be the text itself.
+    """
+    encoder.append(fit(embed(encoder, rows, show_progress=show_progress)))
+
+
+def fit(embedded: Embedded) -> LanguageCentering:
+    """The module that subtracts the means of the embedded texts, by language and role.
+
+    Raises:
+        IsoglotError: A language has a single text: its mean would be the text itself.
+    """
+    means = embedded.means("center")
+    table = np.array([[means[language, role] for role in ROLES] for language in embedded.languages])
+    return LanguageCentering(embedded.languages, torch.tensor(table, dtype=torch.float32))

@@ -1,0 +1,54 @@
+"""`leace`: erase linearly what tells the language (LEACE, Belrose et al. 2023, arXiv 2306.03819).
+
+The package concept-erasure computes it. One affine map for all texts, so no language is needed at
+inference, and the saved model is plain sentence-transformers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from isoglot.alignment.row_vectors import embed
+from isoglot.encoders.prompts import ROLES
+from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.platform.errors import IsoglotError
+from isoglot.training_data.row import Row
+
+
+@dataclass(frozen=True)
+class Options:
+    """`leace` has none."""
+
+
+def run(encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, show_progress: bool) -> None:
+    """Append the affine eraser, fitted on queries and documents together, as a Dense module, and a Normalize.
+
+    Raises:
+        IsoglotError: The rows are in one language only.
+    """
+    from concept_erasure import LeaceEraser
+    from sentence_transformers.sentence_transformer.modules import Dense, Normalize
+
+    embedded = embed(encoder, rows, show_progress=show_progress)
+    languages = embedded.languages
+    if len(languages) < 2:
+        raise IsoglotError("leace: the rows are in one language; there is nothing to erase")
+    vectors = torch.from_numpy(np.concatenate([embedded.vectors[role] for role in ROLES]).astype(np.float64))
+    tags = torch.tensor([languages.index(language) for role in ROLES for language, _ in embedded.texts[role]])
+    eraser = LeaceEraser.fit(vectors, torch.nn.functional.one_hot(tags, len(languages)).double())
+    size = vectors.shape[1]
+    offset = torch.zeros(size).double() if eraser.bias is None else eraser.bias - eraser.P @ eraser.bias
+    encoder.append(
+        Dense(
+            size,
+            size,
+            activation_function=torch.nn.Identity(),
+            init_weight=eraser.P.float().contiguous(),
+            init_bias=offset.float(),
+        ),
+        Normalize(),
+    )

@@ -1,0 +1,57 @@
+"""`lir`: remove the first r singular directions of each language's embeddings (LIR, arXiv 2109.04727)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from isoglot.alignment.row_vectors import Embedded, embed
+from isoglot.encoders.language_modules import LanguageProjection
+from isoglot.encoders.prompts import ROLES
+from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.platform.errors import IsoglotError
+from isoglot.training_data.row import Row
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much to remove.
+
+    Attributes:
+        r: How many directions of each language.
+    """
+
+    r: int = 1
+
+    def __post_init__(self) -> None:
+        if self.r < 1:
+            raise IsoglotError(f"r is {self.r}; lir removes at least 1 direction")
+
+
+def run(encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, show_progress: bool) -> None:
+    """Append a `LanguageProjection` module with the directions of the rows' queries and documents together.
+
+    Raises:
+        IsoglotError: A language has fewer texts than directions to remove.
+    """
+    encoder.append(fit(embed(encoder, rows, show_progress=show_progress), options.r))
+
+
+def fit(embedded: Embedded, r: int) -> LanguageProjection:
+    """The module that removes r directions of each language, found in its queries and documents together.
+
+    Raises:
+        IsoglotError: A language has fewer texts than directions to remove, or nothing would be left.
+    """
+    table = []
+    for language in embedded.languages:
+        vectors = np.concatenate([embedded.of(role, language) for role in ROLES])
+        if len(vectors) <= r:
+            raise IsoglotError(f"lir: {language} has {len(vectors)} texts, too few to remove {r} directions")
+        if vectors.shape[1] <= r:
+            raise IsoglotError(f"lir: vectors have {vectors.shape[1]} dimensions; removing {r} leaves nothing of them")
+        table.append(np.linalg.svd(vectors.astype(np.float64), full_matrices=False)[2][:r])
+    return LanguageProjection(embedded.languages, torch.tensor(np.array(table), dtype=torch.float32))

@@ -1,0 +1,51 @@
+"""`shift`: move documents by their language's mean offset from English (SHIFT, arXiv 2606.18801).
+
+z' = unit(z - alpha V_l) with V_l = mean(f(d_l) - f(d_en)) over parallel documents; queries stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from isoglot.alignment.row_vectors import embed
+from isoglot.encoders.language_modules import LanguageCentering
+from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.platform.errors import IsoglotError
+from isoglot.training_data.row import Row
+
+
+@dataclass(frozen=True)
+class Options:
+    """How far to move.
+
+    Attributes:
+        alpha: 1 moves a language's mean document onto the English one; 0 nothing.
+    """
+
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.alpha <= 10:
+            raise IsoglotError(f"alpha is {self.alpha}; it must be from 0 to 10")
+
+
+def run(encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, show_progress: bool) -> None:
+    """Append a `LanguageCentering` module that moves documents only.
+
+    Raises:
+        IsoglotError: No row has a document in English and in another language.
+    """
+    parallel = sorted({language for row in rows if "en" in row.document for language in row.document} - {"en"})
+    if not parallel:
+        raise IsoglotError("shift: no row has its document in English and in another language")
+    vectors = embed(encoder, rows, show_progress=show_progress).lookup("document")
+    table = [np.zeros((2, encoder.dimension))]
+    for language in parallel:
+        pairs = {(row.document[language], row.document["en"]) for row in rows if {"en", language} <= set(row.document)}
+        offsets = [vectors[language, own] - vectors["en", english] for own, english in sorted(pairs)]
+        table.append(np.stack([np.zeros(encoder.dimension), options.alpha * np.mean(offsets, axis=0)]))
+    encoder.append(LanguageCentering(["en", *parallel], torch.tensor(np.array(table), dtype=torch.float32)))

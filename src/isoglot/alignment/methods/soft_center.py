@@ -1,0 +1,57 @@
+"""`soft-center`: `center` whose languages are read from the vectors themselves; no training and no language tag.
+
+Linear discriminant analysis gives each vector a posterior over the languages and roles of the rows, and the mean under
+that posterior is subtracted: z' = unit(z - sum over c of p(c | z) m_c). isoglot's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from isoglot.alignment.row_vectors import Embedded, embed
+from isoglot.encoders.language_modules import InferredCentering
+from isoglot.encoders.prompts import ROLES
+from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.training_data.row import Row
+
+
+@dataclass(frozen=True)
+class Options:
+    """`soft-center` has none."""
+
+
+def run(encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, show_progress: bool) -> None:
+    """Append an `InferredCentering` module with the means of the rows' texts, by language and role.
+
+    Raises:
+        IsoglotError: A language has a single text: its mean would be the text itself.
+    """
+    encoder.append(fit(embed(encoder, rows, show_progress=show_progress)))
+
+
+def fit(embedded: Embedded) -> InferredCentering:
+    """The module whose posterior is that of Gaussians around the means, with one covariance and equal priors.
+
+    The covariance is shrunk as Ledoit and Wolf (2004) do: rows are few and dimensions many.
+
+    Raises:
+        IsoglotError: A language has a single text: its mean would be the text itself.
+    """
+    from sklearn.covariance import ledoit_wolf  # type: ignore[import-untyped]
+
+    found = embedded.means("soft-center")
+    means = np.array([found[language, role] for language in embedded.languages for role in ROLES])
+    around = [
+        vectors - vectors.mean(axis=0, dtype=np.float64)
+        for language in embedded.languages
+        for role in ROLES
+        if len(vectors := embedded.of(role, language))
+    ]
+    covariance, _ = ledoit_wolf(np.concatenate(around), assume_centered=True)
+    weight = np.linalg.solve(covariance, means.T).T
+    bias = -0.5 * (weight * means).sum(axis=1)
+    return InferredCentering(*(torch.tensor(part, dtype=torch.float32) for part in (weight, bias, means)))

@@ -1,0 +1,72 @@
+"""The vectors of training rows, by language and role: what training-free methods are fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoglot.encoders.prompts import ROLES
+from isoglot.encoders.sentence_transformer import Encoder, Vectors
+from isoglot.platform.errors import IsoglotError
+from isoglot.training_data.row import Row
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Unit vectors of the distinct texts of some rows.
+
+    Attributes:
+        texts: Role -> the (language, text) pairs.
+        vectors: Role -> (n, d) their vectors.
+    """
+
+    texts: dict[str, list[tuple[str, str]]]
+    vectors: dict[str, Vectors]
+
+    @property
+    def languages(self) -> list[str]:
+        """All languages, sorted."""
+        return sorted({language for pairs in self.texts.values() for language, _ in pairs})
+
+    def of(self, role: str, language: str) -> Vectors:
+        """(m, d) the vectors of one role and language; m may be 0."""
+        chosen = [at for at, (tag, _) in enumerate(self.texts[role]) if tag == language]
+        return self.vectors[role][chosen]
+
+    def lookup(self, role: str) -> dict[tuple[str, str], Vectors]:
+        """(language, text) -> its vector (d,)."""
+        return dict(zip(self.texts[role], self.vectors[role], strict=True))
+
+    def means(self, method: str) -> dict[tuple[str, str], NDArray[np.float64]]:
+        """(language, role) -> (d,) mean; where a language has texts of one role only, its mean stands for both.
+
+        Raises:
+            IsoglotError: A language has a single text in a role: its mean would be the text itself.
+        """
+        found = {}
+        for language in self.languages:
+            own = {role: vectors for role in ROLES if len(vectors := self.of(role, language))}
+            for role, vectors in own.items():
+                if len(vectors) < 2:
+                    raise IsoglotError(f"{method}: {language} has one {role} text only; a mean needs at least two")
+            for role in ROLES:
+                found[language, role] = own.get(role, next(iter(own.values()))).mean(axis=0, dtype=np.float64)
+        return found
+
+
+def embed(encoder: Encoder, rows: Sequence[Row], *, show_progress: bool) -> Embedded:
+    """Encode every distinct text of `rows` once."""
+    texts = {
+        "query": list(dict.fromkeys(pair for row in rows for pair in row.query.items())),
+        "document": list(dict.fromkeys(pair for row in rows for pair in row.document.items())),
+    }
+    vectors = {
+        role: encoder.encode(
+            [text for _, text in pairs], role, [language for language, _ in pairs], show_progress=show_progress
+        )
+        for role, pairs in texts.items()
+    }
+    return Embedded(texts, vectors)

@@ -1,0 +1,1 @@
+"""Training a model: batches, losses, low-rank factors, checkpoints."""

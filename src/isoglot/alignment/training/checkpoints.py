@@ -1,0 +1,109 @@
+"""Checkpoints of a training: one safetensors file, so that it is there whole or not at all, and no pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.files import write_bytes
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN = 60.0
+"""At least so much time is between two checkpoints: what an interrupted training loses at most, and a step."""
+
+
+class Checkpoints:
+    """The last checkpoint of one run: trained weights and AdamW's state as tensors, all else as JSON in the metadata.
+
+    Args:
+        folder: Where it is kept.
+        run: Tells the run from others; a checkpoint of another run is not used.
+
+    Attributes:
+        state: The trainer's state at the checkpoint that was found; None if there is none to continue from.
+    """
+
+    def __init__(self, folder: Path, run: str) -> None:
+        self._path, self._run = folder / "checkpoint.safetensors", run
+        self._last = time.monotonic()
+        self._tensors: dict[str, Tensor] = {}
+        self._record: dict[str, Any] = {}
+        if self._path.exists():
+            self._read()
+        self.state: dict[str, Any] | None = self._record.get("state")
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for the next checkpoint."""
+        return time.monotonic() - self._last >= SECONDS_BETWEEN
+
+    def write(self, model: torch.nn.Module, optimizer: Any, scheduler: Any, state: dict[str, Any]) -> None:
+        """Replace the checkpoint; a full disk or another failure is a warning, and the previous one stays."""
+        found = optimizer.state_dict()
+        tensors: dict[str, Tensor] = {
+            f"weights.{name}": weights for name, weights in model.named_parameters() if weights.requires_grad
+        }
+        for index, values in found["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        record = json.dumps(
+            {"run": self._run, "state": state, "groups": found["param_groups"], "scheduler": scheduler.state_dict()}
+        )
+        try:
+            write_bytes(self._path, save(tensors, {"record": record, "digest": _digest(tensors, record)}))
+        except IsoglotError as error:
+            logger.warning("no checkpoint was written, training goes on: %s", error)
+        self._last = time.monotonic()
+
+    def restore_weights(self, model: torch.nn.Module) -> None:
+        """Put the weights that were found into the model."""
+        with torch.no_grad():
+            for name, weights in model.named_parameters():
+                if weights.requires_grad:
+                    weights.copy_(self._tensors[f"weights.{name}"])
+
+    def restore_optimizer(self, optimizer: Any, scheduler: Any) -> None:
+        """Put what was found into optimizer and scheduler, and forget it."""
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in self._tensors.items():
+            kind, _, rest = key.partition(".")
+            if kind == "optimizer":
+                index, name = rest.split(".")
+                state.setdefault(int(index), {})[name] = tensor
+        optimizer.load_state_dict({"state": state, "param_groups": self._record["groups"]})
+        scheduler.load_state_dict(self._record["scheduler"])
+        self._tensors = {}
+
+    def _read(self) -> None:
+        try:
+            with safe_open(self._path, "pt") as file:
+                metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if metadata["digest"] != _digest(tensors, metadata["record"]):
+                raise ValueError("the digest does not match")
+            record = json.loads(metadata["record"])
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            logger.warning("%s: the checkpoint is damaged (%s); training starts anew", self._path, error)
+            return
+        if record["run"] != self._run:
+            logger.warning("%s: the checkpoint is of another run; training starts anew", self._path)
+            return
+        self._record, self._tensors = record, tensors
+
+
+def _digest(tensors: dict[str, Tensor], record: str) -> str:
+    digest = hashlib.sha256(record.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

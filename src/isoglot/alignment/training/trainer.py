@@ -1,0 +1,370 @@
+"""One run of the trainer: what is trained of a model, in how many processes, and how it goes on when interrupted."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import math
+import random
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+import torch
+from sentence_transformers import (
+    SentenceTransformer,
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
+from sentence_transformers.sentence_transformer.modules import Pooling
+from torch.utils.data import DataLoader
+from transformers import TrainerCallback
+from transformers.integrations.integration_utils import default_logdir, get_reporting_integration_callbacks
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from isoglot.alignment.training.checkpoints import Checkpoints
+from isoglot.alignment.training.embedding_loss import EmbeddingLoss, TokenTerm
+from isoglot.alignment.training.examples import ContentBatchSampler
+from isoglot.alignment.training.lora import low_rank
+from isoglot.encoders.adapters import top_layers
+from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.progress import progress
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How long, how strongly and how much of the model to train.
+
+    Attributes:
+        epochs: Passes over all triplets; a fraction is allowed.
+        batch_size: Most contents in a batch, of all processes together; at least 2.
+        learning_rate: Peak, with linear warm-up over a tenth of the steps and linear decay.
+        max_length: Tokens at which training texts are cut.
+        dropout: Whether the model's dropout is on; alignment needs none, and it doubles the time of a forward pass.
+        train_embeddings: Whether the word embeddings are trained too.
+        layers: Only so many of the transformer's last layers are trained, and what stands behind it; 0: all layers.
+        lora: Rank of the low-rank factors that are trained instead of the weights (see `low_rank`); 0: the weights.
+        micro_batch: Texts in memory at a time, with the same gradients as a whole batch at once and about a third
+            more time (GradCache); 0: the whole batch.
+        report_to: A tracker that transformers knows and that gets the loss curve, such as ``tensorboard``, ``wandb``.
+    """
+
+    epochs: float = 1.0
+    batch_size: int = 32
+    learning_rate: float = 5e-5
+    max_length: int = 128
+    dropout: bool = False
+    train_embeddings: bool = False
+    layers: int = 0
+    lora: int = 0
+    micro_batch: int = 0
+    report_to: str = "none"
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 2:
+            raise IsoglotError(
+                f"batch size {self.batch_size}: a batch needs at least 2 contents, else there are no negatives"
+            )
+        for name in ("epochs", "learning_rate"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise IsoglotError(f"{name.replace('_', ' ')} is {getattr(self, name)}; it must be above 0 and finite")
+        if self.max_length < 8:
+            raise IsoglotError(f"max length is {self.max_length}; prompt and text need at least 8 tokens")
+        for name in ("layers", "lora", "micro_batch"):
+            if getattr(self, name) < 0:
+                raise IsoglotError(f"{name.replace('_', ' ')} is {getattr(self, name)}; it must be at least 0")
+        if self.train_embeddings and (self.layers or self.lora):
+            raise IsoglotError("train embeddings goes neither with layers nor with lora, which freeze them")
+
+
+class How(TypedDict):
+    """What a method's ``run`` hands on to `train`, which says what it means."""
+
+    seed: int
+    show_progress: bool
+    working: NotRequired[Path | None]
+    on_epoch: NotRequired[Callable[[int], None] | None]
+
+
+def train(
+    encoder: Encoder,
+    columns: dict[str, list[str]],
+    roles: dict[str, str],
+    content_ids: Sequence[str],
+    function: Callable[..., torch.Tensor],
+    options: TrainingOptions,
+    *,
+    seed: int,
+    show_progress: bool,
+    targets: Sequence[Sequence[float]] | None = None,
+    token_term: TokenTerm | None = None,
+    working: Path | None = None,
+    on_epoch: Callable[[int], None] | None = None,
+) -> list[dict[str, float]]:
+    """Train the encoder's model in place; all but its weights is then as it was, even if the training stops early.
+
+    Under ``torchrun`` all processes train one model on the joint batches; each ends with the same weights.
+
+    Args:
+        encoder: Its model is changed.
+        columns: Name -> n texts, in the order in which `function` takes their embeddings.
+        roles: Column -> ``query`` or ``document``, which decides the prompt.
+        content_ids: Of the n rows.
+        function: From the columns' (b, d) embeddings to a scalar loss.
+        options: See `TrainingOptions`.
+        seed: Of the batches and of the trainer.
+        show_progress: Whether to show progress on standard error.
+        targets: n rows of numbers that `function` takes as a (b, t) tensor after the embeddings; None: it takes none.
+        token_term: A term of the loss that sees tokens; not with `micro_batch`.
+        working: A folder of this run alone, for its checkpoint. If one is there, training continues from it, and ends
+            with the weights of an uninterrupted run; the caller removes the folder. None: no checkpoints.
+        on_epoch: Called in the first process after each epoch with its number, from 1, while the model is as for use.
+            After an interruption it is not called again for epochs before the checkpoint.
+
+    Returns:
+        Step and loss, for each step, those before an interruption included.
+
+    Raises:
+        IsoglotError: Fewer than two contents, a model that pools otherwise than by mean or CLS, options that do not
+            fit it, a tracker that is not there, or the loss became NaN or infinite.
+    """
+    from datasets import Dataset
+
+    if len(set(content_ids)) < 2:
+        raise IsoglotError("training needs at least two contents, else there are no negatives")
+    if token_term is not None and options.micro_batch:
+        raise IsoglotError("a token-level term and micro batch do not go together: leave out one of them")
+    _check_pooling(encoder)
+    trackers = _trackers(options.report_to)
+    model = encoder.model
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        arguments = SentenceTransformerTrainingArguments(
+            folder,
+            num_train_epochs=options.epochs,
+            per_device_train_batch_size=options.batch_size,
+            learning_rate=options.learning_rate,
+            warmup_steps=0.1,
+            lr_scheduler_type="linear",
+            prompts={column: encoder.prompts[role].text for column, role in roles.items()},
+            use_cpu=model.device.type == "cpu",
+            seed=seed,
+            report_to="none",
+            save_strategy="no",
+            logging_steps=1,
+            logging_nan_inf_filter=False,
+            disable_tqdm=True,
+            dataloader_pin_memory=False,
+        )
+        processes, process = arguments.world_size, arguments.process_index
+        sampler = _sampler(content_ids, options.batch_size, seed, processes, process)
+        checkpoints = None
+        if working is not None:
+            run = [encoder.fingerprint, repr(options), seed, processes, columns, list(content_ids)]
+            checkpoints = Checkpoints(working, hashlib.sha256(json.dumps(run).encode()).hexdigest())
+        stack.enter_context(_prepared(encoder, options, seed))
+        watch = stack.enter_context(_Watch(encoder, sampler, checkpoints, on_epoch, show_progress and not process))
+        trainer = _Trainer(
+            model,
+            arguments,
+            train_dataset=Dataset.from_dict(columns if targets is None else {**columns, "label": targets}),
+            loss=EmbeddingLoss(
+                model,
+                function,
+                dropout=options.dropout,
+                micro_batch=options.micro_batch,
+                token_term=token_term,
+                names=list(columns),
+            ),
+            callbacks=[watch, *trackers],
+        )
+        trainer.sampler, trainer.checkpoints = sampler, checkpoints
+        trainer.remove_callback(PrinterCallback)
+        trainer.remove_callback(ProgressCallback)
+        resumed = checkpoints is not None and checkpoints.state is not None
+        if checkpoints is not None and checkpoints.state is not None:
+            Path(folder, TRAINER_STATE_NAME).write_text(json.dumps(checkpoints.state), encoding="utf-8")
+        trainer.train(resume_from_checkpoint=folder if resumed else None)
+        return [{"step": log["step"], "loss": log["loss"]} for log in trainer.state.log_history if "loss" in log]
+
+
+def _sampler(
+    content_ids: Sequence[str], batch_size: int, seed: int, processes: int, process: int
+) -> ContentBatchSampler:
+    if batch_size < processes:
+        raise IsoglotError(f"batch size {batch_size}: {processes} processes need at least one content each")
+    sampler = ContentBatchSampler(content_ids, batch_size, seed, processes=processes, process=process)
+    if not len(sampler):
+        raise IsoglotError(f"{len(set(content_ids))} contents are too few for {processes} processes")
+    if processes > 1 and process == 0 and sampler.left_out:
+        logger.info(
+            "%d of %d examples are left out of each epoch, so that batches divide by %d processes",
+            sampler.left_out,
+            len(content_ids),
+            processes,
+        )
+    return sampler
+
+
+def _check_pooling(encoder: Encoder) -> None:
+    """Other poolings are refused: the objectives were only ever tried on mean and CLS."""
+    pooling = next((module for module in encoder.model if isinstance(module, Pooling)), None)
+    modes = [] if pooling is None else pooling.pooling_mode
+    if modes not in ("mean", "cls"):
+        found = (
+            "has no pooling" if pooling is None else f"pools by {modes if isinstance(modes, str) else '+'.join(modes)}"
+        )
+        raise IsoglotError(f"{encoder.name}: {found}; training needs a model that pools by mean or CLS")
+
+
+def _trackers(name: str) -> list[TrainerCallback]:
+    try:
+        trackers = [kind() for kind in get_reporting_integration_callbacks(name)]
+    except (ValueError, RuntimeError, ImportError) as error:
+        raise IsoglotError(f"report to {name!r}: {str(error).splitlines()[0]}") from error
+    for tracker in trackers:
+        if getattr(tracker, "logging_dir", "") is None:
+            tracker.logging_dir = default_logdir()  # else tensorboard's curve goes into the trainer's temporary folder
+    return trackers
+
+
+@contextmanager
+def _prepared(encoder: Encoder, options: TrainingOptions, seed: int) -> Iterator[None]:
+    """The model with frozen parts, factors and length as training wants them; afterwards, come what may, as it was."""
+    model = encoder.model
+    usual_length = model.max_seq_length
+    usual_grad = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    try:
+        _freeze(model, options)
+        model.max_seq_length = min(options.max_length, usual_length or options.max_length)
+        with low_rank(model, options.lora, options.layers, seed) if options.lora else nullcontext():
+            yield
+    finally:
+        model.max_seq_length = usual_length
+        for parameter, wanted in usual_grad:
+            parameter.requires_grad_(wanted)
+        model.zero_grad()
+        model.eval()
+        encoder.model_changed()
+
+
+def _freeze(model: SentenceTransformer, options: TrainingOptions) -> None:
+    transformer = model.transformers_model
+    if options.layers:
+        trained = {id(weight) for layer in top_layers(model, options.layers).values() for weight in layer.parameters()}
+        for weight in transformer.parameters():
+            if id(weight) not in trained:
+                weight.requires_grad_(False)
+    elif transformer is not None and not options.train_embeddings:
+        transformer.get_input_embeddings().requires_grad_(False)
+
+
+class _NoCard(TrainerCallback):  # type: ignore[misc]
+    def __init__(self, *args: Any) -> None:
+        super().__init__()
+
+
+class _Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
+    """With isoglot's checkpoints, which hold no pickle, and without a model card, for which a bar would be shown."""
+
+    model_card_callback_class = _NoCard
+    sampler: ContentBatchSampler
+    checkpoints: Checkpoints | None
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Not prepared by accelerate: the sampler gives each process its part, and accelerate would part it again."""
+        return DataLoader(self.train_dataset, batch_sampler=self.sampler, collate_fn=self.data_collator)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        if self.checkpoints is not None and self.is_world_process_zero():
+            self.checkpoints.write(self.model, self.optimizer, self.lr_scheduler, dataclasses.asdict(self.state))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if self.checkpoints is not None:
+            self.checkpoints.restore_weights(self.model)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if self.checkpoints is not None and checkpoint is not None:
+            self.checkpoints.restore_optimizer(self.optimizer, self.lr_scheduler)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        """Nothing: every step seeds the generators anew."""
+
+
+class _Watch(TrainerCallback):  # type: ignore[misc]
+    """Shows progress, asks for checkpoints, calls `on_epoch`, and stops where a loss is no number."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        sampler: ContentBatchSampler,
+        checkpoints: Checkpoints | None,
+        on_epoch: Callable[[int], None] | None,
+        shown: bool,
+    ) -> None:
+        self._encoder, self._sampler, self._checkpoints, self._on_epoch = encoder, sampler, checkpoints, on_epoch
+        self._shown = shown
+        self._stack = ExitStack()
+        self._advance: Callable[[int], None] = lambda steps: None
+
+    def __enter__(self) -> _Watch:
+        self._stack.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._advance = self._stack.enter_context(progress("training steps", state.max_steps, shown=self._shown))
+        if state.global_step and state.is_world_process_zero:
+            logger.info("training continues after step %d of %d", state.global_step, state.max_steps)
+        self._advance(state.global_step)
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._sampler.set_epoch(int(state.epoch))
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        # dropout depends on the step alone, so that a training that continues needs no generator's state
+        torch.manual_seed(random.Random(f"{args.seed} {state.global_step} {args.process_index}").getrandbits(63))
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._advance(1)
+        if not float(state.epoch).is_integer():  # an epoch's last checkpoint is written after `on_epoch`
+            self._save_if_due(state, control)
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self._on_epoch is not None and state.is_world_process_zero:
+            with _as_for_use(self._encoder):
+                self._on_epoch(math.ceil(state.epoch))
+        self._save_if_due(state, control)
+
+    def _save_if_due(self, state: Any, control: Any) -> None:
+        ended = state.global_step >= state.max_steps  # from there the trainer would take one more step
+        if self._checkpoints is not None and self._checkpoints.due and not ended:
+            control.should_save = True
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
+        if logs and not math.isfinite(loss := float(logs.get("loss", 0.0))):
+            raise IsoglotError(f"the loss became {loss} at step {state.global_step}; lower the learning rate")
+
+
+@contextmanager
+def _as_for_use(encoder: Encoder) -> Iterator[None]:
+    model = encoder.model
+    shortened, training = model.max_seq_length, model.training
+    model.max_seq_length = encoder.max_length
+    model.eval()
+    encoder.model_changed()
+    try:
+        yield
+    finally:
+        model.max_seq_length = shortened
+        model.train(training)

@@ -1,0 +1,128 @@
+"""Collection: documents and queries in several languages, and which document answers which query.
+
+A document has a content id, shared by its translations, and a language; a query has a query id, shared by its
+translations, and a language. Golds are stated once for a query id, as content ids: every language version of a gold
+content is relevant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.languages import canonical
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One language version of one content.
+
+    Attributes:
+        content_id: Shared by all translations.
+        language: Canonical BCP-47 tag.
+        text: What is encoded; title and body where a source has both.
+    """
+
+    content_id: str
+    language: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One language version of one question.
+
+    Attributes:
+        query_id: Shared by all translations.
+        language: Canonical BCP-47 tag.
+        text: What is encoded.
+    """
+
+    query_id: str
+    language: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Documents, queries and golds: the one type that audits and alignments take.
+
+    Attributes:
+        name: What reports call it, e.g. ``xquad``.
+        documents: (content id, language) is unique.
+        queries: (query id, language) is unique.
+        golds: Query id -> the content ids that answer it.
+        names: Canonical tag -> the spelling that the source used; tags not in it are called by themselves.
+        notes: What a reader of results must know (licence, known contamination).
+
+    Raises:
+        IsoglotError: No document or query, an empty text, a duplicate, or a gold that no document has.
+    """
+
+    name: str
+    documents: Sequence[Document]
+    queries: Sequence[Query]
+    golds: Mapping[str, tuple[str, ...]]
+    names: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.documents or not self.queries:
+            raise IsoglotError(f"{self.name}: has no {'queries' if self.documents else 'documents'}")
+        _check_unique(self.name, "document", ((d.content_id, d.language, d.text) for d in self.documents))
+        _check_unique(self.name, "query", ((q.query_id, q.language, q.text) for q in self.queries))
+        contents = {document.content_id for document in self.documents}
+        for query in self.queries:
+            golds = self.golds.get(query.query_id, ())
+            if not golds:
+                raise IsoglotError(f"{self.name}: query {query.query_id!r} has no gold document")
+            missing = next((gold for gold in golds if gold not in contents), None)
+            if missing is not None:
+                raise IsoglotError(
+                    f"{self.name}: gold {missing!r} of query {query.query_id!r} is not among the documents"
+                )
+
+    @cached_property
+    def languages(self) -> list[str]:
+        """Canonical tags of all documents and queries, English first, then by tag."""
+        tags = {d.language for d in self.documents} | {q.language for q in self.queries}
+        return sorted(tags, key=lambda tag: (tag != "en", tag))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over documents, queries and golds, in hex; the order of the rows does not matter."""
+        rows = [repr(("d", d.content_id, d.language, d.text)) for d in self.documents]
+        rows += [repr(("q", q.query_id, q.language, q.text, sorted(self.golds[q.query_id]))) for q in self.queries]
+        digest = hashlib.sha256()
+        for row in sorted(rows):
+            digest.update(row.encode())
+        return digest.hexdigest()
+
+    def named(self, language: str) -> str:
+        """The spelling of `language` that this collection's source used."""
+        return self.names.get(language, language)
+
+    def find_language(self, tag: str) -> str:
+        """The canonical tag of a language that a user named.
+
+        Raises:
+            IsoglotError: The tag is unknown, or the collection has no text in it.
+        """
+        language = canonical(tag)
+        if language not in self.languages:
+            has = ", ".join(map(self.named, self.languages))
+            raise IsoglotError(f"{self.name} has no text in {tag!r}; it has {has}")
+        return language
+
+
+def _check_unique(name: str, kind: str, rows: Iterable[tuple[str, str, str]]) -> None:
+    seen = set()
+    for identity, language, text in rows:
+        if not text.strip():
+            raise IsoglotError(f"{name}: {kind} {identity!r} in {language} has an empty text")
+        if (identity, language) in seen:
+            raise IsoglotError(f"{name}: {kind} {identity!r} occurs twice in {language}")
+        seen.add((identity, language))

@@ -1,0 +1,137 @@
+"""Markdown, HTML and PDF files as title and text."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import regex  # type: ignore[import-untyped]
+
+from isoglot.platform.errors import InputError, IsoglotError
+
+_DROPPED = ("script", "style", "noscript", "template", "svg", "iframe", "object", "nav", "head")
+_BLOCKS = frozenset(
+    "address article aside blockquote dd details div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 hr"
+    " header li main ol p pre section summary table tr ul".split()
+)
+_CELLS = frozenset(["td", "th", "br"])
+_FRONT_MATTER = regex.compile(r"\A---\n.*?\n---\n", regex.DOTALL)
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What a file says.
+
+    Attributes:
+        title: May be empty.
+        text: May be empty; paragraphs stand between blank lines.
+        language: As the file names it; None if it does not.
+    """
+
+    title: str
+    text: str
+    language: str | None = None
+
+
+def read_plain(path: Path) -> Extracted:
+    """A text file in UTF-8.
+
+    Raises:
+        InputError: It is not UTF-8.
+    """
+    data = path.read_bytes()
+    try:
+        return Extracted("", data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError("is not UTF-8 here; convert the file to UTF-8", path, line) from error
+
+
+def read_markdown(path: Path) -> Extracted:
+    """CommonMark: the first heading is the title; front matter is left out.
+
+    Raises:
+        InputError: It is not UTF-8.
+    """
+    from markdown_it import MarkdownIt
+
+    text = _FRONT_MATTER.sub("", read_plain(path).text.replace("\r\n", "\n"))
+    return _from_html(MarkdownIt("commonmark").enable("table").render(text).encode(), "utf-8")
+
+
+def read_html(path: Path) -> Extracted:
+    """HTML in UTF-8 or in the encoding that it names, without scripts, styles and navigation."""
+    data = path.read_bytes()
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return _from_html(data, None)
+    return _from_html(data, "utf-8")
+
+
+def read_pdf(path: Path) -> Extracted:
+    """The text layer of a PDF, its pages as paragraphs; empty where it holds pictures alone.
+
+    Raises:
+        InputError: It is damaged or encrypted.
+    """
+    try:
+        from pypdf import PdfReader
+    except ImportError as error:
+        raise IsoglotError("PDF files need pypdf: pip install 'isoglot[index]'") from error
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it tells of each oddity that it copes with
+    try:
+        reader = PdfReader(BytesIO(path.read_bytes()))
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise InputError("is encrypted; save it without a password", path)
+        title = (reader.metadata and reader.metadata.title) or ""
+        return Extracted(str(title), "\n\n".join(page.extract_text() for page in reader.pages))
+    except InputError:
+        raise
+    except Exception as error:  # pypdf raises many kinds for damaged files
+        raise InputError(
+            f"cannot be read as PDF: {(str(error) or type(error).__name__).splitlines()[0]}", path
+        ) from error
+
+
+def _from_html(data: bytes, encoding: str | None) -> Extracted:
+    from lxml import etree, html
+
+    if not data.strip():
+        return Extracted("", "")
+    parser = html.HTMLParser(encoding=encoding, remove_comments=True, remove_pis=True, huge_tree=True)
+    try:
+        root = html.document_fromstring(data.replace(b"\0", b" "), parser=parser)
+    except etree.ParserError:  # nothing but comments
+        return Extracted("", "")
+    title = "".join(root.xpath("(//title[not(ancestor::*[local-name()='svg'])])[1]//text()"))
+    language = root.get("lang") or root.get("{http://www.w3.org/XML/1998/namespace}lang")
+    etree.strip_elements(root, *_DROPPED, with_tail=False)
+    heading = next(root.iter("h1"), None)
+    if not title.strip() and heading is not None:
+        title = "".join(heading.itertext())
+        heading.drop_tree()
+    text = regex.sub(r"[^\S\n]+", " ", _text(root))
+    return Extracted(" ".join(title.split()), regex.sub(r" ?\n ?(?:\n ?)+", "\n\n", text).strip(), language)
+
+
+def _text(root: Any) -> str:
+    """The text of an element; no recursion, since pages may nest without end."""
+    from lxml import etree
+
+    parts: list[str] = []
+    within_pre = 0
+    for event, element in etree.iterwalk(root, events=("start", "end")):
+        tag = element.tag
+        if tag in _BLOCKS:
+            parts.append("\n\n")
+        within_pre += (tag == "pre") * (1 if event == "start" else -1)
+        text = element.text if event == "start" else element.tail
+        if event == "end" and tag in _CELLS:
+            parts.append("\n" if tag == "br" else " ")
+        if text and (event == "start" or element is not root):
+            parts.append(text if within_pre else " ".join(("x" + text + "x").split())[1:-1])
+    return "".join(parts)

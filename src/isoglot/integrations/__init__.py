@@ -1,0 +1,1 @@
+"""isoglot inside other libraries' training and evaluation."""

@@ -1,0 +1,150 @@
+"""`LanguageBiasEvaluator`: a small audit as an evaluator of sentence-transformers, for use while a model is trained."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.evaluation import BaseEvaluator
+
+from isoglot.corpora.collection import Collection
+from isoglot.corpora.sources import load_collection
+from isoglot.encoders.sentence_transformer import Encoder, Vectors
+from isoglot.evaluation.audit import audit
+from isoglot.evaluation.results import ScenarioResult
+from isoglot.platform.languages import canonical
+from isoglot.ranking.pools import PoolBuilder
+
+
+class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
+    """Audits the model that is being trained: whether its mixed pools are ranked by meaning or by language.
+
+    Gives the means over pools and query languages, in the units of `isoglot.audit` (shares and gains from 0 to 100):
+
+    - ``multi_complete@10`` and ``multi_max_r``; with ``_en`` of English questions, with ``_targets`` of all others;
+    - ``SCENARIO_ndcg@10`` of each further scenario: what must not be lost;
+    - ``multi_complete@10_en+zh_zh`` and so on: each mixed pool asked in each language.
+
+    The primary metric is ``multi_complete@10``: with all versions of the right document in the top 10 of a mixed pool,
+    the model neither buries a language nor has lost the skill to find documents at all, so a checkpoint that trades
+    one for the other does not win. Without mixed pools it is the ndcg@10 of the first scenario.
+
+    The weights change between two calls, so no vector is kept on disk.
+
+    Args:
+        collection: A source such as ``mini@test``, or a `Collection`.
+        pools: The languages of each pool; None: English with each other language of the documents.
+        query_languages: The languages to ask in; None: those of each pool.
+        scenarios: Names out of ``isoglot.ranking.pools.SCENARIOS``.
+        documents: ``dedup`` or ``rows``.
+        limit: Ask at most this many questions, the same in all languages.
+        seed: Of ties, control pools and the limit.
+        name: Stands before all metrics, e.g. ``mini`` gives ``mini_multi_complete@10``.
+        write_csv: Whether each call with an output path adds a line to a CSV file there.
+
+    Raises:
+        IsoglotError: The collection has no such language or scenario, or no pool has a query with a gold in it.
+    """
+
+    def __init__(
+        self,
+        collection: str | Collection,
+        *,
+        pools: Sequence[Sequence[str]] | None = None,
+        query_languages: Sequence[str] | None = None,
+        scenarios: Sequence[str] = ("multi", "mono-same", "control"),
+        documents: str = "dedup",
+        limit: int | None = None,
+        seed: int = 0,
+        name: str = "",
+        write_csv: bool = True,
+    ) -> None:
+        super().__init__()
+        self.collection = load_collection(collection) if isinstance(collection, str) else collection
+        language_sets = None if pools is None else [list(map(self.collection.find_language, pool)) for pool in pools]
+        asked = None if query_languages is None else list(map(self.collection.find_language, query_languages))
+        # built here too, so that a mistake is told before training begins
+        built = PoolBuilder(self.collection, documents, limit, seed).build(scenarios, language_sets, asked)
+        found = {pool.scenario for pool in built}
+        self._how: dict[str, Any] = {
+            "pools": pools,
+            "query_languages": query_languages,
+            "scenarios": [scenario for scenario in scenarios if scenario in found],
+            "documents": documents,
+            "limit": limit,
+            "seed": seed,
+        }
+        self.name, self.write_csv = name, write_csv
+        self.primary_metric = "multi_complete@10" if "multi" in found else f"{self._how['scenarios'][0]}_ndcg@10"
+        self.csv_file = f"language_bias_evaluation{'_' if name else ''}{name}_results.csv"
+
+    def __call__(
+        self, model: SentenceTransformer, output_path: str | None = None, epoch: int = -1, steps: int = -1
+    ) -> dict[str, float]:
+        """The metrics of the model as it is now; they are also put into its model card.
+
+        Args:
+            model: The model.
+            output_path: A folder for the CSV file; None: no file is written.
+            epoch: For the CSV file; -1: none.
+            steps: For the CSV file; -1: none.
+        """
+        encoder = _ForgetfulEncoder(model, loaded_from(model))
+        measures = ("complete@10", "max_r", "ndcg@10")
+        found = audit(encoder, self.collection, measures=measures, **self._how).scenarios
+        metrics = _metrics(found)
+        if output_path is not None and self.write_csv:
+            self._add_line(Path(output_path) / self.csv_file, {"epoch": epoch, "steps": steps, **metrics})
+        prefixed: dict[str, float] = self.prefix_name_to_metrics(metrics, self.name)
+        self.store_metrics_in_model_card_data(model, prefixed, epoch, steps)
+        return prefixed
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """What the model card says of the evaluation."""
+        return {"collection": self.collection.name, "fingerprint": self.collection.fingerprint, **self._how}
+
+    def _add_line(self, path: Path, line: dict[str, float]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        begun = path.is_file()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerows([line.values()] if begun else [line.keys(), line.values()])
+
+
+def loaded_from(model: SentenceTransformer) -> str:
+    """The hub id or folder that a model's transformer was loaded from, by which its family and prompts are known."""
+    transformer = model.transformers_model
+    return "model" if transformer is None else str(transformer.config.name_or_path)
+
+
+class _ForgetfulEncoder(Encoder):
+    """Keeps no vector."""
+
+    def encode(self, *args: Any, **options: Any) -> Vectors:
+        return super().encode(*args, **options, keep=False)
+
+
+def _metrics(found: Sequence[ScenarioResult]) -> dict[str, float]:
+    mixed = [result for result in found if result.scenario == "multi"]
+    english = [result for result in mixed if canonical(result.query_language) == "en"]
+    targets = [result for result in mixed if canonical(result.query_language) != "en"]
+    metrics = {
+        f"multi_{measure}{suffix}": _mean(results, measure)
+        for suffix, results in (("", mixed), ("_en", english), ("_targets", targets))
+        for measure in ("complete@10", "max_r")
+        if results
+    }
+    for scenario in dict.fromkeys(result.scenario for result in found if result.scenario != "multi"):
+        metrics[f"{scenario}_ndcg@10"] = _mean([r for r in found if r.scenario == scenario], "ndcg@10")
+    for result in mixed:
+        pool = f"{'+'.join(result.pool_languages)}_{result.query_language}"
+        metrics[f"multi_complete@10_{pool}"] = result.measures["complete@10"].mean
+    return metrics
+
+
+def _mean(results: Sequence[ScenarioResult], measure: str) -> float:
+    return fmean(result.measures[measure].mean for result in results)

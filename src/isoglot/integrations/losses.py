@@ -1,0 +1,329 @@
+"""isoglot's objectives as loss modules for ``SentenceTransformerTrainer``, the data sets they take, and their batches.
+
+    from isoglot import losses
+
+    trainer = SentenceTransformerTrainer(
+        model,
+        SentenceTransformerTrainingArguments("out", batch_sampler=losses.ContentBatches, prompts=losses.prompts(model)),
+        train_dataset=losses.triplets("mini@train"),
+        loss=losses.JsdNceLoss(model),
+    )
+
+As in `isoglot.align`, the model's dropout is off while they train.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.util.distributed import get_world_size
+from torch import Tensor
+
+from isoglot.alignment.methods import distill, jsd_nce, nce
+from isoglot.alignment.row_vectors import embed
+from isoglot.alignment.training.embedding_loss import EmbeddingLoss
+from isoglot.alignment.training.examples import ROLES_OF_TEXTS, ContentBatchSampler, Example
+from isoglot.alignment.training.examples import quads as quad_examples
+from isoglot.alignment.training.examples import triplets as triplet_examples
+from isoglot.alignment.training.objectives import multi_positive_nce
+from isoglot.corpora.collection import Collection
+from isoglot.encoders.prompts import find_prompts
+from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.integrations.evaluator import loaded_from
+from isoglot.platform.errors import IsoglotError
+from isoglot.training_data.loading import training_rows
+from isoglot.training_data.row import Row
+
+CONTENT = "content_id"
+"""The column by which `ContentBatches` batches."""
+
+
+class ContentBatches(ContentBatchSampler):
+    """Batches in which a content occurs once, so that no translation and no second question on it is a negative.
+
+    Give the class to the trainer: ``SentenceTransformerTrainingArguments(batch_sampler=ContentBatches)``. The data set
+    needs a column ``content_id``, which is hidden from the model. The trainer's seed decides the order, another in each
+    epoch. NO_DUPLICATES, which compares strings, lets two languages of a content meet.
+
+    Args:
+        dataset: With the column ``content_id``.
+        batch_size: The largest batch.
+        drop_last: Of no effect: the batches are of even size.
+        valid_label_columns: Not used.
+        generator: Not used.
+        seed: Of the first epoch's order.
+
+    Raises:
+        IsoglotError: There is no such column, there are fewer than two contents, or several processes train.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        drop_last: bool = False,
+        valid_label_columns: Sequence[str] | None = None,
+        generator: torch.Generator | None = None,
+        seed: int = 0,
+    ) -> None:
+        if CONTENT not in dataset.column_names:
+            has = ", ".join(dataset.column_names)
+            raise IsoglotError(f"batches by content need a column {CONTENT!r} in the data set; it has {has}")
+        if get_world_size() > 1:  # accelerate would deal out whole batches, of which two may hold one content
+            raise IsoglotError("several processes cannot share batches by content; train with `isoglot align`")
+        super().__init__(list(dataset.with_format(None)[CONTENT]), batch_size, seed)
+        if not len(self):
+            raise IsoglotError("training needs at least two contents, else there are no negatives")
+        shown = [column for column in dataset.column_names if column != CONTENT]
+        dataset.set_format(dataset.format["type"], shown, **dataset.format["format_kwargs"])
+
+
+class _ColumnsLoss(EmbeddingLoss):
+    """A pure function of the embeddings of so many columns, and of the labels if it takes them."""
+
+    column_counts: tuple[int, ...]
+    expects: str
+
+    def __init__(
+        self, model: SentenceTransformer, function: Callable[..., Tensor], config: dict[str, Any], mini_batch_size: int
+    ) -> None:
+        super().__init__(model, function, micro_batch=mini_batch_size)
+        self._config = config
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """What the model card says of the loss."""
+        return {**self._config, "mini_batch_size": self.mini_batch_size}
+
+    def forward(self, columns: Sequence[dict[str, Any]], labels: Tensor | None = None) -> Tensor:
+        """The loss of one batch, as the trainer gives it."""
+        if len(columns) not in self.column_counts:
+            raise IsoglotError(
+                f"{type(self).__name__} takes {self.expects}; the data set has {len(columns)} columns of text "
+                f"({CONTENT} is hidden by batch_sampler=isoglot.losses.ContentBatches)"
+            )
+        return super().forward(columns, labels)
+
+
+class JsdNceLoss(_ColumnsLoss):
+    """L_JSD + L_NCE (arXiv 2604.05684), the objective of the method ``jsd-nce``.
+
+    Columns: an English query, its English document, that document in another language; see `triplets`.
+
+    Args:
+        model: The model being trained.
+        temperature: Of InfoNCE's cosine similarities.
+        softmax_temperature: Of the softmax over an embedding's dimensions.
+        eps: Inside the root of the JSD.
+        jsd_weight: Of L_JSD; 1 in the paper.
+        nce_weight: Of L_NCE; 1 in the paper.
+        mini_batch_size: Texts in memory at a time, by GradCache (arXiv 2101.06983); 0: the whole batch.
+
+    Raises:
+        IsoglotError: A temperature or `eps` is not above 0.
+    """
+
+    column_counts = (3,)
+    expects = "query, document, translation"
+
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        *,
+        temperature: float = 0.05,
+        softmax_temperature: float = 0.05,
+        eps: float = 1e-8,
+        jsd_weight: float = 1.0,
+        nce_weight: float = 1.0,
+        mini_batch_size: int = 0,
+    ) -> None:
+        config: dict[str, Any] = {
+            "temperature": temperature,
+            "softmax_temperature": softmax_temperature,
+            "eps": eps,
+            "jsd_weight": jsd_weight,
+            "nce_weight": nce_weight,
+        }
+        options = jsd_nce.Options(**config)
+
+        def function(query: Tensor, document: Tensor, translation: Tensor) -> Tensor:
+            return jsd_nce.objective(query, document, translation, options)
+
+        super().__init__(model, function, config, mini_batch_size)
+
+    @property
+    def citation(self) -> str:
+        """BibTeX of the paper."""
+        return """
+@inproceedings{hong2026semanticproximity,
+    title = "Improving Semantic Proximity in Information Retrieval through Cross-Lingual Alignment",
+    author = "Hong and Jang and Lee and Moon and Lim",
+    booktitle = "International Conference on Learning Representations",
+    year = "2026",
+    url = "https://arxiv.org/abs/2604.05684",
+}
+"""
+
+
+class MultiPositiveNceLoss(_ColumnsLoss):
+    """InfoNCE from both versions of a query to both of its document, the objective of the method ``nce``.
+
+    Columns: query, the query in another language, document, the document in that language; see `quads`. A translation
+    is never a negative.
+
+    Args:
+        model: The model being trained.
+        temperature: Of the cosine similarities.
+        mini_batch_size: Texts in memory at a time, by GradCache (arXiv 2101.06983); 0: the whole batch.
+
+    Raises:
+        IsoglotError: The temperature is not above 0.
+    """
+
+    column_counts = (4,)
+    expects = "query, query_translation, document, translation"
+
+    def __init__(self, model: SentenceTransformer, *, temperature: float = 0.05, mini_batch_size: int = 0) -> None:
+        config: dict[str, Any] = {"temperature": temperature}
+        options = nce.Options(**config)
+
+        def function(*embeddings: Tensor) -> Tensor:
+            return multi_positive_nce(embeddings[:2], embeddings[2:], temperature=options.temperature)
+
+        super().__init__(model, function, config, mini_batch_size)
+
+    @property
+    def citation(self) -> str:
+        """BibTeX of InfoNCE."""
+        return """
+@misc{oord2019representation,
+    title = "Representation Learning with Contrastive Predictive Coding",
+    author = "Aaron van den Oord and Yazhe Li and Oriol Vinyals",
+    year = "2019",
+    eprint = "1807.03748",
+    archivePrefix = "arXiv",
+}
+"""
+
+
+class DistillLoss(_ColumnsLoss):
+    """The distance from language-neutral teachers, and InfoNCE beside it: the objective of the method ``distill``.
+
+    Columns and the label with the teachers' vectors: see `taught`. isoglot's own.
+
+    Args:
+        model: The model being trained.
+        scale: Of the distance.
+        nce_weight: Of InfoNCE among both languages of query and document; 0: none.
+        temperature: Of that InfoNCE.
+        mini_batch_size: Texts in memory at a time, by GradCache (arXiv 2101.06983); 0: the whole batch.
+
+    Raises:
+        IsoglotError: The temperature is not above 0.
+    """
+
+    expects = "query and document, or query, query_translation, document, document_translation, which nce_weight needs"
+
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        *,
+        scale: float = 20.0,
+        nce_weight: float = 0.0,
+        temperature: float = 0.05,
+        mini_batch_size: int = 0,
+    ) -> None:
+        config: dict[str, Any] = {"scale": scale, "nce_weight": nce_weight, "temperature": temperature}
+        options = distill.Options(**config)
+
+        def function(*tensors: Tensor) -> Tensor:
+            return distill.objective(tensors[:-1], tensors[-1], options)
+
+        super().__init__(model, function, config, mini_batch_size)
+        self.column_counts = (4,) if nce_weight else (2, 4)
+
+    def forward(self, columns: Sequence[dict[str, Any]], labels: Tensor | None = None) -> Tensor:
+        """The loss of one batch, as the trainer gives it."""
+        if labels is None:
+            raise IsoglotError(
+                "DistillLoss needs the teachers' vectors as column 'label'; isoglot.losses.taught adds it"
+            )
+        return super().forward(columns, labels)
+
+
+def triplets(data: str | Path | Collection | Sequence[Row]) -> Dataset:
+    """The columns of `JsdNceLoss`: query, document, translation, content_id.
+
+    Args:
+        data: As for `isoglot.training_rows`, which also chooses languages: ``training_rows("rows.jsonl", per_row=1)``.
+
+    Raises:
+        IsoglotError: No row has an English query, its document and a translation of that.
+    """
+    return _dataset(triplet_examples(training_rows(data)), ("query", "document", "translation"))
+
+
+def quads(data: str | Path | Collection | Sequence[Row]) -> Dataset:
+    """The columns of `MultiPositiveNceLoss`: query, query_translation, document, translation, content_id.
+
+    Args:
+        data: As for `triplets`.
+
+    Raises:
+        IsoglotError: No row has query and document both in English and in another language.
+    """
+    return _dataset(quad_examples(training_rows(data)), tuple(ROLES_OF_TEXTS))
+
+
+def taught(
+    model: SentenceTransformer,
+    data: str | Path | Collection | Sequence[Row],
+    *,
+    teacher: str = "center",
+    mix: float = 0.0,
+    paired: bool = False,
+) -> Dataset:
+    """The columns of `DistillLoss`: query, document, label, content_id.
+
+    Args:
+        model: As it is before training; its vectors, freed of their language, are the teachers.
+        data: As for `triplets`.
+        teacher: ``center`` or ``lir``.
+        mix: 0: each text learns its own teacher; 1: the mean of the teachers of all its translations; between: both.
+        paired: Whether an example is in English and in another language, with the columns query, query_translation,
+            document, document_translation; ``nce_weight`` needs it.
+
+    Raises:
+        IsoglotError: No row has query and document in one language (and in English, if `paired`), a language has too
+            few texts, or an option is out of its range.
+    """
+    rows = training_rows(data)
+    options = distill.Options(teacher=teacher, mix=mix, nce_weight=float(paired))
+    examples = distill.examples_of(rows, options)
+    vectors = embed(Encoder(model, loaded_from(model)), rows, show_progress=True)
+    columns, targets = distill.columns_and_targets(examples, distill.teachers(rows, vectors, options))
+    labels = np.concatenate(list(targets.values()), axis=1).tolist()
+    return Dataset.from_dict({**columns, "label": labels, CONTENT: _numbered([row.content_id for row, _ in examples])})
+
+
+def prompts(model: SentenceTransformer) -> dict[str, str]:
+    """The prompt before the texts of each column of these data sets, for the trainer's argument ``prompts``."""
+    found = find_prompts(loaded_from(model), model.prompts)
+    roles = ROLES_OF_TEXTS | {"document_translation": "document"}
+    return {column: found[role].text for column, role in roles.items()}
+
+
+def _dataset(examples: Sequence[Example], columns: Sequence[str]) -> Dataset:
+    texts = {name: [getattr(example, name) for example in examples] for name in columns}
+    return Dataset.from_dict({**texts, CONTENT: _numbered([example.content_id for example in examples])})
+
+
+def _numbered(contents: Sequence[str]) -> list[int]:
+    """A number for each content: the trainer's model card would show ids that are text among its example sentences."""
+    numbers = {content: number for number, content in enumerate(dict.fromkeys(contents))}
+    return [numbers[content] for content in contents]

@@ -1,0 +1,175 @@
+"""isoglot's pools as mteb retrieval tasks, and its encoders as mteb models (``pip install isoglot[mteb]``).
+
+Usage:
+    import mteb
+    from isoglot import mteb_tasks
+
+    print(mteb.evaluate(mteb_tasks.model("e5-small-q4"), mteb_tasks.tasks("mini@test")).to_dataframe())
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from isoglot.corpora.collection import Collection
+from isoglot.corpora.sources import load_collection
+from isoglot.encoders.sentence_transformer import Encoder, Vectors, load_encoder
+from isoglot.platform.errors import IsoglotError
+from isoglot.ranking.pools import Pool, PoolBuilder
+from isoglot.report.mteb import SPLIT, mteb_languages, revision, subset_name, task_name
+
+try:
+    from datasets import Dataset
+    from mteb.abstasks import AbsTaskRetrieval
+    from mteb.abstasks.retrieval_dataset_loaders import RetrievalSplitData
+    from mteb.abstasks.task_metadata import TaskMetadata
+    from mteb.models import ModelMeta
+    from mteb.models.abs_encoder import AbsEncoder
+    from mteb.models.model_meta import ScoringFunction
+except ImportError as error:
+    raise IsoglotError(f"mteb cannot be loaded ({error}): pip install 'isoglot[mteb]'") from error
+
+
+def tasks(
+    collection: str | Collection,
+    *,
+    pools: Sequence[Sequence[str]] | None = None,
+    query_languages: Sequence[str] | None = None,
+    scenarios: Sequence[str] = ("multi", "control"),
+    documents: str = "dedup",
+    limit: int | None = None,
+    seed: int = 0,
+) -> list[PoolRetrieval]:
+    """One mteb task for each scenario; its subsets are the pools and query languages, such as ``en+zh.zh``.
+
+    The arguments mean what they mean in `isoglot.audit`. With `model` the tasks' ``ndcg_at_10`` is a hundredth of that
+    audit's ``ndcg@10``, ties included.
+
+    Raises:
+        IsoglotError: The collection has no such language or scenario, or no pool has a query with a gold in it.
+    """
+    loaded = load_collection(collection) if isinstance(collection, str) else collection
+    language_sets = None if pools is None else [[loaded.find_language(tag) for tag in pool] for pool in pools]
+    asked = None if query_languages is None else [loaded.find_language(tag) for tag in query_languages]
+    built = PoolBuilder(loaded, documents, limit, seed).build(scenarios, language_sets, asked)
+    made = revision(loaded.fingerprint, documents, limit, seed)
+    return [
+        _task(loaded, scenario, found, made)
+        for scenario in dict.fromkeys(scenarios)
+        if (found := {_subset(pool): pool for pool in built if pool.scenario == scenario})
+    ]
+
+
+class PoolRetrieval(AbsTaskRetrieval):  # type: ignore[misc]
+    """A scenario of a collection as an mteb retrieval task; `tasks` makes them.
+
+    Besides mteb's scores it gives ``complete_at_10``: the share of queries with all golds in the top 10.
+    """
+
+    collection: Collection
+    pools: dict[str, Pool]
+
+    def load_data(self, *args: Any, **kwargs: Any) -> None:
+        """Put the pools' texts where mteb looks for them."""
+        self.dataset = {name: {SPLIT: _split(self.collection, pool)} for name, pool in self.pools.items()}
+        self.data_loaded = True
+
+    def task_specific_scores(self, scores: dict[str, dict[str, float]], *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Complete@10 from the recall of each query."""
+        return {"complete_at_10": float(np.mean([found["recall_10"] == 1 for found in scores.values()]))}
+
+
+class PoolEncoder(AbsEncoder):  # type: ignore[misc]
+    """An `Encoder` as mteb takes models; `model` makes it.
+
+    Prompts and kept vectors are isoglot's. mteb keeps results under the model's fingerprint, so that two models trained
+    from one base do not get each other's.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.mteb_model_meta = ModelMeta.create_empty(
+            {
+                "name": encoder.name if "/" in encoder.name else f"isoglot/{encoder.name}",
+                "revision": encoder.fingerprint,
+                "embed_dim": encoder.dimension,
+                "similarity_fn_name": ScoringFunction.DOT_PRODUCT,
+                "framework": ["Sentence Transformers", "PyTorch"],
+            }
+        )
+
+    def encode(self, inputs: Any, *, prompt_type: Any = None, **kwargs: Any) -> Vectors:
+        """(n, d) unit vectors; texts of tasks without roles are encoded as queries, as E5 wants it."""
+        batches = list(inputs)
+        texts = [text for batch in batches for text in batch["text"]]
+        languages = [tag for batch in batches for tag in batch.get("language", ())]
+        if self.encoder.uses_language and not languages:
+            raise IsoglotError(
+                f"{self.encoder.name} must know each text's language, which this mteb task does not tell"
+            )
+        return self.encoder.encode(texts, prompt_type.value if prompt_type else "query", languages)
+
+
+def model(name: str | Encoder, *, device: str = "auto", trust_remote_code: bool = False) -> PoolEncoder:
+    """A model for ``mteb.evaluate``, named as for `isoglot.audit`.
+
+    Raises:
+        IsoglotError: There is no such model or device, or it needs code that is not trusted.
+    """
+    if isinstance(name, str):
+        name = load_encoder(name, device=device, trust_remote_code=trust_remote_code)
+    return PoolEncoder(name)
+
+
+def _task(collection: Collection, scenario: str, pools: dict[str, Pool], made: str) -> PoolRetrieval:
+    metadata = TaskMetadata(
+        name=task_name(collection.name, scenario, made),
+        description=f"The scenario {scenario} of isoglot on {collection.name}: "
+        "do documents of several languages rank by meaning or by language?",
+        dataset={"path": collection.name, "revision": made},
+        type="Retrieval",
+        category="t2t",
+        eval_splits=[SPLIT],
+        eval_langs={name: mteb_languages(pool.languages, pool.query_language) for name, pool in pools.items()},
+        main_score="ndcg_at_10",
+    )
+    # a class of its own: mteb drops the metadata of an instance when it unloads the data
+    kind: type[PoolRetrieval] = type(
+        "PoolRetrieval", (PoolRetrieval,), {"metadata": metadata, "collection": collection, "pools": pools}
+    )
+    return kind()
+
+
+def _subset(pool: Pool) -> str:
+    return subset_name(pool.languages, pool.query_language)
+
+
+def _split(collection: Collection, pool: Pool) -> RetrievalSplitData:
+    documents = [collection.documents[at] for at in pool.documents]
+    queries = [collection.queries[at] for at in pool.queries]
+    last = len(documents) - 1
+    # of two equal scores mteb ranks the larger id first, so the id begins with the pool's tie order, turned round
+    ids = [
+        f"{last - key:09d}/{document.content_id}@{document.language}"
+        for key, document in zip(pool.tie_keys.tolist(), documents, strict=True)
+    ]
+    return RetrievalSplitData(
+        corpus=Dataset.from_dict(
+            {"id": ids, "text": [d.text for d in documents], "language": [d.language for d in documents]}
+        ),
+        queries=Dataset.from_dict(
+            {
+                "id": [query.query_id for query in queries],
+                "text": [query.text for query in queries],
+                "language": [query.language for query in queries],
+            }
+        ),
+        relevant_docs={
+            query.query_id: {ids[gold]: 1 for gold in golds if gold >= 0}
+            for query, golds in zip(queries, pool.golds.tolist(), strict=True)
+        },
+        top_ranked=None,
+    )

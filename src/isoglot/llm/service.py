@@ -1,0 +1,88 @@
+"""Which language model is asked, how, and what it costs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from isoglot.platform.errors import IsoglotError
+
+PRICES = {
+    "gpt-4o": (2.50, 10.00),
+    "gpt-4o-mini": (0.15, 0.60),
+    "gpt-4.1": (2.00, 8.00),
+    "gpt-4.1-mini": (0.40, 1.60),
+    "gpt-4.1-nano": (0.10, 0.40),
+}
+"""OpenAI's models -> USD for a million tokens in and out, as published in May 2026."""
+
+
+@dataclass(frozen=True)
+class Llm:
+    """A model behind an API, and how it is asked. The key is in the environment: ``OPENAI_API_KEY``.
+
+    Attributes:
+        model: Its name there.
+        base_url: Of the API, e.g. ``http://localhost:8000/v1``; None: ``OPENAI_BASE_URL``, else OpenAI.
+        concurrency: Most requests under way at once.
+        attempts: How often a question is asked until its answer is good.
+        timeout: Seconds that an answer may take.
+        price_in: USD for a million tokens of prompts; None: as in `PRICES`, if the API is OpenAI's.
+        price_out: USD for a million tokens of answers.
+        max_cost: USD that one run may cost; None: no limit.
+
+    Raises:
+        IsoglotError: A value that makes no sense, or a limit without prices.
+    """
+
+    model: str
+    base_url: str | None = None
+    concurrency: int = 8
+    attempts: int = 3
+    timeout: float = 120
+    price_in: float | None = None
+    price_out: float | None = None
+    max_cost: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("concurrency", "attempts", "timeout"):
+            if not getattr(self, name) > 0:
+                raise IsoglotError(f"{name} is {getattr(self, name)}; it must be above 0")
+        for name in ("price_in", "price_out", "max_cost"):
+            if not (getattr(self, name) or 0) >= 0:
+                raise IsoglotError(f"{name} is {getattr(self, name)}; it must not be negative")
+        if (self.price_in is None) != (self.price_out is None):
+            raise IsoglotError("name both --price-in and --price-out, or neither")
+        if self.max_cost is not None and self.prices is None:
+            raise IsoglotError(f"the prices of {self.model} are not known: --max-cost needs --price-in and --price-out")
+        if self._url and not _is_url(self._url):
+            raise IsoglotError("the base URL is none; write it like http://localhost:8000/v1")
+
+    @property
+    def prices(self) -> tuple[float, float] | None:
+        """USD for a million tokens in and out, if known."""
+        if self.price_in is not None and self.price_out is not None:
+            return self.price_in, self.price_out
+        return None if self._url else PRICES.get(self.model)
+
+    def cost(self, tokens_in: float, tokens_out: float) -> float | None:
+        """USD for so many tokens; None where prices are unknown."""
+        return None if self.prices is None else (tokens_in * self.prices[0] + tokens_out * self.prices[1]) / 1e6
+
+    @property
+    def address(self) -> str:
+        """Host and port, for messages."""
+        return urlsplit(self._url).netloc.rpartition("@")[2] if self._url else "OpenAI's API"
+
+    @property
+    def _url(self) -> str | None:
+        return self.base_url or os.environ.get("OPENAI_BASE_URL")
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -1,0 +1,139 @@
+"""Files and folders that are written whole or not at all, and the user's cache."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from isoglot.platform.errors import IsoglotError
+
+PACKAGE_DATA = Path(__file__).parents[1] / "data"
+"""The folder of the data files inside the package."""
+
+
+def cache_dir() -> Path:
+    """The folder for converted models and vectors: ``$ISOGLOT_CACHE``, else the platform's user cache."""
+    named = os.environ.get("ISOGLOT_CACHE")
+    if named:
+        return Path(named).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("isoglot"))
+
+
+@contextmanager
+def told_in_one_line(path: Path, doing: str = "write") -> Iterator[None]:
+    """Turn an OSError (full disk, read-only folder) into an IsoglotError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        reason = {errno.ENOSPC: "the disk is full", errno.EROFS: "the file system is read-only"}.get(
+            error.errno or 0, error.strerror or str(error)
+        )
+        raise IsoglotError(f"{path}: cannot {doing}: {reason}") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 beside `path` and rename it there, so that `path` is never half written.
+
+    Raises:
+        IsoglotError: The folder cannot be written to, or the disk is full.
+    """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` beside `path` and rename it there, so that `path` is never half written.
+
+    Raises:
+        IsoglotError: The folder cannot be written to, or the disk is full.
+    """
+    with told_in_one_line(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        beside = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.chmod(0o666 & ~_umask())
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def new_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Yield an empty folder beside `target` and, if the block succeeds, rename it to `target`.
+
+    Args:
+        target: Where the finished folder shall be.
+        replace: Whether a folder that is there already is replaced; it stays until the new one is complete.
+
+    Raises:
+        IsoglotError: `target` exists and `replace` is false, or the folder cannot be written.
+    """
+    if target.exists() and not replace:
+        raise IsoglotError(f"{target}: exists already; choose another folder or pass --force")
+    with told_in_one_line(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        beside.chmod(0o777 & ~_umask())
+    try:
+        with told_in_one_line(target):
+            yield beside
+            for file in beside.rglob("*"):
+                file.chmod((0o777 if file.is_dir() else 0o666) & ~_umask())  # safetensors makes its files private
+            if target.exists():
+                old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old."))
+                target.replace(old / "replaced")
+                beside.replace(target)
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                beside.replace(target)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+
+
+def cached_folder(target: Path, build: Callable[[Path], None]) -> Path:
+    """`target`, built by ``build(empty folder)`` if it is not there; safe when several processes ask at once.
+
+    Raises:
+        IsoglotError: The cache cannot be written, or `build` said what is wrong.
+    """
+    if target.is_dir():
+        return target
+    from filelock import FileLock
+
+    with told_in_one_line(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(target.with_name(target.name + ".lock"))
+        lock.acquire()
+    try:
+        if not target.is_dir():
+            with new_folder(target) as folder:
+                build(folder)
+    finally:
+        lock.release()
+    return target
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

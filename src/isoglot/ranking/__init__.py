@@ -1,0 +1,1 @@
+"""Pools of documents, exact ranks in them, and lists of several languages merged into one."""

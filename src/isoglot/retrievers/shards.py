@@ -1,0 +1,164 @@
+"""Ranking by the vectors of `encode`, shard by shard: here, or each shard in a task of a Ray cluster."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoglot.corpora.collection import Collection
+from isoglot.platform.errors import InputError
+from isoglot.platform.progress import progress
+from isoglot.ranking.blocks import Floats, Ints, Vectors, check_finite
+from isoglot.ranking.exact import Part, Pooled, Ranking, exact_gold_scores, join, look
+from isoglot.ranking.pools import Pool
+from isoglot.retrievers.dense import environment
+from isoglot.scale.shards import ROLES, read_ids, read_manifest, read_vectors, shard_paths
+
+Rows = tuple[Path, Ints, Ints]
+"""A shard, which of its rows are wanted, and where in the pool they stand, increasing."""
+Maps = Callable[[Callable[..., Any], Sequence[Rows], tuple[Any, ...]], Iterator[Any]]
+"""Calls a function of a shard's vectors and positions, and of further arguments, for each shard."""
+
+
+class ShardsRetriever:
+    """Ranks by the inner product of vectors that ``isoglot encode`` wrote, one shard in memory at a time.
+
+    Rows are found by content id and language; rows of other collections may be there.
+
+    Args:
+        folder: What `encode` wrote.
+        ray: Whether a Ray cluster (that of ``RAY_ADDRESS``, else a new one on this machine) ranks the shards.
+
+    Raises:
+        InputError: It is no such folder, or its encoding has not ended.
+    """
+
+    def __init__(self, folder: Path, *, ray: bool = False) -> None:
+        self.folder, self._ray = folder, ray
+        self._manifest = read_manifest(folder)
+        if "texts" not in self._manifest:
+            raise InputError("its encoding has not ended; run the same `isoglot encode` again", folder)
+
+    def describe(self) -> dict[str, Any]:
+        """As `Retriever.describe`."""
+        digest = hashlib.sha256(json.dumps(self._manifest, sort_keys=True).encode()).hexdigest()
+        return {
+            "name": f"vectors:{self.folder}",
+            "fingerprint": digest,
+            "dimension": self._manifest["dimension"],
+            "max_length": None,
+            "prompts": {},
+            "language_given": False,
+            "how": f"vectors of {self._manifest['model']} in {self._manifest['dtype']}, encoded beforehand",
+        }
+
+    def environment(self) -> dict[str, Any]:
+        """As `Retriever.environment`."""
+        return environment("numpy", "pyarrow")
+
+    def rankings(
+        self, collection: Collection, pools: Sequence[Pool], *, balanced: bool, top_k: int, show_progress: bool
+    ) -> Iterator[Ranking]:
+        """As `Retriever.rankings`."""
+        with _mapping(self._ray) as over, progress("ranking pools", len(pools), shown=show_progress) as advance:
+            for pool in pools:
+                asked = [(collection.queries[at].query_id, collection.queries[at].language) for at in pool.queries]
+                found = [(d.content_id, d.language) for d in (collection.documents[at] for at in pool.documents)]
+                yield rank_shards(
+                    self._in_order(asked),
+                    self._rows("document", found),
+                    Pooled(pool.golds, len(found), pool.document_languages, pool.tie_keys, balanced, top_k),
+                    over,
+                )
+                advance(1)
+
+    @cached_property
+    def _ids(self) -> dict[str, list[tuple[Path, list[tuple[str, str]]]]]:
+        return {role: [(path, list(read_ids(path))) for path in shard_paths(self.folder, role)] for role in ROLES}
+
+    def _rows(self, role: str, wanted: Sequence[tuple[str, str]]) -> list[Rows]:
+        """The shards that hold what is wanted, and its rows."""
+        places = {identity: at for at, identity in enumerate(wanted)}
+        found: list[Rows] = []
+        count = 0
+        for path, ids in self._ids[role]:
+            pairs = sorted((places[identity], row) for row, identity in enumerate(ids) if identity in places)
+            if pairs:
+                positions, rows = np.array(pairs, dtype=np.int64).T
+                found.append((path, rows, positions))
+                count += len(pairs)
+        if count != len(places):
+            there = {identity for _, ids in self._ids[role] for identity in ids}
+            missing = [identity for identity in wanted if identity not in there]
+            what = f"lacks {len(missing)} of the {len(wanted)} {ROLES[role]} asked for, e.g. {missing[0]}"
+            raise InputError(what if missing else f"has some {ROLES[role]} more than once", self.folder)
+        return found
+
+    def _in_order(self, wanted: Sequence[tuple[str, str]]) -> Vectors:
+        vectors = np.empty((len(wanted), self._manifest["dimension"]), dtype=np.float32)
+        for path, rows, positions in self._rows("query", wanted):
+            vectors[positions] = read_vectors(path)[rows]
+        return vectors
+
+
+def rank_shards(queries: Vectors, shards: Sequence[Rows], pool: Pooled, over: Maps | None = None) -> Ranking:
+    """As `isoglot.ranking.exact.rank`, with one shard in memory at a time, or one in each task.
+
+    Args:
+        queries: (q, d) float32.
+        shards: Which rows of which file stand where in the pool; each of its documents is in one of them.
+        pool: What is asked.
+        over: How the shards are gone through; None: here, one after the other.
+
+    Raises:
+        IsoglotError: A vector is not finite, or a shard is damaged.
+    """
+    check_finite(queries, "query")
+    over = over or _here
+    with_golds = [shard for shard in shards if np.isin(pool.golds, shard[2]).any()]
+    gold_scores = np.full(pool.golds.shape, -np.inf)
+    for scores in over(_gold_scores, with_golds, (queries, pool.golds)):
+        gold_scores = np.maximum(gold_scores, scores)
+    return join(list(over(_look, shards, (queries, pool, gold_scores))), pool)
+
+
+def _gold_scores(vectors: NDArray[Any], positions: Ints, queries: Vectors, golds: Ints) -> Floats:
+    return exact_gold_scores(queries, vectors, golds, positions)
+
+
+def _look(vectors: NDArray[Any], positions: Ints, queries: Vectors, pool: Pooled, gold_scores: Floats) -> Part:
+    return look(queries, vectors, pool, gold_scores, positions=positions)
+
+
+def _with_rows(function: Callable[..., Any], shard: Rows, *arguments: Any) -> Any:
+    path, rows, positions = shard
+    return function(read_vectors(path)[rows], positions, *arguments)
+
+
+def _here(function: Callable[..., Any], shards: Sequence[Rows], arguments: tuple[Any, ...]) -> Iterator[Any]:
+    return (_with_rows(function, shard, *arguments) for shard in shards)
+
+
+@contextmanager
+def _mapping(on_ray: bool) -> Iterator[Maps]:
+    if not on_ray:
+        yield _here
+        return
+    from isoglot.scale.workers import ray_cluster
+
+    with ray_cluster() as ray:
+        task = ray.remote(_with_rows)
+
+        def over(function: Callable[..., Any], shards: Sequence[Rows], arguments: tuple[Any, ...]) -> Iterator[Any]:
+            shared = [ray.put(argument) for argument in arguments]
+            return iter(ray.get([task.remote(function, shard, *shared) for shard in shards]))
+
+        yield over

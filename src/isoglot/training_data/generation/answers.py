@@ -1,0 +1,128 @@
+"""What is asked of a model, and the checks that an answer passes before it is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from isoglot.training_data.checks import CHECKS, check_rows
+from isoglot.training_data.row import Row
+
+REASONS = {
+    "json": "the answer is not a JSON object",
+    "shape": "the JSON object has other keys, or a value that is no text or empty",
+    "refusal": "the model declined",
+    "filtered": "the API's content filter stopped the answer",
+    "cut": "the answer ended at the model's limit of tokens",
+    "answer-length": "much longer or shorter than such an answer is",
+    "english-query": "the query is still English",
+    "no-question": "the query does not end in a question mark",
+    **CHECKS,
+    "rejected": "the API did not accept the request",
+    "no-answer": "the API gave no answer, however often it was asked",
+    "max-cost": "was not asked, or not again, since --max-cost was near",
+}
+"""Reason -> what it means that a cell was left out for it."""
+
+PROMPTS = Path(__file__).parent / "prompts"
+
+
+class BadAnswerError(Exception):
+    """An answer that is not kept.
+
+    Args:
+        reason: A name out of `REASONS`.
+        detail: What was found.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request to a model, for one cell of a row.
+
+    Attributes:
+        content_id: Of the row.
+        language: Of the cell.
+        prompt: All that the model is told.
+        fields: The keys of the JSON object that it shall answer with.
+        expected: About how many tokens the answer has.
+        check: Raises a `BadAnswerError` if the values are not good enough.
+    """
+
+    content_id: str
+    language: str
+    prompt: str
+    fields: tuple[str, ...]
+    expected: float
+    check: Callable[[Mapping[str, str]], None]
+
+    def key(self, model: str) -> str:
+        """What the journal knows it by: a hash of the model's name and the prompt, so of text, language and wording."""
+        return hashlib.sha256(json.dumps([model, self.prompt]).encode()).hexdigest()[:32]
+
+
+def prompt(name: str, **values: str) -> str:
+    """The prompt in ``prompts/NAME.md`` with its ``$placeholders`` filled in."""
+    return Template((PROMPTS / f"{name}.md").read_text(encoding="utf-8")).substitute(values)
+
+
+def tokens(text: str) -> float:
+    """About how many tokens an English text has: one for four characters, as OpenAI says."""
+    return len(text) / 4
+
+
+_FENCE = re.compile(r"\s*```\w*\s*(.*?)\s*```\s*", re.DOTALL)
+_REFUSAL = re.compile(
+    r"\W*(?:I['’]?m sorry|I am sorry|Sorry, |I apologi[sz]e|Unfortunately, I |As an AI|As a language model"
+    r"|I (?:cannot|can['’]?t|can not|won['’]?t|will not|am unable|am not able)\b|I['’]m (?:unable|not able)\b)",
+    re.IGNORECASE,
+)
+
+
+def read_answer(text: str, fields: tuple[str, ...]) -> dict[str, str]:
+    """The values of the JSON object in `text`, white space at their ends removed.
+
+    Raises:
+        BadAnswerError: It is none, a refusal, or has other keys or empty values.
+    """
+    fenced = _FENCE.fullmatch(text)
+    try:
+        values = json.loads(fenced[1] if fenced else text)
+    except (ValueError, RecursionError):
+        raise BadAnswerError("refusal" if _REFUSAL.match(text) else "json", _start(text)) from None
+    if not isinstance(values, dict) or values.keys() != set(fields):
+        found = ", ".join(map(str, values)) if isinstance(values, dict) else type(values).__name__
+        raise BadAnswerError("shape", f"found {_start(found)}, not {', '.join(fields)}")
+    for name, value in values.items():
+        if not isinstance(value, str) or not value.strip():
+            raise BadAnswerError("shape", f"{name} is {'empty' if isinstance(value, str) else 'no text'}")
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise BadAnswerError("shape", f"{name} has half of a surrogate pair")
+    return {name: value.strip() for name, value in values.items()}
+
+
+def check_refusal(text: str) -> None:
+    """Raise a `BadAnswerError` if a text begins as a model that declines does."""
+    if _REFUSAL.match(text):
+        raise BadAnswerError("refusal", _start(text))
+
+
+def check_cell(row: Row, language: str) -> None:
+    """Raise a `BadAnswerError` if the row's cell fails a check that all training rows go through."""
+    _, findings = check_rows([row.keep({"en", language})])
+    for finding in findings:
+        if finding.language == language:
+            raise BadAnswerError(finding.check, finding.detail)
+
+
+def _start(text: str) -> str:
+    return " ".join(text.split())[:80]

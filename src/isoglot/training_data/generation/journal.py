@@ -1,0 +1,62 @@
+"""The journal: every answer that was kept, on disk at once, so that none is paid for twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from isoglot.corpora.reading import read_jsonl
+from isoglot.platform.errors import InputError
+from isoglot.platform.files import told_in_one_line
+
+
+class Journal:
+    """Answers by key, one JSON line each, only ever appended to; a last line torn by a crash is cut off.
+
+    Args:
+        path: Created if it is not there.
+
+    Raises:
+        IsoglotError: The file cannot be read or written, or is no journal.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with told_in_one_line(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("a+b")
+            self._file.seek(0)
+            self._file.truncate(self._file.read().rfind(b"\n") + 1)
+        self.answers: dict[str, dict[str, str]] = {}
+        for number, line in read_jsonl(path):
+            try:
+                entry = msgspec.convert(line, _Line)
+            except msgspec.ValidationError as error:
+                raise InputError(f"not a line of a journal: {error}; remove it", path, number) from error
+            self.answers[entry.key] = entry.answer
+
+    def add(self, key: str, answer: Mapping[str, str]) -> None:
+        """Keep an answer, in memory and on disk."""
+        self.answers[key] = dict(answer)
+        with told_in_one_line(self.path):
+            self._file.write(msgspec.json.encode(_Line(key, self.answers[key])) + b"\n")
+            self._file.flush()  # survives a kill; a crash of the machine may lose the last lines
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        if not self.answers:
+            self.path.unlink(missing_ok=True)
+
+
+class _Line(msgspec.Struct):
+    key: str
+    answer: dict[str, str]

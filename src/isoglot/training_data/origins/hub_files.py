@@ -1,0 +1,55 @@
+"""Files of a data set on the Hugging Face hub, kept in the hub's own cache."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from isoglot.platform.downloads import Downloads, Package, SourceMissingError
+from isoglot.platform.hub import reachable
+
+
+def hub_folder(dataset: str, patterns: Sequence[str], downloads: Downloads, origin: str) -> Path:
+    """A folder with the newest files of `dataset` that match `patterns`; without the hub, those in its cache.
+
+    Args:
+        dataset: As the hub names it, e.g. ``miracl/miracl``.
+        patterns: Shell patterns of paths in the data set.
+        downloads: Told what is used; a version is the hub's commit.
+        origin: That a message sends to its own local copy.
+
+    Raises:
+        SourceMissingError: The hub cannot be reached and the files are not all in its cache.
+    """
+    from huggingface_hub import snapshot_download
+
+    started = time.time()
+    try:
+        folder = Path(
+            snapshot_download(
+                dataset, repo_type="dataset", allow_patterns=list(patterns), local_files_only=not reachable()
+            )
+        )
+    except Exception as error:  # the hub's client raises many kinds
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise SourceMissingError(
+            f"{dataset} is not in the hub's cache and cannot be fetched ({reason}); "
+            f"use {origin}:DIR with a local copy of its files"
+        ) from error
+    stats = [path.stat() for pattern in patterns for path in folder.glob(pattern)]
+    downloads.used.add(Package(f"hub:{dataset}", folder.name, sum(stat.st_size for stat in stats)))
+    downloads.fetched += sum(stat.st_size for stat in stats if stat.st_mtime >= started)
+    return folder
+
+
+def find_file(folder: Path, name: str, origin: str) -> Path:
+    """The file `name` in `folder` or in a folder below it, the first by path.
+
+    Raises:
+        SourceMissingError: There is none, and `origin` needs it.
+    """
+    path = min((path for path in folder.rglob(name) if path.is_file()), default=None)
+    if path is None:
+        raise SourceMissingError(f"{folder}: has no file {name}, here or in a folder below; {origin} needs it")
+    return path

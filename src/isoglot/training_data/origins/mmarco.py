@@ -1,0 +1,131 @@
+"""mMARCO: MS MARCO's training questions and passages, machine-translated from English into 13 languages.
+
+Bonifacio et al. 2021, "mMARCO: A Multilingual Version of the MS MARCO Passage Ranking Dataset" (arXiv:2108.13897). The
+layout is that of the loading script in unicamp-dl/mmarco: lines "id\\ttext" in
+``data/google/collections/LANGUAGE_collection.tsv`` (8.8 million passages) and
+``data/google/queries/train/LANGUAGE_queries.train.tsv``, with the same ids in all languages, and lines
+"query\\tpositive\\tnegative" of ids in ``data/triples.train.ids.small.tsv``, shuffled.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from isoglot.corpora.reading import read_lines
+from isoglot.platform.downloads import Downloads, SourceMissingError
+from isoglot.platform.errors import InputError
+from isoglot.platform.files import told_in_one_line
+from isoglot.training_data.origins import ORIGINS
+from isoglot.training_data.origins.hub_files import find_file, hub_folder
+from isoglot.training_data.row import Row
+
+log = logging.getLogger(__name__)
+
+NAME = "mmarco"
+DATASET = "unicamp-dl/mmarco"
+TRIPLES, QUERIES, COLLECTION = "triples.train.ids.small.tsv", "_queries.train.tsv", "_collection.tsv"
+
+LANGUAGES = {
+    "en": "english",
+    "ar": "arabic",
+    "zh": "chinese",
+    "nl": "dutch",
+    "fr": "french",
+    "de": "german",
+    "hi": "hindi",
+    "id": "indonesian",
+    "it": "italian",
+    "ja": "japanese",
+    "pt": "portuguese",
+    "ru": "russian",
+    "es": "spanish",
+    "vi": "vietnamese",
+}
+"""Tag -> how the names of mMARCO's files begin."""
+
+MOST = 20_000
+"""How many questions are read, so that their texts in all languages fit into memory; no build needs more."""
+
+_MISDECODED = re.compile("[ÂÃâ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|\ufffd")
+"""UTF-8 read as Windows-1252, as some of MS MARCO's pages were: "donâ€™t"."""
+
+
+def rows(downloads: Downloads, languages: frozenset[str] | None = None, folder: Path | None = None) -> list[Row]:
+    """A row for each of the first `MOST` questions in the triples, with the first positive that they name for it.
+
+    Questions and passages with misdecoded characters in English are left out.
+
+    Args:
+        downloads: Told what is used.
+        languages: Canonical tags wanted besides English; None: all. Each is a file of 3 to 8 GB.
+        folder: A copy of the data set's files, in its folders or in one; None: fetched from the hub.
+
+    Raises:
+        SourceMissingError: The hub cannot be reached, or the triples or an English file are missing in `folder`.
+        InputError: A file is malformed.
+    """
+    wanted = {tag: name for tag, name in LANGUAGES.items() if tag == "en" or languages is None or tag in languages}
+    if folder is None:
+        paths = [
+            path
+            for name in wanted.values()
+            for path in (f"queries/train/{name}{QUERIES}", f"collections/{name}{COLLECTION}")
+        ]
+        folder = hub_folder(DATASET, [f"data/{TRIPLES}", *(f"data/google/{path}" for path in paths)], downloads, NAME)
+    positives = _positives(find_file(folder, TRIPLES, NAME))
+    texts: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
+    for tag, name in wanted.items():
+        try:
+            queries, collection = (find_file(folder, name + ending, NAME) for ending in (QUERIES, COLLECTION))
+        except SourceMissingError as error:
+            if tag == "en":
+                raise
+            log.warning("%s is left out: %s", tag, error)
+            continue
+        log.info("mmarco: reading %s", name)
+        texts[tag] = _texts(queries, positives.keys()), _texts(collection, positives.values())
+    found = [_row(query, passage, texts) for query, passage in positives.items()]
+    return [row for row in found if "en" in row.query and not _MISDECODED.search(row.query["en"] + row.document["en"])]
+
+
+def _row(query: str, passage: str, texts: dict[str, tuple[dict[str, str], dict[str, str]]]) -> Row:
+    both = [tag for tag, (queries, passages) in texts.items() if query in queries and passage in passages]
+    return Row(
+        f"{NAME}:{passage}",
+        {tag: texts[tag][0][query] for tag in both},
+        {tag: texts[tag][1][passage] for tag in both},
+        NAME,
+        ORIGINS[NAME].licence,
+        {tag: "original" if tag == "en" else "machine" for tag in both},
+    )
+
+
+def _positives(triples: Path) -> dict[str, str]:
+    """Question -> passage."""
+    found: dict[str, str] = {}
+    for number, line in read_lines(triples):
+        ids = line.split()
+        if len(ids) != 3:
+            raise InputError("not the ids of a query, a positive and a negative", triples, number)
+        found.setdefault(ids[0], ids[1])
+        if len(found) == MOST:
+            break
+    return found
+
+
+def _texts(path: Path, wanted: Iterable[str]) -> dict[str, str]:
+    """Id -> text of the wanted lines; the rest of the file is read past."""
+    ids = {identity.encode() for identity in wanted}
+    found: dict[str, str] = {}
+    with told_in_one_line(path, "read"), path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            identity, tab, text = line.partition(b"\t")
+            if not tab:
+                raise InputError("no tab between id and text", path, number)
+            if identity in ids:
+                found[identity.decode()] = " ".join(html.unescape(text.decode(errors="replace")).split())
+    return {identity: text for identity, text in found.items() if text}
