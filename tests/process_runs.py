@@ -12,9 +12,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from isoglot.alignment.training import checkpoints
 from isoglot.alignment.training.embedding_loss import TokenTerm
 from isoglot.alignment.training.objectives import info_nce
-from isoglot.alignment.training.trainer import TrainingOptions, checkpoints, train
+from isoglot.alignment.training.trainer import TrainingOptions, train
 from isoglot.encoders.sentence_transformer import Encoder, load_encoder
 
 WORDS = "bread train snow piano garden letter river window candle forest".split()

@@ -15,9 +15,10 @@ import torch
 from safetensors import safe_open
 
 from isoglot import Collection
+from isoglot.alignment.training import checkpoints
 from isoglot.alignment.training.examples import triplets
 from isoglot.alignment.training.objectives import info_nce
-from isoglot.alignment.training.trainer import TrainingOptions, checkpoints, train
+from isoglot.alignment.training.trainer import TrainingOptions, train
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.training_data.loading import training_rows
 

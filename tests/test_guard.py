@@ -20,7 +20,7 @@ from isoglot.alignment import execute as aligning
 from isoglot.alignment.guard import LossyError, Verdict, development_audit, judge, measures_of, named_development, split
 from isoglot.alignment.methods import jsd_nce
 from isoglot.alignment.record import read_record
-from isoglot.alignment.training.trainer import checkpoints
+from isoglot.alignment.training import checkpoints
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.evaluation.measures import Judged
 from isoglot.evaluation.results import ScenarioResult
