@@ -1,4 +1,4 @@
-"""Draw docs/problem.svg: one question's ranking before and after `center`, from the embedded model and collection.
+"""Draw docs/problem.svg: one question's ranking before and after `center`, from the bundled model and collection.
 
 .venv/bin/isoglot align e5-small-q4 --method center --data mini@train -o demo/models/center
 .venv/bin/python docs/problem_picture.py e5-small-q4 demo/models/center

@@ -73,9 +73,11 @@ def test_languages_are_called_as_the_user_called_them(tiny_model: Path, small_co
 def test_three_languages_no_english_rows_and_a_limit(tiny_model: Path, small_collection: Collection) -> None:
     three = isoglot.audit(str(tiny_model), small_collection, pools=[["de", "en", "ru"]], scenarios=["multi"])
     assert [result.documents for result in three.scenarios] == [18, 18, 18]
-    other = isoglot.audit(str(tiny_model), small_collection, pools=[["de", "ru"]], documents="rows", limit=2)
+    other = isoglot.audit(
+        str(tiny_model), small_collection, pools=[["de", "ru"]], documents_mode="per-question", limit=2
+    )
     assert {result.queries for result in other.scenarios} == {2}
-    assert {result.documents_mode for result in other.scenarios} == {"rows"}
+    assert {result.documents_mode for result in other.scenarios} == {"per-question"}
 
 
 def test_shuffling_the_collection_changes_nothing(audit: Audit, tiny_model: Path, small_collection: Collection) -> None:
@@ -93,7 +95,7 @@ def test_shuffling_the_collection_changes_nothing(audit: Audit, tiny_model: Path
         ({"pools": [["en", "xx"]]}, "unknown language 'xx'"),
         ({"measures": ["mrr"]}, "unknown measure 'mrr'"),
         ({"scenarios": ["all"]}, "unknown scenario 'all'"),
-        ({"documents": "raw"}, "unknown document mode 'raw'"),
+        ({"documents_mode": "raw"}, "unknown documents mode 'raw'"),
         ({"limit": -1}, "must be at least 1"),
     ],
 )

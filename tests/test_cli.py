@@ -89,7 +89,7 @@ def test_audit_writes_its_files_again_and_refuses_anothers_folder(
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"audit.json", "audit.md", "ranks.npz", "runs"}
     assert (tmp_path / "out" / "runs" / "multi.en+zho_Hans.en.run").is_file()
     assert isoglot(*command, cache=cache).returncode == 0
-    for other in (("--limit", "1"), ("--documents", "rows")):
+    for other in (("--limit", "1"), ("--documents-mode", "per-question")):
         refused = isoglot(*command, *other, cache=cache)
         assert refused.returncode == 2
         assert "holds another audit" in refused.stderr

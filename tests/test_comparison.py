@@ -64,7 +64,7 @@ def test_audits_of_other_things_are_refused_with_the_field(audit: Audit, change:
 def test_other_documents_modes_and_no_common_pool_are_refused(
     audit: Audit, tiny_model: Path, small_collection: Collection
 ) -> None:
-    rows = isoglot.audit(str(tiny_model), small_collection, documents="rows")
+    rows = isoglot.audit(str(tiny_model), small_collection, documents_mode="per-question")
     with pytest.raises(IsoglotError, match="documents mode differs"):
         isoglot.compare(audit, rows)
     other = isoglot.audit(str(tiny_model), small_collection, pools=[["en", "ru"]], scenarios=["multi"])

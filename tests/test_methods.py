@@ -14,7 +14,7 @@ import isoglot
 from isoglot import Collection, IsoglotError
 from isoglot.alignment.methods import distill, lir
 from isoglot.alignment.registry import METHODS
-from isoglot.alignment.row_vectors import Embedded, embed
+from isoglot.alignment.row_vectors import RowVectors, encode_rows
 from isoglot.alignment.training.examples import quads
 from isoglot.encoders.language_modules import LanguageProjection
 from isoglot.encoders.prompts import ROLES
@@ -26,8 +26,8 @@ FLAT = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]], dtype=np.float32)
 
 
 @pytest.fixture
-def embedded(tiny_model: Path, small_collection: Collection, own_cache: Path) -> Embedded:
-    return embed(load_encoder(str(tiny_model)), training_rows(small_collection), show_progress=False)
+def row_vectors(tiny_model: Path, small_collection: Collection, own_cache: Path) -> RowVectors:
+    return encode_rows(load_encoder(str(tiny_model)), training_rows(small_collection), show_progress=False)
 
 
 def align(model: Path, method: str, data: Collection, out: Path, **options: float | str) -> Path:
@@ -40,11 +40,14 @@ def vectors(folder: Path, collection: Collection, role: str, language: str) -> n
     return load_encoder(str(folder)).encode(texts, role, [language] * len(texts))
 
 
-def test_embedded_rows_hold_every_distinct_text_once(embedded: Embedded, small_collection: Collection) -> None:
-    assert embedded.languages == ["de", "en", "ru"]
-    assert {role: found.shape for role, found in embedded.vectors.items()} == {"query": (18, 32), "document": (18, 32)}
-    assert embedded.of("query", "ru").shape == (6, 32)
-    assert embedded.means("x")["ru", "query"] == pytest.approx(embedded.of("query", "ru").mean(axis=0), abs=1e-6)
+def test_row_vectors_hold_every_distinct_text_once(row_vectors: RowVectors, small_collection: Collection) -> None:
+    assert row_vectors.languages == ["de", "en", "ru"]
+    assert {role: found.shape for role, found in row_vectors.vectors.items()} == {
+        "query": (18, 32),
+        "document": (18, 32),
+    }
+    assert row_vectors.of("query", "ru").shape == (6, 32)
+    assert row_vectors.means("x")["ru", "query"] == pytest.approx(row_vectors.of("query", "ru").mean(axis=0), abs=1e-6)
 
 
 def test_shift_moves_documents_onto_english_and_leaves_queries(
@@ -80,7 +83,7 @@ def test_lir_removes_the_first_direction_of_each_language(
     with pytest.raises(IsoglotError, match="too few to remove 50 directions"):
         align(tiny_model, "lir", small_collection, tmp_path / "many", r=50)
     with pytest.raises(IsoglotError, match="vectors have 2 dimensions; removing 2 leaves nothing"):
-        lir.fit(Embedded({role: [("en", text) for text in "abc"] for role in ROLES}, dict.fromkeys(ROLES, FLAT)), 2)
+        lir.fit(RowVectors({role: [("en", text) for text in "abc"] for role in ROLES}, dict.fromkeys(ROLES, FLAT)), 2)
     with pytest.raises(IsoglotError, match="r is 0"):
         align(tiny_model, "lir", small_collection, tmp_path / "none", r=0)
 
@@ -127,11 +130,11 @@ def test_quads_are_both_texts_in_english_and_in_the_other_language() -> None:
 
 @pytest.mark.parametrize("teacher", ["center", "lir"])
 def test_teachers_are_the_neutral_vectors_and_mixing_brings_translations_together(
-    embedded: Embedded, small_collection: Collection, teacher: str
+    row_vectors: RowVectors, small_collection: Collection, teacher: str
 ) -> None:
     rows = training_rows(small_collection)
-    own = distill.teachers(rows, embedded, distill.Options(teacher=teacher))["document"]
-    shared = distill.teachers(rows, embedded, distill.Options(teacher=teacher, mix=1.0))["document"]
+    own = distill.teachers(rows, row_vectors, distill.Options(teacher=teacher))["document"]
+    shared = distill.teachers(rows, row_vectors, distill.Options(teacher=teacher, mix=1.0))["document"]
     assert np.linalg.norm(list(own.values()), axis=1) == pytest.approx(1)
     for row in rows:
         versions = [shared[pair] for pair in row.document.items()]
@@ -140,11 +143,11 @@ def test_teachers_are_the_neutral_vectors_and_mixing_brings_translations_togethe
 
 
 def test_distill_brings_the_student_near_its_teacher_and_needs_no_tag(
-    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path, embedded: Embedded
+    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path, row_vectors: RowVectors
 ) -> None:
     options = {"epochs": 8.0, "batch_size": 6, "learning_rate": 3e-3}
     folder = align(tiny_model, "distill", small_collection, tmp_path / "distill", **options)
-    taught = distill.teachers(training_rows(small_collection), embedded, distill.Options())["document"]
+    taught = distill.teachers(training_rows(small_collection), row_vectors, distill.Options())["document"]
     texts = [(d.language, d.text) for d in small_collection.documents]
     near = {}
     for name in (tiny_model, folder):

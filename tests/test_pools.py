@@ -134,10 +134,10 @@ def test_a_language_without_golds_stands_in_the_pool_and_is_not_asked_alone() ->
     assert cells == [("en",), ("de",)]
 
 
-@pytest.mark.parametrize("mode", ["dedup", "rows"])
+@pytest.mark.parametrize("mode", ["dedup", "per-question"])
 def test_a_gold_named_twice_counts_once(mode: str) -> None:
     found = replace(collection(3), golds={"q0": ("0",), "q1": ("1",), "q2": ("2", "2")})
-    pool = one(found, "multi", ["en", "zh"], "en", mode=mode)
+    pool = one(found, "multi", ["en", "zh"], "en", documents_mode=mode)
     assert (pool.golds >= 0).sum(axis=1).max() == 2
     assert Counter(contents(found, pool))[("2", "en")] == 1
 
@@ -150,7 +150,7 @@ def test_rows_in_a_control_pool_keep_all_copies_of_a_content_in_one_language() -
         queries=[*found.queries, *again],
         golds={**found.golds, **{f"again{c}": (str(c),) for c in range(20)}},
     )
-    copies = Counter(contents(found, one(found, "control", ["en", "zh"], "en", mode="rows")))
+    copies = Counter(contents(found, one(found, "control", ["en", "zh"], "en", documents_mode="per-question")))
     assert len({content for content, _ in copies}) == len(copies) == 20
     assert set(copies.values()) == {2}
 
@@ -169,7 +169,7 @@ def test_each_cell_is_built_once_though_english_is_in_every_pair() -> None:
     assert len(cells) == len(set(cells))
 
 
-@pytest.mark.parametrize("options", [{}, {"mode": "rows"}, {"limit": 5}])
+@pytest.mark.parametrize("options", [{}, {"documents_mode": "per-question"}, {"limit": 5}])
 def test_shuffling_the_collection_changes_no_pool(options: dict[str, object]) -> None:
     found = collection()
     generator = random.Random(0)
@@ -206,7 +206,7 @@ def test_rows_have_one_document_for_each_question_and_only_the_own_copy_is_gold(
     found = collection(3)
     queries = [*found.queries, Query("again", "en", "2 once more?")]
     found = replace(found, queries=queries, golds={**found.golds, "again": ("2",)})
-    pool = one(found, "multi", ["en", "zh"], "en", mode="rows")
+    pool = one(found, "multi", ["en", "zh"], "en", documents_mode="per-question")
     assert Counter(contents(found, pool))[("2", "en")] == 2
     assert (pool.golds >= 0).sum(axis=1).max() == 2
     own = {found.queries[q].query_id: set(row) for q, row in zip(pool.queries, pool.golds, strict=True)}
@@ -215,8 +215,8 @@ def test_rows_have_one_document_for_each_question_and_only_the_own_copy_is_gold(
 
 def test_xquad_has_240_documents_a_language_and_1190_in_rows(shared_data: Path) -> None:
     found = load_collection(f"xquad:{shared_data / 'xquad'}")
-    for mode, documents in (("dedup", 480), ("rows", 2380)):
-        pool = one(found, "multi", ["en", "zh"], "zh", mode=mode)
+    for mode, documents in (("dedup", 480), ("per-question", 2380)):
+        pool = one(found, "multi", ["en", "zh"], "zh", documents_mode=mode)
         assert (len(pool.documents), len(pool.queries)) == (documents, 1190)
         assert Counter(pool.document_languages.tolist()) == {0: documents // 2, 1: documents // 2}
         assert ((pool.golds >= 0).sum(axis=1) == 2).all()
@@ -225,7 +225,7 @@ def test_xquad_has_240_documents_a_language_and_1190_in_rows(shared_data: Path) 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"mode": "raw"}, "unknown document mode 'raw'"),
+        ({"documents_mode": "raw"}, "unknown documents mode 'raw'"),
         ({"limit": 0}, "must be at least 1"),
     ],
 )

@@ -14,7 +14,7 @@ from isoglot.platform.progress import progress, waiting
 with waiting("loading a model"):
     if sys.argv[1:]:
         raise SystemExit("it cannot be loaded")
-with progress("encoding", 3, shown=True) as advance:
+with progress("encoding", 3, show=True) as advance:
     advance(3)
 """
 

@@ -450,8 +450,8 @@ def test_what_a_run_cannot_answer_is_told(runs: Path, small_collection: Collecti
     with pytest.raises(IsoglotError, match="balanced results need the ranks of all documents"):
         isoglot.audit(RunRetriever(one), small_collection, balanced=True, **MIXED)  # type: ignore[arg-type]
     repeated = replace(small_collection, golds=dict.fromkeys(small_collection.golds, ("bread",)))
-    with pytest.raises(IsoglotError, match="cannot be audited with --documents rows"):
-        isoglot.audit(RunRetriever(one), repeated, documents="rows", **MIXED)  # type: ignore[arg-type]
+    with pytest.raises(IsoglotError, match="cannot be audited with --documents-mode per-question"):
+        isoglot.audit(RunRetriever(one), repeated, documents_mode="per-question", **MIXED)  # type: ignore[arg-type]
     with pytest.raises(IsoglotError, match=r"is one run, but mono-same.en.en and multi.en\+de.en are asked for"):
         isoglot.audit(
             RunRetriever(one),

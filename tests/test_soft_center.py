@@ -10,7 +10,7 @@ import torch
 
 from isoglot import Collection
 from isoglot.alignment.methods import center, soft_center
-from isoglot.alignment.row_vectors import Embedded
+from isoglot.alignment.row_vectors import RowVectors
 from isoglot.encoders.language_modules import InferredCentering
 from isoglot.encoders.prompts import ROLES
 from isoglot.encoders.sentence_transformer import load_encoder
@@ -28,7 +28,7 @@ def test_a_vector_loses_the_posterior_mean() -> None:
     assert found.numpy()[0] == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
 
 
-def clusters(seed: int = 0) -> Embedded:
+def clusters(seed: int = 0) -> RowVectors:
     """Two languages far apart in their first two components, 60 texts of each role, which do not differ."""
     generator = np.random.default_rng(seed)
     texts, vectors = {}, {}
@@ -38,15 +38,15 @@ def clusters(seed: int = 0) -> Embedded:
         around[:60, 0] += 2
         around[60:, 1] += 2
         vectors[role] = (around / np.linalg.norm(around, axis=1, keepdims=True)).astype(np.float32)
-    return Embedded(texts, vectors)
+    return RowVectors(texts, vectors)
 
 
 def test_languages_far_apart_are_centered_as_if_they_had_been_named() -> None:
-    embedded = clusters()
-    soft, told = soft_center.fit(embedded), center.fit(embedded)
+    row_vectors = clusters()
+    soft, told = soft_center.fit(row_vectors), center.fit(row_vectors)
     for role in ROLES:
-        vectors = torch.from_numpy(embedded.vectors[role])
-        languages = [language for language, _ in embedded.texts[role]]
+        vectors = torch.from_numpy(row_vectors.vectors[role])
+        languages = [language for language, _ in row_vectors.texts[role]]
         joint = told.transform(vectors, languages, [None] * len(vectors))
         found = soft({"sentence_embedding": vectors})["sentence_embedding"]
         assert torch.nn.functional.cosine_similarity(found, joint).min() > 0.98

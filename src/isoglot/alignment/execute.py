@@ -21,7 +21,7 @@ from isoglot.encoders.adapters import write_adapter
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.evaluation.results import Audit
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.files import new_folder, told_in_one_line, write_text
+from isoglot.platform.files import new_folder, os_errors_explained, write_text
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def kept(run: Run) -> Path | None:
     verdict = verdict_of(record, run.request.max_loss)
     if not verdict.passed:
         raise _lossy_error(run, verdict)
-    with told_in_one_line(run.target):
+    with os_errors_explained(run.target):
         write_record(run.lossy, {**record, "verdict": verdict_to_record(verdict)})
         run.lossy.replace(run.target)
     return run.target
@@ -101,7 +101,7 @@ def _same_recipe(record: Mapping[str, Any] | None, recipe: Mapping[str, Any]) ->
 def _check_writable(run: Run) -> None:
     """Tell before a long training, not after it, that the folder cannot be written or has no room for the model."""
     there = next(parent for parent in run.target.absolute().parents if parent.exists())
-    with told_in_one_line(run.target), tempfile.TemporaryFile(dir=there):
+    with os_errors_explained(run.target), tempfile.TemporaryFile(dir=there):
         free = shutil.disk_usage(there).free
     size = sum(weights.numel() * weights.element_size() for weights in run.encoder.model.state_dict().values())
     if free < size:
@@ -115,19 +115,19 @@ def _check_writable(run: Run) -> None:
 def _audit(run: Run) -> Audit | None:
     if run.development is None:
         return None
-    return development_audit(run.encoder, run.development, show_progress=run.request.progress)
+    return development_audit(run.encoder, run.development, show_progress=run.request.show_progress)
 
 
 def _change_model(run: Run, base: Audit | None) -> Trained:
     """Let the method change the encoder's model."""
     started = time.monotonic()
     method = import_module(run.method.module).run
-    common = {"seed": run.seed, "show_progress": run.request.progress}
+    common = {"seed": run.seed, "show_progress": run.request.show_progress}
     if not run.method.trained:
         method(run.encoder, run.rows, run.settings, **common)
         return Trained(seconds=time.monotonic() - started)
     epochs = _Epochs(run, base)
-    with told_in_one_line(run.working):
+    with os_errors_explained(run.working):
         run.working.mkdir(parents=True, exist_ok=True)
     try:
         losses = method(run.encoder, run.rows, run.settings, working=run.working, on_epoch=epochs.add, **common)

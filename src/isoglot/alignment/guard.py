@@ -181,7 +181,7 @@ def named_development(source: str | Collection, rows: Sequence[Row]) -> Collecti
 def development_audit(encoder: Encoder, development: Collection, *, show_progress: bool) -> Audit:
     """The audit by which an alignment is judged: all scenarios, and seed 0, so that seeds are judged alike."""
     measures = list(dict.fromkeys(measure for _, measure in SHOWN))
-    return audit(encoder, development, measures=measures, progress=show_progress)
+    return audit(encoder, development, measures=measures, show_progress=show_progress)
 
 
 def measures_of(found: Audit) -> Measures:

@@ -37,7 +37,7 @@ class Request:
     device: str
     force: bool
     trust_remote_code: bool
-    progress: bool
+    show_progress: bool
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_loss < math.inf:

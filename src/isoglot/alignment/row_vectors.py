@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isoglot.encoders.prompts import ROLES
-from isoglot.encoders.sentence_transformer import Encoder, Vectors
+from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.platform.arrays import Floats, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.row import Row
 
 
 @dataclass(frozen=True)
-class Embedded:
+class RowVectors:
     """Unit vectors of the distinct texts of some rows.
 
     Attributes:
@@ -40,7 +40,7 @@ class Embedded:
         """(language, text) -> its vector (d,)."""
         return dict(zip(self.texts[role], self.vectors[role], strict=True))
 
-    def means(self, method: str) -> dict[tuple[str, str], NDArray[np.float64]]:
+    def means(self, method: str) -> dict[tuple[str, str], Floats]:
         """(language, role) -> (d,) mean; where a language has texts of one role only, its mean stands for both.
 
         Raises:
@@ -57,7 +57,7 @@ class Embedded:
         return found
 
 
-def embed(encoder: Encoder, rows: Sequence[Row], *, show_progress: bool) -> Embedded:
+def encode_rows(encoder: Encoder, rows: Sequence[Row], *, show_progress: bool) -> RowVectors:
     """Encode every distinct text of `rows` once."""
     texts = {
         "query": list(dict.fromkeys(pair for row in rows for pair in row.query.items())),
@@ -69,4 +69,4 @@ def embed(encoder: Encoder, rows: Sequence[Row], *, show_progress: bool) -> Embe
         )
         for role, pairs in texts.items()
     }
-    return Embedded(texts, vectors)
+    return RowVectors(texts, vectors)

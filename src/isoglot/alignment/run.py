@@ -34,7 +34,7 @@ def align(
     device: str = "auto",
     force: bool = False,
     trust_remote_code: bool = False,
-    progress: bool = False,
+    show_progress: bool = False,
     **options: Any,
 ) -> Path:
     """Align a model and save the result as a sentence-transformers folder.
@@ -43,7 +43,7 @@ def align(
     complete. If it is there already and was made by the same model, data, method, options and seed, it is kept.
 
     Args:
-        model: An embedded model's name, a folder, or a hub id.
+        model: An bundled model's name, a folder, or a hub id.
         method: A name out of ``isoglot.alignment.METHODS``, or ``auto`` (see `isoglot.alignment.auto`).
         data: Where the training rows come from: a file of rows, a source such as ``mini@train``, a collection, or rows.
         output: The folder to write.
@@ -58,7 +58,7 @@ def align(
         device: ``auto`` or a torch device.
         force: Whether a folder that is there already may be replaced.
         trust_remote_code: Whether code inside the model's repository may run.
-        progress: Whether to show progress on standard error.
+        show_progress: Whether to show progress on standard error.
         **options: The method's own; see its ``Options``.
 
     Returns:
@@ -72,7 +72,7 @@ def align(
         find_method(method)
     if os.environ.get("WORLD_SIZE", "1") != "1" and (method == "auto" or seeds != 1):
         raise IsoglotError("auto and several seeds run in one process, not under torchrun")
-    request = Request(model, data, languages, per_row, dev, max_loss, device, force, trust_remote_code, progress)
+    request = Request(model, data, languages, per_row, dev, max_loss, device, force, trust_remote_code, show_progress)
     if method == "auto":
         if seeds != 1:
             raise IsoglotError("auto chooses by one seed; pass --seeds with the method that it chose")

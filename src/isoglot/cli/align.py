@@ -25,7 +25,7 @@ _OTHERS = "shift, lir and distill"
 
 
 def align(
-    model: Annotated[str, typer.Argument(help="An embedded model, a folder, or a hub id.")],
+    model: Annotated[str, typer.Argument(help="An bundled model, a folder, or a hub id.")],
     method: Annotated[
         str, typer.Option(help="center, soft-center, shift, lir, leace, jsd-nce, nce, distill, or auto.")
     ],
@@ -86,7 +86,7 @@ def align(
     from isoglot.alignment.guard import LossyError
 
     del given["json"]
-    given |= {"languages": split(languages), "progress": True}
+    given |= {"languages": split(languages), "show_progress": True}
     given |= {f"{name}_weight": 0.0 for name in ("jsd", "nce") if given.pop(f"no_{name}")}
     try:
         isoglot.align(**given)

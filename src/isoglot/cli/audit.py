@@ -37,7 +37,9 @@ def audit(
     scenarios: Annotated[
         str | None, typer.Option(help="Which of multi,mono-same,mono-cross,control; all, or multi for one run file.")
     ] = None,
-    documents: Annotated[str, typer.Option(help="dedup, or rows as in the paper.")] = "dedup",
+    documents_mode: Annotated[
+        str, typer.Option(help="dedup: each document once; per-question: one for each question, as in the paper.")
+    ] = "dedup",
     balanced: Annotated[bool, typer.Option("--balanced", help="Give each language an equal share of results.")] = False,
     limit: Annotated[int | None, typer.Option(help="Ask at most this many questions.")] = None,
     measures: Annotated[str | None, typer.Option(help="Measures, e.g. max_r,complete@5.")] = None,
@@ -104,7 +106,7 @@ def audit(
             pools = pools or [list(dict.fromkeys(document.language for document in collection.documents))]
     there = None if output is None or force or not (output / AUDIT).exists() else Audit.load(output)
     if there is not None:
-        expected = (retriever.describe(), collection.fingerprint, seed, limit, balanced, documents)
+        expected = (retriever.describe(), collection.fingerprint, seed, limit, balanced, documents_mode)
         mode = there.scenarios[0].documents_mode
         if (there.model, there.collection["fingerprint"], there.seed, there.limit, there.balanced, mode) != expected:
             raise IsoglotError(
@@ -116,13 +118,13 @@ def audit(
         pools=pools,
         query_languages=split(query_languages),
         scenarios=SCENARIOS if scenarios is None else split(scenarios) or [],
-        documents=documents,
+        documents_mode=documents_mode,
         balanced=balanced,
         limit=limit,
         measures=split(measures) or DEFAULT_MEASURES,
         seed=seed,
         run_depth=DEPTH if runs else 0,
-        progress=True,
+        show_progress=True,
     )
     if output is not None:
         if there is not None and [found.cell for found in there.scenarios] != [

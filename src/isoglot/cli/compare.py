@@ -41,7 +41,12 @@ def compare(
     from isoglot.report.terminal import print_lines, print_tables
 
     conditions = [Condition.parse(text) for text in fail_if or []]
-    options: dict[str, Any] = {"seed": seed, "device": device, "trust_remote_code": trust_remote_code, "progress": True}
+    options: dict[str, Any] = {
+        "seed": seed,
+        "device": device,
+        "trust_remote_code": trust_remote_code,
+        "show_progress": True,
+    }
     comparison = isoglot.compare(*audits, data=data, names=split(names), margin=margin, **options)
     held = [found for condition in conditions if (found := condition.held(comparison)) is not None]
     if output is not None:

@@ -43,6 +43,6 @@ def generate(
 
     llm = Llm(model, base_url, concurrency, attempts, timeout, price_in, price_out, max_cost)
     report = generate_rows(
-        output, llm, topics=topics, corpus=corpus, licence=licence, against=against or [], progress=True
+        output, llm, topics=topics, corpus=corpus, licence=licence, against=against or [], show_progress=True
     )
     print_report(report, json)

@@ -42,7 +42,7 @@ def translate(
     from isoglot.training_data.generation.translate import translate_rows
 
     llm = Llm(model, base_url, concurrency, attempts, timeout, price_in, price_out, max_cost)
-    print_report(translate_rows(rows, split(to) or [], output, llm, against=against or [], progress=True), json)
+    print_report(translate_rows(rows, split(to) or [], output, llm, against=against or [], show_progress=True), json)
 
 
 def print_report(report: LlmReport, as_json: bool) -> None:

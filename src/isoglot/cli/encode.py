@@ -18,7 +18,7 @@ def encode(
             "hub:DATASET[:SPLIT]."
         ),
     ],
-    model: Annotated[str, typer.Option("-m", "--model", help="An embedded model, a folder, or a hub id.")],
+    model: Annotated[str, typer.Option("-m", "--model", help="An bundled model, a folder, or a hub id.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder of the vectors.")],
     role: Annotated[
         str | None, typer.Option(help="document, query, or both with a comma; documents, and a source's queries.")

@@ -6,18 +6,18 @@ from isoglot.cli.options import Json
 
 
 def models(json: Json = False) -> None:
-    """List the embedded models and the ways to name others."""
+    """List the bundled models and the ways to name others."""
     from dataclasses import asdict
     from json import dumps
 
-    from isoglot.encoders.models import EMBEDDED
+    from isoglot.encoders.models import BUNDLED
     from isoglot.report.tables import Table
     from isoglot.report.terminal import print_tables
 
     if json:
-        print(dumps([asdict(model) for model in EMBEDDED.values()], indent=1))
+        print(dumps([asdict(model) for model in BUNDLED.values()], indent=1))
         return
-    rows = [(model.name, model.licence, model.summary) for model in EMBEDDED.values()]
+    rows = [(model.name, model.licence, model.summary) for model in BUNDLED.values()]
     rows.append(("./FOLDER", "yours", "a sentence-transformers model folder, such as `isoglot align` writes"))
     rows.append(("OWNER/NAME", "its own", "any sentence-transformers model on the Hugging Face hub"))
     print_tables([Table("Models", ("name", "licence", "what it is"), tuple(rows), labels=3)])

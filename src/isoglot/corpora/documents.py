@@ -18,7 +18,7 @@ from isoglot.corpora.extraction import Extracted, read_html, read_markdown, read
 from isoglot.corpora.reading import language_field, read_jsonl, text_field
 from isoglot.corpora.sources import SOURCES, load_collection
 from isoglot.platform.errors import InputError, IsoglotError
-from isoglot.platform.files import told_in_one_line
+from isoglot.platform.files import os_errors_explained
 from isoglot.platform.languages import canonical, detect
 
 log = logging.getLogger("isoglot")
@@ -114,7 +114,7 @@ def _read_file(path: Path, name: str, language: str | None) -> Iterator[SourceDo
     read = KINDS.get(path.suffix.lower())
     if read is None:
         raise InputError(f"unknown kind of file; known are {' '.join(KINDS)}", path)
-    with told_in_one_line(path, "read"):
+    with os_errors_explained(path, "read"):
         yield from read(path, name, language)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.platform.errors import InputError, IsoglotError
-from isoglot.platform.files import told_in_one_line
+from isoglot.platform.files import os_errors_explained
 from isoglot.platform.languages import canonical
 
 
@@ -20,7 +20,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """
     if not path.is_file():
         raise InputError("no such file", path)
-    with told_in_one_line(path, "read"), path.open("rb") as file:
+    with os_errors_explained(path, "read"), path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
             try:
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8")

@@ -1,1 +1,1 @@
-"""Text -> unit vectors: one file a kind of encoder, the embedded model, prompts, and the vector cache."""
+"""Text -> unit vectors: one file a kind of encoder, the bundled model, prompts, and the vector cache."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.files import told_in_one_line, write_bytes
+from isoglot.platform.files import os_errors_explained, write_bytes
 
 FORMAT = "isoglot.adapter/1"
 """Of an adapter file: for each changed layer ``NAME.lora_A`` (r, in) and ``NAME.lora_B`` (out, r), whose product
@@ -83,7 +83,7 @@ def apply_adapter(encoder: Encoder, path: Path) -> None:
         IsoglotError: The file cannot be read, is no adapter, or is one of another model.
     """
     try:
-        with told_in_one_line(path, "read"), safe_open(path, "pt") as file:
+        with os_errors_explained(path, "read"), safe_open(path, "pt") as file:
             metadata, factors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise IsoglotError(f"{path}: not a safetensors file: {error}") from error

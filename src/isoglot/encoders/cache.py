@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from isoglot.platform.arrays import Vectors
 from isoglot.platform.files import cache_dir
 
 log = logging.getLogger("isoglot")
@@ -40,11 +40,11 @@ class VectorCache:
         self.path = (folder or cache_dir() / "vectors") / f"{name}.sqlite"
         self._usable = True
 
-    def get(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    def get(self, texts: Sequence[str]) -> dict[str, Vectors]:
         """The vectors of those texts that are known."""
         digests = {_digest(text): text for text in texts}
 
-        def read(connection: sqlite3.Connection) -> dict[str, NDArray[np.float32]]:
+        def read(connection: sqlite3.Connection) -> dict[str, Vectors]:
             found = {}
             for some in _batched(list(digests), 900):
                 # In two steps, so that the text is read from the vector's own row: SQLite would take it from the index,
@@ -63,7 +63,7 @@ class VectorCache:
 
         return self._transaction(read) or {}
 
-    def put(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
+    def put(self, texts: Sequence[str], vectors: Vectors) -> None:
         """Store (n, d) `vectors` of n texts, all or none."""
         rows = [
             (_digest(text), data, zlib.crc32(data))

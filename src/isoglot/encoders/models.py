@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class EmbeddedModel:
+class BundledModel:
     """A model that isoglot brings along.
 
     Attributes:
@@ -25,16 +25,16 @@ class EmbeddedModel:
     module: str
 
 
-EMBEDDED = {
+BUNDLED = {
     model.name: model
     for model in (
-        EmbeddedModel(
+        BundledModel(
             "e5-small-q4",
             "multilingual-e5-small from 4-bit weights: 118M parameters, 384 dimensions, 512 tokens, ~100 languages",
             "MIT",
             "isoglot.encoders.bundled.e5_small_q4",
         ),
-        EmbeddedModel(
+        BundledModel(
             "e5-small-q4+aligned",
             "the same, aligned by isoglot on texts that people translated: ranks by meaning, asks for no language",
             "MIT",
@@ -47,13 +47,13 @@ EMBEDDED = {
 def model_path(name: str) -> str:
     """Where the model `name` is, as sentence-transformers takes it.
 
-    An embedded model is made in the user's cache when it is first asked for; a folder is returned with ``~`` expanded;
+    An bundled model is made in the user's cache when it is first asked for; a folder is returned with ``~`` expanded;
     anything else is taken for a hub id and returned as it is.
 
     Raises:
-        IsoglotError: The embedded model cannot be made; the message says why.
+        IsoglotError: The bundled model cannot be made; the message says why.
     """
-    if name in EMBEDDED:
-        model_folder: Callable[[], Path] = import_module(EMBEDDED[name].module).model_folder
+    if name in BUNDLED:
+        model_folder: Callable[[], Path] = import_module(BUNDLED[name].module).model_folder
         return str(model_folder())
     return str(Path(name).expanduser()) if name.startswith("~") else name

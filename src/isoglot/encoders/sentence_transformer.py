@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isoglot.encoders.cache import VectorCache
 from isoglot.encoders.models import model_path
 from isoglot.encoders.prompts import Prompt, find_prompts
+from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.hub import reachable
 from isoglot.platform.progress import progress
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from torch.nn import Module
 
-Vectors = NDArray[np.float32]
 
 PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 GROUP_SIZE = 512
@@ -183,7 +182,7 @@ class Encoder:
         wanted = list(dict.fromkeys(texts))
         known = cache.get(wanted) if cache else {}
         missing = [text for text in wanted if text not in known]
-        with progress(f"{self.name}: encoding {role} texts", len(missing), shown=show_progress) as advance:
+        with progress(f"{self.name}: encoding {role} texts", len(missing), show=show_progress) as advance:
             for start, end in self._batches(missing, role):
                 known.update(zip(missing[start:end], self._encode(missing[start:end], role), strict=True))
                 advance(end - start)
@@ -268,7 +267,7 @@ def load_encoder(
     """Load the model that `name` names, ready to encode.
 
     Args:
-        name: An embedded model (``isoglot models``), a sentence-transformers folder, or a hub id.
+        name: An bundled model (``isoglot models``), a sentence-transformers folder, or a hub id.
         device: ``auto`` (a GPU if there is one), or a torch device such as ``cpu``, ``cuda:1`` or ``mps``.
         precision: ``auto`` (bfloat16 on a CUDA device that computes in it, else float32), ``float32``, ``bfloat16``, or
             ``int8`` (on a CPU, see `isoglot.encoders.int8`).

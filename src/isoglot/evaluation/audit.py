@@ -12,7 +12,6 @@ from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources import load_collection
 from isoglot.evaluation.measures import (
     DEFAULT_MEASURES,
-    Floats,
     Judged,
     best_in_language,
     check_measures,
@@ -21,6 +20,7 @@ from isoglot.evaluation.measures import (
 )
 from isoglot.evaluation.results import Audit, Cut, LanguageResult, ScenarioResult
 from isoglot.evaluation.statistics.intervals import bootstrap_means, bootstrap_ratios
+from isoglot.platform.arrays import Floats
 from isoglot.platform.version import __version__
 from isoglot.ranking.exact import Ranking
 from isoglot.ranking.pools import SCENARIOS, Pool, PoolBuilder
@@ -40,7 +40,7 @@ def audit(
     pools: Sequence[Sequence[str]] | None = None,
     query_languages: Sequence[str] | None = None,
     scenarios: Sequence[str] = SCENARIOS,
-    documents: str = "dedup",
+    documents_mode: str = "dedup",
     balanced: bool = False,
     limit: int | None = None,
     measures: Sequence[str] = DEFAULT_MEASURES,
@@ -48,18 +48,18 @@ def audit(
     device: str = "auto",
     trust_remote_code: bool = False,
     run_depth: int = 0,
-    progress: bool = False,
+    show_progress: bool = False,
 ) -> Audit:
     """Ask a retriever every query of a collection in pools of one and of several languages.
 
     Args:
-        model: An embedded model's name, a folder, a hub id, ``bm25``, ``openai:MODEL``, ``vectors:DIR``, an `Encoder`,
+        model: An bundled model's name, a folder, a hub id, ``bm25``, ``openai:MODEL``, ``vectors:DIR``, an `Encoder`,
             or a `Retriever`, such as a `RunRetriever`.
         collection: A source such as ``xquad:DIR``, or a `Collection`.
         pools: The languages of each pool; None: English with each other language of the documents.
         query_languages: The languages to ask in; None: those of each pool.
         scenarios: Names out of ``isoglot.ranking.pools.SCENARIOS``.
-        documents: ``dedup``, or ``rows`` to reproduce the paper's pools (one document for each question).
+        documents_mode: ``dedup``, or ``per-question`` to reproduce the paper's pools (one document for each question).
         balanced: Whether each query's results take an equal share from each language of the pool, merged by rank.
         limit: Ask at most this many questions, chosen by seed, the same in all languages.
         measures: Names such as ``max_r`` or ``complete@10``.
@@ -67,7 +67,7 @@ def audit(
         device: ``auto`` or a torch device.
         trust_remote_code: Whether code inside the model's repository may run.
         run_depth: How many of the top documents of each query to keep for a TREC run.
-        progress: Whether to show progress on standard error.
+        show_progress: Whether to show progress on standard error.
 
     Raises:
         IsoglotError: Something named does not exist or cannot be used; the message says what to do.
@@ -78,14 +78,14 @@ def audit(
     names = dict(loaded.names)
     language_sets = None if pools is None else [_resolve(loaded, pool, names) for pool in pools]
     asked = None if query_languages is None else _resolve(loaded, query_languages, names)
-    builder = PoolBuilder(loaded, documents, limit, seed)
+    builder = PoolBuilder(loaded, documents_mode, limit, seed)
     built = builder.build(scenarios, language_sets, asked)
     spelled = replace(loaded, names=names)
     retriever = as_retriever(model, device=device, trust_remote_code=trust_remote_code)
     depth = max(TOP_K, run_depth)
-    rankings = retriever.rankings(spelled, built, balanced=balanced, top_k=depth, show_progress=progress)
+    rankings = retriever.rankings(spelled, built, balanced=balanced, top_k=depth, show_progress=show_progress)
     results = [
-        _result(spelled, pool, ranking, documents, measures, seed, run_depth)
+        _result(spelled, pool, ranking, documents_mode, measures, seed, run_depth)
         for pool, ranking in zip(built, rankings, strict=True)
     ]
     return Audit(

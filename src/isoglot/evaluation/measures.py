@@ -15,11 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isoglot.platform.arrays import Bools, Floats, Ints
 from isoglot.platform.errors import IsoglotError
 from isoglot.ranking.exact import BEYOND
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 DEFAULT_MEASURES = (
     "complete@10",
@@ -49,7 +47,7 @@ class Judged:
     """
 
     ranks: Ints
-    tied: NDArray[np.bool_]
+    tied: Bools
     languages: Ints
     query_language: int | None
     documents: int
@@ -61,7 +59,7 @@ class Judged:
         return np.asarray(np.count_nonzero(self.ranks, axis=1), dtype=np.int64)
 
     @property
-    def beyond(self) -> NDArray[np.bool_]:
+    def beyond(self) -> Bools:
         """(q, g) whether a gold is beyond the end of the run."""
         return np.asarray(self.ranks == BEYOND)
 

@@ -75,7 +75,7 @@ class ScenarioResult:
         scenario: A name out of ``isoglot.ranking.pools.SCENARIOS``.
         pool_languages: As the user or the source spells them.
         query_language: Likewise.
-        documents_mode: ``dedup`` or ``rows``.
+        documents_mode: ``dedup`` or ``per-question``.
         documents: How many documents the pool has.
         queries: How many queries were asked.
         measures: Name -> mean over queries with its 95% bootstrap interval.

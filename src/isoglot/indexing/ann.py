@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from isoglot.indexing.snapshot import EXACT_BELOW, RowIds, Snapshot, StoredModel, matrix
-from isoglot.ranking.balance import Scores, order
+from isoglot.indexing.snapshot import EXACT_BELOW, Snapshot, StoredModel, matrix
+from isoglot.platform.arrays import RowIds, Vectors
+from isoglot.ranking.balance import order
 
 PARTITION = 4096
 """About how many passages a partition holds."""
@@ -17,8 +17,6 @@ _LEAST_PROBED, _MOST_PROBED = 20, 100
 _REFINED = 5
 """How many times k candidates are scored again with their full vectors."""
 _QUESTIONS = 50
-
-Vectors = NDArray[np.float32]
 
 
 def has_ann(snapshot: Snapshot, model: StoredModel) -> bool:
@@ -36,7 +34,7 @@ def build_ann(table: object, column: str, count: int) -> None:
 
 def nearest(
     snapshot: Snapshot, model: StoredModel, vector: Vectors, languages: list[str] | None, balance: str, k: int
-) -> tuple[RowIds, Scores]:
+) -> tuple[RowIds, Vectors]:
     """Row ids and cosines of about the first `k` passages, best first, as `isoglot.ranking.balance.order` has them.
 
     Balanced, each language is searched for its own first k.

@@ -10,14 +10,15 @@ import numpy as np
 
 from isoglot.indexing.passages import Hit
 from isoglot.indexing.snapshot import Snapshot
-from isoglot.ranking.balance import Ints, Scores, order
+from isoglot.platform.arrays import Ints, Vectors
+from isoglot.ranking.balance import order
 
 WORDS_DEPTH = 1000
 """How deep the search by words is looked at."""
 
 
 def explain_hits(
-    snapshot: Snapshot, hits: Sequence[Hit], places: Ints, scores: Scores, chosen: Ints, question: str
+    snapshot: Snapshot, hits: Sequence[Hit], places: Ints, scores: Vectors, chosen: Ints, question: str
 ) -> list[Hit]:
     """The hits with their explanations:
 

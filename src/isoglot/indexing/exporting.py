@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any, TextIO
 from uuid import NAMESPACE_URL, uuid5
 
-import numpy as np
-from numpy.typing import NDArray
-
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, from_row
 from isoglot.indexing.snapshot import Snapshot, StoredModel, matrix
 from isoglot.indexing.store import Index
+from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import new_folder
 from isoglot.platform.progress import progress
@@ -22,7 +20,7 @@ COLLECTION = "passages"
 _BULK_BYTES = 10 * 2**20
 """About how large a bulk request is: engines refuse 100 MB and advise far less."""
 
-Batches = Iterator[tuple[list[Passage], NDArray[np.float32]]]
+Batches = Iterator[tuple[list[Passage], Vectors]]
 
 
 def export_index(
@@ -52,7 +50,7 @@ def export_index(
     snapshot = index.snapshot()
     stored = snapshot.model(model)
     with (
-        progress(f"exporting to {to}", snapshot.count, shown=show_progress) as advance,
+        progress(f"exporting to {to}", snapshot.count, show=show_progress) as advance,
         new_folder(output, replace=force) as folder,
     ):
         steps = EXPORTERS[to](_batches(snapshot, stored, advance), stored.dimension, folder)

@@ -11,20 +11,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, from_row
+from isoglot.platform.arrays import Ints, RowIds, Vectors
 from isoglot.platform.errors import IsoglotError
-from isoglot.ranking.balance import Ints, Scores, dot
+from isoglot.ranking.balance import dot
 
 EXACT_BELOW = 100_000
 """With fewer passages a search is exact; from here on LanceDB's index answers."""
 KEPT_BYTES = 2**30
 """A model's vectors are kept in memory for exact scores if they take no more (700,000 of 384 dimensions), else read."""
 _BATCH = 8192
-
-RowIds = NDArray[np.uint64]
-Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class StoredModel:
 
     Attributes:
         name: What the user called it.
-        path: Where it is loaded from: an absolute folder, a hub id or the name of an embedded model.
+        path: Where it is loaded from: an absolute folder, a hub id or the name of an bundled model.
         signature: Of all that decides a document's vector; another one means that the model has changed.
         column: Of the table, with its vectors.
         dimension: Of its vectors.
@@ -63,7 +60,7 @@ class Rows:
 
     scanned: Ints
     rowids: RowIds
-    keys: NDArray[np.uint64]
+    keys: RowIds
     languages: Ints
     tags: list[str]
     sizes: Ints
@@ -148,7 +145,7 @@ class Snapshot:
             np.array([self.language_counts[tag] for tag in tags], dtype=np.int64),
         )
 
-    def scores(self, model: StoredModel, vector: Vectors) -> Scores:
+    def scores(self, model: StoredModel, vector: Vectors) -> Vectors:
         """(n,) the cosine of every passage with `vector` (d,), in the order of `rows`."""
         if 4 * self.count * model.dimension <= KEPT_BYTES:
             return dot(self._kept(model), vector)

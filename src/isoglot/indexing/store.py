@@ -9,21 +9,19 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isoglot.indexing.ann import has_ann, nearest
 from isoglot.indexing.explaining import explain_hits
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Hit, Passage, from_row, key_of
-from isoglot.indexing.snapshot import EXACT_BELOW, RowIds, Snapshot, StoredModel
+from isoglot.indexing.snapshot import EXACT_BELOW, Snapshot, StoredModel
 from isoglot.indexing.tables import TABLE, connect, open_table, quoted
+from isoglot.platform.arrays import Ints, RowIds, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import canonical, detect
-from isoglot.ranking.balance import Ints, Scores, check_balance, order, top
+from isoglot.ranking.balance import check_balance, order, top
 
 if TYPE_CHECKING:
     from isoglot.encoders.sentence_transformer import Encoder
-
-Vectors = NDArray[np.float32]
 
 
 class Index:
@@ -303,7 +301,7 @@ def _within(snapshot: Snapshot, languages: list[str] | None) -> Ints:
     return np.flatnonzero(np.isin(rows.languages, [rows.tags.index(tag) for tag in languages]))
 
 
-def _hits(snapshot: Snapshot, rowids: RowIds, scores: Scores) -> list[Hit]:
+def _hits(snapshot: Snapshot, rowids: RowIds, scores: Vectors) -> list[Hit]:
     passages = snapshot.passages_of(rowids)
     return [
         Hit(rank, float(score), passage)

@@ -17,7 +17,7 @@ from isoglot.indexing.snapshot import stored_models
 from isoglot.indexing.tables import connect, find_table, open_table, quoted, told
 from isoglot.indexing.writer import Changes, Writer, corpora
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.files import told_in_one_line
+from isoglot.platform.files import os_errors_explained
 from isoglot.platform.progress import progress
 
 log = logging.getLogger("isoglot")
@@ -43,7 +43,7 @@ def update_index(
     Args:
         corpus: A file, a folder, or a source such as ``mini@test``.
         folder: Of the index; made if it is not there.
-        models: Embedded models, folders or hub ids to add to those that the index has; a new index needs one.
+        models: Bundled models, folders or hub ids to add to those that the index has; a new index needs one.
         add: Whether to add to an index that holds other corpora, and to delete nothing.
         language: Canonical tag of documents that name none; None: detected.
         passage_tokens: The most tokens of a passage; None: the index's, else what all models read, at most 512.
@@ -67,7 +67,7 @@ def update_index(
         if held and name not in held and not add:
             raise IsoglotError(f"{folder}: holds {', '.join(held)}; pass --add to add to it, or name another folder")
         writer = Writer.opened(target, table, models, passage_tokens, overlap, device, trust_remote_code)
-        with progress("indexing documents", total, shown=show_progress) as advance:
+        with progress("indexing documents", total, show=show_progress) as advance:
             writer.upsert(filter(seen.take, read_documents(corpus, language)), name, advance)
         if not add:
             writer.delete_missing(seen, name)
@@ -125,7 +125,7 @@ def writing(folder: str) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     path = Path(folder)
-    with told_in_one_line(path):
+    with os_errors_explained(path):
         path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path / ".writing.lock")
         try:

@@ -169,7 +169,7 @@ class Writer:
             encoder = self._encoders[stored.column]
             missing = f"{stored.column} IS NULL"
             total = self._table.count_rows(missing)
-            with progress(f"{stored.name}: encoding passages", total, shown=show_progress) as advance:
+            with progress(f"{stored.name}: encoding passages", total, show=show_progress) as advance:
                 rows = (row for batch in self._snapshot().scan(PASSAGE_COLUMNS, missing) for row in batch.to_pylist())
                 for some in _batches(map(from_row, rows), COMMIT):
                     ids = pa.array([passage.id for passage in some])

@@ -13,9 +13,10 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources import load_collection
-from isoglot.encoders.sentence_transformer import Encoder, Vectors
+from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.evaluation.audit import audit
 from isoglot.evaluation.results import ScenarioResult
+from isoglot.platform.arrays import Vectors
 from isoglot.platform.languages import canonical
 from isoglot.ranking.pools import PoolBuilder
 
@@ -40,7 +41,7 @@ class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
         pools: The languages of each pool; None: English with each other language of the documents.
         query_languages: The languages to ask in; None: those of each pool.
         scenarios: Names out of ``isoglot.ranking.pools.SCENARIOS``.
-        documents: ``dedup`` or ``rows``.
+        documents_mode: ``dedup`` or ``per-question``.
         limit: Ask at most this many questions, the same in all languages.
         seed: Of ties, control pools and the limit.
         name: Stands before all metrics, e.g. ``mini`` gives ``mini_multi_complete@10``.
@@ -57,7 +58,7 @@ class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
         pools: Sequence[Sequence[str]] | None = None,
         query_languages: Sequence[str] | None = None,
         scenarios: Sequence[str] = ("multi", "mono-same", "control"),
-        documents: str = "dedup",
+        documents_mode: str = "dedup",
         limit: int | None = None,
         seed: int = 0,
         name: str = "",
@@ -68,13 +69,13 @@ class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
         language_sets = None if pools is None else [list(map(self.collection.find_language, pool)) for pool in pools]
         asked = None if query_languages is None else list(map(self.collection.find_language, query_languages))
         # built here too, so that a mistake is told before training begins
-        built = PoolBuilder(self.collection, documents, limit, seed).build(scenarios, language_sets, asked)
+        built = PoolBuilder(self.collection, documents_mode, limit, seed).build(scenarios, language_sets, asked)
         found = {pool.scenario for pool in built}
         self._how: dict[str, Any] = {
             "pools": pools,
             "query_languages": query_languages,
             "scenarios": [scenario for scenario in scenarios if scenario in found],
-            "documents": documents,
+            "documents_mode": documents_mode,
             "limit": limit,
             "seed": seed,
         }

@@ -26,7 +26,7 @@ from sentence_transformers.util.distributed import get_world_size
 from torch import Tensor
 
 from isoglot.alignment.methods import distill, jsd_nce, nce
-from isoglot.alignment.row_vectors import embed
+from isoglot.alignment.row_vectors import encode_rows
 from isoglot.alignment.training.embedding_loss import EmbeddingLoss
 from isoglot.alignment.training.examples import ROLES_OF_TEXTS, ContentBatchSampler, Example
 from isoglot.alignment.training.examples import quads as quad_examples
@@ -305,7 +305,7 @@ def taught(
     rows = training_rows(data)
     options = distill.Options(teacher=teacher, mix=mix, nce_weight=float(paired))
     examples = distill.examples_of(rows, options)
-    vectors = embed(Encoder(model, loaded_from(model)), rows, show_progress=True)
+    vectors = encode_rows(Encoder(model, loaded_from(model)), rows, show_progress=True)
     columns, targets = distill.columns_and_targets(examples, distill.teachers(rows, vectors, options))
     labels = np.concatenate(list(targets.values()), axis=1).tolist()
     return Dataset.from_dict({**columns, "label": labels, CONTENT: _numbered([row.content_id for row, _ in examples])})

@@ -16,7 +16,8 @@ import numpy as np
 
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources import load_collection
-from isoglot.encoders.sentence_transformer import Encoder, Vectors, load_encoder
+from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.ranking.pools import Pool, PoolBuilder
 from isoglot.report.mteb import SPLIT, mteb_languages, revision, subset_name, task_name
@@ -39,7 +40,7 @@ def tasks(
     pools: Sequence[Sequence[str]] | None = None,
     query_languages: Sequence[str] | None = None,
     scenarios: Sequence[str] = ("multi", "control"),
-    documents: str = "dedup",
+    documents_mode: str = "dedup",
     limit: int | None = None,
     seed: int = 0,
 ) -> list[PoolRetrieval]:
@@ -54,8 +55,8 @@ def tasks(
     loaded = load_collection(collection) if isinstance(collection, str) else collection
     language_sets = None if pools is None else [[loaded.find_language(tag) for tag in pool] for pool in pools]
     asked = None if query_languages is None else [loaded.find_language(tag) for tag in query_languages]
-    built = PoolBuilder(loaded, documents, limit, seed).build(scenarios, language_sets, asked)
-    made = revision(loaded.fingerprint, documents, limit, seed)
+    built = PoolBuilder(loaded, documents_mode, limit, seed).build(scenarios, language_sets, asked)
+    made = revision(loaded.fingerprint, documents_mode, limit, seed)
     return [
         _task(loaded, scenario, found, made)
         for scenario in dict.fromkeys(scenarios)

@@ -25,7 +25,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.files import cache_dir, told_in_one_line, write_text
+from isoglot.platform.files import cache_dir, os_errors_explained, write_text
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ class Downloads:
             raise _damaged(path) from error
 
     def _npm(self, command: str, *arguments: str) -> str:
-        with told_in_one_line(self.folder):
+        with os_errors_explained(self.folder):
             (self.folder / "npm").mkdir(parents=True, exist_ok=True)
         settings = ("--cache", str(self.folder / "npm" / "cache"), "--fetch-retries=1", "--fetch-retry-mintimeout=1000")
         return _run([_client("npm"), command, *arguments, *settings], cwd=self.folder)
@@ -170,7 +170,7 @@ class Downloads:
         return self.folder / "apt" / "lists"
 
     def _apt(self, command: str, *arguments: str, languages: Sequence[str] = ("none",), cwd: Path | None = None) -> str:
-        with told_in_one_line(self.folder):
+        with os_errors_explained(self.folder):
             for folder in (self._lists / "partial", self.folder / "apt" / "cache" / "archives" / "partial"):
                 folder.mkdir(parents=True, exist_ok=True)
         settings = {
@@ -197,7 +197,7 @@ class Downloads:
         """No other process of isoglot's fetches into the folder meanwhile."""
         from filelock import FileLock
 
-        with told_in_one_line(self.folder):
+        with os_errors_explained(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         return FileLock(self.folder / "lock")
 

@@ -28,7 +28,7 @@ def cache_dir() -> Path:
 
 
 @contextmanager
-def told_in_one_line(path: Path, doing: str = "write") -> Iterator[None]:
+def os_errors_explained(path: Path, doing: str = "write") -> Iterator[None]:
     """Turn an OSError (full disk, read-only folder) into an IsoglotError that names `path`."""
     try:
         yield
@@ -54,7 +54,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         IsoglotError: The folder cannot be written to, or the disk is full.
     """
-    with told_in_one_line(path):
+    with os_errors_explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         beside = Path(name)
@@ -83,12 +83,12 @@ def new_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     """
     if target.exists() and not replace:
         raise IsoglotError(f"{target}: exists already; choose another folder or pass --force")
-    with told_in_one_line(target):
+    with os_errors_explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
         beside.chmod(0o777 & ~_umask())
     try:
-        with told_in_one_line(target):
+        with os_errors_explained(target):
             yield beside
             for file in beside.rglob("*"):
                 file.chmod((0o777 if file.is_dir() else 0o666) & ~_umask())  # safetensors makes its files private
@@ -114,7 +114,7 @@ def cached_folder(target: Path, build: Callable[[Path], None]) -> Path:
         return target
     from filelock import FileLock
 
-    with told_in_one_line(target):
+    with os_errors_explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(target.with_name(target.name + ".lock"))
         lock.acquire()

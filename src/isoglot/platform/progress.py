@@ -11,15 +11,15 @@ _SECONDS_BETWEEN_LINES = 10
 
 
 @contextmanager
-def progress(description: str, total: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
+def progress(description: str, total: int, *, show: bool) -> Iterator[Callable[[int], None]]:
     """Yield a function that is told how many more steps are done.
 
     Args:
         description: What is being done.
         total: How many steps there are.
-        shown: Whether to show anything.
+        show: Whether to show anything.
     """
-    if not shown or total == 0:
+    if not show or total == 0:
         yield lambda steps: None
     elif sys.stderr.isatty():
         from rich.console import Console

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from isoglot.platform.arrays import Ints, Vectors
 from isoglot.platform.errors import IsoglotError
 
 BALANCES = ("none", "equal", "proportional")
-
-Ints = NDArray[np.int64]
-Scores = NDArray[np.float32]
 
 
 def check_balance(balance: str) -> None:
@@ -23,7 +20,7 @@ def check_balance(balance: str) -> None:
         raise IsoglotError(f"unknown balance {balance!r}; choose {', '.join(BALANCES)}")
 
 
-def dot(vectors: NDArray[np.float32], vector: NDArray[np.float32]) -> Scores:
+def dot(vectors: Vectors, vector: Vectors) -> Vectors:
     """(n,) the product of each of (n, d) vectors with a vector (d,).
 
     Equal rows give equal scores, wherever they stand: BLAS would round them by their position.
@@ -31,7 +28,7 @@ def dot(vectors: NDArray[np.float32], vector: NDArray[np.float32]) -> Scores:
     return np.asarray(np.einsum("ij,j->i", vectors, vector))
 
 
-def order(scores: Scores, languages: Ints, sizes: Ints, balance: str) -> Ints:
+def order(scores: Vectors, languages: Ints, sizes: Ints, balance: str) -> Ints:
     """(n,) positions, best first; of equal scores the earlier position is first.
 
     ``none`` orders by score. ``equal`` merges the languages' own lists by rank: the best of every language, then the
@@ -56,7 +53,7 @@ def order(scores: Scores, languages: Ints, sizes: Ints, balance: str) -> Ints:
     return by_score[np.argsort(turns[by_score], kind="stable")]
 
 
-def top(scores: Scores, languages: Ints, sizes: Ints, balance: str, k: int) -> Ints:
+def top(scores: Vectors, languages: Ints, sizes: Ints, balance: str, k: int) -> Ints:
     """The first k positions of `order`, without ordering the rest."""
     groups = (
         [np.arange(len(scores))] if balance == "none" else [np.flatnonzero(languages == n) for n in range(len(sizes))]
@@ -65,7 +62,7 @@ def top(scores: Scores, languages: Ints, sizes: Ints, balance: str, k: int) -> I
     return best[order(scores[best], languages[best], sizes, balance)][:k]
 
 
-def _at_least_kth(scores: Scores, group: Ints, k: int) -> Ints:
+def _at_least_kth(scores: Vectors, group: Ints, k: int) -> Ints:
     if len(group) <= k:
         return group
     own = scores[group]

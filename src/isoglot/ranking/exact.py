@@ -22,20 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from isoglot.platform.arrays import Bools, Floats, Ints, Vectors
 from isoglot.platform.errors import IsoglotError
-from isoglot.ranking.blocks import (
-    WIDTH,
-    Counts,
-    Floats,
-    Given,
-    Ints,
-    Products,
-    Scores,
-    Top,
-    Vectors,
-    check_finite,
-    nonzero,
-)
+from isoglot.ranking.blocks import WIDTH, Counts, Given, Products, Scores, Top, check_finite, nonzero
 
 BLOCK_BYTES = 16 * 2**20
 BEYOND = 2**31 - 1
@@ -58,7 +47,7 @@ class Ranking:
     """
 
     gold_ranks: Ints
-    gold_tied: NDArray[np.bool_]
+    gold_tied: Bools
     top: Ints
     top_scores: Vectors
     above: Ints

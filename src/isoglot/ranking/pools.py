@@ -19,15 +19,13 @@ from itertools import permutations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isoglot.corpora.collection import Collection
+from isoglot.platform.arrays import Ints
 from isoglot.platform.errors import IsoglotError
 
 SCENARIOS = ("multi", "mono-same", "mono-cross", "control")
-DOCUMENT_MODES = ("dedup", "rows")
-
-Ints = NDArray[np.int64]
+DOCUMENTS_MODES = ("dedup", "per-question")
 
 
 @dataclass(frozen=True)
@@ -63,8 +61,9 @@ class PoolBuilder:
 
     Attributes:
         collection: Where documents, queries and golds come from.
-        mode: ``dedup``: each document once. ``rows``: one document for each question, duplicates kept, which is how the
-            paper's numbers seem to have been made (inferred); a query's golds are then the copies of its own row.
+        documents_mode: ``dedup``: each document once. ``per-question``: one document for each question, duplicates
+            kept, which is how the paper's numbers seem to have been made (inferred); a query's golds are then the
+            copies of its own question.
         limit: Ask at most this many questions, chosen by seed, the same in all languages; all documents stay.
         seed: Chooses ties, control languages and limited queries.
 
@@ -73,13 +72,13 @@ class PoolBuilder:
     """
 
     collection: Collection
-    mode: str = "dedup"
+    documents_mode: str = "dedup"
     limit: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.mode not in DOCUMENT_MODES:
-            raise IsoglotError(f"unknown document mode {self.mode!r}; choose {' or '.join(DOCUMENT_MODES)}")
+        if self.documents_mode not in DOCUMENTS_MODES:
+            raise IsoglotError(f"unknown documents mode {self.documents_mode!r}; choose {' or '.join(DOCUMENTS_MODES)}")
         if self.limit is not None and self.limit < 1:
             raise IsoglotError(f"the limit of queries is {self.limit}; it must be at least 1")
 
@@ -155,7 +154,7 @@ class PoolBuilder:
     def _by_language(self) -> dict[str, list[_Candidate]]:
         """All that can stand in a pool, by language, in the order of the tie hash."""
         askers: dict[str, list[str]] = defaultdict(list)
-        if self.mode == "rows":
+        if self.documents_mode == "per-question":
             for query_id in sorted({query.query_id for query in self.collection.queries}):
                 for content in dict.fromkeys(self.collection.golds[query_id]):
                     askers[content].append(_row_key(query_id, content))
@@ -171,7 +170,7 @@ class PoolBuilder:
     def _gold_keys(self, query: int) -> list[str]:
         query_id = self.collection.queries[query].query_id
         golds = dict.fromkeys(self.collection.golds[query_id])
-        return list(golds) if self.mode == "dedup" else [_row_key(query_id, content) for content in golds]
+        return list(golds) if self.documents_mode == "dedup" else [_row_key(query_id, content) for content in golds]
 
     @cached_property
     def _queries(self) -> dict[str, list[int]]:

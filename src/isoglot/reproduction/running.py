@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from isoglot.encoders.models import EMBEDDED, model_path
+from isoglot.encoders.models import BUNDLED, model_path
 from isoglot.evaluation.results import Audit
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.files import cache_dir, sha256, told_in_one_line, write_text
+from isoglot.platform.files import cache_dir, os_errors_explained, sha256, write_text
 from isoglot.platform.languages import canonical
 from isoglot.platform.version import __version__
 from isoglot.reproduction.expected import ROWS_FILE, Expected, Experiment, Row
@@ -146,7 +146,7 @@ class Runner:
         why = self._why_not(experiment)
         if why:
             return self._without(experiment, State.NOT_RUN, why)
-        with told_in_one_line(self.work):
+        with os_errors_explained(self.work):
             self.work.mkdir(parents=True, exist_ok=True)
         try:
             folders = [self._made(command, experiment) for command in self.expected.commands(experiment)]
@@ -199,8 +199,8 @@ class Runner:
         return self.sources.get(word, word)
 
     def _inputs(self, words: Sequence[str]) -> list[str]:
-        """What decides a command's result besides its words: embedded models, models made before, rows."""
-        found = [Path(model_path(word)).name for word in words if word in EMBEDDED]
+        """What decides a command's result besides its words: bundled models, models made before, rows."""
+        found = [Path(model_path(word)).name for word in words if word in BUNDLED]
         used = words[: words.index("-o")]
         found += [sha256(self.work / word / MADE) for word in used if word in self.expected.models]
         return found + [sha256(self.rows) for word in words if word == ROWS_FILE and self.rows is not None]

@@ -15,9 +15,9 @@ import numpy as np
 import regex  # type: ignore[import-untyped]
 
 from isoglot.corpora.collection import Collection
+from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.progress import progress
-from isoglot.ranking.blocks import Vectors
 from isoglot.ranking.exact import Ranking, rank_scores
 from isoglot.ranking.pools import Pool
 from isoglot.retrievers.dense import environment, used_documents
@@ -76,7 +76,7 @@ class Bm25Retriever:
     ) -> Iterator[Ranking]:
         """As `Retriever.rankings`."""
         terms = {int(at): tokenize(collection.documents[at].text) for at in used_documents(pools)}
-        with progress("bm25: asking", sum(len(pool.queries) for pool in pools), shown=show_progress) as advance:
+        with progress("bm25: asking", sum(len(pool.queries) for pool in pools), show=show_progress) as advance:
             for pool in pools:
                 index = _Index([terms[int(at)] for at in pool.documents])
                 queries = [tokenize(collection.queries[at].text) for at in pool.queries]

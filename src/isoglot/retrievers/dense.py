@@ -10,17 +10,14 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isoglot.corpora.collection import Collection
-from isoglot.ranking.blocks import Vectors
+from isoglot.platform.arrays import Ints, Vectors
 from isoglot.ranking.exact import Ranking, rank
 from isoglot.ranking.pools import Pool
 
 if TYPE_CHECKING:
     from isoglot.encoders.sentence_transformer import Encoder
-
-Ints = NDArray[np.int64]
 
 
 class Encodes(Protocol):

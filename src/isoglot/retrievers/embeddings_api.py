@@ -15,9 +15,9 @@ from isoglot.encoders.cache import VectorCache
 from isoglot.encoders.prompts import find_prompts
 from isoglot.llm.client import RETRIES, client_options, refused, told, unreachable
 from isoglot.llm.service import Llm
+from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.progress import progress
-from isoglot.ranking.blocks import Vectors
 from isoglot.ranking.exact import Ranking
 from isoglot.ranking.pools import Pool
 from isoglot.retrievers.dense import environment, rank_encoded
@@ -101,7 +101,7 @@ class EmbeddingsApiRetriever:
         wanted = list(dict.fromkeys(texts))
         known = cache.get(wanted)
         missing = [text for text in wanted if text not in known]
-        with progress(f"{self._api.model}: encoding {role} texts", len(missing), shown=show_progress) as advance:
+        with progress(f"{self._api.model}: encoding {role} texts", len(missing), show=show_progress) as advance:
             for start in range(0, len(missing), BATCH):
                 batch = missing[start : start + BATCH]
                 vectors = self._vectors(batch, role)

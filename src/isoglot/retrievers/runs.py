@@ -84,7 +84,7 @@ def _run_name(collection: Collection, pool: Pool) -> str:
 
 def _check_each_once(pools: Sequence[Pool]) -> None:
     if any(len(np.unique(pool.documents)) < len(pool.documents) for pool in pools):
-        raise IsoglotError("a run names each document once, so it cannot be audited with --documents rows")
+        raise IsoglotError("a run names each document once, so it cannot be audited with --documents-mode per-question")
 
 
 def _check_one_pool(path: Path, collection: Collection, pools: Sequence[Pool]) -> None:

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoglot.corpora.collection import Collection
+from isoglot.platform.arrays import Floats, Ints, Vectors
 from isoglot.platform.errors import InputError
 from isoglot.platform.progress import progress
-from isoglot.ranking.blocks import Floats, Ints, Vectors, check_finite
+from isoglot.ranking.blocks import check_finite
 from isoglot.ranking.exact import Part, Pooled, Ranking, exact_gold_scores, join, look
 from isoglot.ranking.pools import Pool
 from isoglot.retrievers.dense import environment
@@ -68,7 +69,7 @@ class ShardsRetriever:
         self, collection: Collection, pools: Sequence[Pool], *, balanced: bool, top_k: int, show_progress: bool
     ) -> Iterator[Ranking]:
         """As `Retriever.rankings`."""
-        with _mapping(self._ray) as over, progress("ranking pools", len(pools), shown=show_progress) as advance:
+        with _mapping(self._ray) as over, progress("ranking pools", len(pools), show=show_progress) as advance:
             for pool in pools:
                 asked = [(collection.queries[at].query_id, collection.queries[at].language) for at in pool.queries]
                 found = [(d.content_id, d.language) for d in (collection.documents[at] for at in pool.documents)]

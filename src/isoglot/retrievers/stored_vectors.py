@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.reading import read_lines
 from isoglot.corpora.trec import version_id
+from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import InputError
 from isoglot.platform.files import sha256
-from isoglot.ranking.blocks import Vectors
 from isoglot.ranking.exact import Ranking
 from isoglot.ranking.pools import Pool
 from isoglot.retrievers.dense import environment, rank_vectors, used_documents, used_queries

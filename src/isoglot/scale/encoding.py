@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from isoglot.corpora.documents import SourceDocument, document_of, read_documents
 from isoglot.corpora.sources import SOURCES, load_collection
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.files import told_in_one_line, write_text
+from isoglot.platform.files import os_errors_explained, write_text
 from isoglot.scale.encoding_shards import How, Shard, encode_shard, load_for
 from isoglot.scale.shards import (
     MANIFEST,
@@ -178,7 +178,7 @@ def _is_source(corpus: str) -> bool:
 
 def _claim(output: Path, settings: dict[str, Any], force: bool) -> None:
     """Make the folder this model's; shards of another one are refused, or removed if `force`."""
-    with told_in_one_line(output):
+    with os_errors_explained(output):
         output.mkdir(parents=True, exist_ok=True)
         if (output / MANIFEST).exists():
             there = read_manifest(output)

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from isoglot.platform.errors import InputError
-from isoglot.platform.files import told_in_one_line
+from isoglot.platform.files import os_errors_explained
 
 MANIFEST = "encoded.json"
 ROLES = {"document": "documents", "query": "queries"}
@@ -75,7 +75,7 @@ def write_shard(path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest
             "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
         }
     ).replace_schema_metadata({_KEY: digest.encode()})
-    with told_in_one_line(path):
+    with os_errors_explained(path):
         handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(handle)
         try:

@@ -12,8 +12,8 @@ from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Encoded(NamedTuple):
         tokens: How many tokens the texts have together, prompts included, cut where the model cuts.
     """
 
-    vectors: NDArray[np.float32]
+    vectors: Vectors
     tokens: int
 
 
@@ -47,7 +47,7 @@ class _Waiting:
     number: int
     text: str = field(compare=False)
     language: str = field(compare=False)
-    done: asyncio.Future[tuple[NDArray[np.float32], int]] = field(compare=False)
+    done: asyncio.Future[tuple[Vectors, int]] = field(compare=False)
 
 
 class Batcher:
@@ -125,9 +125,7 @@ class Batcher:
             if not one.done.cancelled():
                 one.done.set_result(result)
 
-    def _encode(
-        self, model: str, role: str, texts: list[str], languages: list[str]
-    ) -> list[tuple[NDArray[np.float32], int]]:
+    def _encode(self, model: str, role: str, texts: list[str], languages: list[str]) -> list[tuple[Vectors, int]]:
         encoder = self._encoders[model]
         vectors, tokens = encoder.encode(texts, role, languages, keep=False), encoder.token_counts(texts, role)
         return [(vector, tokens[text]) for vector, text in zip(vectors, texts, strict=True)]

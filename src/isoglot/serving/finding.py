@@ -6,18 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import canonical
 from isoglot.serving.messages import SHOWN_LENGTH, Column, FoundColumn, Result, SearchResponse, Twin
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from isoglot.indexing.passages import Hit
     from isoglot.indexing.store import Index
-
-    Vector = NDArray[np.float32]
 
 
 def default_columns(models: Sequence[str], compare: str | None = None) -> list[Column]:
@@ -59,7 +55,7 @@ def known_languages(index: Index, asked: Sequence[str] | None) -> list[str] | No
 def find(
     index: Index,
     columns: Sequence[Column],
-    vectors: Mapping[str, Vector],
+    vectors: Mapping[str, Vectors],
     *,
     k: int,
     languages: Sequence[str] | None,
@@ -116,7 +112,7 @@ def _twins(index: Index, hits: Sequence[Hit]) -> dict[str, list[Twin]]:
 def _ranks(
     index: Index,
     column: Column,
-    vectors: Mapping[str, Vector],
+    vectors: Mapping[str, Vectors],
     ids: set[str],
     languages: Sequence[str] | None,
 ) -> dict[str, int]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
+
+from isoglot.platform.arrays import Ints
 
 WORDS, IDEOGRAPHS, LETTERS = 8, 16, 32
 """How long an n-gram is: in words, and where a script has no spaces in characters (of Chinese and Japanese; of Thai,
@@ -22,7 +23,6 @@ Lao, Khmer and Burmese), which is about as much text."""
 SHINGLE = 5
 _PERMUTATIONS = 32
 
-Hashes = NDArray[np.int64]
 
 _IDEOGRAPH = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _LETTER = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
@@ -113,12 +113,12 @@ def _bands(threshold: float) -> tuple[int, int]:
     return _PERMUTATIONS, 1
 
 
-def _jaccard(one: Hashes, other: Hashes) -> float:
+def _jaccard(one: Ints, other: Ints) -> float:
     shared = len(np.intersect1d(one, other, assume_unique=True))
     return shared / (len(one) + len(other) - shared) if shared else 0.0
 
 
-def _shingles(text: str) -> Hashes:
+def _shingles(text: str) -> Ints:
     """The distinct shingles of a text, sorted."""
     return np.unique(np.array(_gram_hashes(text, SHINGLE) or [hash(_WORD_HASHES[text])], np.int64))
 

@@ -16,7 +16,7 @@ import msgspec
 
 from isoglot.corpora.reading import read_jsonl, text_field
 from isoglot.platform.errors import InputError, IsoglotError
-from isoglot.platform.files import told_in_one_line, write_bytes
+from isoglot.platform.files import os_errors_explained, write_bytes
 from isoglot.platform.languages import canonical
 
 PROVENANCES = ("original", "human", "machine")
@@ -128,7 +128,7 @@ def _read_raw(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with told_in_one_line(path, "read"):
+    with os_errors_explained(path, "read"):
         try:
             table = pq.read_table(path)
         except pa.ArrowInvalid as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from isoglot.alignment.row_vectors import Embedded, embed
+from isoglot.alignment.row_vectors import RowVectors, encode_rows
 from isoglot.encoders.language_modules import LanguageCentering
 from isoglot.encoders.prompts import ROLES
 from isoglot.encoders.sentence_transformer import Encoder
@@ -29,15 +29,15 @@ def run(encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, s
     Raises:
         IsoglotError: A language has a single text: its mean would be the text itself.
     """
-    encoder.append(fit(embed(encoder, rows, show_progress=show_progress)))
+    encoder.append(fit(encode_rows(encoder, rows, show_progress=show_progress)))
 
 
-def fit(embedded: Embedded) -> LanguageCentering:
+def fit(row_vectors: RowVectors) -> LanguageCentering:
     """The module that subtracts the means of the embedded texts, by language and role.
 
     Raises:
         IsoglotError: A language has a single text: its mean would be the text itself.
     """
-    means = embedded.means("center")
-    table = np.array([[means[language, role] for role in ROLES] for language in embedded.languages])
-    return LanguageCentering(embedded.languages, torch.tensor(table, dtype=torch.float32))
+    means = row_vectors.means("center")
+    table = np.array([[means[language, role] for role in ROLES] for language in row_vectors.languages])
+    return LanguageCentering(row_vectors.languages, torch.tensor(table, dtype=torch.float32))

@@ -13,20 +13,18 @@ from typing import Unpack
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from isoglot.alignment.methods import center, lir
-from isoglot.alignment.row_vectors import Embedded, embed
+from isoglot.alignment.row_vectors import RowVectors, encode_rows
 from isoglot.alignment.training.additions import AdditionOptions
 from isoglot.alignment.training.objectives import cosine_distance, multi_positive_nce
 from isoglot.alignment.training.trainer import How, train
 from isoglot.encoders.prompts import ROLES
 from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.row import Row
-
-Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -63,21 +61,23 @@ class Options(AdditionOptions):
         return bool(self.nce_weight or self.token_weight or self.code_switch)
 
 
-def teachers(rows: Sequence[Row], embedded: Embedded, options: Options) -> dict[str, dict[tuple[str, str], Vector]]:
+def teachers(
+    rows: Sequence[Row], row_vectors: RowVectors, options: Options
+) -> dict[str, dict[tuple[str, str], Vectors]]:
     """Role -> (language, text) -> the unit vector to be learnt, (d,).
 
     Raises:
         IsoglotError: A language has too few texts.
     """
-    module = center.fit(embedded) if options.teacher == "center" else lir.fit(embedded, 1)
-    own: dict[str, dict[tuple[str, str], Vector]] = {}
-    for role, pairs in embedded.texts.items():
-        vectors = torch.from_numpy(embedded.vectors[role])
+    module = center.fit(row_vectors) if options.teacher == "center" else lir.fit(row_vectors, 1)
+    own: dict[str, dict[tuple[str, str], Vectors]] = {}
+    for role, pairs in row_vectors.texts.items():
+        vectors = torch.from_numpy(row_vectors.vectors[role])
         neutral = module.transform(vectors, [language for language, _ in pairs], [role] * len(pairs))
         own[role] = dict(zip(pairs, neutral.numpy(), strict=True))
     if not options.mix:
         return own
-    found: dict[str, dict[tuple[str, str], Vector]] = {role: {} for role in own}
+    found: dict[str, dict[tuple[str, str], Vectors]] = {role: {} for role in own}
     for row in rows:
         for role, versions in (("query", row.query), ("document", row.document)):
             shared = np.mean([own[role][pair] for pair in versions.items()], axis=0)
@@ -108,7 +108,7 @@ def run(encoder: Encoder, rows: Sequence[Row], options: Options, **how: Unpack[H
     """
     examples = examples_of(rows, options)
     with encoder.cut_at(options.max_length):  # the teacher reads what the student will
-        taught = teachers(rows, embed(encoder, rows, show_progress=how["show_progress"]), options)
+        taught = teachers(rows, encode_rows(encoder, rows, show_progress=how["show_progress"]), options)
     columns, targets = columns_and_targets(examples, taught)
     if options.code_switch:
         switched = options.switched(columns["query"], columns["query_translation"], how["seed"])
@@ -135,11 +135,11 @@ def run(encoder: Encoder, rows: Sequence[Row], options: Options, **how: Unpack[H
 
 
 def columns_and_targets(
-    examples: Sequence[tuple[Row, tuple[str, ...]]], taught: dict[str, dict[tuple[str, str], Vector]]
-) -> tuple[dict[str, list[str]], dict[str, Vector]]:
+    examples: Sequence[tuple[Row, tuple[str, ...]]], taught: dict[str, dict[tuple[str, str], Vectors]]
+) -> tuple[dict[str, list[str]], dict[str, Vectors]]:
     """The n examples' texts by column, and the vectors that they learn, (n, d), by column."""
     columns: dict[str, list[str]] = {}
-    targets: dict[str, Vector] = {}
+    targets: dict[str, Vectors] = {}
     for role in ROLES:
         for at, name in enumerate((role, f"{role}_translation")[: len(examples[0][1])]):
             texts = [(languages[at], getattr(row, role)[languages[at]]) for row, languages in examples]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from isoglot.alignment.row_vectors import embed
+from isoglot.alignment.row_vectors import encode_rows
 from isoglot.encoders.prompts import ROLES
 from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.platform.errors import IsoglotError
@@ -33,12 +33,12 @@ def run(encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, s
     from concept_erasure import LeaceEraser
     from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 
-    embedded = embed(encoder, rows, show_progress=show_progress)
-    languages = embedded.languages
+    row_vectors = encode_rows(encoder, rows, show_progress=show_progress)
+    languages = row_vectors.languages
     if len(languages) < 2:
         raise IsoglotError("leace: the rows are in one language; there is nothing to erase")
-    vectors = torch.from_numpy(np.concatenate([embedded.vectors[role] for role in ROLES]).astype(np.float64))
-    tags = torch.tensor([languages.index(language) for role in ROLES for language, _ in embedded.texts[role]])
+    vectors = torch.from_numpy(np.concatenate([row_vectors.vectors[role] for role in ROLES]).astype(np.float64))
+    tags = torch.tensor([languages.index(language) for role in ROLES for language, _ in row_vectors.texts[role]])
     eraser = LeaceEraser.fit(vectors, torch.nn.functional.one_hot(tags, len(languages)).double())
     size = vectors.shape[1]
     offset = torch.zeros(size).double() if eraser.bias is None else eraser.bias - eraser.P @ eraser.bias

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from isoglot.alignment.row_vectors import Embedded, embed
+from isoglot.alignment.row_vectors import RowVectors, encode_rows
 from isoglot.encoders.language_modules import LanguageProjection
 from isoglot.encoders.prompts import ROLES
 from isoglot.encoders.sentence_transformer import Encoder
@@ -37,21 +37,21 @@ def run(encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, s
     Raises:
         IsoglotError: A language has fewer texts than directions to remove.
     """
-    encoder.append(fit(embed(encoder, rows, show_progress=show_progress), options.r))
+    encoder.append(fit(encode_rows(encoder, rows, show_progress=show_progress), options.r))
 
 
-def fit(embedded: Embedded, r: int) -> LanguageProjection:
+def fit(row_vectors: RowVectors, r: int) -> LanguageProjection:
     """The module that removes r directions of each language, found in its queries and documents together.
 
     Raises:
         IsoglotError: A language has fewer texts than directions to remove, or nothing would be left.
     """
     table = []
-    for language in embedded.languages:
-        vectors = np.concatenate([embedded.of(role, language) for role in ROLES])
+    for language in row_vectors.languages:
+        vectors = np.concatenate([row_vectors.of(role, language) for role in ROLES])
         if len(vectors) <= r:
             raise IsoglotError(f"lir: {language} has {len(vectors)} texts, too few to remove {r} directions")
         if vectors.shape[1] <= r:
             raise IsoglotError(f"lir: vectors have {vectors.shape[1]} dimensions; removing {r} leaves nothing of them")
         table.append(np.linalg.svd(vectors.astype(np.float64), full_matrices=False)[2][:r])
-    return LanguageProjection(embedded.languages, torch.tensor(np.array(table), dtype=torch.float32))
+    return LanguageProjection(row_vectors.languages, torch.tensor(np.array(table), dtype=torch.float32))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from isoglot.alignment.row_vectors import embed
+from isoglot.alignment.row_vectors import encode_rows
 from isoglot.encoders.language_modules import LanguageCentering
 from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.platform.errors import IsoglotError
@@ -42,7 +42,7 @@ def run(encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, s
     parallel = sorted({language for row in rows if "en" in row.document for language in row.document} - {"en"})
     if not parallel:
         raise IsoglotError("shift: no row has its document in English and in another language")
-    vectors = embed(encoder, rows, show_progress=show_progress).lookup("document")
+    vectors = encode_rows(encoder, rows, show_progress=show_progress).lookup("document")
     table = [np.zeros((2, encoder.dimension))]
     for language in parallel:
         pairs = {(row.document[language], row.document["en"]) for row in rows if {"en", language} <= set(row.document)}

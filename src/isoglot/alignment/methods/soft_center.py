@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from isoglot.alignment.row_vectors import Embedded, embed
+from isoglot.alignment.row_vectors import RowVectors, encode_rows
 from isoglot.encoders.language_modules import InferredCentering
 from isoglot.encoders.prompts import ROLES
 from isoglot.encoders.sentence_transformer import Encoder
@@ -30,10 +30,10 @@ def run(encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, s
     Raises:
         IsoglotError: A language has a single text: its mean would be the text itself.
     """
-    encoder.append(fit(embed(encoder, rows, show_progress=show_progress)))
+    encoder.append(fit(encode_rows(encoder, rows, show_progress=show_progress)))
 
 
-def fit(embedded: Embedded) -> InferredCentering:
+def fit(row_vectors: RowVectors) -> InferredCentering:
     """The module whose posterior is that of Gaussians around the means, with one covariance and equal priors.
 
     The covariance is shrunk as Ledoit and Wolf (2004) do: rows are few and dimensions many.
@@ -43,13 +43,13 @@ def fit(embedded: Embedded) -> InferredCentering:
     """
     from sklearn.covariance import ledoit_wolf  # type: ignore[import-untyped]
 
-    found = embedded.means("soft-center")
-    means = np.array([found[language, role] for language in embedded.languages for role in ROLES])
+    found = row_vectors.means("soft-center")
+    means = np.array([found[language, role] for language in row_vectors.languages for role in ROLES])
     around = [
         vectors - vectors.mean(axis=0, dtype=np.float64)
-        for language in embedded.languages
+        for language in row_vectors.languages
         for role in ROLES
-        if len(vectors := embedded.of(role, language))
+        if len(vectors := row_vectors.of(role, language))
     ]
     covariance, _ = ledoit_wolf(np.concatenate(around), assume_centered=True)
     weight = np.linalg.solve(covariance, means.T).T

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from isoglot.alignment.row_vectors import embed
+from isoglot.alignment.row_vectors import encode_rows
 from isoglot.alignment.training import code_switch, tokens
 from isoglot.alignment.training.embedding_loss import TokenTerm
 from isoglot.alignment.training.examples import Example
@@ -89,7 +89,7 @@ def mined_negatives(
     """
     if not count:
         return {}
-    vectors = embed(encoder, rows, show_progress=how["show_progress"])
+    vectors = encode_rows(encoder, rows, show_progress=how["show_progress"])
     anchors, candidate_vectors = vectors.lookup(anchor_role), vectors.lookup(role)
     candidates = sorted({(row.content_id, *pair) for row in rows for pair in getattr(row, role).items()})
     found = mine(

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from isoglot.platform.arrays import Bools, Ints, Vectors
 from isoglot.platform.errors import IsoglotError
 
 BLOCK_BYTES = 128 * 2**20
@@ -18,9 +18,6 @@ NEAR_DUPLICATE = 0.99
 """The cosine similarity to a gold from which a candidate counts as a copy of it."""
 
 _LAST_RESORT = -2.0  # below any score
-
-Vectors = NDArray[np.float32]
-Ints = NDArray[np.int64]
 
 
 def mine(
@@ -102,7 +99,7 @@ def _turns(queries: int, count: int, languages: int, seed: int) -> Ints:
     return shuffled.ravel()[: queries * count].reshape(queries, count)
 
 
-def _preferences(scores: Vectors, is_gold: NDArray[np.bool_], max_score_share: float) -> Vectors:
+def _preferences(scores: Vectors, is_gold: Bools, max_score_share: float) -> Vectors:
     """(b, m) the scores that are low enough; for others below `_LAST_RESORT`, lowest score first; for golds -inf."""
     best = np.where(is_gold, scores, -np.inf).max(axis=1, keepdims=True)
     highest = best - (1 - max_score_share) * np.abs(best)

@@ -323,7 +323,7 @@ class _Watch(TrainerCallback):  # type: ignore[misc]
         self._stack.__exit__(*error)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._advance = self._stack.enter_context(progress("training steps", state.max_steps, shown=self._shown))
+        self._advance = self._stack.enter_context(progress("training steps", state.max_steps, show=self._shown))
         if state.global_step and state.is_world_process_zero:
             logger.info("training continues after step %d of %d", state.global_step, state.max_steps)
         self._advance(state.global_step)

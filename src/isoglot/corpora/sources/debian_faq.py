@@ -15,7 +15,7 @@ from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources.translated import Item, collection, folded
 from isoglot.platform.downloads import Downloads
 from isoglot.platform.errors import InputError, IsoglotError
-from isoglot.platform.files import told_in_one_line
+from isoglot.platform.files import os_errors_explained
 
 PACKAGE = "debian-faq"
 LANGUAGES = {"pt": "pt-PT"}
@@ -66,7 +66,7 @@ def _files(path: Path | None) -> Iterator[tuple[str, bytes]]:
         return
     for file in sorted((*path.glob("*.en.html"), *path.glob("*/*.html"))):
         if found := chapter.fullmatch(file.as_posix()):
-            with told_in_one_line(file, "read"):
+            with os_errors_explained(file, "read"):
                 yield found[1], file.read_bytes()
 
 

@@ -15,7 +15,7 @@ from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources.translated import Item, collection, folded
 from isoglot.platform.downloads import Downloads
 from isoglot.platform.errors import InputError, IsoglotError
-from isoglot.platform.files import told_in_one_line
+from isoglot.platform.files import os_errors_explained
 
 PACKAGE = "gnome-user-docs"
 LANGUAGES = {"C": "en", "sr@latin": "sr-Latn"}
@@ -73,7 +73,7 @@ def _files(path: Path | None) -> Iterator[tuple[Path, bytes]]:
             yield Path(name), content
         return
     for file in sorted(path.glob("*/gnome-help/*.page")):
-        with told_in_one_line(file, "read"):
+        with os_errors_explained(file, "read"):
             yield file, file.read_bytes()
 
 

@@ -123,7 +123,7 @@ def convert(source: Path, folder: Path) -> None:
         InputError: `source` is not that file, or only a part of it.
         IsoglotError: `folder` cannot be written.
     """
-    with files.told_in_one_line(source, "read"):
+    with files.os_errors_explained(source, "read"):
         found = files.sha256(source)
     if found != SHA256:
         raise InputError(

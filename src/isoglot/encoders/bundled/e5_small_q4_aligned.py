@@ -1,4 +1,4 @@
-"""`e5-small-q4+aligned`: the embedded model with the adapter that comes along (docs/methods.md has its recipe)."""
+"""`e5-small-q4+aligned`: the bundled model with the adapter that comes along (docs/methods.md has its recipe)."""
 
 from __future__ import annotations
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import InputError
-from isoglot.platform.files import told_in_one_line
+from isoglot.platform.files import os_errors_explained
 
 MAGIC = b"E5S1"
 VERSION = 1
@@ -50,7 +50,7 @@ class E5S1:
     unknown: int
     pieces: list[tuple[str, float]]
     normalisation: dict[str, str]
-    tensors: dict[str, NDArray[np.float32]]
+    tensors: dict[str, Vectors]
 
 
 def read(path: Path) -> E5S1:
@@ -59,7 +59,7 @@ def read(path: Path) -> E5S1:
     Raises:
         InputError: It is not an E5S1 file, or a part of it does not fit into it.
     """
-    with told_in_one_line(path, "read"):
+    with os_errors_explained(path, "read"):
         data = path.read_bytes()
     if data[:4] != MAGIC:
         raise InputError(f'begins with {data[:4]!r}, an E5S1 file with "E5S1"; is this the right file?', path)
@@ -69,7 +69,7 @@ def read(path: Path) -> E5S1:
         raise InputError(f"not a whole E5S1 file: {error}; fetch it again", path) from error
 
 
-def dequantise(blocks: bytes) -> NDArray[np.float32]:
+def dequantise(blocks: bytes) -> Vectors:
     """The weights in a row of 4-bit blocks, 32 to a block, as a flat float32 array.
 
     A block is a float16 scale and 16 bytes, whose low halves are weights 0 to 15 and whose high halves are weights
@@ -155,7 +155,7 @@ def _normalisation(table: bytes, count: int) -> dict[str, str]:
     return entries
 
 
-def _tensor(cursor: _Cursor) -> tuple[str, NDArray[np.float32]]:
+def _tensor(cursor: _Cursor) -> tuple[str, Vectors]:
     """The next entry of the tensor list and the weights it points to."""
     (name_length,) = cursor.numbers("H")
     name = cursor.take(name_length).decode()

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isoglot.evaluation.measures import LOWER_IS_BETTER, parse_measure
 from isoglot.evaluation.results import ScenarioResult
@@ -19,8 +18,7 @@ from isoglot.evaluation.statistics.intervals import (
     sum_by_unit,
 )
 from isoglot.evaluation.statistics.significance import LEVEL, holm, randomization_test
-
-Floats = NDArray[np.float64]
+from isoglot.platform.arrays import Floats
 
 HEADLINES = {
     "multi": ("complete@10", "max_r", "ndcg@1", "rank_distance", "lpr"),

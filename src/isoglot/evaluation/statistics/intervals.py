@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from isoglot.platform.arrays import Floats
 
 RESAMPLES = 1000
 _CELLS = 8_000_000  # how many resampled queries are held at once

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoglot.evaluation.statistics.intervals import Interval
-
-Floats = NDArray[np.float64]
+from isoglot.platform.arrays import Floats
 
 LEVEL = 0.05
 """Below it, after Holm's correction, a difference is called significant."""

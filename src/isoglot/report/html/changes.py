@@ -14,7 +14,7 @@ from isoglot.corpora.trec import run_name, trec_token, version_id
 from isoglot.evaluation.measures import best_in_language, max_r
 from isoglot.evaluation.results import ScenarioResult
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.files import told_in_one_line
+from isoglot.platform.files import os_errors_explained
 from isoglot.platform.languages import canonical
 from isoglot.report.html.charts import Mixed, judged_of
 
@@ -174,7 +174,7 @@ def _first_results(folder: Path, result: ScenarioResult, query_id: str) -> list[
     if not path.is_file():
         return []
     start = f"{trec_token(query_id)} "
-    with told_in_one_line(path, "read"):
+    with os_errors_explained(path, "read"):
         lines = [line.split(" ") for line in path.read_text(encoding="utf-8").splitlines() if line.startswith(start)]
     if any(len(line) != 6 for line in lines):
         raise IsoglotError(f"{path}: is not a run that isoglot wrote; make the audit anew")

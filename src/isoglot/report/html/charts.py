@@ -11,10 +11,10 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isoglot.evaluation.measures import Judged, max_r
 from isoglot.evaluation.results import ScenarioResult
+from isoglot.platform.arrays import Floats, Ints
 from isoglot.report.html.drawing import (
     WIDTH,
     Chart,
@@ -210,7 +210,7 @@ def _curves(rows: Rows, audits: int) -> str:
     return draw(spec)
 
 
-def _shares_up_to(ranks: NDArray[np.float64], ks: NDArray[np.int64]) -> NDArray[np.float64]:
+def _shares_up_to(ranks: Floats, ks: Ints) -> Floats:
     """The percentage of `ranks` that are at most k, for each k."""
     return np.asarray(100 * np.searchsorted(np.sort(ranks), ks, side="right") / len(ranks))
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from isoglot.corpora.collection import Collection, Document
 from isoglot.corpora.sources import SOURCES
-from isoglot.encoders.models import EMBEDDED
+from isoglot.encoders.models import BUNDLED
 from isoglot.evaluation.comparison.comparison import Comparison, compare
 from isoglot.evaluation.results import Audit, without_nan
+from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import canonical
 from isoglot.platform.version import __version__
@@ -224,7 +225,7 @@ def _sample(material: Material) -> list[Document]:
     return spaces.sample(material.collection, sorted(used), first.seed)
 
 
-def _vectors(material: Material, show_progress: bool) -> list[spaces.Vectors]:
+def _vectors(material: Material, show_progress: bool) -> list[Vectors]:
     """Of each audit's model the vectors of the sampled documents."""
     documents = _sample(material)
     return [
@@ -233,21 +234,21 @@ def _vectors(material: Material, show_progress: bool) -> list[spaces.Vectors]:
     ]
 
 
-def _encoded(documents: Sequence[Document], audit: Audit, encoder: Encoder, show_progress: bool) -> spaces.Vectors:
+def _encoded(documents: Sequence[Document], audit: Audit, encoder: Encoder, show_progress: bool) -> Vectors:
     if encoder.fingerprint != audit.model["fingerprint"]:
         raise IsoglotError(f"{encoder.name}: is not the model of the audit of {audit.retriever}")
     texts, languages = [found.text for found in documents], [found.language for found in documents]
     return encoder.encode(texts, "document", languages, show_progress=show_progress)
 
 
-def _spaces(names: Sequence[str], material: Material, vectors: Sequence[spaces.Vectors]) -> list[Chart]:
+def _spaces(names: Sequence[str], material: Material, vectors: Sequence[Vectors]) -> list[Chart]:
     documents = _sample(material)
     drawn = spaces.maps(names, vectors, documents, material.map_kind, material.audits[0].seed)
     return [spaces.similarities(names, vectors, documents), drawn]
 
 
 def _model_licence(name: str) -> str:
-    return EMBEDDED[name].licence if name in EMBEDDED else "not known to isoglot; see the model's card"
+    return BUNDLED[name].licence if name in BUNDLED else "not known to isoglot; see the model's card"
 
 
 def _licence(name: str) -> str:

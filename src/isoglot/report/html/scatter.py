@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isoglot.evaluation.measures import Judged, best_in_language
+from isoglot.platform.arrays import Floats
 from isoglot.report.html.charts import Mixed, Rows, judged_of
 from isoglot.report.html.drawing import Chart, Panel, classes, classes_legend, draw, in_order
 from isoglot.report.tables import language_name, number
@@ -52,7 +52,7 @@ def twin_scatter(names: Sequence[str], pool: Mixed) -> Chart | None:
     return Chart("The right document and its twin", summary, tuple(panels), data, legend)
 
 
-def _own_and_twin(judged: Judged) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _own_and_twin(judged: Judged) -> tuple[Floats, Floats]:
     """Ranks of the best gold in the query's language and of the best in the worst other, of questions with both."""
     if judged.query_language is None:
         return np.empty(0), np.empty(0)

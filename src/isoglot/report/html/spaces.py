@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isoglot.corpora.collection import Collection, Document
+from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.report.html.drawing import WIDTH, Chart, Panel, Spec, draw, in_order
 from isoglot.report.tables import language_name
@@ -25,8 +25,6 @@ KINDS = {
     "same language, unrelated": "var(--audit0)",
     "two languages, unrelated": "var(--audit2)",
 }
-
-Vectors = NDArray[np.float32]
 
 
 def sample(collection: Collection, languages: Sequence[str], seed: int) -> list[Document]:

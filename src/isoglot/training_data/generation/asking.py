@@ -32,14 +32,16 @@ UNANSWERED = 10
 """How many requests in a row may stay without an answer before the run stops."""
 
 
-def ask(questions: Sequence[Question], llm: Llm, report: LlmReport, *, shown: bool) -> list[dict[str, str] | None]:
+def ask(
+    questions: Sequence[Question], llm: Llm, report: LlmReport, *, show_progress: bool
+) -> list[dict[str, str] | None]:
     """The answer to each question, None where none was good; answers in the journal are not asked for again.
 
     Args:
         questions: Those with the same prompt are asked once.
         llm: Whom to ask.
         report: Where counts, costs and what was left out are added, and whose journal is used.
-        shown: Whether to show progress.
+        show_progress: Whether to show progress on standard error.
 
     Raises:
         IsoglotError: The API cannot be reached or does not let us in, or the package openai is missing. The journal
@@ -54,7 +56,7 @@ def ask(questions: Sequence[Question], llm: Llm, report: LlmReport, *, shown: bo
         left_out: dict[str, BadAnswerError] = {}
         if missing:
             _tell_estimate(missing.values(), llm)
-            with progress(f"asking {llm.model}", len(missing), shown=shown) as advance:
+            with progress(f"asking {llm.model}", len(missing), show=show_progress) as advance:
                 run = _Run(llm, _client(llm), journal, report.usage, left_out, advance)
                 _to_the_end(run, missing)
         for key, question in zip(keys, questions, strict=True):

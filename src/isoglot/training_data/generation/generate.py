@@ -34,7 +34,7 @@ def generate_rows(
     corpus: str | Path | None = None,
     licence: str = "",
     against: Sequence[str] = (),
-    progress: bool = False,
+    show_progress: bool = False,
 ) -> LlmReport:
     """Let a model write English rows: a passage and a question for each topic, or a question for each passage.
 
@@ -47,7 +47,7 @@ def generate_rows(
         corpus: A file of rows, whose English documents get new questions, or JSON Lines with ``_id`` and ``text``.
         licence: Of the rows, as an SPDX expression; rows of a file of rows keep theirs.
         against: Evaluation collections that no row may overlap, besides those of `evaluation_grams`.
-        progress: Whether to show it.
+        show_progress: Whether to show progress on standard error.
 
     Returns:
         What was kept and left out, and why, and what it cost.
@@ -65,7 +65,7 @@ def generate_rows(
     else:
         raise IsoglotError("name either topics or a corpus")
     drafts = list({draft.content_id: draft for draft in drafts}.values())  # of equal topics, one
-    answers = ask([_question(draft) for draft in drafts], llm, report, shown=progress)
+    answers = ask([_question(draft) for draft in drafts], llm, report, show_progress=show_progress)
     rows = [_filled(draft, answer, llm.model) for draft, answer in zip(drafts, answers, strict=True) if answer]
     kept, findings = check_rows(rows, grams)
     report.left_out += [LeftOut(found.content_id, "en", found.check, found.detail) for found in findings]

@@ -11,7 +11,7 @@ import msgspec
 
 from isoglot.corpora.reading import read_jsonl
 from isoglot.platform.errors import InputError
-from isoglot.platform.files import told_in_one_line
+from isoglot.platform.files import os_errors_explained
 
 
 class Journal:
@@ -26,7 +26,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with told_in_one_line(path):
+        with os_errors_explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a+b")
             self._file.seek(0)
@@ -42,7 +42,7 @@ class Journal:
     def add(self, key: str, answer: Mapping[str, str]) -> None:
         """Keep an answer, in memory and on disk."""
         self.answers[key] = dict(answer)
-        with told_in_one_line(self.path):
+        with os_errors_explained(self.path):
             self._file.write(msgspec.json.encode(_Line(key, self.answers[key])) + b"\n")
             self._file.flush()  # survives a kill; a crash of the machine may lose the last lines
 

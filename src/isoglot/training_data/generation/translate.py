@@ -34,7 +34,7 @@ def translate_rows(
     llm: Llm,
     *,
     against: Sequence[str] = (),
-    progress: bool = False,
+    show_progress: bool = False,
 ) -> LlmReport:
     """Let a model translate the English query and document of each row, together, into languages the row lacks.
 
@@ -46,7 +46,7 @@ def translate_rows(
         output: ``.jsonl`` or ``.parquet``; the report is written beside it, as ``NAME.report.json``.
         llm: Who translates.
         against: Evaluation collections that no translation may overlap, besides those of `evaluation_grams`.
-        progress: Whether to show it.
+        show_progress: Whether to show progress on standard error.
 
     Returns:
         What was kept and left out, and why, and what it cost.
@@ -64,7 +64,7 @@ def translate_rows(
     questions = [_question(rows[at], tag) for at, tag in cells]
     if not questions and not faulty:
         raise IsoglotError(f"{data}: each row with English has all of {', '.join(wanted)} already")
-    answers = ask(questions, llm, report, shown=progress)
+    answers = ask(questions, llm, report, show_progress=show_progress)
     made: set[tuple[int, str]] = set()
     for (at, tag), answer in zip(cells, answers, strict=True):
         if answer:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from isoglot.platform.downloads import Downloads, SourceMissingError
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.files import told_in_one_line
+from isoglot.platform.files import os_errors_explained
 from isoglot.platform.languages import canonical
 from isoglot.training_data.origins import ORIGINS
 from isoglot.training_data.row import Row
@@ -95,7 +95,7 @@ _STANZA = re.compile(
 
 def _stanzas(path: Path) -> Iterator[tuple[str, str, str, str]]:
     """(package, MD5, short description, long description as laid out); packages may share a description."""
-    with told_in_one_line(path, "read"):
+    with os_errors_explained(path, "read"):
         text = path.read_text(encoding="utf-8", errors="replace")
     seen = set()
     for package, md5, short, long in _STANZA.findall(text):

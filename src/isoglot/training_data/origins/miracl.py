@@ -20,7 +20,7 @@ import msgspec
 from isoglot.corpora.reading import read_lines
 from isoglot.platform.downloads import Downloads, SourceMissingError
 from isoglot.platform.errors import InputError
-from isoglot.platform.files import told_in_one_line
+from isoglot.platform.files import os_errors_explained
 from isoglot.training_data.origins import ORIGINS
 from isoglot.training_data.origins.hub_files import find_file, hub_folder
 from isoglot.training_data.row import Row
@@ -109,7 +109,7 @@ def _passages(corpus: Path, wanted: frozenset[str]) -> dict[str, str]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    with told_in_one_line(path, "read"), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+    with os_errors_explained(path, "read"), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         try:
             yield from enumerate(file, start=1)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:

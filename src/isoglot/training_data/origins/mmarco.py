@@ -18,7 +18,7 @@ from pathlib import Path
 from isoglot.corpora.reading import read_lines
 from isoglot.platform.downloads import Downloads, SourceMissingError
 from isoglot.platform.errors import InputError
-from isoglot.platform.files import told_in_one_line
+from isoglot.platform.files import os_errors_explained
 from isoglot.training_data.origins import ORIGINS
 from isoglot.training_data.origins.hub_files import find_file, hub_folder
 from isoglot.training_data.row import Row
@@ -121,7 +121,7 @@ def _texts(path: Path, wanted: Iterable[str]) -> dict[str, str]:
     """Id -> text of the wanted lines; the rest of the file is read past."""
     ids = {identity.encode() for identity in wanted}
     found: dict[str, str] = {}
-    with told_in_one_line(path, "read"), path.open("rb") as file:
+    with os_errors_explained(path, "read"), path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             identity, tab, text = line.partition(b"\t")
             if not tab:
