@@ -109,8 +109,8 @@ def test_wrong_settings_are_told_before_the_model_is_loaded(
 def test_balanced_results_share_the_top_ten_and_leave_pools_of_one_language_alone(
     audit: Audit, tiny_model: Path, small_collection: Collection
 ) -> None:
-    balanced = isoglot.audit(str(tiny_model), small_collection, balanced=True)
-    assert json.loads(balanced.to_json())["balanced"] is True
+    balanced = isoglot.audit(str(tiny_model), small_collection, balance="equal")
+    assert json.loads(balanced.to_json())["balance"] == "equal"
     assert [found.cell for found in balanced.scenarios] == [found.cell for found in audit.scenarios]
     for found, plain in zip(balanced.scenarios, audit.scenarios, strict=True):
         if len(found.pool_languages) == 1:
@@ -127,11 +127,11 @@ def test_balanced_results_share_the_top_ten_and_leave_pools_of_one_language_alon
 def test_an_audit_that_does_not_say_whether_it_is_balanced_is_not(audit: Audit, tmp_path: Path) -> None:
     audit.save(tmp_path)
     older = json.loads((tmp_path / "audit.json").read_text())
-    del older["balanced"]
+    del older["balance"]
     (tmp_path / "audit.json").write_text(json.dumps(older))
-    assert Audit.load(tmp_path).balanced is False
-    replace(audit, balanced=True).save(tmp_path)
-    assert Audit.load(tmp_path).balanced is True
+    assert Audit.load(tmp_path).balance == "none"
+    replace(audit, balance="equal").save(tmp_path)
+    assert Audit.load(tmp_path).balance == "equal"
 
 
 def test_an_audit_comes_back_from_disk_with_its_ranks(audit: Audit, tmp_path: Path) -> None:

@@ -105,13 +105,13 @@ def test_balanced_audits_have_folders_of_their_own_and_compare_with_plain_ones(
     refused = isoglot(*command, "--balanced", "-o", plain, cache=cache)
     assert refused.returncode == 2
     assert "plain: holds another audit, of " in refused.stderr
-    done = isoglot(*command, "--balanced", "-o", balanced, cache=cache)
+    done = isoglot(*command, "--balance", "equal", "-o", balanced, cache=cache)
     assert done.returncode == 0, done.stderr
-    assert "documents in en+zho_Hans, balanced: median rank" in done.stdout
-    assert json.loads((balanced / "audit.json").read_text())["balanced"] is True
+    assert "documents in en+zho_Hans, equal balance: median rank" in done.stdout
+    assert json.loads((balanced / "audit.json").read_text())["balance"] == "equal"
     done = isoglot("compare", plain, balanced, "--details")
     assert done.returncode == 0, done.stderr
-    assert "tiny, balanced" in done.stdout
+    assert "tiny, equal balance" in done.stdout
 
 
 def test_every_command_that_ends_by_itself_can_print_json() -> None:

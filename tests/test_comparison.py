@@ -101,7 +101,7 @@ def test_scenarios_that_only_one_has_are_left_out_and_counted(
     found = isoglot.compare(audit, part)
     assert len(found.cells) == 4
     assert found.left_out == len(audit.scenarios) - 4
-    assert f"Left out: {len(audit.scenarios) - 4} results" in found.to_markdown()
+    assert f"Left out: {len(audit.scenarios) - 4} results" in isoglot.to_markdown(found)
 
 
 def test_folders_models_and_audits_can_be_mixed(
@@ -124,11 +124,11 @@ def test_equal_names_are_told_apart(audit: Audit) -> None:
 def test_a_balanced_audit_stands_beside_a_plain_one_of_the_same_model(
     audit: Audit, tiny_model: Path, small_collection: Collection
 ) -> None:
-    balanced = isoglot.audit(str(tiny_model), small_collection, balanced=True)
+    balanced = isoglot.audit(str(tiny_model), small_collection, balance="equal")
     found = isoglot.compare(audit, balanced)
-    assert found.names == ("tiny", "tiny, balanced")
-    assert [model["balanced"] for model in json.loads(found.to_json())["models"]] == [False, True]
-    with pytest.raises(IsoglotError, match=r"tiny, balanced cannot be compared: limit differs"):
+    assert found.names == ("tiny", "tiny, equal balance")
+    assert [model["balance"] for model in json.loads(found.to_json())["models"]] == ["none", "equal"]
+    with pytest.raises(IsoglotError, match=r"tiny, equal balance cannot be compared: limit differs"):
         isoglot.compare(audit, replace(balanced, limit=3))
 
 
@@ -137,7 +137,7 @@ def test_json_and_markdown_hold_every_cell(audit: Audit) -> None:
     body = json.loads(found.to_json())
     assert len(body["cells"]) == len(found.cells)
     assert body["cells"][0]["differences"]["max_r"][1]["mean"] == 1
-    assert "+1.00 [+1.00, +1.00]" in found.to_markdown()
+    assert "+1.00 [+1.00, +1.00]" in isoglot.to_markdown(found)
 
 
 def test_an_audit_without_its_ranks_cannot_be_compared(audit: Audit, tmp_path: Path) -> None:
@@ -261,8 +261,8 @@ def test_contents_come_back_from_disk_and_older_audits_fall_back_to_queries(tmp_
     found = isoglot.compare(tmp_path / "a", tmp_path / "b")
     fallen = isoglot.compare(tmp_path / "older-a", tmp_path / "older-b")
     assert (found.unit, fallen.unit) == ("content", "query")
-    assert "do not say which content a question is about" in fallen.to_markdown()
-    assert "do not say" not in found.to_markdown()
+    assert "do not say which content a question is about" in isoglot.to_markdown(fallen)
+    assert "do not say" not in isoglot.to_markdown(found)
     mixed = isoglot.compare(tmp_path / "older-a", tmp_path / "b")  # the same questions: one that says it is enough
     assert mixed.cells[0].differences == found.cells[0].differences
 
@@ -278,7 +278,7 @@ def test_seeds_of_one_method_are_pooled_by_query(tmp_path: Path) -> None:
     assert cell.deviations["max_r"][1] == pytest.approx(np.std(means, ddof=1))
     assert np.isnan(cell.deviations["max_r"][0])
     assert cell.differences["max_r"][1].mean == pytest.approx(np.mean(means) - cell.measures["max_r"][0].mean)
-    assert "Means over seeds: method (3)." in found.to_markdown()
+    assert "Means over seeds: method (3)." in isoglot.to_markdown(found)
     base.save(tmp_path / "base")
     for number, seed in enumerate(seeds):
         seed.save(tmp_path / "method" / f"seed-{number}")
@@ -311,5 +311,5 @@ def test_significant_differences_have_a_star_that_is_explained() -> None:
     assert mean[0] == "mean"
     assert mean[3].endswith("*")
     assert not mean[2].endswith("*")
-    assert any("]* |" in line for line in found.to_markdown().splitlines())
-    assert "Star: differs from base, p &lt; 0.05" in found.to_markdown()
+    assert any("]* |" in line for line in isoglot.to_markdown(found).splitlines())
+    assert "Star: differs from base, p &lt; 0.05" in isoglot.to_markdown(found)

@@ -52,7 +52,7 @@ def audited(ranks: dict[str, Sequence[int]]) -> Audit:
         scenarios=tuple(results),
         seed=0,
         limit=None,
-        balanced=False,
+        balance="none",
         environment={},
         isoglot="",
     )

@@ -122,7 +122,7 @@ def test_the_report_command_writes_audits_that_mteb_reads_and_needs_no_mteb(
     encoder: Encoder, small_collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     isoglot.audit(encoder, small_collection, pools=[["en", "ru"]]).save(tmp_path / "a")
-    isoglot.audit(encoder, small_collection, pools=[["en", "ru"]], balanced=True).save(tmp_path / "b")
+    isoglot.audit(encoder, small_collection, pools=[["en", "ru"]], balance="equal").save(tmp_path / "b")
     target = tmp_path / "results.mteb.json"
     arguments = ["report", str(tmp_path / "a"), str(tmp_path / "b"), "-o", str(target), "--names", "plain,balanced"]
     with monkeypatch.context() as patch:

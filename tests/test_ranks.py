@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isoglot import IsoglotError
+from isoglot.ranking.balance import BALANCES
 from isoglot.ranking.exact import Ranking, rank
 
 
@@ -91,13 +92,13 @@ def test_identical_vectors_tie_though_they_stand_in_different_blocks(
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(0, 10_000), st.integers(4, 4096), st.booleans(), st.integers(0, 60))
+@given(st.integers(0, 10_000), st.integers(4, 4096), st.sampled_from(BALANCES), st.integers(0, 60))
 def test_a_ranking_depends_on_the_vectors_alone_not_on_the_blocks(
-    seed: int, block_bytes: int, balanced: bool, k: int
+    seed: int, block_bytes: int, balance: str, k: int
 ) -> None:
     queries, pool, golds, languages, keys = problem(seed, duplicates=6)
     pool[6:20] = pool[20:34] + np.float32(6e-8)  # so near that a product in float32 may order them either way
-    options = {"languages": languages, "tie_keys": keys, "balanced": balanced, "top_k": k}
+    options = {"languages": languages, "tie_keys": keys, "balance": balance, "top_k": k}
     one = rank(queries, pool, golds, **options)
     two = rank(queries, pool, golds, **options, block_bytes=block_bytes)
     for name in Ranking.__dataclass_fields__:

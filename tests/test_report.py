@@ -77,13 +77,13 @@ def test_markdown_says_how_it_was_made(audit: Audit) -> None:
 
 
 def test_reports_say_that_the_results_were_balanced(audit: Audit) -> None:
-    balanced = replace(audit, balanced=True)
+    balanced = replace(audit, balance="equal")
     text = audit_to_markdown(balanced)
-    assert text.splitlines()[0].endswith("tiny on small, balanced retrieval")
-    assert "- balanced retrieval: an equal share for each language, merged by rank\n" in text
-    assert all(table.title.endswith("(balanced retrieval)") for table in audit_tables(balanced))
-    assert all("documents in en+" in verdict and ", balanced: median" in verdict for verdict in verdicts(balanced))
-    assert "balanced" not in audit_to_markdown(audit)
+    assert text.splitlines()[0].endswith("tiny on small, equal balance")
+    assert "- equal balance: the languages take turns, by the ranks in their own lists\n" in text
+    assert all(table.title.endswith("(equal balance)") for table in audit_tables(balanced))
+    assert all("documents in en+" in verdict and ", equal balance: median" in verdict for verdict in verdicts(balanced))
+    assert "balance" not in audit_to_markdown(audit)
 
 
 def test_nothing_in_data_is_taken_for_markup_on_the_terminal(audit: Audit, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,11 +102,11 @@ def test_without_a_mean_there_is_a_dash(tiny_model: Path, small_collection: Coll
     assert audit_tables(found)[0].rows[0][-1] == "-"
 
 
-@pytest.mark.parametrize("balanced", [False, True])
+@pytest.mark.parametrize("balance", ["none", "equal"])
 def test_trec_files_give_the_same_measures_in_ir_measures(
-    balanced: bool, tiny_model: Path, small_collection: Collection, tmp_path: Path
+    balance: str, tiny_model: Path, small_collection: Collection, tmp_path: Path
 ) -> None:
-    audit = isoglot.audit(str(tiny_model), small_collection, run_depth=100, balanced=balanced)
+    audit = isoglot.audit(str(tiny_model), small_collection, run_depth=100, balance=balance)
     assert write_runs(audit, small_collection, tmp_path) == len(audit.scenarios)
     for result in audit.scenarios:
         name = f"{result.scenario}.{'+'.join(result.pool_languages)}.{result.query_language}"

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 import isoglot
 from isoglot import IsoglotError
 from isoglot.cli import app
+from isoglot.ranking.balance import BALANCES
 from isoglot.ranking.exact import Pooled, Ranking, exact_gold_scores, join, look, rank
 from isoglot.retrievers import as_retriever
 from isoglot.scale.encoding import Encoded, encode_corpus, read_texts
@@ -159,12 +160,12 @@ def test_an_audit_of_shards_has_the_ranks_of_the_model_on_one_process_and_on_ray
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.integers(0, 10_000), st.integers(1, 7), st.booleans(), st.integers(0, 30))
-def test_parts_joined_are_the_whole(seed: int, parts: int, balanced: bool, k: int) -> None:
+@given(st.integers(0, 10_000), st.integers(1, 7), st.sampled_from(BALANCES), st.integers(0, 30))
+def test_parts_joined_are_the_whole(seed: int, parts: int, balance: str, k: int) -> None:
     queries, pool, golds, languages, keys = problem(seed, duplicates=6)
     golds[1, 1] = -1
-    one = rank(queries, pool, golds, languages=languages, tie_keys=keys, balanced=balanced, top_k=k)
-    asked = Pooled(golds, len(pool), languages, keys, balanced, k)
+    one = rank(queries, pool, golds, languages=languages, tie_keys=keys, balance=balance, top_k=k)
+    asked = Pooled(golds, len(pool), languages, keys, balance, k)
     where = np.random.default_rng(seed).integers(0, parts, len(pool))
     positions = [np.flatnonzero(where == number) for number in range(parts)]
     scores = np.max([exact_gold_scores(queries, pool[at], golds, at) for at in positions], axis=0)

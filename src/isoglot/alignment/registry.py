@@ -49,7 +49,7 @@ class Method:
 
 
 METHODS = {
-    name: Method(name, summary, needs_language, trained, f"isoglot.alignment.{name.replace('-', '_')}")
+    name: Method(name, summary, needs_language, trained, f"isoglot.alignment.methods.{name.replace('-', '_')}")
     for name, summary, needs_language, trained in (
         ("center", "subtract each language's mean; no training, needs the language", True, False),
         ("soft-center", "as center, the language read from the vector; no training, no language", False, False),

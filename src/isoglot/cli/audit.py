@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isoglot.cli.options import Device, Force, Json, OutputFolder, Precision, Seed, Trust, split
+from isoglot.cli.options import Balance, Device, Force, Json, OutputFolder, Precision, Seed, Trust, split
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import write_text
 from isoglot.platform.progress import waiting
@@ -40,7 +40,8 @@ def audit(
     documents_mode: Annotated[
         str, typer.Option(help="dedup: each document once; per-question: one for each question, as in the paper.")
     ] = "dedup",
-    balanced: Annotated[bool, typer.Option("--balanced", help="Give each language an equal share of results.")] = False,
+    balance: Balance = "none",
+    balanced: Annotated[bool, typer.Option("--balanced", help="The old name of --balance equal.")] = False,
     limit: Annotated[int | None, typer.Option(help="Ask at most this many questions.")] = None,
     measures: Annotated[str | None, typer.Option(help="Measures, e.g. max_r,complete@5.")] = None,
     seed: Seed = 0,
@@ -76,6 +77,7 @@ def audit(
     from isoglot.report.trec import DEPTH, write_runs
     from isoglot.retrievers import as_retriever
 
+    balance = "equal" if balanced else balance
     if runs and output is None:
         raise IsoglotError("--runs needs -o DIR to write to")
     started = time.monotonic()
@@ -106,9 +108,9 @@ def audit(
             pools = pools or [list(dict.fromkeys(document.language for document in collection.documents))]
     there = None if output is None or force or not (output / AUDIT).exists() else Audit.load(output)
     if there is not None:
-        expected = (retriever.describe(), collection.fingerprint, seed, limit, balanced, documents_mode)
+        expected = (retriever.describe(), collection.fingerprint, seed, limit, balance, documents_mode)
         mode = there.scenarios[0].documents_mode
-        if (there.model, there.collection["fingerprint"], there.seed, there.limit, there.balanced, mode) != expected:
+        if (there.model, there.collection["fingerprint"], there.seed, there.limit, there.balance, mode) != expected:
             raise IsoglotError(
                 f"{output}: holds another audit, of {_described(there)}; choose another folder or pass --force"
             )
@@ -119,7 +121,7 @@ def audit(
         query_languages=split(query_languages),
         scenarios=SCENARIOS if scenarios is None else split(scenarios) or [],
         documents_mode=documents_mode,
-        balanced=balanced,
+        balance=balance,
         limit=limit,
         measures=split(measures) or DEFAULT_MEASURES,
         seed=seed,

@@ -13,6 +13,12 @@ Data = Annotated[
 Seed = Annotated[int, typer.Option(help="Of all that is random.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")]
 Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16, or int8 (on a CPU); see docs/performance.md.")]
+Balance = Annotated[
+    str,
+    typer.Option(
+        help="none: by score; equal: the languages take turns; proportional: each has its share of the documents."
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is in the output folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Let code inside the model's repository run.")]

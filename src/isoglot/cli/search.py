@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isoglot.cli.options import Device, Json, Trust, split
+from isoglot.cli.options import Balance, Device, Json, Trust, split
 from isoglot.platform.progress import waiting
 
 if TYPE_CHECKING:
@@ -24,9 +24,7 @@ def search(
     ),
     language: Annotated[str | None, typer.Option(help="Of the question; else it is detected.")] = None,
     languages: Annotated[str | None, typer.Option(help="Find passages of these languages only, e.g. en,zh.")] = None,
-    balance: Annotated[
-        str, typer.Option(help="none; equal: languages take turns; proportional: by their shares of the corpus.")
-    ] = "none",
+    balance: Balance = "none",
     explain: Annotated[bool, typer.Option("--explain", help="Say why each passage stands where it stands.")] = False,
     device: Device = "auto",
     json: Json = False,

@@ -41,7 +41,7 @@ def audit(
     query_languages: Sequence[str] | None = None,
     scenarios: Sequence[str] = SCENARIOS,
     documents_mode: str = "dedup",
-    balanced: bool = False,
+    balance: str = "none",
     limit: int | None = None,
     measures: Sequence[str] = DEFAULT_MEASURES,
     seed: int = 0,
@@ -60,7 +60,8 @@ def audit(
         query_languages: The languages to ask in; None: those of each pool.
         scenarios: Names out of ``isoglot.ranking.pools.SCENARIOS``.
         documents_mode: ``dedup``, or ``per-question`` to reproduce the paper's pools (one document for each question).
-        balanced: Whether each query's results take an equal share from each language of the pool, merged by rank.
+        balance: How the languages' results are merged: ``none`` (by score), ``equal`` (they take turns) or
+            ``proportional`` (to their shares of the pool); see `isoglot.ranking.balance`.
         limit: Ask at most this many questions, chosen by seed, the same in all languages.
         measures: Names such as ``max_r`` or ``complete@10``.
         seed: Of ties, control pools, the limit and the bootstrap.
@@ -83,7 +84,7 @@ def audit(
     spelled = replace(loaded, names=names)
     retriever = as_retriever(model, device=device, trust_remote_code=trust_remote_code)
     depth = max(TOP_K, run_depth)
-    rankings = retriever.rankings(spelled, built, balanced=balanced, top_k=depth, show_progress=show_progress)
+    rankings = retriever.rankings(spelled, built, balance=balance, top_k=depth, show_progress=show_progress)
     results = [
         _result(spelled, pool, ranking, documents_mode, measures, seed, run_depth)
         for pool, ranking in zip(built, rankings, strict=True)
@@ -99,7 +100,7 @@ def audit(
         tuple(results),
         seed,
         limit,
-        balanced,
+        balance,
         retriever.environment(),
         __version__,
     )

@@ -128,7 +128,7 @@ class Audit:
         scenarios: One result for each pool and query language.
         seed: Of ties, control pools, the limit and the bootstrap.
         limit: Most questions asked; None: all.
-        balanced: Whether each query's results took an equal share from each language of the pool, merged by rank.
+        balance: How the languages' results were merged: ``none`` (by score), ``equal`` or ``proportional``.
         environment: Versions and platform.
         isoglot: The version that made it.
     """
@@ -138,14 +138,15 @@ class Audit:
     scenarios: tuple[ScenarioResult, ...]
     seed: int
     limit: int | None
-    balanced: bool
+    balance: str
     environment: Mapping[str, Any]
     isoglot: str
 
     @property
     def retriever(self) -> str:
-        """What was audited: the model's name, and whether its results were balanced."""
-        return f"{self.model['name']}, balanced" if self.balanced else str(self.model["name"])
+        """What was audited: the model's name, and how its results were balanced."""
+        name = str(self.model["name"])
+        return name if self.balance == "none" else f"{name}, {self.balance} balance"
 
     def find(self, scenario: str, pool_languages: Sequence[str], query_language: str) -> ScenarioResult:
         """The result of one pool asked in one language.
@@ -163,7 +164,7 @@ class Audit:
             "isoglot": self.isoglot,
             "seed": self.seed,
             "limit": self.limit,
-            "balanced": self.balanced,
+            "balance": self.balance,
             "environment": self.environment,
             "model": self.model,
             "collection": self.collection,
@@ -199,7 +200,7 @@ class Audit:
                 tuple(_result_from_json(entry, ranks.get(at)) for at, entry in enumerate(body["scenarios"])),
                 body["seed"],
                 body["limit"],
-                body.get("balanced", False),  # audits made before there was balanced retrieval do not say
+                body.get("balance", "equal" if body.get("balanced") else "none"),  # as older audits say it, if at all
                 body["environment"],
                 body["isoglot"],
             )

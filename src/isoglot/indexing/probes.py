@@ -58,7 +58,7 @@ class IndexRetriever:
         return self._dense.environment()
 
     def rankings(
-        self, collection: Collection, pools: Sequence[Pool], *, balanced: bool, top_k: int, show_progress: bool
+        self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
     ) -> Iterator[Ranking]:
         """As `Retriever.rankings`."""
         asked = [collection.queries[at] for at in used_queries(pools)]
@@ -68,7 +68,7 @@ class IndexRetriever:
         )
         rowids = np.array([self._rowids[document.content_id, document.language] for document in found], dtype=np.uint64)
         documents = self._snapshot.vectors_of(self._snapshot.model(self._model), rowids)
-        return rank_vectors(pools, queries, documents, balanced=balanced, top_k=top_k)
+        return rank_vectors(pools, queries, documents, balance=balance, top_k=top_k)
 
 
 def audited(

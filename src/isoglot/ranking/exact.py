@@ -5,9 +5,7 @@ Blocks of them come from a float32 matrix product; where its rounding could deci
 (`blocks`). So a ranking depends on the vectors alone, identical vectors always tie, and ties are ordered by the pool's
 tie keys. Documents can be looked at in parts, anywhere, and the parts joined.
 
-Balanced retrieval merges the languages' own lists by rank: the best document of every language, then the second best of
-every language, and so on. It needs no list either: the r-th document of a language ranks before a gold if and only if
-at least r documents of that language do, so the same counts give the gold's place in the merged list.
+With a balance, ranks in the merged list come from the same counts, by language (`isoglot.ranking.balance`).
 """
 
 from __future__ import annotations
@@ -24,6 +22,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from isoglot.platform.arrays import Bools, Floats, Ints, Vectors
 from isoglot.platform.errors import IsoglotError
+from isoglot.ranking.balance import check_balance, merge_lists, merged_before
 from isoglot.ranking.blocks import WIDTH, Counts, Given, Products, Scores, Top, check_finite, nonzero
 
 BLOCK_BYTES = 16 * 2**20
@@ -39,7 +38,7 @@ class Ranking:
         gold_ranks: (q, g) ranks from 1; 0 where a query has no further gold, `BEYOND` where a run
             ends before it.
         gold_tied: (q, g) whether the tie keys decided the gold's rank: another document has exactly its score.
-            Balanced: one of its own language, or the one with the same rank in another language's list.
+            With a balance: one of its own language, or the one with the same turn in another language's list.
         top: (q, k) positions of the best documents, best first; k is at most n. Filled up with -1 where a run ends.
         top_scores: (q, k) their scores.
         above: (q, L) how many non-gold documents of each language rank above the worst-placed gold.
@@ -61,13 +60,11 @@ def rank(
     *,
     languages: Ints | None = None,
     tie_keys: Ints | None = None,
-    balanced: bool = False,
+    balance: str = "none",
     top_k: int = 10,
     block_bytes: int = BLOCK_BYTES,
 ) -> Ranking:
     """Rank every document for every query by inner product.
-
-    Balanced, a query's documents are ordered by their rank in their own language's list, those of equal rank by score.
 
     Args:
         queries: (q, d) float32.
@@ -75,17 +72,17 @@ def rank(
         golds: (q, g) positions of the gold documents, filled up with -1; at least one a query.
         languages: (n,) language numbers from 0, not decreasing; None: one language.
         tie_keys: (n,) distinct numbers, smaller ranks first among equal scores; None: the documents' order.
-        balanced: Whether every language gets an equal share of the results; no change if there is one language.
+        balance: How the languages' lists are merged (`isoglot.ranking.balance`); no change if there is one language.
         top_k: How many of the best documents to return; 0: none.
         block_bytes: About how much memory a block of scores may take; the result does not depend on it.
 
     Raises:
-        IsoglotError: A vector is not finite, or the pool is empty.
+        IsoglotError: A vector is not finite, the pool is empty, or the balance is unknown.
     """
     if not len(documents) or not len(queries):
         raise IsoglotError("the pool is empty: there is nothing to rank")
     check_finite(queries, "query")
-    pool = Pooled(golds, len(documents), languages, tie_keys, balanced, top_k)
+    pool = Pooled(golds, len(documents), languages, tie_keys, balance, top_k)
     gold_scores = exact_gold_scores(queries, documents, golds)
     return join([look(queries, documents, pool, gold_scores, block_bytes=block_bytes)], pool)
 
@@ -98,7 +95,7 @@ class Pooled:
         n: How many documents there are.
         languages: Likewise.
         tie_keys: Likewise.
-        balanced: Likewise.
+        balance: Likewise.
         top_k: Likewise.
 
     Attributes:
@@ -107,9 +104,10 @@ class Pooled:
     """
 
     def __init__(
-        self, golds: Ints, n: int, languages: Ints | None, tie_keys: Ints | None, balanced: bool, top_k: int
+        self, golds: Ints, n: int, languages: Ints | None, tie_keys: Ints | None, balance: str, top_k: int
     ) -> None:
-        self.golds, self.balanced, self.top_k = golds, balanced, min(top_k, n)
+        check_balance(balance)
+        self.golds, self.balance, self.top_k = golds, balance, min(top_k, n)
         self.bounds = _language_bounds(np.zeros(n, dtype=np.int64) if languages is None else languages)
         self.keys = np.arange(n) if tie_keys is None else tie_keys
 
@@ -121,7 +119,7 @@ class Part:
     Attributes:
         before: (3, q, g, L) how many documents of each language are before each gold: if it won all ties, if the keys
             decide, if it lost all ties.
-        tops: The best of these documents: (q, k) positions and scores; balanced, of each language.
+        tops: The best of these documents: (q, k) positions and scores; with a balance, of each language.
     """
 
     before: Ints
@@ -183,9 +181,10 @@ def join(parts: Sequence[Part], pool: Pooled) -> Ranking:
     """The ranking of a pool, of whose documents each is in one part."""
     before = np.sum([part.before for part in parts], axis=0)
     golds, valid = pool.golds, pool.golds >= 0
-    languages = np.repeat(np.arange(len(pool.bounds) - 1), np.diff(pool.bounds))
-    if pool.balanced:
-        before = _merged_before(before, languages[golds], np.diff(pool.bounds))
+    sizes = np.diff(pool.bounds)
+    languages = np.repeat(np.arange(len(sizes)), sizes)
+    if pool.balance != "none":
+        before = merged_before(before, languages[golds], sizes, pool.balance)
     ties_won, by_keys, ties_lost = before.sum(axis=-1)
     ranks = np.where(valid, by_keys + 1, 0)
     worst = ranks.argmax(axis=1)
@@ -194,7 +193,9 @@ def join(parts: Sequence[Part], pool: Pooled) -> Ranking:
         counted = valid[:, column] & (ranks[:, column] < ranks.max(axis=1))
         np.subtract.at(above_worst, (np.flatnonzero(counted), languages[golds[counted, column]]), 1)
     lists = [_best(found, pool.keys, pool.top_k) for found in zip(*(part.tops for part in parts), strict=True)]
-    top, top_scores = _merge_lists(lists, pool.keys, pool.top_k)
+    top, top_scores = (
+        lists[0] if pool.balance == "none" else merge_lists(lists, sizes, pool.keys, pool.balance, pool.top_k)
+    )
     ranked = np.full(len(golds), len(pool.keys))
     return Ranking(ranks, valid & (ties_won < ties_lost), top, top_scores.astype(np.float32), above_worst, ranked)
 
@@ -205,7 +206,7 @@ def rank_scores(
     *,
     languages: Ints,
     tie_keys: Ints,
-    balanced: bool = False,
+    balance: str = "none",
     top_k: int = 10,
 ) -> Ranking:
     """As `rank`, by any scores.
@@ -214,7 +215,7 @@ def rank_scores(
         score: Gives (end - start, n) float32 scores of all documents for the queries from start to end.
         golds: As for `rank`, like all that follows.
     """
-    pool = Pooled(golds, len(languages), languages, tie_keys, balanced, top_k)
+    pool = Pooled(golds, len(languages), languages, tie_keys, balance, top_k)
     rows = max(1, BLOCK_BYTES // (4 * len(languages)))
     parts = []
     for at in range(0, len(golds), rows):
@@ -231,9 +232,9 @@ def _look(scores: Scores, width: int, pool: Pooled, golds: Ints, gold_scores: Fl
     """What documents add to the ranking of some queries, in blocks of at most `width` documents of one language."""
     bounds = pool.bounds if positions is None else np.searchsorted(positions, pool.bounds)
     counts = Counts(scores, golds, gold_scores, pool.keys, len(bounds) - 1)
-    tops = [Top(scores, len(golds), pool.keys, pool.top_k) for _ in (bounds[1:] if pool.balanced else [None])]
+    tops = [Top(scores, len(golds), pool.keys, pool.top_k) for _ in (bounds[1:] if pool.balance != "none" else [None])]
     for language, (first, last) in enumerate(pairwise(bounds.tolist())):
-        top = tops[language if pool.balanced else 0]
+        top = tops[language if pool.balance != "none" else 0]
         for start in range(first, last, width):
             end = min(start + width, last)
             here = np.arange(start, end) if positions is None else positions[start:end]
@@ -259,28 +260,10 @@ def _stacked(parts: Sequence[Part]) -> Part:
     return Part(np.concatenate([part.before for part in parts], axis=1), tuple(tops))
 
 
-def _merged_before(before: Ints, gold_languages: Ints, sizes: Ints) -> Ints:
-    """(3, q, g, L) documents before each gold in the merged list, from those that score above it.
-
-    With r documents of its own language above it, the gold is in round r + 1. Before it are the r first documents of
-    every language, as far as there are any, and the document of its round where more than r score above the gold.
-    """
-    rounds = np.take_along_axis(before, gold_languages[None, :, :, None], axis=3)
-    return np.asarray(np.minimum(rounds, sizes) + (before > rounds))
-
-
 def _best(found: Sequence[tuple[Ints, Floats]], keys: Ints, k: int) -> tuple[Ints, Floats]:
     """The first k of several lists of positions and scores: by score, then by tie key."""
     top, scores = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
     order = np.lexsort((keys[top], -scores))[:, :k]
-    return np.take_along_axis(top, order, axis=1), np.take_along_axis(scores, order, axis=1)
-
-
-def _merge_lists(lists: Sequence[tuple[Ints, Floats]], keys: Ints, k: int) -> tuple[Ints, Floats]:
-    """The first k of several lists of positions and scores: by rank in the list, then by score, then by tie key."""
-    top, scores = (np.concatenate(parts, axis=1) for parts in zip(*lists, strict=True))
-    ranks = np.concatenate([np.arange(found.shape[1]) for found, _ in lists])
-    order = np.lexsort((keys[top], -scores, np.broadcast_to(ranks, top.shape)))[:, :k]
     return np.take_along_axis(top, order, axis=1), np.take_along_axis(scores, order, axis=1)
 
 

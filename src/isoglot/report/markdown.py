@@ -10,6 +10,7 @@ from isoglot.report.tables import (
     Table,
     audit_notes,
     audit_tables,
+    balance_note,
     comparison_notes,
     comparison_tables,
     described,
@@ -29,7 +30,7 @@ def audit_to_markdown(audit: Audit) -> str:
     collection, model = audit.collection, audit.model
     lines = [
         f"# {_escape(model['name'])} on {_escape(collection['name'])}"
-        + (", balanced retrieval" if audit.balanced else ""),
+        + ("" if audit.balance == "none" else f", {audit.balance} balance"),
         "",
         *(f"- {_escape(line)}" for line in (*verdicts(audit), *audit_notes(audit))),
         "",
@@ -47,7 +48,7 @@ def audit_to_markdown(audit: Audit) -> str:
             for role, prompt in model["prompts"].items()
         ),
         *(["- the model was told each text's language"] if model.get("language_given") else []),
-        *(["- balanced retrieval: an equal share for each language, merged by rank"] if audit.balanced else []),
+        *([] if audit.balance == "none" else [f"- {balance_note(audit.balance)}"]),
         f"- collection: {_escape(collection['name'])}, fingerprint `{collection['fingerprint'][:16]}`, "
         f"languages {', '.join(map(_escape, collection['languages']))}",
         *(f"- note: {_escape(note)}" for note in collection["notes"]),

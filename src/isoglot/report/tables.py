@@ -77,10 +77,18 @@ def described(model: Mapping[str, Any]) -> str:
 
 def verdicts(audit: Audit) -> list[str]:
     """One sentence for each mixed pool and query language: where the versions of the right document are."""
-    return [_verdict(result, audit.balanced) for result in audit.scenarios if result.scenario == "multi"]
+    return [_verdict(result, audit.balance) for result in audit.scenarios if result.scenario == "multi"]
 
 
-def _verdict(result: ScenarioResult, balanced: bool) -> str:
+def balance_note(balance: str) -> str:
+    """What a balance did to the results, in a phrase."""
+    return {
+        "equal": "equal balance: the languages take turns, by the ranks in their own lists",
+        "proportional": "proportional balance: each language has its share of the pool, by the ranks in its own list",
+    }[balance]
+
+
+def _verdict(result: ScenarioResult, balance: str) -> str:
     places = sorted(
         (math.inf if (rank := result.median_rank(tag)) is None else rank, tag)
         for tag, found in result.by_language.items()
@@ -89,9 +97,10 @@ def _verdict(result: ScenarioResult, balanced: bool) -> str:
     text = ", ".join(f"{language_name(tag)} version {_place(result, tag)}" for _, tag in places)
     complete = result.measures.get("complete@10")
     share = f"; all in the top 10 for {number(complete.mean, 1)}%" if complete else ""
+    balanced = "" if balance == "none" else f", {balance} balance"
     return (
         f"{language_name(result.query_language)} questions among {result.documents} documents in "
-        f"{pool_name(result.pool_languages)}{', balanced' if balanced else ''}: median rank of the {text}{share}."
+        f"{pool_name(result.pool_languages)}{balanced}: median rank of the {text}{share}."
     )
 
 
@@ -144,8 +153,8 @@ def audit_tables(audit: Audit) -> list[Table]:
     mixed = [result for result in audit.scenarios if result.scenario == "multi"]
     if mixed:
         tables.append(_language_table(mixed))
-    if audit.balanced:
-        return [replace(table, title=f"{table.title} (balanced retrieval)") for table in tables]
+    if audit.balance != "none":
+        return [replace(table, title=f"{table.title} ({audit.balance} balance)") for table in tables]
     return tables
 
 

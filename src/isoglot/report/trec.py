@@ -18,8 +18,8 @@ def write_runs(audit: Audit, collection: Collection, folder: Path) -> int:
     """Write NAME.run and NAME.qrels for every result of an audit that kept its runs; returns how many.
 
     A document is called ``CONTENT@LANGUAGE``; white space in ids is percent-encoded. Scores are the model's, with all
-    digits of a float32, so a tool that sorts again orders exact ties by its own rule; of balanced results 1 / rank, as
-    by the model's they would be sorted out of balance.
+    digits of a float32, so a tool that sorts again orders exact ties by its own rule. Results
+    merged by a balance get 1 / rank, since the model's scores would sort them out of balance.
 
     Raises:
         IsoglotError: The folder cannot be written.
@@ -30,7 +30,7 @@ def write_runs(audit: Audit, collection: Collection, folder: Path) -> int:
             f"{trec_token(query)} {language} {version_id(content, language)} {rank} {shown:.9g} isoglot"
             for query, found in result.run
             for rank, (content, language, score) in enumerate(found, start=1)
-            for shown in [1 / rank if audit.balanced else score]
+            for shown in [1 / rank if audit.balance != "none" else score]
         ]
         write_text(folder / f"{name}.run", "\n".join(run) + "\n")
         write_text(folder / f"{name}.qrels", "\n".join(_qrels(result, collection)) + "\n")

@@ -28,14 +28,14 @@ class Retriever(Protocol):
         """Platform and versions of what it works with."""
 
     def rankings(
-        self, collection: Collection, pools: Sequence[Pool], *, balanced: bool, top_k: int, show_progress: bool
+        self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
     ) -> Iterator[Ranking]:
         """The ranking of each pool, in order.
 
         Args:
             collection: What the pools' positions point into.
             pools: All that will be asked.
-            balanced: Whether every language gets an equal share of the results.
+            balance: How the languages' lists are merged, one of `isoglot.ranking.balance.BALANCES`.
             top_k: How many of the best documents to return.
             show_progress: Whether to show progress on standard error.
 

@@ -72,7 +72,7 @@ class Bm25Retriever:
         return environment("bm25s", "numpy")
 
     def rankings(
-        self, collection: Collection, pools: Sequence[Pool], *, balanced: bool, top_k: int, show_progress: bool
+        self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
     ) -> Iterator[Ranking]:
         """As `Retriever.rankings`."""
         terms = {int(at): tokenize(collection.documents[at].text) for at in used_documents(pools)}
@@ -85,7 +85,7 @@ class Bm25Retriever:
                     pool.golds,
                     languages=pool.document_languages,
                     tie_keys=pool.tie_keys,
-                    balanced=balanced,
+                    balance=balance,
                     top_k=top_k,
                 )
                 advance(len(queries))

@@ -58,16 +58,14 @@ class DenseRetriever:
         return environment(*libraries, device=str(model.device), precision=self.encoder.precision)
 
     def rankings(
-        self, collection: Collection, pools: Sequence[Pool], *, balanced: bool, top_k: int, show_progress: bool
+        self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
     ) -> Iterator[Ranking]:
         """As `Retriever.rankings`."""
-        return rank_encoded(
-            self.encoder, collection, pools, balanced=balanced, top_k=top_k, show_progress=show_progress
-        )
+        return rank_encoded(self.encoder, collection, pools, balance=balance, top_k=top_k, show_progress=show_progress)
 
 
 def rank_encoded(
-    encoder: Encodes, collection: Collection, pools: Sequence[Pool], *, balanced: bool, top_k: int, show_progress: bool
+    encoder: Encodes, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
 ) -> Iterator[Ranking]:
     """The ranking of each pool by vectors of the texts, each of which is encoded once."""
     queries, documents = used_queries(pools), used_documents(pools)
@@ -83,11 +81,11 @@ def rank_encoded(
         [collection.documents[at].language for at in documents],
         show_progress=show_progress,
     )
-    return rank_vectors(pools, query_vectors, document_vectors, balanced=balanced, top_k=top_k)
+    return rank_vectors(pools, query_vectors, document_vectors, balance=balance, top_k=top_k)
 
 
 def rank_vectors(
-    pools: Sequence[Pool], queries: Vectors, documents: Vectors, *, balanced: bool, top_k: int
+    pools: Sequence[Pool], queries: Vectors, documents: Vectors, *, balance: str, top_k: int
 ) -> Iterator[Ranking]:
     """The ranking of each pool by inner products.
 
@@ -95,7 +93,7 @@ def rank_vectors(
         pools: What is ranked.
         queries: A vector for each of `used_queries`.
         documents: A vector for each of `used_documents`.
-        balanced: As for `rank`.
+        balance: As for `rank`.
         top_k: Likewise.
     """
     query_places, document_places = used_queries(pools), used_documents(pools)
@@ -106,7 +104,7 @@ def rank_vectors(
             pool.golds,
             languages=pool.document_languages,
             tie_keys=pool.tie_keys,
-            balanced=balanced,
+            balance=balance,
             top_k=top_k,
         )
 

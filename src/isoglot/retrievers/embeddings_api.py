@@ -74,10 +74,10 @@ class EmbeddingsApiRetriever:
         return environment("openai", "numpy")
 
     def rankings(
-        self, collection: Collection, pools: Sequence[Pool], *, balanced: bool, top_k: int, show_progress: bool
+        self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
     ) -> Iterator[Ranking]:
         """As `Retriever.rankings`."""
-        return rank_encoded(self, collection, pools, balanced=balanced, top_k=top_k, show_progress=show_progress)
+        return rank_encoded(self, collection, pools, balance=balance, top_k=top_k, show_progress=show_progress)
 
     @cached_property
     def dimension(self) -> int:

@@ -59,11 +59,11 @@ class RunRetriever:
         return environment("numpy")
 
     def rankings(
-        self, collection: Collection, pools: Sequence[Pool], *, balanced: bool, top_k: int, show_progress: bool
+        self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
     ) -> Iterator[Ranking]:
         """As `Retriever.rankings`."""
-        if balanced:
-            raise IsoglotError("balanced results need the ranks of all documents, which a run does not give")
+        if balance != "none":
+            raise IsoglotError(f"balance {balance} needs the ranks of all documents, which a run does not give")
         _check_each_once(pools)
         if not self.path.is_dir():
             _check_one_pool(self.path, collection, pools)

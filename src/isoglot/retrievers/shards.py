@@ -66,7 +66,7 @@ class ShardsRetriever:
         return environment("numpy", "pyarrow")
 
     def rankings(
-        self, collection: Collection, pools: Sequence[Pool], *, balanced: bool, top_k: int, show_progress: bool
+        self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
     ) -> Iterator[Ranking]:
         """As `Retriever.rankings`."""
         with _mapping(self._ray) as over, progress("ranking pools", len(pools), show=show_progress) as advance:
@@ -76,7 +76,7 @@ class ShardsRetriever:
                 yield rank_shards(
                     self._in_order(asked),
                     self._rows("document", found),
-                    Pooled(pool.golds, len(found), pool.document_languages, pool.tie_keys, balanced, top_k),
+                    Pooled(pool.golds, len(found), pool.document_languages, pool.tie_keys, balance, top_k),
                     over,
                 )
                 advance(1)

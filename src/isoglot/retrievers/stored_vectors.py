@@ -64,7 +64,7 @@ class StoredVectorsRetriever:
         return environment("numpy")
 
     def rankings(
-        self, collection: Collection, pools: Sequence[Pool], *, balanced: bool, top_k: int, show_progress: bool
+        self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
     ) -> Iterator[Ranking]:
         """As `Retriever.rankings`."""
         asked = [collection.queries[at] for at in used_queries(pools)]
@@ -76,7 +76,7 @@ class StoredVectorsRetriever:
                 f"vectors of queries have {queries.shape[1]} dimensions, those of documents {documents.shape[1]}",
                 self.folder,
             )
-        return rank_vectors(pools, queries, documents, balanced=balanced, top_k=top_k)
+        return rank_vectors(pools, queries, documents, balance=balance, top_k=top_k)
 
     @cached_property
     def _fingerprint(self) -> str:

@@ -27,7 +27,7 @@ class Comparison:
 
     Attributes:
         names: One for each audit.
-        models: Each audit's model, whether its results were balanced, how many seeds were pooled; of runs also how many
+        models: Each audit's model, how its results were balanced, how many seeds were pooled; of runs also how many
             golds are beyond their end.
         collection: Of all audits.
         cells: What all audits have.
@@ -145,4 +145,4 @@ def _described(group: Sequence[Audit]) -> dict[str, Any]:
     """The model of one or more seeds; of runs also how many golds are beyond their end."""
     cuts = [result.cut for audit in group for result in audit.scenarios if result.cut is not None]
     beyond = {"golds_beyond": sum(sum(cut.beyond.values()) for cut in cuts)} if cuts else {}
-    return {**group[0].model, "balanced": group[0].balanced, "seeds": len(group), **beyond}
+    return {**group[0].model, "balance": group[0].balance, "seeds": len(group), **beyond}

@@ -28,6 +28,7 @@ from isoglot.report.html.verdict import headline, next_steps
 from isoglot.report.tables import (
     Table,
     audit_notes,
+    balance_note,
     comparison_notes,
     described,
     kept_table,
@@ -136,6 +137,7 @@ def _template() -> Any:
         with_interval=with_interval,
         tag=canonical,
         described=described,
+        balance_note=balance_note,
     )
     return templates.get_template("page.html.j2")
 
