@@ -52,4 +52,4 @@ def synthetic_audit(
             )
     model: Mapping[str, object] = {"name": name, "fingerprint": name}
     collection = {"name": "synthetic", "fingerprint": "0", "languages": ["en", *languages], "notes": []}
-    return Audit(model, collection, tuple(results), 0, None, False, {}, "0")
+    return Audit(model, collection, tuple(results), 0, None, "none", {}, "0")

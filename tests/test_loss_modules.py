@@ -64,7 +64,7 @@ def test_training_lowers_the_loss_and_the_model_card_names_it(
     assert np.mean(history[-2:]) < 0.9 * np.mean(history[:2])
     model.save_pretrained(str(tmp_path / "trained"))
     card = (tmp_path / "trained" / "README.md").read_text()
-    assert f"<code>isoglot.losses.{type(loss).__name__}</code> with these parameters" in card
+    assert f"<code>isoglot.integrations.losses.{type(loss).__name__}</code> with these parameters" in card
     assert '"mini_batch_size": 0' in card
     assert ("2604.05684" in card) == (method == "jsd-nce")
 

@@ -149,7 +149,8 @@ def test_what_cannot_be_done_is_told_in_one_line(
         audits_to_mteb([audit], ["a", "b"])
     with pytest.raises(IsoglotError, match="small has no text in 'fr'"):
         isoglot.mteb_tasks.tasks(small_collection, pools=[["en", "fr"]])
-    monkeypatch.delitem(sys.modules, "isoglot.mteb_tasks")
+    for module in ("isoglot.mteb_tasks", "isoglot.integrations.mteb_tasks"):
+        monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "mteb.abstasks", None)
     with pytest.raises(IsoglotError, match=r"pip install 'isoglot\[mteb\]'"):
         import_module("isoglot.mteb_tasks")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 import isoglot
-from isoglot import Audit, Collection, IsoglotError
+from isoglot import Audit, Collection, Document, IsoglotError, Query
 from isoglot.cli import app
 from isoglot.corpora.trec import read_documents
 from isoglot.encoders.sentence_transformer import load_encoder
@@ -389,33 +389,12 @@ def test_the_order_is_by_score_whatever_the_ranks_say_and_ties_are_the_pools(
 
 
 class Tied:
-    """A retriever of a user's own."""
+    """All scores are 0."""
 
-    def describe(self) -> dict[str, object]:
-        return {
-            "name": "tied",
-            "fingerprint": "0",
-            "dimension": None,
-            "max_length": None,
-            "prompts": {},
-            "language_given": False,
-            "how": "all scores are 0",
-        }
+    name = "tied"
 
-    def environment(self) -> dict[str, object]:
-        return {}
-
-    def rankings(self, collection, pools, *, balance, top_k, show_progress):  # type: ignore[no-untyped-def]
-        from isoglot.ranking.exact import rank_scores
-
-        for pool in pools:
-            yield rank_scores(
-                lambda start, end, pool=pool: np.zeros((end - start, len(pool.documents)), np.float32),
-                pool.golds,
-                languages=pool.document_languages,
-                tie_keys=pool.tie_keys,
-                top_k=top_k,
-            )
+    def scores(self, queries: Sequence[Query], documents: Sequence[Document]) -> np.ndarray:
+        return np.zeros((len(queries), len(documents)))
 
 
 MIXED = {"pools": [["en", "de"]], "query_languages": ["en"], "scenarios": ["multi"]}

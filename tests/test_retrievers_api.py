@@ -11,6 +11,7 @@ import pytest
 
 import isoglot
 from isoglot import Collection, IsoglotError
+from isoglot.retrievers.base import PromptRecord
 from isoglot.retrievers.embeddings_api import BATCH, EmbeddingsApiRetriever
 from tests.llm_server import Reply, Server, embeddings, error, serving
 
@@ -84,7 +85,7 @@ def test_a_known_family_gets_its_prompts_and_they_are_in_the_key(monkeypatch: py
         ["passage: bread"],
         ["bread"],
     ]
-    assert found.describe()["prompts"]["document"] == {"text": "passage: ", "source": "family"}
+    assert found.describe().prompts["document"] == PromptRecord("passage: ", "family")
 
 
 def test_answers_out_of_order_are_put_in_order(monkeypatch: pytest.MonkeyPatch) -> None:

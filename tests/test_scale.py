@@ -20,7 +20,7 @@ from isoglot import IsoglotError
 from isoglot.cli import app
 from isoglot.ranking.balance import BALANCES
 from isoglot.ranking.exact import Pooled, Ranking, exact_gold_scores, join, look, rank
-from isoglot.retrievers import as_retriever
+from isoglot.retrievers.registry import as_retriever
 from isoglot.scale.encoding import Encoded, encode_corpus, read_texts
 from isoglot.scale.encoding_shards import How
 from isoglot.scale.shards import Text, is_sound, read_vectors, shard_paths, write_shard

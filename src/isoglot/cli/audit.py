@@ -18,7 +18,7 @@ from isoglot.platform.progress import waiting
 if TYPE_CHECKING:
     from isoglot.corpora.collection import Collection
     from isoglot.evaluation.results import Audit
-    from isoglot.retrievers import Retriever
+    from isoglot.retrievers.base import Retriever
     from isoglot.retrievers.runs import RunRetriever
 
 
@@ -75,7 +75,8 @@ def audit(
     from isoglot.report.tables import audit_notes, audit_tables, verdicts
     from isoglot.report.terminal import print_lines, print_tables
     from isoglot.report.trec import DEPTH, write_runs
-    from isoglot.retrievers import as_retriever
+    from isoglot.retrievers.base import model_record
+    from isoglot.retrievers.registry import as_retriever
 
     balance = "equal" if balanced else balance
     if runs and output is None:
@@ -108,7 +109,7 @@ def audit(
             pools = pools or [list(dict.fromkeys(document.language for document in collection.documents))]
     there = None if output is None or force or not (output / AUDIT).exists() else Audit.load(output)
     if there is not None:
-        expected = (retriever.describe(), collection.fingerprint, seed, limit, balance, documents_mode)
+        expected = (model_record(retriever.describe()), collection.fingerprint, seed, limit, balance, documents_mode)
         mode = there.scenarios[0].documents_mode
         if (there.model, there.collection["fingerprint"], there.seed, there.limit, there.balance, mode) != expected:
             raise IsoglotError(

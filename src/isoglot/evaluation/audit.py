@@ -24,7 +24,8 @@ from isoglot.platform.arrays import Floats
 from isoglot.platform.version import __version__
 from isoglot.ranking.exact import Ranking
 from isoglot.ranking.pools import SCENARIOS, Pool, PoolBuilder
-from isoglot.retrievers import Retriever, as_retriever
+from isoglot.retrievers.base import Retriever, Scorer, model_record
+from isoglot.retrievers.registry import as_retriever
 
 if TYPE_CHECKING:
     from isoglot.encoders.sentence_transformer import Encoder
@@ -34,7 +35,7 @@ TOP_K = 10
 
 
 def audit(
-    model: str | Encoder | Retriever,
+    model: str | Encoder | Retriever | Scorer,
     collection: str | Collection,
     *,
     pools: Sequence[Sequence[str]] | None = None,
@@ -53,8 +54,8 @@ def audit(
     """Ask a retriever every query of a collection in pools of one and of several languages.
 
     Args:
-        model: An bundled model's name, a folder, a hub id, ``bm25``, ``openai:MODEL``, ``vectors:DIR``, an `Encoder`,
-            or a `Retriever`, such as a `RunRetriever`.
+        model: A bundled model's name, a folder, a hub id, ``bm25``, ``openai:MODEL``, ``vectors:DIR``, an `Encoder`, a
+            `Retriever`, or an object with one method, ``scores(queries, documents)`` (see `Scorer`).
         collection: A source such as ``xquad:DIR``, or a `Collection`.
         pools: The languages of each pool; None: English with each other language of the documents.
         query_languages: The languages to ask in; None: those of each pool.
@@ -90,7 +91,7 @@ def audit(
         for pool, ranking in zip(built, rankings, strict=True)
     ]
     return Audit(
-        retriever.describe(),
+        model_record(retriever.describe()),
         {
             "name": loaded.name,
             "fingerprint": loaded.fingerprint,

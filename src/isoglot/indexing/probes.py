@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from isoglot.corpora.collection import Collection, Document, Query
@@ -24,7 +25,8 @@ from isoglot.indexing.store import Index
 from isoglot.platform.errors import IsoglotError
 from isoglot.ranking.exact import Ranking
 from isoglot.ranking.pools import Pool
-from isoglot.retrievers.dense import DenseRetriever, rank_vectors, used_documents, used_queries
+from isoglot.retrievers.base import RetrieverRecord, used_documents, used_queries
+from isoglot.retrievers.dense import DenseRetriever, rank_vectors
 
 PROBES = 500
 _SHORTEST = 20
@@ -49,9 +51,9 @@ class IndexRetriever:
     ) -> None:
         self._snapshot, self._model, self._dense, self._rowids = snapshot, model, dense, rowids
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> RetrieverRecord:
         """As `Retriever.describe`."""
-        return {**self._dense.describe(), "how": "vectors stored in an index, by inner product"}
+        return msgspec.structs.replace(self._dense.describe(), how="vectors stored in an index, by inner product")
 
     def environment(self) -> dict[str, Any]:
         """As `Retriever.environment`."""

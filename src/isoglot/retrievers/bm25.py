@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import regex  # type: ignore[import-untyped]
@@ -20,7 +20,10 @@ from isoglot.platform.errors import IsoglotError
 from isoglot.platform.progress import progress
 from isoglot.ranking.exact import Ranking, rank_scores
 from isoglot.ranking.pools import Pool
-from isoglot.retrievers.dense import environment, used_documents
+from isoglot.retrievers.base import RetrieverRecord, environment, used_documents
+
+if TYPE_CHECKING:
+    from isoglot.retrievers.registry import Loading
 
 SETTINGS = {"method": "lucene", "k1": 1.5, "b": 0.75}
 TOKENS = "words; character bigrams in Han and kana, trigrams in Thai, Lao, Khmer, Myanmar; case-folded, not stemmed"
@@ -55,17 +58,13 @@ class Bm25Retriever:
         if find_spec("bm25s") is None:
             raise IsoglotError("bm25 needs the package bm25s: pip install 'isoglot[bm25]'")
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> RetrieverRecord:
         """As `Retriever.describe`."""
-        return {
-            "name": "bm25",
-            "fingerprint": hashlib.sha256(json.dumps([SETTINGS, TOKENS]).encode()).hexdigest(),
-            "dimension": None,
-            "max_length": None,
-            "prompts": {},
-            "language_given": False,
-            "how": f"{SETTINGS['method']}, k1 {SETTINGS['k1']}, b {SETTINGS['b']}, an index for each pool; {TOKENS}",
-        }
+        return RetrieverRecord(
+            name="bm25",
+            fingerprint=hashlib.sha256(json.dumps([SETTINGS, TOKENS]).encode()).hexdigest(),
+            how=f"{SETTINGS['method']}, k1 {SETTINGS['k1']}, b {SETTINGS['b']}, an index for each pool; {TOKENS}",
+        )
 
     def environment(self) -> dict[str, Any]:
         """As `Retriever.environment`."""
@@ -105,3 +104,8 @@ class _Index:
     def scores(self, queries: list[list[str]], start: int, end: int) -> Vectors:
         """(end - start, n) scores for the terms of the queries from start to end."""
         return np.stack([self._index.get_scores(terms) if terms else self._none for terms in queries[start:end]])
+
+
+def load(argument: str, loading: Loading) -> Bm25Retriever:
+    """``bm25``."""
+    return Bm25Retriever()

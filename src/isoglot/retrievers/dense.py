@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import sys
-from collections.abc import Iterator, Sequence
-from importlib.metadata import version
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from isoglot.corpora.collection import Collection
-from isoglot.platform.arrays import Ints, Vectors
+from isoglot.encoders.prompts import Prompt
+from isoglot.platform.arrays import Vectors
 from isoglot.ranking.exact import Ranking, rank
 from isoglot.ranking.pools import Pool
+from isoglot.retrievers.base import PromptRecord, RetrieverRecord, environment, used_documents, used_queries
 
 if TYPE_CHECKING:
     from isoglot.encoders.sentence_transformer import Encoder
@@ -39,17 +37,17 @@ class DenseRetriever:
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> RetrieverRecord:
         """As `Retriever.describe`."""
         encoder = self.encoder
-        return {
-            "name": encoder.name,
-            "fingerprint": encoder.fingerprint,
-            "dimension": encoder.dimension,
-            "max_length": encoder.max_length,
-            "prompts": {role: {"text": p.text, "source": p.source} for role, p in encoder.prompts.items()},
-            "language_given": encoder.uses_language,
-        }
+        return RetrieverRecord(
+            name=encoder.name,
+            fingerprint=encoder.fingerprint,
+            dimension=encoder.dimension,
+            max_length=encoder.max_length,
+            prompts=prompt_records(encoder.prompts),
+            language_given=encoder.uses_language,
+        )
 
     def environment(self) -> dict[str, Any]:
         """As `Retriever.environment`."""
@@ -62,6 +60,11 @@ class DenseRetriever:
     ) -> Iterator[Ranking]:
         """As `Retriever.rankings`."""
         return rank_encoded(self.encoder, collection, pools, balance=balance, top_k=top_k, show_progress=show_progress)
+
+
+def prompt_records(prompts: Mapping[str, Prompt]) -> dict[str, PromptRecord]:
+    """Role -> what an audit records of its prompt."""
+    return {role: PromptRecord(prompt.text, prompt.source) for role, prompt in prompts.items()}
 
 
 def rank_encoded(
@@ -107,24 +110,3 @@ def rank_vectors(
             balance=balance,
             top_k=top_k,
         )
-
-
-def used_queries(pools: Sequence[Pool]) -> Ints:
-    """Positions of all queries that any pool asks, each once, in order."""
-    return np.unique(np.concatenate([pool.queries for pool in pools]))
-
-
-def used_documents(pools: Sequence[Pool]) -> Ints:
-    """Positions of all documents that stand in any pool, each once, in order."""
-    return np.unique(np.concatenate([pool.documents for pool in pools]))
-
-
-def environment(*libraries: str, **facts: str) -> dict[str, Any]:
-    """The platform, `facts`, and the versions of `libraries`."""
-    return {
-        "python": platform.python_version(),
-        "platform": f"{sys.platform} {platform.machine()}",
-        **facts,
-        "cpus": os.cpu_count(),
-        **{name: version(name) for name in libraries},
-    }

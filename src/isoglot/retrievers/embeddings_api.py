@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from isoglot.corpora.collection import Collection
@@ -20,11 +21,14 @@ from isoglot.platform.errors import IsoglotError
 from isoglot.platform.progress import progress
 from isoglot.ranking.exact import Ranking
 from isoglot.ranking.pools import Pool
-from isoglot.retrievers.dense import environment, rank_encoded
+from isoglot.retrievers.base import RetrieverRecord, environment
+from isoglot.retrievers.dense import prompt_records, rank_encoded
 
 if TYPE_CHECKING:
     from openai import OpenAI
     from openai.types import CreateEmbeddingResponse
+
+    from isoglot.retrievers.registry import Loading
 
 BATCH = 32
 """Texts in a request: what a small server (text-embeddings-inference) accepts, and what a killed run loses at most."""
@@ -55,19 +59,17 @@ class EmbeddingsApiRetriever:
         self._client: OpenAI = OpenAI(**options)
         self._answered = False
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> RetrieverRecord:
         """As `Retriever.describe`; asks for one vector, if none is kept, for the dimension."""
-        prompts = {role: {"text": prompt.text, "source": prompt.source} for role, prompt in self._prompts.items()}
-        where = [self._api.address, self._api.model, prompts]
-        return {
-            "name": f"openai:{self._api.model}",
-            "fingerprint": hashlib.sha256(json.dumps(where, sort_keys=True).encode()).hexdigest(),
-            "dimension": self.dimension,
-            "max_length": None,
-            "prompts": prompts,
-            "language_given": False,
-            "how": f"embeddings of {self._api.address}, whose weights are not seen: the fingerprint is of names",
-        }
+        prompts = prompt_records(self._prompts)
+        where = [self._api.address, self._api.model, msgspec.to_builtins(prompts)]
+        return RetrieverRecord(
+            name=f"openai:{self._api.model}",
+            fingerprint=hashlib.sha256(json.dumps(where, sort_keys=True).encode()).hexdigest(),
+            dimension=self.dimension,
+            prompts=prompts,
+            how=f"embeddings of {self._api.address}, whose weights are not seen: the fingerprint is of names",
+        )
 
     def environment(self) -> dict[str, Any]:
         """As `Retriever.environment`."""
@@ -165,3 +167,8 @@ class EmbeddingsApiRetriever:
 
     def _bad(self, what: str) -> IsoglotError:
         return IsoglotError(f"{self._api.address}: {self._api.model} gave {what}; what was good before is kept")
+
+
+def load(argument: str, loading: Loading) -> EmbeddingsApiRetriever:
+    """``openai:MODEL``."""
+    return EmbeddingsApiRetriever(argument)

@@ -16,7 +16,7 @@ from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.files import sha256
 from isoglot.ranking.exact import BEYOND, Ranking
 from isoglot.ranking.pools import Pool
-from isoglot.retrievers.dense import environment
+from isoglot.retrievers.base import RetrieverRecord, environment
 
 
 class RunRetriever:
@@ -42,17 +42,13 @@ class RunRetriever:
         if not self._files[0].is_file():
             raise InputError("no such run", path)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> RetrieverRecord:
         """As `Retriever.describe`."""
-        return {
-            "name": str(self.path),
-            "fingerprint": self._fingerprint,
-            "dimension": None,
-            "max_length": None,
-            "prompts": {},
-            "language_given": False,
-            "how": f"TREC run{'s' * self.path.is_dir()}, by score, ties in the pool's order",
-        }
+        return RetrieverRecord(
+            name=str(self.path),
+            fingerprint=self._fingerprint,
+            how=f"TREC run{'s' * self.path.is_dir()}, by score, ties in the pool's order",
+        )
 
     def environment(self) -> dict[str, Any]:
         """As `Retriever.environment`."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,11 @@ from isoglot.platform.progress import progress
 from isoglot.ranking.blocks import check_finite
 from isoglot.ranking.exact import Part, Pooled, Ranking, exact_gold_scores, join, look
 from isoglot.ranking.pools import Pool
-from isoglot.retrievers.dense import environment
+from isoglot.retrievers.base import RetrieverRecord, environment
 from isoglot.scale.shards import ROLES, read_ids, read_manifest, read_vectors, shard_paths
+
+if TYPE_CHECKING:
+    from isoglot.retrievers.registry import Loading
 
 Rows = tuple[Path, Ints, Ints]
 """A shard, which of its rows are wanted, and where in the pool they stand, increasing."""
@@ -48,18 +51,15 @@ class ShardsRetriever:
         if "texts" not in self._manifest:
             raise InputError("its encoding has not ended; run the same `isoglot encode` again", folder)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> RetrieverRecord:
         """As `Retriever.describe`."""
         digest = hashlib.sha256(json.dumps(self._manifest, sort_keys=True).encode()).hexdigest()
-        return {
-            "name": f"vectors:{self.folder}",
-            "fingerprint": digest,
-            "dimension": self._manifest["dimension"],
-            "max_length": None,
-            "prompts": {},
-            "language_given": False,
-            "how": f"vectors of {self._manifest['model']} in {self._manifest['dtype']}, encoded beforehand",
-        }
+        return RetrieverRecord(
+            name=f"vectors:{self.folder}",
+            fingerprint=digest,
+            dimension=self._manifest["dimension"],
+            how=f"vectors of {self._manifest['model']} in {self._manifest['dtype']}, encoded beforehand",
+        )
 
     def environment(self) -> dict[str, Any]:
         """As `Retriever.environment`."""
@@ -163,3 +163,8 @@ def _mapping(on_ray: bool) -> Iterator[Maps]:
             return iter(ray.get([task.remote(function, shard, *shared) for shard in shards]))
 
         yield over
+
+
+def load(argument: str, loading: Loading) -> ShardsRetriever:
+    """``ray:DIR``: a folder that ``isoglot encode`` wrote, ranked by a Ray cluster."""
+    return ShardsRetriever(Path(argument).expanduser(), ray=True)

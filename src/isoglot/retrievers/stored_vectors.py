@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,13 @@ from isoglot.platform.errors import InputError
 from isoglot.platform.files import sha256
 from isoglot.ranking.exact import Ranking
 from isoglot.ranking.pools import Pool
-from isoglot.retrievers.dense import environment, rank_vectors, used_documents, used_queries
+from isoglot.retrievers.base import Retriever, RetrieverRecord, environment, used_documents, used_queries
+from isoglot.retrievers.dense import rank_vectors
+from isoglot.retrievers.shards import ShardsRetriever
+from isoglot.scale.shards import MANIFEST
+
+if TYPE_CHECKING:
+    from isoglot.retrievers.registry import Loading
 
 log = logging.getLogger("isoglot")
 KINDS = ("queries", "documents")
@@ -47,17 +53,14 @@ class StoredVectorsRetriever:
                 if not file.is_file():
                     raise InputError("no such file", file)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> RetrieverRecord:
         """As `Retriever.describe`."""
-        return {
-            "name": f"vectors:{self.folder}",
-            "fingerprint": self._fingerprint,
-            "dimension": int(_array(self.folder / "documents.npy").shape[1]),
-            "max_length": None,
-            "prompts": {},
-            "language_given": False,
-            "how": "stored vectors, by inner product as they are",
-        }
+        return RetrieverRecord(
+            name=f"vectors:{self.folder}",
+            fingerprint=self._fingerprint,
+            dimension=int(_array(self.folder / "documents.npy").shape[1]),
+            how="stored vectors, by inner product as they are",
+        )
 
     def environment(self) -> dict[str, Any]:
         """As `Retriever.environment`."""
@@ -130,3 +133,9 @@ def _rows(path: Path) -> dict[str, tuple[int, int]]:
             raise InputError(f"{text.strip()!r} is in line {rows[text.strip()][1]} already", path, line)
         rows[text.strip()] = len(rows), line
     return rows
+
+
+def load(argument: str, loading: Loading) -> Retriever:
+    """``vectors:DIR``: the folder of `StoredVectorsRetriever`, or one that ``isoglot encode`` wrote."""
+    folder = Path(argument).expanduser()
+    return ShardsRetriever(folder) if (folder / MANIFEST).exists() else StoredVectorsRetriever(folder)

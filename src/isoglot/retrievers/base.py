@@ -1,0 +1,115 @@
+"""What a retriever is: anything that ranks the documents of a pool, and what an audit records of it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from typing import Any, Protocol, runtime_checkable
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from isoglot.corpora.collection import Collection, Document, Query
+from isoglot.platform.arrays import Ints
+from isoglot.ranking.exact import Ranking
+from isoglot.ranking.pools import Pool
+
+
+class PromptRecord(msgspec.Struct, frozen=True):
+    """A prompt that stands before texts, and where it is from."""
+
+    text: str
+    source: str
+
+
+class RetrieverRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What an audit records of a retriever, equal for retrievers that rank alike under one name.
+
+    Attributes:
+        name: What results call it.
+        fingerprint: A hash of all that decides its rankings, in hex.
+        dimension: Components of a vector; None where there are none.
+        max_length: Tokens at which texts are cut; None where there is no limit, or it is not known.
+        prompts: Role (``query``, ``document``) -> its prompt.
+        language_given: Whether it is told each text's language.
+        how: What it is, in one line; None for a model of this machine.
+    """
+
+    name: str
+    fingerprint: str
+    dimension: int | None = None
+    max_length: int | None = None
+    prompts: dict[str, PromptRecord] = {}
+    language_given: bool = False
+    how: str | None = None
+
+
+@runtime_checkable
+class Retriever(Protocol):
+    """Ranks the documents of pools. A retriever that only gives scores needs less: see `Scorer`."""
+
+    def describe(self) -> RetrieverRecord:
+        """What an audit records of it."""
+
+    def environment(self) -> dict[str, Any]:
+        """Platform and versions of what it works with."""
+
+    def rankings(
+        self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
+    ) -> Iterator[Ranking]:
+        """The ranking of each pool, in order.
+
+        Args:
+            collection: What the pools' positions point into.
+            pools: All that will be asked.
+            balance: How the languages' lists are merged, one of `isoglot.ranking.balance.BALANCES`.
+            top_k: How many of the best documents to return.
+            show_progress: Whether to show progress on standard error.
+
+        Raises:
+            IsoglotError: It cannot rank them; the message says why.
+        """
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """A user's own retriever: one method. Its class name, or its attribute ``name``, is what results call it."""
+
+    def scores(self, queries: Sequence[Query], documents: Sequence[Document]) -> NDArray[Any]:
+        """The score of every document for every query: (q, n) finite numbers, higher is better.
+
+        Args:
+            queries: q queries, with `text` and `language`. A pool's queries come in several calls.
+            documents: All n documents of a pool, the same list in each call.
+        """
+
+
+def model_record(record: RetrieverRecord) -> dict[str, Any]:
+    """A record as plain data, without `how` where it is None."""
+    found: dict[str, Any] = msgspec.to_builtins(record)
+    return found if record.how is not None else {key: value for key, value in found.items() if key != "how"}
+
+
+def used_queries(pools: Sequence[Pool]) -> Ints:
+    """Positions of all queries that any pool asks, each once, in order."""
+    return np.unique(np.concatenate([pool.queries for pool in pools]))
+
+
+def used_documents(pools: Sequence[Pool]) -> Ints:
+    """Positions of all documents that stand in any pool, each once, in order."""
+    return np.unique(np.concatenate([pool.documents for pool in pools]))
+
+
+def environment(*libraries: str, **facts: str) -> dict[str, Any]:
+    """The platform, `facts`, and the versions of `libraries`."""
+    return {
+        "python": platform.python_version(),
+        "platform": f"{sys.platform} {platform.machine()}",
+        **facts,
+        "cpus": os.cpu_count(),
+        **{name: version(name) for name in libraries},
+    }

@@ -1,0 +1,119 @@
+"""Which retrievers can be named: `RETRIEVERS`, what other packages register, and models.
+
+A package adds its own by an entry point in the group ``isoglot.retrievers``, named as what stands before the colon:
+
+    [project.entry-points."isoglot.retrievers"]
+    mine = "my_package:load"          # then: isoglot audit mine:ARGUMENT --data ...
+
+``load(argument, loading)`` takes what stands after the colon and a `Loading`, and returns a `Retriever` or a `Scorer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+from isoglot.platform.errors import IsoglotError
+from isoglot.retrievers.base import Retriever, Scorer
+from isoglot.retrievers.dense import DenseRetriever
+from isoglot.retrievers.scorer import ScorerRetriever
+
+GROUP = "isoglot.retrievers"
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How a retriever is loaded.
+
+    Attributes:
+        device: ``auto`` or a torch device.
+        precision: Of a model's products, as for `load_encoder`.
+        trust_remote_code: Whether code inside a model's repository may run.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    trust_remote_code: bool = False
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of retriever.
+
+    Attributes:
+        name: What stands before the colon, e.g. ``openai``.
+        form: How it is written on the command line.
+        summary: One line.
+        module: The module with ``load(argument, loading)``.
+    """
+
+    name: str
+    form: str
+    summary: str
+    module: str
+
+
+RETRIEVERS = {
+    kind.name: kind
+    for kind in (
+        Kind("bm25", "bm25", "words, without a model: the lexical baseline", "isoglot.retrievers.bm25"),
+        Kind("openai", "openai:MODEL", "vectors of an OpenAI-compatible API", "isoglot.retrievers.embeddings_api"),
+        Kind("vectors", "vectors:DIR", "vectors that you have", "isoglot.retrievers.stored_vectors"),
+        Kind("ray", "ray:DIR", "vectors of `isoglot encode`, ranked by a Ray cluster", "isoglot.retrievers.shards"),
+    )
+}
+
+
+def as_retriever(
+    named: str | Encoder | Retriever | Scorer,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    trust_remote_code: bool = False,
+) -> Retriever:
+    """The retriever that a user named, or made.
+
+    Args:
+        named: A name out of `RETRIEVERS` or of an entry point, with its argument (``openai:MODEL``); a model's name as
+            for `load_encoder`; an `Encoder`; a `Retriever`; or an object with the one method of `Scorer`.
+        device: ``auto`` or a torch device.
+        precision: Of a model's products, as for `load_encoder`.
+        trust_remote_code: Whether code inside a model's repository may run.
+
+    Raises:
+        IsoglotError: There is no such retriever, or what it needs is missing.
+    """
+    if isinstance(named, Encoder):
+        return DenseRetriever(named)
+    if not isinstance(named, str):
+        if isinstance(named, Retriever):
+            return named
+        if isinstance(named, Scorer):
+            return ScorerRetriever(named)
+        raise IsoglotError(
+            f"{type(named).__name__}: is no retriever; it needs a method scores(queries, documents), or those of "
+            "isoglot.retrievers.base.Retriever"
+        )
+    name, colon, argument = named.partition(":")
+    load = _loader(name) if colon or name in RETRIEVERS else None
+    if load is None:
+        return DenseRetriever(
+            load_encoder(named, device=device, precision=precision, trust_remote_code=trust_remote_code)
+        )
+    return as_retriever(load(argument, Loading(device, precision, trust_remote_code)))
+
+
+def _loader(name: str) -> Callable[[str, Loading], Any] | None:
+    """The function that loads a kind of retrievers; None where there is no such kind."""
+    if name in RETRIEVERS:
+        return import_module(RETRIEVERS[name].module).load  # type: ignore[no-any-return]
+    for entry in entry_points(group=GROUP, name=name):
+        try:
+            return entry.load()  # type: ignore[no-any-return]
+        except (ImportError, AttributeError) as error:
+            raise IsoglotError(f"{name}: the retriever {entry.value} cannot be loaded: {error}") from error
+    return None

@@ -1,0 +1,106 @@
+"""Retrievers of a user's own: an object with one method, and kinds that other packages register."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import isoglot
+from isoglot import Collection, Document, IsoglotError, Query
+from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+from isoglot.retrievers import registry
+
+ROOT = Path(__file__).parents[1]
+
+
+class ByModel:
+    """A scorer that multiplies the vectors of an encoder."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder, self.languages = encoder, set[str]()
+
+    def scores(self, queries: Sequence[Query], documents: Sequence[Document]) -> np.ndarray:
+        self.languages.update(document.language for document in documents)
+        asked, pool = (
+            self.encoder.encode([text.text for text in texts], role, [text.language for text in texts], keep=False)
+            for role, texts in (("query", queries), ("document", documents))
+        )
+        return asked @ pool.T
+
+
+class Wrong:
+    """A scorer that gives something else than (q, n) finite numbers."""
+
+    def __init__(self, value: float, columns: int = 0) -> None:
+        self.value, self.columns = value, columns
+
+    def scores(self, queries: Sequence[Query], documents: Sequence[Document]) -> np.ndarray:
+        return np.full((len(queries), len(documents) + self.columns), self.value)
+
+
+@pytest.mark.parametrize("balance", ["none", "equal", "proportional"])
+def test_a_scorer_with_a_models_scores_has_the_models_audit(
+    balance: str, tiny_model: Path, small_collection: Collection
+) -> None:
+    encoder = load_encoder(str(tiny_model), device="cpu")
+    scorer = ByModel(encoder)
+    ours = isoglot.audit(scorer, small_collection, balance=balance)
+    theirs = isoglot.audit(encoder, small_collection, balance=balance)
+    assert scorer.languages == {"en", "de", "ru"}
+    assert ours.model["name"] == "ByModel"
+    assert ours.model["how"] == "scores of tests.test_own_retrievers.ByModel"
+    for one, other in zip(ours.scenarios, theirs.scenarios, strict=True):
+        assert one.judged is not None
+        assert other.judged is not None
+        assert one.judged.ranks.tolist() == other.judged.ranks.tolist()
+
+
+def test_the_example_audits_a_retriever_of_its_own(
+    small_collection: Collection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audit = runpy.run_path(str(ROOT / "examples" / "own_retriever.py"))["main"](small_collection)
+    assert audit.find("mono-same", ["en"], "en").measures["ndcg@1"].mean == 100
+    assert "# shared words on small" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("scorer", "message"),
+    [
+        (Wrong(1.0, columns=1), r"Wrong: gave scores of shape \(6, 7\) for 6 queries and 6 documents"),
+        (Wrong(float("nan")), "Wrong: gave scores that are not finite"),
+        (object(), r"object: is no retriever; it needs a method scores\(queries, documents\)"),
+    ],
+)
+def test_what_a_scorer_does_wrong_is_said_in_one_line(scorer: Any, message: str, small_collection: Collection) -> None:
+    with pytest.raises(IsoglotError, match=message):
+        isoglot.audit(scorer, small_collection, scenarios=["mono-same"])
+
+
+def load_constant(argument: str, loading: registry.Loading) -> Wrong:
+    """As another package would: ``constant:VALUE``."""
+    return Wrong(float(argument))
+
+
+def registered(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    def found(*, group: str, name: str) -> list[EntryPoint]:
+        assert group == "isoglot.retrievers"
+        return [EntryPoint(name, value, group)] if name == "constant" else []
+
+    monkeypatch.setattr(registry, "entry_points", found)
+
+
+def test_another_package_registers_a_kind_of_retriever(
+    small_collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered(monkeypatch, "tests.test_own_retrievers:load_constant")
+    audit = isoglot.audit("constant:0.5", small_collection, scenarios=["multi"])
+    assert {result.measures["tie_rate"].mean for result in audit.scenarios} == {100.0}
+    registered(monkeypatch, "tests.nowhere:load")
+    with pytest.raises(IsoglotError, match=r"constant: the retriever tests\.nowhere:load cannot be loaded"):
+        isoglot.audit("constant:0.5", small_collection)
