@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import typer
@@ -63,12 +64,19 @@ for command in (
 app.add_typer(data.app, name="data")
 
 
-def main() -> None:
-    """Run the command line; what the user did wrong is told in one line, with exit code 2."""
-    logging.basicConfig(format="isoglot: %(message)s", stream=sys.stderr)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit; a user's mistake is one line on standard error and exit code 2.
+
+    Args:
+        argv: Command and options, without the program's name; None: those of this process.
+
+    Raises:
+        SystemExit: Always, with the exit code.
+    """
+    logging.basicConfig(format="isoglot: %(message)s", stream=sys.stderr, force=True)
     logging.getLogger("isoglot").setLevel(logging.INFO)
     try:
-        app()
+        app(argv)
     except IsoglotError as error:
         print(f"isoglot: {error}", file=sys.stderr)
         sys.exit(2)
