@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks import measuring
 from isoglot import load_collection
 from isoglot.encoders.sentence_transformer import load_model
-from isoglot.ranking.exact import Pooled
+from isoglot.ranking.exact import RankingTask
 from isoglot.retrievers.shards import rank_shards
 from isoglot.scale.shards import read_vectors, shard_paths
 
@@ -94,7 +94,7 @@ def ranked(folder: Path) -> dict[str, Any]:
         (path, np.arange(high - low), np.arange(low, high))
         for path, low, high in zip(paths, starts, starts[1:], strict=False)
     ]
-    ranking = rank_shards(queries, shards, Pooled(asked[:, None], int(starts[-1]), None, None, False, 10))
+    ranking = rank_shards(queries, shards, RankingTask(asked[:, None], int(starts[-1])))
     stop.set()
     thread.join()
     result["seconds"], result["peak_mib"] = time.perf_counter() - started, peak[0]

@@ -19,7 +19,16 @@ import isoglot
 from isoglot import IsoglotError
 from isoglot.cli import app
 from isoglot.ranking.balance import BALANCES
-from isoglot.ranking.exact import Pooled, Ranking, exact_gold_scores, join, look, rank
+from isoglot.ranking.exact import (
+    Ranking,
+    RankingTask,
+    exact_gold_scores,
+    find_peaks,
+    join,
+    rank,
+    rank_part,
+    usual_scores_of,
+)
 from isoglot.retrievers.registry import as_retriever
 from isoglot.scale.encoding import Encoded, encode_corpus, read_texts
 from isoglot.scale.encoding_shards import How
@@ -165,11 +174,16 @@ def test_parts_joined_are_the_whole(seed: int, parts: int, balance: str, k: int)
     queries, pool, golds, languages, keys = problem(seed, duplicates=6)
     golds[1, 1] = -1
     one = rank(queries, pool, golds, languages=languages, tie_keys=keys, balance=balance, top_k=k)
-    asked = Pooled(golds, len(pool), languages, keys, balance, k)
+    task = RankingTask(golds, len(pool), languages=languages, tie_keys=keys, balance=balance, top_k=k)
     where = np.random.default_rng(seed).integers(0, parts, len(pool))
     positions = [np.flatnonzero(where == number) for number in range(parts)]
     scores = np.max([exact_gold_scores(queries, pool[at], golds, at) for at in positions], axis=0)
-    two = join([look(queries, pool[at], asked, scores, positions=at) for at in positions], asked)
+    peaks = usual = None
+    if balance == "scaled":
+        found = [find_peaks(queries, pool[at], task, positions=at) for at in positions]
+        peaks, usual = usual_scores_of(found, task)
+    parted = [rank_part(queries, pool[at], task, scores, usual=usual, positions=at) for at in positions]
+    two = join(parted, task, peaks)
     for name in Ranking.__dataclass_fields__:
         assert np.array_equal(getattr(one, name), getattr(two, name)), name
 

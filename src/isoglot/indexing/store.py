@@ -18,7 +18,7 @@ from isoglot.indexing.tables import TABLE, connect, open_table, quoted
 from isoglot.platform.arrays import Ints, RowIds, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import canonical, detect
-from isoglot.ranking.balance import check_balance, order, top
+from isoglot.ranking.balance import parse_balance, order, top
 
 if TYPE_CHECKING:
     from isoglot.encoders.sentence_transformer import Encoder
@@ -272,7 +272,7 @@ class Index:
 
 
 def _checked(snapshot: Snapshot, model: str | None, vector: Vectors, k: int, balance: str) -> StoredModel:
-    check_balance(balance)
+    parse_balance(balance)
     if k < 1:
         raise IsoglotError(f"k is {k}; it must be at least 1")
     stored = snapshot.model(model)

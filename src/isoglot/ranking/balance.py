@@ -1,86 +1,164 @@
 """Balance: how one list of results is made of several languages' documents.
 
-``none`` orders all documents by score. The others merge the languages' own lists. ``equal`` lets the languages take
-turns: the best document of every language, then the second best of every language, and so on. ``proportional`` gives
-each language its share of the corpus in every beginning of the list: the r-th document of a language with n documents
-has the turn (r - 1/2) / n (Webster's method). Of documents with the same turn the better score is first, then the
-smaller tie key.
+``none`` orders all documents by score.
+
+``equal`` and ``proportional`` merge the languages' own lists by rank. ``equal`` lets the languages take turns: the best
+document of every language, then the second best of every language, and so on. ``proportional`` gives each language its
+share of the corpus in every beginning of the list: the r-th document of a language with n documents has the turn
+(r - 1/2) / n (Webster's method). Of documents with the same turn the better score is first, then the smaller tie key.
+
+``scaled`` orders by score, less what is usual for the document's language and this query:
+
+    scaled(q, d) = score(q, d) - [w mean of the k best scores of d's language for q + (1 - w) mean of all its scores]
+
+The order within a language stays as it is. It is isoglot's own; its relatives are the merging of result lists
+normalised by their best scores (Lin and Chen, CLEF 2002) and CSLS (Conneau et al., ICLR 2018, equation 3), which
+subtracts the mean of the k best scores on both sides.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isoglot.platform.arrays import Floats, Ints, Vectors
 from isoglot.platform.errors import IsoglotError
 
-BALANCES = ("none", "equal", "proportional")
+BALANCES = ("none", "equal", "proportional", "scaled")
+SCALED_K, SCALED_WEIGHT = 5, 0.7
+"""The defaults of ``scaled``; docs/methods.md says on which development data they were chosen."""
+
+_GRID = 2.0**36
+"""What is usual is rounded to 1 / _GRID, so that sums over parts in another order give the same."""
+_GRAMMAR = re.compile(r"scaled\(k=(\d+), ?weight=(\d*\.?\d+)\)")
 
 
-def check_balance(balance: str) -> None:
-    """Refuse an unknown balance.
+@dataclass(frozen=True)
+class Balance:
+    """A balance with its options.
+
+    Attributes:
+        name: One of `BALANCES`.
+        k: ``scaled``: how many of a language's best scores are averaged, at least 1.
+        weight: ``scaled``: the weight of that average against the mean of all scores of the language, from 0 to 1.
 
     Raises:
-        IsoglotError: `balance` is none of `BALANCES`.
+        IsoglotError: The name is unknown, or an option is out of range.
     """
-    if balance not in BALANCES:
-        raise IsoglotError(f"unknown balance {balance!r}; choose {', '.join(BALANCES)}")
+
+    name: str
+    k: int = SCALED_K
+    weight: float = SCALED_WEIGHT
+
+    def __post_init__(self) -> None:
+        if self.name not in BALANCES:
+            raise IsoglotError(f"unknown balance {self.name!r}; choose {', '.join(BALANCES)}")
+        if self.k < 1:
+            raise IsoglotError(f"scaled balance: k is {self.k}; it must be at least 1")
+        if not 0 <= self.weight <= 1:
+            raise IsoglotError(f"scaled balance: the weight is {self.weight:g}; it must be from 0 to 1")
+
+    def __str__(self) -> str:
+        """The text that `parse_balance` reads; options are named where they are not the defaults."""
+        if self.name != "scaled" or (self.k, self.weight) == (SCALED_K, SCALED_WEIGHT):
+            return self.name
+        return f"scaled(k={self.k}, weight={self.weight:g})"
+
+    @property
+    def by_language(self) -> bool:
+        """Whether the best documents of each language are needed, instead of those of all languages together."""
+        return self.name != "none"
 
 
-def turns(ranks: Ints, size: Any, balance: str) -> Floats:
+@cache
+def parse_balance(text: str) -> Balance:
+    """Read a balance: one of `BALANCES`, or ``scaled(k=5, weight=0.7)``.
+
+    Raises:
+        IsoglotError: The text names no balance, or an option is out of range.
+    """
+    options = _GRAMMAR.fullmatch(text)
+    return Balance(text) if options is None else Balance("scaled", int(options[1]), float(options[2]))
+
+
+def turns(ranks: Ints, size: Any, balance: Balance) -> Floats:
     """When each document of a language's list has its turn in the merged list; smaller is earlier.
 
     Args:
         ranks: Ranks in the language's own list, from 1, of any shape.
-        size: How many documents the language has; a number or an array that broadcasts against `ranks`.
+        size: Number of documents of the language; a number, or an array that broadcasts against `ranks`.
         balance: ``equal`` or ``proportional``.
     """
-    return np.asarray(ranks, dtype=np.float64) if balance == "equal" else (ranks - 0.5) / size
+    return np.asarray(ranks, dtype=np.float64) if balance.name == "equal" else (ranks - 0.5) / size
 
 
-def merged_before(before: Ints, gold_languages: Ints, sizes: Ints, balance: str) -> Ints:
-    """How many documents of each language stand before each gold in the merged list: (3, q, g, L).
+def merged_before(before: Ints, gold_languages: Ints, sizes: Ints, balance: Balance) -> Ints:
+    """Count the documents of each language that stand before each gold in the merged list: (3, q, g, L).
 
     A gold with r documents of its own language above it has the turn of rank r + 1. Of another language with n
     documents, those whose turn is earlier are before it, and the one with the same turn, if there is one, where so
     many of that language score above the gold. So no list is needed, only counts.
 
     Args:
-        before: (3, q, g, L) how many documents of each language score above each gold (see `Part`).
+        before: (3, q, g, L) documents of each language that score above each gold (see `isoglot.ranking.exact.Part`).
         gold_languages: (q, g) language numbers.
-        sizes: (L,) how many documents each language has.
+        sizes: (L,) number of documents of each language.
         balance: ``equal`` or ``proportional``.
     """
-    own = np.take_along_axis(before, gold_languages[None, :, :, None], axis=3)
-    if balance == "equal":
-        earlier, same = own, own + 1
-    else:  # turns are compared in whole numbers: (2 r - 1) / (2 n) < (2 r_own - 1) / (2 n_own)
-        own_size = sizes[gold_languages][None, :, :, None]
-        twice = (2 * own + 1) * sizes + own_size  # the rank of the same turn is twice / (2 n_own)
-        earlier = -(-twice // (2 * own_size)) - 1
-        same = np.where(twice % (2 * own_size) == 0, earlier + 1, np.iinfo(np.int64).max)
+    in_language = np.take_along_axis(before, gold_languages[None, :, :, None], axis=3)
+    if balance.name == "equal":
+        earlier, same = in_language, in_language + 1
+    else:  # turns are compared in whole numbers: (2 r - 1) / (2 n) against that of the gold's own language
+        gold_sizes = sizes[gold_languages][None, :, :, None]
+        twice = (2 * in_language + 1) * sizes + gold_sizes  # the rank with the same turn is twice / (2 gold_sizes)
+        earlier = -(-twice // (2 * gold_sizes)) - 1
+        same = np.where(twice % (2 * gold_sizes) == 0, earlier + 1, np.iinfo(np.int64).max)
     return np.asarray(np.minimum(earlier, sizes) + (before >= same))
 
 
-def merge_lists(lists: list[tuple[Ints, Floats]], sizes: Ints, keys: Ints, balance: str, k: int) -> tuple[Ints, Floats]:
-    """The first `k` of the merged list, for each of q queries.
+def usual_scores(best: Sequence[Floats], totals: Floats, sizes: Ints, balance: Balance) -> Floats:
+    """What is usual for each language and query, which ``scaled`` subtracts: (q, L).
+
+    Args:
+        best: For each language the best scores of each query, in descending order: (q, m); m is at least k, or all
+            documents of the language.
+        totals: (q, L) sums of all scores of each language.
+        sizes: (L,) number of documents of each language; those with none get 0.
+        balance: ``scaled``.
+    """
+    counts = [max(1, min(balance.k, scores.shape[1])) for scores in best]
+    highest = np.stack([scores[:, :count].sum(axis=1) / count for scores, count in zip(best, counts, strict=True)])
+    means = totals / np.maximum(sizes, 1)
+    return np.round((balance.weight * highest.T + (1 - balance.weight) * means) * _GRID) / _GRID
+
+
+def merge_lists(
+    lists: Sequence[tuple[Ints, Floats]], sizes: Ints, keys: Ints, balance: Balance, k: int, usual: Floats | None
+) -> tuple[Ints, Floats]:
+    """The positions (q, k) and scores (q, k) of the first `k` documents of the merged list.
 
     Args:
         lists: For each language the positions (q, m) and scores (q, m) of its best documents, best first.
-        sizes: (L,) how many documents each language has.
+        sizes: (L,) number of documents of each language.
         keys: (n,) tie keys of all documents.
-        balance: ``equal`` or ``proportional``.
-        k: How many at most.
+        balance: Any but ``none``.
+        k: Most documents.
+        usual: (q, L) of `usual_scores` for ``scaled``, whose scores are returned less these; else None.
     """
-    top, scores = (np.concatenate(parts, axis=1) for parts in zip(*lists, strict=True))
-    turn = np.concatenate(
-        [turns(np.arange(1, found.shape[1] + 1), size, balance) for (found, _), size in zip(lists, sizes, strict=True)]
-    )
-    order_ = np.lexsort((keys[top], -scores, np.broadcast_to(turn, top.shape)))[:, :k]
-    return np.take_along_axis(top, order_, axis=1), np.take_along_axis(scores, order_, axis=1)
+    positions, scores = (np.concatenate(parts, axis=1) for parts in zip(*lists, strict=True))
+    if usual is not None:
+        scores = scores - np.repeat(usual, [found.shape[1] for found, _ in lists], axis=1)
+        best_first = np.lexsort((keys[positions], -scores))[:, :k]
+    else:
+        ranks = [np.arange(1, found.shape[1] + 1) for found, _ in lists]
+        turn = np.concatenate([turns(*of_language, balance) for of_language in zip(ranks, sizes, strict=True)])
+        best_first = np.lexsort((keys[positions], -scores, np.broadcast_to(turn, positions.shape)))[:, :k]
+    return np.take_along_axis(positions, best_first, axis=1), np.take_along_axis(scores, best_first, axis=1)
 
 
 def dot(vectors: Vectors, vector: Vectors) -> Vectors:
@@ -97,30 +175,63 @@ def order(scores: Vectors, languages: Ints, sizes: Ints, balance: str) -> Ints:
     Args:
         scores: (n,) of the passages.
         languages: (n,) numbers of their languages.
-        sizes: (L,) how many passages each language has in the corpus.
-        balance: One of `BALANCES`.
+        sizes: (L,) number of passages of each language in the corpus.
+        balance: As `parse_balance` reads it.
     """
+    parsed = parse_balance(balance)
+    if parsed.name == "scaled":
+        return np.argsort(-scaled(scores, languages, sizes, parsed), kind="stable")
     by_score = np.argsort(-scores, kind="stable")
-    if balance == "none":
+    if parsed.name == "none":
         return by_score
     turn = np.empty(len(scores))
     for language in np.unique(languages):
-        own = by_score[languages[by_score] == language]
-        turn[own] = turns(np.arange(1, len(own) + 1), sizes[language], balance)
+        in_language = by_score[languages[by_score] == language]
+        turn[in_language] = turns(np.arange(1, len(in_language) + 1), sizes[language], parsed)
     return by_score[np.argsort(turn[by_score], kind="stable")]
+
+
+def scaled(scores: Vectors, languages: Ints, sizes: Ints, balance: Balance) -> Floats:
+    """The scores (n,) of one query's passages, scaled: less what is usual for their languages.
+
+    Args:
+        scores: (n,) of all passages of these languages.
+        languages: (n,) numbers of their languages.
+        sizes: (L,) number of passages of each language in the corpus.
+        balance: ``scaled``.
+    """
+    exact = scores.astype(np.float64)
+    usual = np.zeros(len(sizes))
+    for language in np.unique(languages):
+        in_language = exact[languages == language]
+        best = -np.sort(-_at_least(in_language, balance.k))[None, :]
+        total = np.array([[in_language.sum()]])
+        usual[language] = usual_scores([best], total, np.array([len(in_language)]), balance)[0, 0]
+    return np.asarray(exact - usual[languages])
 
 
 def top(scores: Vectors, languages: Ints, sizes: Ints, balance: str, k: int) -> Ints:
     """The first `k` positions of `order`, without ordering the rest."""
+    parsed = parse_balance(balance)
+    if parsed.name == "scaled":
+        scores, balance = scaled(scores, languages, sizes, parsed), "none"  # type: ignore[assignment]
     groups = (
-        [np.arange(len(scores))] if balance == "none" else [np.flatnonzero(languages == n) for n in range(len(sizes))]
+        [np.arange(len(scores))]
+        if balance == "none"
+        else [np.flatnonzero(languages == number) for number in range(len(sizes))]
     )
     best = np.sort(np.concatenate([_at_least_kth(scores, group, k) for group in groups]))
     return best[order(scores[best], languages[best], sizes, balance)][:k]
 
 
-def _at_least_kth(scores: NDArray[Any], group: Ints, k: int) -> Ints:
+def _at_least_kth(scores: Vectors, group: Ints, k: int) -> Ints:
+    """Those positions of a group whose scores are at least its k-th best."""
     if len(group) <= k:
         return group
-    own = scores[group]
-    return np.asarray(group[own >= np.partition(own, len(own) - k)[len(own) - k]])
+    in_group = scores[group]
+    return np.asarray(group[in_group >= np.partition(in_group, len(in_group) - k)[len(in_group) - k]])
+
+
+def _at_least(scores: Floats, k: int) -> Floats:
+    """The k best of (n,) scores, in no order; all if there are fewer."""
+    return scores if len(scores) <= k else np.partition(scores, len(scores) - k)[len(scores) - k :]

@@ -1,11 +1,12 @@
-"""Blocks of scores: float32 products, what of them counts above a gold, and the best so far.
+"""Blocks of scores: how they are computed, which of them count above a gold, and the best so far.
 
-A float32 product rounds differently from one machine, block size and position to another. So each block says how far
-its scores may be off, and those that are too close to each other to tell are computed again, one by one, in float64.
+A float32 product rounds differently from one machine, block size and position to another. So each block states how far
+its scores may be off, and scores that are too close to each other to be ordered are computed again in float64.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,34 +16,46 @@ from isoglot.platform.arrays import Bools, Floats, Ints, Vectors
 from isoglot.platform.errors import IsoglotError
 
 WIDTH = 8 * 255
-"""Most documents in a block: its scores for a thousand queries stay in a processor's cache while they are looked at."""
+"""Most documents in a block: its scores for a thousand queries stay in a processor's cache while they are used."""
 
 
 class Scores(Protocol):
-    """The scores of some queries."""
+    """The scores of some queries for some documents.
+
+    Attributes:
+        queries: Number of queries, q.
+    """
+
+    queries: int
 
     def block(self, start: int, end: int) -> tuple[Vectors, Floats]:
-        """(q, end - start) scores of the documents from start to end, and (q,) how far they may be off."""
+        """The scores (q, end - start) of the documents from start to end, and how far they may be off (q,)."""
 
     def exact(self, queries: Ints, documents: Ints) -> Floats:
-        """(p,) the scores of p pairs."""
+        """The scores (p,) of p pairs of a query and a position in the pool."""
 
 
 class Products:
-    """Inner products.
+    """Scores that are inner products.
 
     A float32 product of d terms is off by at most d u |q| |x|, u = 2^-24, whatever the order of its sums
     (Higham 2002, Accuracy and Stability of Numerical Algorithms, 3.5); a little more covers the bounds' own rounding.
+
+    Args:
+        queries: (q, d) float32.
+        documents: (m, d) float16 or float32.
+        positions: (m,) where in the pool the documents stand, increasing; None: they are the pool.
     """
 
     def __init__(self, queries: Vectors, documents: NDArray[Any], positions: Ints | None = None) -> None:
+        self.queries = len(queries)
         self._queries = np.ascontiguousarray(queries, dtype=np.float32)
         self._documents, self._positions = documents, positions
         lengths = np.linalg.norm(self._queries.astype(np.float64), axis=1)
         self._rounding = 1.01 * (queries.shape[1] + 4) * 2.0**-24 * lengths
 
     def block(self, start: int, end: int) -> tuple[Vectors, Floats]:
-        """As `Scores.block`; `start` and `end` count the documents that are here."""
+        """Compute a block; `start` and `end` count these documents."""
         documents = np.ascontiguousarray(self._documents[start:end], dtype=np.float32)
         longest = np.einsum("ij,ij->i", documents, documents).max()
         if not np.isfinite(longest):
@@ -51,83 +64,122 @@ class Products:
         return self._queries @ documents.T, self._rounding * np.sqrt(longest)
 
     def exact(self, queries: Ints, documents: Ints) -> Floats:
-        """As `Scores.exact`; `documents` are positions in the pool."""
+        """Compute the scores of pairs in float64; `documents` are positions in the pool."""
         if self._positions is not None:
             documents = np.searchsorted(self._positions, documents)
         scores = np.empty(len(queries))
-        for at in range(0, len(queries), 256):
-            part = slice(at, at + 256)  # few enough that what is copied stays in the cache
-            ours, theirs = self._queries[queries[part]], self._documents[documents[part]]
-            scores[part] = np.einsum("ij,ij->i", ours.astype(np.float64), theirs.astype(np.float64))
+        for start in range(0, len(queries), 256):
+            part = slice(start, start + 256)  # few enough that what is copied stays in the cache
+            left, right = self._queries[queries[part]], self._documents[documents[part]]
+            scores[part] = np.einsum("ij,ij->i", left.astype(np.float64), right.astype(np.float64))
         return scores
 
 
+class Kept:
+    """Scores of which each block is computed once and then kept in memory."""
+
+    def __init__(self, scores: Scores) -> None:
+        self.queries = scores.queries
+        self._scores = scores
+        self._blocks: dict[tuple[int, int], tuple[Vectors, Floats]] = {}
+
+    def block(self, start: int, end: int) -> tuple[Vectors, Floats]:
+        """A block, computed when it is first asked for."""
+        if (start, end) not in self._blocks:
+            self._blocks[start, end] = self._scores.block(start, end)
+        return self._blocks[start, end]
+
+    def exact(self, queries: Ints, documents: Ints) -> Floats:
+        """The scores of pairs."""
+        return self._scores.exact(queries, documents)
+
+
 class Given:
-    """Scores that are there already."""
+    """Scores that exist already, and are exact.
+
+    Args:
+        scores: (q, n) float32.
+    """
 
     def __init__(self, scores: Vectors) -> None:
+        self.queries = len(scores)
         self._scores, self._exact = scores, np.zeros(len(scores))
 
     def block(self, start: int, end: int) -> tuple[Vectors, Floats]:
-        """As `Scores.block`."""
+        """A part of the scores."""
         return self._scores[:, start:end], self._exact
 
     def exact(self, queries: Ints, documents: Ints) -> Floats:
-        """As `Scores.exact`."""
+        """The scores of pairs."""
         return self._scores[queries, documents].astype(np.float64)
+
+    def totals(self, bounds: Ints) -> Floats:
+        """The sums (q, L) of the scores of each language, whose documents begin at `bounds` (L + 1,)."""
+        return np.stack([self._scores[:, a:b].sum(axis=1, dtype=np.float64) for a, b in pairwise(bounds)], axis=1)
 
 
 class Counts:
-    """How many documents of each language score above each gold.
+    """Counts the documents of each language that score above each gold.
+
+    Args:
+        scores: Of q queries.
+        golds: (q, g) positions in the pool, filled up with -1.
+        thresholds: (q, g, L) the score at which a document of each language ties with each gold.
+        keys: (n,) tie keys.
 
     Attributes:
-        before: (3, q, g, L): if the gold won all ties, if the keys decide, if it lost all ties.
+        before: (3, q, g, L) counts: if the gold won all ties, if the keys decide, if it lost all ties.
     """
 
-    def __init__(self, scores: Scores, golds: Ints, gold_scores: Floats, keys: Ints, languages: int) -> None:
+    def __init__(self, scores: Scores, golds: Ints, thresholds: Floats, keys: Ints) -> None:
         self._scores, self._golds, self._keys = scores, golds, keys
-        self._gold_scores = np.where(golds >= 0, gold_scores, np.inf)
-        self.before = np.zeros((3, *golds.shape, languages), dtype=np.int64)
+        self._thresholds = np.where(golds[..., None] >= 0, thresholds, np.inf)
+        self.before = np.zeros((3, *thresholds.shape), dtype=np.int64)
 
-    def floor(self, tolerance: Floats) -> Vectors:
-        """(q,) scores below which a document is below all of a query's golds."""
-        return _down(self._gold_scores.min(axis=1) - tolerance)
+    def floor(self, tolerance: Floats, language: int) -> Vectors:
+        """The scores (q,) below which a document of a language is below all of a query's golds."""
+        return _down(self._thresholds[..., language].min(axis=1) - tolerance)
 
     def add(self, rows: Ints, documents: Ints, values: Vectors, tolerance: Floats, language: int) -> None:
-        """Count those of p documents that are above a gold."""
-        for column, gold_scores in enumerate(self._gold_scores.T):
-            low, high = _down(gold_scores - tolerance), _up(gold_scores + tolerance)
+        """Count those of p documents of a language that are above a gold."""
+        for column, thresholds in enumerate(self._thresholds[..., language].T):
+            low, high = _down(thresholds - tolerance), _up(thresholds + tolerance)
             surely = values > high[rows]
             close = (values >= low[rows]) & ~surely
             self.before[:, :, column, language] += np.bincount(rows[surely], minlength=len(low))
             self._decide(rows[close], documents[close], column, language)
 
-    def add_all(self, block: Vectors, tolerance: Floats, here: Ints, language: int) -> None:
-        """As `add`, of a whole block of the documents `here`."""
-        for column, gold_scores in enumerate(self._gold_scores.T):
-            low, high = _down(gold_scores - tolerance), _up(gold_scores + tolerance)
+    def add_all(self, block: Vectors, tolerance: Floats, positions: Ints, language: int) -> None:
+        """Count those of a whole block of a language's documents, at these positions, that are above a gold."""
+        for column, thresholds in enumerate(self._thresholds[..., language].T):
+            low, high = _down(thresholds - tolerance), _up(thresholds + tolerance)
             surely = _row_counts(block > high[:, None])
             close = np.flatnonzero(_row_counts(block >= low[:, None]) > surely)
             self.before[:, :, column, language] += surely
             near = block[close]
             rows, places = nonzero((near >= low[close, None]) & (near <= high[close, None]))
-            self._decide(close[rows], here[places], column, language)
+            self._decide(close[rows], positions[places], column, language)
 
     def _decide(self, rows: Ints, documents: Ints, column: int, language: int) -> None:
-        """Count documents whose scores in float32 are too close to the gold's."""
+        """Count documents whose scores in float32 are too close to the threshold, by their scores in float64."""
         others = documents != self._golds[rows, column]
         rows, documents = rows[others], documents[others]
-        exact, gold_scores = self._scores.exact(rows, documents), self._gold_scores[rows, column]
-        tied = exact == gold_scores
+        exact, thresholds = self._scores.exact(rows, documents), self._thresholds[rows, column, language]
+        tied = exact == thresholds
         won = self._keys[documents] < self._keys[self._golds[rows, column]]
-        for number, above in enumerate(
-            (exact > gold_scores, (exact > gold_scores) | (tied & won), exact >= gold_scores)
-        ):
+        for number, above in enumerate((exact > thresholds, (exact > thresholds) | (tied & won), exact >= thresholds)):
             self.before[number, :, column, language] += np.bincount(rows[above], minlength=len(self._golds))
 
 
 class Top:
-    """The best k documents of each query, of those seen."""
+    """Keeps the best k documents of each query, of those seen.
+
+    Args:
+        scores: Of the queries.
+        queries: Number of queries, q.
+        keys: (n,) tie keys.
+        k: How many documents to keep for each query.
+    """
 
     def __init__(self, scores: Scores, queries: int, keys: Ints, k: int) -> None:
         self._scores, self._keys, self._k = scores, keys, k
@@ -139,11 +191,11 @@ class Top:
 
     @property
     def floor(self) -> Vectors:
-        """(q,) scores below which a document is not among the best; scores 2 tolerances apart are surely in order."""
+        """The scores (q,) below which a document is not among the best; scores 2 tolerances apart are in order."""
         return _down(self._cut - self._slack) if self._k else np.full(len(self._cut), np.inf, dtype=np.float32)
 
     def see(self, block: Vectors, tolerance: Floats) -> None:
-        """Learn how far scores may be off and, from the first block, how high the best are at least."""
+        """Note how far scores may be off and, from the first block, how high the best are at least."""
         self._slack = np.maximum(self._slack, 2 * tolerance)
         if 0 < self._k < block.shape[1] and not len(self._values) and not self._waiting:
             self._cut = _kth(block, self._k)
@@ -156,7 +208,7 @@ class Top:
             self._narrow()
 
     def finish(self) -> tuple[Ints, Floats]:
-        """(q, k) positions and scores, by score, then by tie key; fewer columns if fewer documents were seen."""
+        """The positions (q, k) and scores (q, k), by score, then by tie key; fewer columns if fewer were seen."""
         self._narrow(exactly=True)
         shape = len(self._cut), len(self._rows) // len(self._cut)
         return self._documents.reshape(shape), self._values.reshape(shape)
@@ -183,7 +235,7 @@ class Top:
 
 
 def _row_counts(mask: Bools) -> Ints:
-    """(r,) true values in each row; by eights, in a fraction of the time that numpy takes along an axis."""
+    """Count the true values of each row: (r,); by eights, in a fraction of the time that numpy takes along an axis."""
     if mask.shape[1] % 8 or mask.shape[1] > WIDTH:
         return np.asarray(np.count_nonzero(mask, axis=1))
     eights = mask.view(np.uint64).sum(axis=1)  # eight counters of one byte each, at most 255
@@ -191,35 +243,37 @@ def _row_counts(mask: Bools) -> Ints:
 
 
 def nonzero(mask: Bools) -> tuple[Ints, Ints]:
-    """As ``mask.nonzero()`` of a contiguous array, in a fraction of the time."""
+    """Find the row and column numbers of true values in a contiguous array, faster than ``mask.nonzero()``."""
     rows, places = np.divmod(np.flatnonzero(mask), mask.shape[1])
     return rows, places
 
 
 def _places(rows: Ints, count: int) -> Ints:
-    """(p,) the place of each of p sorted row numbers among its equals, from 0."""
+    """The place (p,) of each of p sorted row numbers among its equals, from 0."""
     return np.arange(len(rows)) - np.searchsorted(rows, np.arange(count))[rows]
 
 
 def _kth(scores: Vectors, k: int) -> Vectors:
-    """(q,) the k-th greatest of each row."""
+    """The k-th greatest score of each row: (q,)."""
     width = scores.shape[1]
     return np.partition(scores, width - k, axis=1)[:, width - k]
 
 
 def _down(values: NDArray[Any]) -> Vectors:
-    """As float32, rounded down."""
+    """Round down to float32."""
     return np.nextafter(values.astype(np.float32), np.float32(-np.inf))
 
 
 def _up(values: NDArray[Any]) -> Vectors:
-    """As float32, rounded up."""
+    """Round up to float32."""
     return np.nextafter(values.astype(np.float32), np.float32(np.inf))
 
 
 def check_finite(vectors: NDArray[Any], what: str) -> None:
-    """Raises:
-    IsoglotError: One of (n, d) vectors is not finite; the message says of `what` and how many.
+    """Check that (n, d) vectors are finite.
+
+    Raises:
+        IsoglotError: One is not; the message names `what` they are and how many are not.
     """
     broken = sum(
         np.count_nonzero(~np.isfinite(vectors[at : at + 65536]).all(axis=1)) for at in range(0, len(vectors), 65536)

@@ -1,9 +1,9 @@
-"""Exact ranks of gold documents and the exact top k, in blocks of bounded memory and one pass over the documents.
+"""Exact ranks of gold documents and the exact top k, in blocks of bounded memory.
 
 A gold's rank is 1 + the number of documents that score above it: no index, no approximation. Scores are inner products.
 Blocks of them come from a float32 matrix product; where its rounding could decide, they are computed again in float64
-(`blocks`). So a ranking depends on the vectors alone, identical vectors always tie, and ties are ordered by the pool's
-tie keys. Documents can be looked at in parts, anywhere, and the parts joined.
+(`isoglot.ranking.blocks`). So a ranking depends on the vectors alone, identical vectors always tie, and ties are
+ordered by the pool's tie keys. Documents can be ranked in parts, on any machine, and the parts joined.
 
 With a balance, ranks in the merged list come from the same counts, by language (`isoglot.ranking.balance`).
 """
@@ -22,27 +22,31 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from isoglot.platform.arrays import Bools, Floats, Ints, Vectors
 from isoglot.platform.errors import IsoglotError
-from isoglot.ranking.balance import check_balance, merge_lists, merged_before
-from isoglot.ranking.blocks import WIDTH, Counts, Given, Products, Scores, Top, check_finite, nonzero
+from isoglot.ranking.balance import merge_lists, merged_before, parse_balance, usual_scores
+from isoglot.ranking.blocks import WIDTH, Counts, Given, Kept, Products, Scores, Top, check_finite, nonzero
 
 BLOCK_BYTES = 16 * 2**20
+KEPT_BYTES = 64 * 2**20
+"""``scaled`` looks at every score twice. So many bytes of scores are kept between the two looks in each thread."""
+FEWEST_KEPT = 32
+"""Where fewer queries' scores fit into `KEPT_BYTES`, they are computed twice instead: thin products are slow."""
 BEYOND = 2**31 - 1
 """The rank of a gold that is not in its query's run: all that is known is that it is below the run's depth."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ranking:
-    """What ranking q queries against n documents in L languages found.
+    """The ranking of n documents in L languages for q queries.
 
     Attributes:
-        gold_ranks: (q, g) ranks from 1; 0 where a query has no further gold, `BEYOND` where a run
-            ends before it.
-        gold_tied: (q, g) whether the tie keys decided the gold's rank: another document has exactly its score.
-            With a balance: one of its own language, or the one with the same turn in another language's list.
+        gold_ranks: (q, g) ranks from 1; 0 where a query has no further gold, `BEYOND` where a run ends before it.
+        gold_tied: (q, g) whether the tie keys decided the gold's rank: another document has exactly its score. With
+            ``equal`` or ``proportional`` balance, one of its own language, or the one with the same turn in another
+            language's list.
         top: (q, k) positions of the best documents, best first; k is at most n. Filled up with -1 where a run ends.
-        top_scores: (q, k) their scores.
-        above: (q, L) how many non-gold documents of each language rank above the worst-placed gold.
-        ranked: (q,) how many documents are ranked for each query: n, or as many as a run has.
+        top_scores: (q, k) their scores; with ``scaled`` balance the scaled ones.
+        above: (q, L) number of non-gold documents of each language above the worst-placed gold.
+        ranked: (q,) number of documents ranked for each query: n, or as many as a run has.
     """
 
     gold_ranks: Ints
@@ -72,7 +76,7 @@ def rank(
         golds: (q, g) positions of the gold documents, filled up with -1; at least one a query.
         languages: (n,) language numbers from 0, not decreasing; None: one language.
         tie_keys: (n,) distinct numbers, smaller ranks first among equal scores; None: the documents' order.
-        balance: How the languages' lists are merged (`isoglot.ranking.balance`); no change if there is one language.
+        balance: How the languages' lists are merged, as `parse_balance` reads it.
         top_k: How many of the best documents to return; 0: none.
         block_bytes: About how much memory a block of scores may take; the result does not depend on it.
 
@@ -82,34 +86,65 @@ def rank(
     if not len(documents) or not len(queries):
         raise IsoglotError("the pool is empty: there is nothing to rank")
     check_finite(queries, "query")
-    pool = Pooled(golds, len(documents), languages, tie_keys, balance, top_k)
+    task = RankingTask(golds, len(documents), languages=languages, tie_keys=tie_keys, balance=balance, top_k=top_k)
     gold_scores = exact_gold_scores(queries, documents, golds)
-    return join([look(queries, documents, pool, gold_scores, block_bytes=block_bytes)], pool)
+    return join([rank_part(queries, documents, task, gold_scores, block_bytes=block_bytes)], task)
 
 
-class Pooled:
-    """What is asked of a pool of n documents in L languages.
+class RankingTask:
+    """What is to be ranked: a pool of n documents in L languages, and the golds of q queries.
 
     Args:
-        golds: As for `rank`, like all that follows.
-        n: How many documents there are.
-        languages: Likewise.
-        tie_keys: Likewise.
-        balance: Likewise.
-        top_k: Likewise.
+        golds: (q, g) positions of the gold documents, filled up with -1.
+        n: Number of documents.
+        languages: (n,) language numbers from 0, not decreasing; None: one language.
+        tie_keys: (n,) distinct numbers, smaller ranks first among equal scores; None: the documents' order.
+        balance: As `parse_balance` reads it.
+        top_k: How many of the best documents to return; 0: none.
 
     Attributes:
         bounds: (L + 1,) where each language's documents begin, and n.
+        sizes: (L,) number of documents of each language.
         keys: (n,) tie keys.
+        depth: How many of the best documents each part has to return (of each language, with a balance).
+
+    Raises:
+        IsoglotError: The balance is unknown.
     """
 
     def __init__(
-        self, golds: Ints, n: int, languages: Ints | None, tie_keys: Ints | None, balance: str, top_k: int
+        self,
+        golds: Ints,
+        n: int,
+        *,
+        languages: Ints | None = None,
+        tie_keys: Ints | None = None,
+        balance: str = "none",
+        top_k: int = 10,
     ) -> None:
-        check_balance(balance)
-        self.golds, self.balance, self.top_k = golds, balance, min(top_k, n)
+        self.golds, self.balance, self.top_k = golds, parse_balance(balance), min(top_k, n)
         self.bounds = _language_bounds(np.zeros(n, dtype=np.int64) if languages is None else languages)
+        self.sizes = np.diff(self.bounds)
         self.keys = np.arange(n) if tie_keys is None else tie_keys
+        self.depth = max(self.top_k, self.balance.k) if self.balance.name == "scaled" else self.top_k
+
+    @property
+    def gold_languages(self) -> Ints:
+        """(q, g) language numbers of the golds; of -1 that of the last document."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)[self.golds]
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """What some of a pool's documents tell about the usual scores of each language, for q queries.
+
+    Attributes:
+        tops: The best of these documents: (q, m) positions and scores, of each language; without a balance of all.
+        totals: (q, L) sums of the scores of each language; None unless the balance is ``scaled``.
+    """
+
+    tops: tuple[tuple[Ints, Floats], ...]
+    totals: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -117,87 +152,151 @@ class Part:
     """What some of a pool's documents add to the ranking of q queries.
 
     Attributes:
-        before: (3, q, g, L) how many documents of each language are before each gold: if it won all ties, if the keys
+        before: (3, q, g, L) number of documents of each language before each gold: if it won all ties, if the keys
             decide, if it lost all ties.
-        tops: The best of these documents: (q, k) positions and scores; with a balance, of each language.
+        peaks: The best of these documents; None where they were found before.
     """
 
     before: Ints
-    tops: tuple[tuple[Ints, Floats], ...]
+    peaks: Peaks | None
 
 
 def exact_gold_scores(queries: Vectors, documents: NDArray[Any], golds: Ints, positions: Ints | None = None) -> Floats:
-    """(q, g) the golds' scores in float64; minus infinity where there is no gold among these documents.
+    """The golds' scores in float64: (q, g); minus infinity where there is no gold among these documents.
 
     Args:
         queries: (q, d) float32.
         documents: (m, d) float16 or float32.
-        golds: As for `rank`.
+        golds: (q, g) positions in the pool, filled up with -1.
         positions: (m,) where in the pool the documents stand, increasing; None: they are the pool.
     """
     scores = np.full(golds.shape, -np.inf)
-    here = golds >= 0 if positions is None else np.isin(golds, positions)
-    rows, columns = np.nonzero(here)
+    present = golds >= 0 if positions is None else np.isin(golds, positions)
+    rows, columns = np.nonzero(present)
     scores[rows, columns] = Products(queries, documents, positions).exact(rows, golds[rows, columns])
     return scores
 
 
-def look(
+def find_peaks(
     queries: Vectors,
     documents: NDArray[Any],
-    pool: Pooled,
-    gold_scores: Floats,
+    task: RankingTask,
     *,
     positions: Ints | None = None,
     block_bytes: int = BLOCK_BYTES,
-) -> Part:
-    """What m of a pool's documents add to its ranking; threads share out the queries.
+) -> Peaks:
+    """Find the best of m of a pool's documents and the sums of their scores, which ``scaled`` needs before it counts.
 
     Args:
         queries: (q, d) float32.
         documents: (m, d) float16 or float32.
-        pool: What is asked.
-        gold_scores: (q, g) of `exact_gold_scores`, over the whole pool.
+        task: What is to be ranked.
         positions: (m,) where in the pool the documents stand, increasing; None: they are the pool.
-        block_bytes: As for `rank`.
+        block_bytes: About how much memory a block of scores may take.
 
     Raises:
         IsoglotError: A vector is not finite.
     """
     width = max(1, min(WIDTH, block_bytes // 4))
-    threads = max((library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"), default=1)
-    rows = max(1, min(block_bytes // (4 * width), -(-len(queries) // threads)))
+    totals = _totals(queries, documents, task, positions)
 
-    def some(at: int) -> Part:
-        part = slice(at, at + rows)
-        scores = Products(queries[part], documents, positions)
-        return _look(scores, width, pool, pool.golds[part], gold_scores[part], positions)
+    def work(rows: slice) -> Peaks:
+        return _peaks(Products(queries[rows], documents, positions), width, task, positions)
 
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as executor:
-        return _stacked(list(executor.map(some, range(0, len(queries), rows))))
+    found = _in_threads(work, len(queries), block_bytes // (4 * width))
+    return Peaks(_stack_tops([peaks.tops for peaks in found]), totals)
 
 
-def join(parts: Sequence[Part], pool: Pooled) -> Ranking:
-    """The ranking of a pool, of whose documents each is in one part."""
+def rank_part(
+    queries: Vectors,
+    documents: NDArray[Any],
+    task: RankingTask,
+    gold_scores: Floats,
+    *,
+    usual: Floats | None = None,
+    positions: Ints | None = None,
+    block_bytes: int = BLOCK_BYTES,
+) -> Part:
+    """Compute what m of a pool's documents add to its ranking; threads share out the queries.
+
+    Args:
+        queries: (q, d) float32.
+        documents: (m, d) float16 or float32.
+        task: What is to be ranked.
+        gold_scores: (q, g) of `exact_gold_scores`, over the whole pool.
+        usual: (q, L) of `usual_scores_of` over the whole pool; required for ``scaled``, unless the documents are the
+            pool.
+        positions: (m,) where in the pool the documents stand, increasing; None: they are the pool.
+        block_bytes: About how much memory a block of scores may take.
+
+    Raises:
+        IsoglotError: A vector is not finite.
+    """
+    width = max(1, min(WIDTH, block_bytes // 4))
+    most = block_bytes // (4 * width)
+    fused = task.balance.name == "scaled" and usual is None
+    kept = KEPT_BYTES // (4 * len(documents)) if fused else 0
+    totals = _totals(queries, documents, task, positions) if fused else None
+
+    def work(rows: slice) -> Part:
+        scores: Scores = Products(queries[rows], documents, positions)
+        if kept >= FEWEST_KEPT:
+            scores = Kept(scores)
+        return _count(
+            scores,
+            width,
+            task,
+            task.golds[rows],
+            gold_scores[rows],
+            usual=None if usual is None else usual[rows],
+            totals=None if totals is None else totals[rows],
+            positions=positions,
+        )
+
+    parts = _in_threads(work, len(queries), kept if kept >= FEWEST_KEPT else most)
+    return _stack(parts)
+
+
+def usual_scores_of(peaks: Sequence[Peaks], task: RankingTask) -> tuple[Peaks, Floats]:
+    """Join the peaks of all parts of a pool, and find what is usual for each language and query: (q, L)."""
+    joined = Peaks(
+        tuple(_best(lists, task.keys, task.depth) for lists in zip(*(part.tops for part in peaks), strict=True)),
+        np.sum([part.totals for part in peaks if part.totals is not None], axis=0),
+    )
+    return joined, _usual(joined, task)
+
+
+def join(parts: Sequence[Part], task: RankingTask, peaks: Peaks | None = None) -> Ranking:
+    """The ranking of a pool, of whose documents each is in one part.
+
+    Args:
+        parts: All parts of the pool.
+        task: What is ranked.
+        peaks: Those of the whole pool, where they were found before the parts; else the parts have theirs.
+    """
     before = np.sum([part.before for part in parts], axis=0)
-    golds, valid = pool.golds, pool.golds >= 0
-    sizes = np.diff(pool.bounds)
-    languages = np.repeat(np.arange(len(sizes)), sizes)
-    if pool.balance != "none":
-        before = merged_before(before, languages[golds], sizes, pool.balance)
+    golds, valid, gold_languages = task.golds, task.golds >= 0, task.gold_languages
+    if task.balance.name in ("equal", "proportional"):
+        before = merged_before(before, gold_languages, task.sizes, task.balance)
     ties_won, by_keys, ties_lost = before.sum(axis=-1)
     ranks = np.where(valid, by_keys + 1, 0)
     worst = ranks.argmax(axis=1)
     above_worst = before[1, np.arange(len(golds)), worst]
     for column in range(golds.shape[1]):
         counted = valid[:, column] & (ranks[:, column] < ranks.max(axis=1))
-        np.subtract.at(above_worst, (np.flatnonzero(counted), languages[golds[counted, column]]), 1)
-    lists = [_best(found, pool.keys, pool.top_k) for found in zip(*(part.tops for part in parts), strict=True)]
-    top, top_scores = (
-        lists[0] if pool.balance == "none" else merge_lists(lists, sizes, pool.keys, pool.balance, pool.top_k)
+        np.subtract.at(above_worst, (np.flatnonzero(counted), gold_languages[counted, column]), 1)
+    tops, usual = _tops(parts, task, peaks)
+    top, top_scores = tops[0]
+    if task.balance.by_language:
+        top, top_scores = merge_lists(tops, task.sizes, task.keys, task.balance, task.top_k, usual)
+    return Ranking(
+        gold_ranks=ranks,
+        gold_tied=valid & (ties_won < ties_lost),
+        top=top,
+        top_scores=top_scores.astype(np.float32),
+        above=above_worst,
+        ranked=np.full(len(golds), len(task.keys)),
     )
-    ranked = np.full(len(golds), len(pool.keys))
-    return Ranking(ranks, valid & (ties_won < ties_lost), top, top_scores.astype(np.float32), above_worst, ranked)
 
 
 def rank_scores(
@@ -209,66 +308,177 @@ def rank_scores(
     balance: str = "none",
     top_k: int = 10,
 ) -> Ranking:
-    """As `rank`, by any scores.
+    """Rank every document for every query by any scores.
 
     Args:
-        score: Gives (end - start, n) float32 scores of all documents for the queries from start to end.
-        golds: As for `rank`, like all that follows.
+        score: Returns the (end - start, n) float32 scores of all documents for the queries from start to end.
+        golds: (q, g) positions of the gold documents, filled up with -1; at least one a query.
+        languages: (n,) language numbers from 0, not decreasing.
+        tie_keys: (n,) distinct numbers, smaller ranks first among equal scores.
+        balance: How the languages' lists are merged, as `parse_balance` reads it.
+        top_k: How many of the best documents to return; 0: none.
+
+    Raises:
+        IsoglotError: The balance is unknown.
     """
-    pool = Pooled(golds, len(languages), languages, tie_keys, balance, top_k)
-    rows = max(1, BLOCK_BYTES // (4 * len(languages)))
+    task = RankingTask(golds, len(languages), languages=languages, tie_keys=tie_keys, balance=balance, top_k=top_k)
+    step = max(1, BLOCK_BYTES // (4 * len(languages)))
     parts = []
-    for at in range(0, len(golds), rows):
-        some = golds[at : at + rows]
-        scores = Given(score(at, at + len(some)))
-        gold_scores = np.full(some.shape, -np.inf)
-        there = np.nonzero(some >= 0)
-        gold_scores[there] = scores.exact(there[0], some[there])
-        parts.append(_look(scores, WIDTH, pool, some, gold_scores, None))
-    return join([_stacked(parts)], pool)
+    for start in range(0, len(golds), step):
+        block_golds = golds[start : start + step]
+        scores = Given(score(start, start + len(block_golds)))
+        gold_scores = np.full(block_golds.shape, -np.inf)
+        present = np.nonzero(block_golds >= 0)
+        gold_scores[present] = scores.exact(present[0], block_golds[present])
+        totals = scores.totals(task.bounds) if task.balance.name == "scaled" else None
+        parts.append(_count(scores, WIDTH, task, block_golds, gold_scores, totals=totals))
+    return join([_stack(parts)], task)
 
 
-def _look(scores: Scores, width: int, pool: Pooled, golds: Ints, gold_scores: Floats, positions: Ints | None) -> Part:
-    """What documents add to the ranking of some queries, in blocks of at most `width` documents of one language."""
-    bounds = pool.bounds if positions is None else np.searchsorted(positions, pool.bounds)
-    counts = Counts(scores, golds, gold_scores, pool.keys, len(bounds) - 1)
-    tops = [Top(scores, len(golds), pool.keys, pool.top_k) for _ in (bounds[1:] if pool.balance != "none" else [None])]
-    for language, (first, last) in enumerate(pairwise(bounds.tolist())):
-        top = tops[language if pool.balance != "none" else 0]
+def _in_threads(work: Callable[[slice], Any], queries: int, most: int) -> list[Any]:
+    """The results of `work` on all queries, at most so many in each call; BLAS runs single-threaded in each thread."""
+    threads = max((library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"), default=1)
+    step = max(1, min(most, -(-queries // threads)))
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as executor:
+        return list(executor.map(lambda start: work(slice(start, start + step)), range(0, queries, step)))
+
+
+def _peaks(scores: Scores, width: int, task: RankingTask, positions: Ints | None) -> Peaks:
+    """The best documents of each language, in blocks of at most `width` documents."""
+    bounds = task.bounds if positions is None else np.searchsorted(positions, task.bounds)
+    tops = []
+    for first, last in pairwise(bounds.tolist()):
+        top = Top(scores, scores.queries, task.keys, task.depth)
         for start in range(first, last, width):
             end = min(start + width, last)
             here = np.arange(start, end) if positions is None else positions[start:end]
             block, tolerance = scores.block(start, end)
             top.see(block, tolerance)
-            high = block >= np.minimum(counts.floor(tolerance), top.floor)[:, None]
-            if np.count_nonzero(high) * 16 > high.size:  # a gold is far down: nearly all are above it
+            rows, places = nonzero(block >= top.floor[:, None])
+            top.add(rows, here[places], block[rows, places])
+        tops.append(top.finish())
+    return Peaks(tuple(tops))
+
+
+def _count(
+    scores: Scores,
+    width: int,
+    task: RankingTask,
+    golds: Ints,
+    gold_scores: Floats,
+    *,
+    usual: Floats | None = None,
+    totals: Floats | None = None,
+    positions: Ints | None = None,
+) -> Part:
+    """What documents add to the ranking of some queries, in blocks of at most `width` documents of one language.
+
+    The best documents are found on the way, but with ``scaled``: there they are found before, since what is usual for
+    a language decides how high a document has to score to be above a gold.
+    """
+    bounds = task.bounds if positions is None else np.searchsorted(positions, task.bounds)
+    peaks = None
+    if task.balance.name == "scaled":
+        if usual is None:
+            peaks = Peaks(_peaks(scores, width, task, positions).tops, totals)
+            usual = _usual(peaks, task)
+        thresholds = _thresholds(gold_scores, usual, np.repeat(np.arange(len(task.sizes)), task.sizes)[golds])
+        tops = []
+    else:
+        thresholds = np.broadcast_to(gold_scores[..., None], (*golds.shape, len(task.sizes)))
+        tops = [
+            Top(scores, len(golds), task.keys, task.depth) for _ in (task.sizes if task.balance.by_language else [None])
+        ]
+    counts = Counts(scores, golds, thresholds, task.keys)
+    for language, (first, last) in enumerate(pairwise(bounds.tolist())):
+        top = tops[language if task.balance.by_language else 0] if tops else None
+        for start in range(first, last, width):
+            end = min(start + width, last)
+            here = np.arange(start, end) if positions is None else positions[start:end]
+            block, tolerance = scores.block(start, end)
+            floor = counts.floor(tolerance, language)
+            if top is not None:
+                top.see(block, tolerance)
+                floor = np.minimum(floor, top.floor)
+            high = block >= floor[:, None]
+            if np.count_nonzero(high) * 16 > high.size:  # a gold is far down: nearly all documents are above it
                 counts.add_all(block, tolerance, here, language)
-                rows, places = nonzero(block >= top.floor[:, None])
+                rows, places = nonzero(block >= top.floor[:, None]) if top is not None else (here[:0], here[:0])
             else:
                 rows, places = nonzero(high)
                 counts.add(rows, here[places], block[rows, places], tolerance, language)
-            top.add(rows, here[places], block[rows, places])
-    return Part(counts.before, tuple(top.finish() for top in tops))
+            if top is not None:
+                top.add(rows, here[places], block[rows, places])
+    return Part(counts.before, peaks if task.balance.name == "scaled" else Peaks(tuple(top.finish() for top in tops)))
 
 
-def _stacked(parts: Sequence[Part]) -> Part:
+def _thresholds(gold_scores: Floats, usual: Floats, gold_languages: Ints) -> Floats:
+    """The score (q, g, L) at which a document of each language ties with each gold.
+
+    In the gold's own language it is the gold's score itself, so that scaling changes no order within a language.
+    """
+    own = np.take_along_axis(usual, gold_languages, axis=1)
+    thresholds = (gold_scores - own)[..., None] + usual[:, None, :]
+    np.put_along_axis(thresholds, gold_languages[..., None], gold_scores[..., None], axis=2)
+    return thresholds
+
+
+def _usual(peaks: Peaks, task: RankingTask) -> Floats:
+    assert peaks.totals is not None
+    return usual_scores([scores for _, scores in peaks.tops], peaks.totals, task.sizes, task.balance)
+
+
+def _totals(queries: Vectors, documents: NDArray[Any], task: RankingTask, positions: Ints | None) -> Floats:
+    """The sums (q, L) of the scores of each language's documents: the product with the sum of their vectors."""
+    bounds = task.bounds if positions is None else np.searchsorted(positions, task.bounds)
+    sums = np.zeros((len(task.sizes), queries.shape[1]))
+    for language, (first, last) in enumerate(pairwise(bounds.tolist())):
+        for start in range(first, last, WIDTH):
+            sums[language] += documents[start : min(start + WIDTH, last)].sum(axis=0, dtype=np.float64)
+    return np.asarray(queries.astype(np.float64) @ sums.T)
+
+
+def _tops(
+    parts: Sequence[Part], task: RankingTask, peaks: Peaks | None
+) -> tuple[list[tuple[Ints, Floats]], Floats | None]:
+    """Join the best documents of all parts; of each language where there is a balance."""
+    if peaks is None:
+        found = [part.peaks for part in parts if part.peaks is not None]
+        if task.balance.name != "scaled":
+            lists = zip(*(part.tops for part in found), strict=True)
+            return [_best(list_, task.keys, task.top_k) for list_ in lists], None
+        peaks, usual = usual_scores_of(found, task)
+    else:
+        usual = _usual(peaks, task)
+    return [(positions[:, : task.top_k], scores[:, : task.top_k]) for positions, scores in peaks.tops], usual
+
+
+def _stack(parts: Sequence[Part]) -> Part:
     """One part of the parts that different queries have in the same documents."""
-    tops = (
-        (np.concatenate([found for found, _ in lists]), np.concatenate([scores for _, scores in lists]))
-        for lists in zip(*(part.tops for part in parts), strict=True)
+    before = np.concatenate([part.before for part in parts], axis=1)
+    found = [part.peaks for part in parts if part.peaks is not None]
+    if not found:
+        return Part(before, None)
+    totals = [peaks.totals for peaks in found if peaks.totals is not None]
+    return Part(before, Peaks(_stack_tops([peaks.tops for peaks in found]), np.concatenate(totals) if totals else None))
+
+
+def _stack_tops(tops: Sequence[tuple[tuple[Ints, Floats], ...]]) -> tuple[tuple[Ints, Floats], ...]:
+    return tuple(
+        (np.concatenate([positions for positions, _ in lists]), np.concatenate([scores for _, scores in lists]))
+        for lists in zip(*tops, strict=True)
     )
-    return Part(np.concatenate([part.before for part in parts], axis=1), tuple(tops))
 
 
-def _best(found: Sequence[tuple[Ints, Floats]], keys: Ints, k: int) -> tuple[Ints, Floats]:
+def _best(lists: Sequence[tuple[Ints, Floats]], keys: Ints, k: int) -> tuple[Ints, Floats]:
     """The first k of several lists of positions and scores: by score, then by tie key."""
-    top, scores = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
-    order = np.lexsort((keys[top], -scores))[:, :k]
-    return np.take_along_axis(top, order, axis=1), np.take_along_axis(scores, order, axis=1)
+    positions, scores = (np.concatenate(parts, axis=1) for parts in zip(*lists, strict=True))
+    best_first = np.lexsort((keys[positions], -scores))[:, :k]
+    return np.take_along_axis(positions, best_first, axis=1), np.take_along_axis(scores, best_first, axis=1)
 
 
 def _language_bounds(languages: Ints) -> Ints:
-    """(L + 1,) where each language's documents begin, and n."""
+    """Where each language's documents begin, and n: (L + 1,)."""
     if np.any(np.diff(languages) < 0):
         raise ValueError("documents must be grouped by language")
     return np.searchsorted(languages, np.arange(languages[-1] + 2)).astype(np.int64)

@@ -145,7 +145,14 @@ def _ranking(
         others = found[: ranks[row].max()]
         others = others[~np.isin(others, pool.golds[row])]
         above[row] = np.bincount(pool.document_languages[others], minlength=len(pool.languages))
-    return Ranking(ranks, tied, top, top_scores, above, np.array(list(map(len, lists))))
+    return Ranking(
+        gold_ranks=ranks,
+        gold_tied=tied,
+        top=top,
+        top_scores=top_scores,
+        above=above,
+        ranked=np.array(list(map(len, lists))),
+    )
 
 
 def _place(

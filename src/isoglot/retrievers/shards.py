@@ -18,7 +18,17 @@ from isoglot.platform.arrays import Floats, Ints, Vectors
 from isoglot.platform.errors import InputError
 from isoglot.platform.progress import progress
 from isoglot.ranking.blocks import check_finite
-from isoglot.ranking.exact import Part, Pooled, Ranking, exact_gold_scores, join, look
+from isoglot.ranking.exact import (
+    Part,
+    Peaks,
+    Ranking,
+    RankingTask,
+    exact_gold_scores,
+    find_peaks,
+    join,
+    rank_part,
+    usual_scores_of,
+)
 from isoglot.ranking.pools import Pool
 from isoglot.retrievers.base import RetrieverRecord, environment
 from isoglot.scale.shards import ROLES, read_ids, read_manifest, read_vectors, shard_paths
@@ -76,7 +86,14 @@ class ShardsRetriever:
                 yield rank_shards(
                     self._in_order(asked),
                     self._rows("document", found),
-                    Pooled(pool.golds, len(found), pool.document_languages, pool.tie_keys, balance, top_k),
+                    RankingTask(
+                        pool.golds,
+                        len(found),
+                        languages=pool.document_languages,
+                        tie_keys=pool.tie_keys,
+                        balance=balance,
+                        top_k=top_k,
+                    ),
                     over,
                 )
                 advance(1)
@@ -110,33 +127,47 @@ class ShardsRetriever:
         return vectors
 
 
-def rank_shards(queries: Vectors, shards: Sequence[Rows], pool: Pooled, over: Maps | None = None) -> Ranking:
-    """As `isoglot.ranking.exact.rank`, with one shard in memory at a time, or one in each task.
+def rank_shards(queries: Vectors, shards: Sequence[Rows], task: RankingTask, over: Maps | None = None) -> Ranking:
+    """Rank as `isoglot.ranking.exact.rank` does, with one shard in memory at a time, or one in each task of a cluster.
 
     Args:
         queries: (q, d) float32.
         shards: Which rows of which file stand where in the pool; each of its documents is in one of them.
-        pool: What is asked.
-        over: How the shards are gone through; None: here, one after the other.
+        task: What is to be ranked.
+        over: Applies a function to all shards; None: here, one after the other.
 
     Raises:
         IsoglotError: A vector is not finite, or a shard is damaged.
     """
     check_finite(queries, "query")
     over = over or _here
-    with_golds = [shard for shard in shards if np.isin(pool.golds, shard[2]).any()]
-    gold_scores = np.full(pool.golds.shape, -np.inf)
-    for scores in over(_gold_scores, with_golds, (queries, pool.golds)):
+    with_golds = [shard for shard in shards if np.isin(task.golds, shard[2]).any()]
+    gold_scores = np.full(task.golds.shape, -np.inf)
+    for scores in over(_gold_scores, with_golds, (queries, task.golds)):
         gold_scores = np.maximum(gold_scores, scores)
-    return join(list(over(_look, shards, (queries, pool, gold_scores))), pool)
+    if task.balance.name != "scaled":
+        return join(list(over(_part, shards, (queries, task, gold_scores))), task)
+    peaks, usual = usual_scores_of(list(over(_peaks, shards, (queries, task))), task)
+    return join(list(over(_part, shards, (queries, task, gold_scores, usual))), task, peaks)
 
 
 def _gold_scores(vectors: NDArray[Any], positions: Ints, queries: Vectors, golds: Ints) -> Floats:
     return exact_gold_scores(queries, vectors, golds, positions)
 
 
-def _look(vectors: NDArray[Any], positions: Ints, queries: Vectors, pool: Pooled, gold_scores: Floats) -> Part:
-    return look(queries, vectors, pool, gold_scores, positions=positions)
+def _peaks(vectors: NDArray[Any], positions: Ints, queries: Vectors, task: RankingTask) -> Peaks:
+    return find_peaks(queries, vectors, task, positions=positions)
+
+
+def _part(
+    vectors: NDArray[Any],
+    positions: Ints,
+    queries: Vectors,
+    task: RankingTask,
+    gold_scores: Floats,
+    usual: Floats | None = None,
+) -> Part:
+    return rank_part(queries, vectors, task, gold_scores, usual=usual, positions=positions)
 
 
 def _with_rows(function: Callable[..., Any], shard: Rows, *arguments: Any) -> Any:

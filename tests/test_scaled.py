@@ -1,0 +1,142 @@
+"""Scaling by language against scores that are computed one by one, and what must hold of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isoglot import IsoglotError
+from isoglot.ranking import exact
+from isoglot.ranking.balance import Balance, order, parse_balance, top
+from isoglot.ranking.exact import Ranking, rank, rank_scores
+from tests.test_balanced import Problem, problems
+
+OPTIONS = st.builds("scaled(k={}, weight={})".format, st.integers(1, 7), st.sampled_from([0, 0.5, 1]))
+    lambda k, weight: f"scaled(k={k}, weight={weight})", st.integers(1, 7), st.sampled_from([0, 0.5, 1])
+)
+
+
+def scaled_scores(problem: Problem, balance: Balance) -> np.ndarray:
+    """(q, n) by the definition, language by language; the scores are whole numbers, so that few sums round."""
+    scores = (problem.queries @ problem.documents.T).astype(np.float64)
+    for query in scores:
+        for language in set(problem.languages.tolist()):
+            own = query[problem.languages == language].copy()
+            best = np.sort(own)[::-1][: balance.k]
+            query[problem.languages == language] -= balance.weight * best.mean() + (1 - balance.weight) * own.mean()
+    return scores
+
+
+def ranked(problem: Problem, balance: str, **options: int) -> Ranking:
+    queries, documents, golds, languages, keys = problem
+    return rank(queries, documents, golds, languages=languages, tie_keys=keys, balance=balance, **options)
+
+
+@settings(deadline=None, max_examples=150)
+@given(problems(), OPTIONS, st.integers(1, 35))
+def test_ranks_are_those_of_scores_less_what_is_usual(problem: Problem, balance: str, k: int) -> None:
+    found = ranked(problem, balance, top_k=k)
+    for query, scores in enumerate(scaled_scores(problem, parse_balance(balance))):
+        for column, gold in enumerate(problem.golds[query].tolist()):
+            if gold < 0:
+                assert found.gold_ranks[query, column] == 0
+                continue
+            surely = np.count_nonzero(scores > scores[gold] + 1e-9)  # equal scores of two languages may round apart
+            perhaps = np.count_nonzero(scores >= scores[gold] - 1e-9)
+            assert surely < found.gold_ranks[query, column] <= perhaps
+        np.testing.assert_allclose(found.top_scores[query], np.sort(scores)[::-1][:k], atol=1e-6)
+        np.testing.assert_allclose(scores[found.top[query]], found.top_scores[query], atol=1e-6)
+        above = found.gold_ranks[query].max() - np.count_nonzero(problem.golds[query] >= 0)
+        assert found.above[query].sum() == above
+
+
+@settings(deadline=None)
+@given(problems(), OPTIONS)
+def test_the_order_within_a_language_is_that_of_the_scores(problem: Problem, balance: str) -> None:
+    queries, documents, _, languages, keys = problem
+    plain, scaled = (ranked(problem, name, top_k=len(keys)) for name in ("none", balance))
+    for query in range(len(queries)):
+        for language in set(languages.tolist()):
+            one, two = (ranking.top[query][languages[ranking.top[query]] == language] for ranking in (plain, scaled))
+            assert one.tolist() == two.tolist()
+    one_language = problem._replace(languages=np.zeros_like(languages))
+    assert (ranked(one_language, balance).gold_ranks == ranked(one_language, "none").gold_ranks).all()
+    assert (ranked(one_language, balance).gold_tied == ranked(one_language, "none").gold_tied).all()
+    assert documents.shape[1] == 3
+
+
+@settings(deadline=None)
+@given(problems(), OPTIONS, st.integers(1, 14))
+def test_neither_blocks_nor_what_is_kept_changes_anything(problem: Problem, balance: str, width: int) -> None:
+    one = ranked(problem, balance)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exact, "KEPT_BYTES", 0)
+        two = ranked(problem, balance, block_bytes=4 * 64 * width)
+    scores = problem.queries @ problem.documents.T
+    given_ = rank_scores(
+        lambda start, end: scores[start:end],
+        problem.golds,
+        languages=problem.languages,
+        tie_keys=problem.keys,
+        balance=balance,
+    )
+    for name in Ranking.__dataclass_fields__:
+        assert (getattr(one, name) == getattr(two, name)).all()
+        assert (getattr(one, name) == getattr(given_, name)).all()
+
+
+@settings(deadline=None)
+@given(problems(), OPTIONS, st.integers(1, 35))
+def test_a_search_orders_as_an_audit_does(problem: Problem, balance: str, k: int) -> None:
+    found = ranked(problem, balance, top_k=k)
+    by_key = np.argsort(problem.keys)
+    sizes, languages = np.bincount(problem.languages), problem.languages[by_key]
+    for query, scores in enumerate((problem.queries @ problem.documents.T)[:, by_key]):
+        for positions in (top(scores, languages, sizes, balance, k), order(scores, languages, sizes, balance)[:k]):
+            assert by_key[positions].tolist() == found.top[query].tolist()
+
+
+def test_worked_example_of_the_docs() -> None:
+    """English scores .9 .8 .7, Chinese .75 .3; k 2, weight .5: usual are .5 (.85 + .8) and .5 (.525 + .525)."""
+    scores = np.array([[0.9, 0.8, 0.7, 0.75, 0.3]], dtype=np.float32)
+    found = rank_scores(
+        lambda start, end: scores[start:end],
+        np.array([[0, 3]]),
+        languages=np.array([0, 0, 0, 1, 1]),
+        tie_keys=np.arange(5),
+        balance="scaled(k=2, weight=0.5)",
+        top_k=5,
+    )
+    assert found.top.tolist() == [[3, 0, 1, 2, 4]]
+    np.testing.assert_allclose(found.top_scores, [[0.225, 0.075, -0.025, -0.125, -0.225]], atol=1e-6)
+    assert found.gold_ranks.tolist() == [[2, 1]]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("scaled", Balance("scaled")),
+        ("scaled(k=3, weight=0.25)", Balance("scaled", 3, 0.25)),
+        ("scaled(k=10,weight=1)", Balance("scaled", 10, 1.0)),
+        ("equal", Balance("equal")),
+    ],
+)
+def test_a_balance_is_read_and_written(text: str, expected: Balance) -> None:
+    assert parse_balance(text) == expected
+    assert parse_balance(str(expected)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("fair", "unknown balance 'fair'; choose none, equal, proportional, scaled"),
+        ("scaled(k=0, weight=1)", "k is 0; it must be at least 1"),
+        ("scaled(k=2, weight=1.5)", r"the weight is 1\.5; it must be from 0 to 1"),
+        ("scaled(3)", r"unknown balance 'scaled\(3\)'"),
+    ],
+)
+def test_a_wrong_balance_is_refused(text: str, message: str) -> None:
+    with pytest.raises(IsoglotError, match=message):
+        parse_balance(text)
