@@ -14,8 +14,6 @@ from isoglot.ranking.exact import Ranking, rank, rank_scores
 from tests.test_balanced import Problem, problems
 
 OPTIONS = st.builds("scaled(k={}, weight={})".format, st.integers(1, 7), st.sampled_from([0, 0.5, 1]))
-    lambda k, weight: f"scaled(k={k}, weight={weight})", st.integers(1, 7), st.sampled_from([0, 0.5, 1])
-)
 
 
 def scaled_scores(problem: Problem, balance: Balance) -> np.ndarray:

@@ -45,23 +45,37 @@ class Products:
         queries: (q, d) float32.
         documents: (m, d) float16 or float32.
         positions: (m,) where in the pool the documents stand, increasing; None: they are the pool.
+        longest: The length of the longest document of each block, by its bounds, as far as it is known: shared by those
+            that multiply the same documents with other queries.
     """
 
-    def __init__(self, queries: Vectors, documents: NDArray[Any], positions: Ints | None = None) -> None:
+    def __init__(
+        self,
+        queries: Vectors,
+        documents: NDArray[Any],
+        positions: Ints | None = None,
+        longest: dict[tuple[int, int], float] | None = None,
+    ) -> None:
         self.queries = len(queries)
+        self._longest = {} if longest is None else longest
         self._queries = np.ascontiguousarray(queries, dtype=np.float32)
         self._documents, self._positions = documents, positions
         lengths = np.linalg.norm(self._queries.astype(np.float64), axis=1)
         self._rounding = 1.01 * (queries.shape[1] + 4) * 2.0**-24 * lengths
 
-    def block(self, start: int, end: int) -> tuple[Vectors, Floats]:
-        """Compute a block; `start` and `end` count these documents."""
+    def block(self, start: int, end: int, out: Vectors | None = None) -> tuple[Vectors, Floats]:
+        """Compute a block, into `out` (q, end - start) where it is named; `start` and `end` count these documents."""
         documents = np.ascontiguousarray(self._documents[start:end], dtype=np.float32)
+        if (start, end) not in self._longest:
+            self._longest[start, end] = self._longest_of(documents)
+        return np.matmul(self._queries, documents.T, out=out), self._rounding * self._longest[start, end]
+
+    def _longest_of(self, documents: Vectors) -> float:
         longest = np.einsum("ij,ij->i", documents, documents).max()
         if not np.isfinite(longest):
             check_finite(self._documents, "document")
             longest = np.square(documents, dtype=np.float64).sum(axis=1).max()
-        return self._queries @ documents.T, self._rounding * np.sqrt(longest)
+        return float(np.sqrt(longest))
 
     def exact(self, queries: Ints, documents: Ints) -> Floats:
         """Compute the scores of pairs in float64; `documents` are positions in the pool."""
@@ -76,22 +90,28 @@ class Products:
 
 
 class Kept:
-    """Scores of which each block is computed once and then kept in memory."""
+    """Inner products of which each block is computed once and then kept in a buffer.
 
-    def __init__(self, scores: Scores) -> None:
-        self.queries = scores.queries
-        self._scores = scores
+    Args:
+        products: Of q queries and n documents.
+        buffer: At least q n numbers; a buffer that is used again spares the system's handing out of memory.
+    """
+
+    def __init__(self, products: Products, buffer: Vectors) -> None:
+        self.queries = products.queries
+        self._products, self._buffer = products, buffer
         self._blocks: dict[tuple[int, int], tuple[Vectors, Floats]] = {}
 
     def block(self, start: int, end: int) -> tuple[Vectors, Floats]:
-        """A block, computed when it is first asked for."""
+        """A block, computed when it is first asked for; `start` and `end` count these documents."""
         if (start, end) not in self._blocks:
-            self._blocks[start, end] = self._scores.block(start, end)
+            out = self._buffer[self.queries * start : self.queries * end].reshape(self.queries, -1)
+            self._blocks[start, end] = self._products.block(start, end, out)
         return self._blocks[start, end]
 
     def exact(self, queries: Ints, documents: Ints) -> Floats:
         """The scores of pairs."""
-        return self._scores.exact(queries, documents)
+        return self._products.exact(queries, documents)
 
 
 class Given:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from threading import local
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,10 @@ from isoglot.ranking.balance import merge_lists, merged_before, parse_balance, u
 from isoglot.ranking.blocks import WIDTH, Counts, Given, Kept, Products, Scores, Top, check_finite, nonzero
 
 BLOCK_BYTES = 16 * 2**20
-KEPT_BYTES = 64 * 2**20
-"""``scaled`` looks at every score twice. So many bytes of scores are kept between the two looks in each thread."""
-FEWEST_KEPT = 32
-"""Where fewer queries' scores fit into `KEPT_BYTES`, they are computed twice instead: thin products are slow."""
+KEPT_BYTES = 512 * 2**20
+"""``scaled`` uses every score twice; between the two, all threads together keep at most so many bytes of scores."""
+FEWEST_KEPT = 64
+"""Where the scores of fewer queries fit into a thread's share, they are computed twice: thin products are slow."""
 BEYOND = 2**31 - 1
 """The rank of a gold that is not in its query's run: all that is known is that it is below the run's depth."""
 
@@ -235,15 +236,19 @@ def rank_part(
     width = max(1, min(WIDTH, block_bytes // 4))
     most = block_bytes // (4 * width)
     fused = task.balance.name == "scaled" and usual is None
-    kept = KEPT_BYTES // (4 * len(documents)) if fused else 0
     totals = _totals(queries, documents, task, positions) if fused else None
+    kept = KEPT_BYTES // (4 * len(documents) * _threads()) if fused else 0
+    if kept >= FEWEST_KEPT:
+        most = min(kept, -(-len(queries) // _threads()))
+    buffers = local()
+    longest: dict[tuple[int, int], float] = {}
 
     def work(rows: slice) -> Part:
-        scores: Scores = Products(queries[rows], documents, positions)
-        if kept >= FEWEST_KEPT:
-            scores = Kept(scores)
+        scores = Products(queries[rows], documents, positions, longest)
+        if kept >= FEWEST_KEPT and not hasattr(buffers, "scores"):
+            buffers.scores = np.empty(most * len(documents), dtype=np.float32)
         return _count(
-            scores,
+            Kept(scores, buffers.scores) if kept >= FEWEST_KEPT else scores,
             width,
             task,
             task.golds[rows],
@@ -253,8 +258,7 @@ def rank_part(
             positions=positions,
         )
 
-    parts = _in_threads(work, len(queries), kept if kept >= FEWEST_KEPT else most)
-    return _stack(parts)
+    return _stack(_in_threads(work, len(queries), most))
 
 
 def usual_scores_of(peaks: Sequence[Peaks], task: RankingTask) -> tuple[Peaks, Floats]:
@@ -337,10 +341,15 @@ def rank_scores(
 
 def _in_threads(work: Callable[[slice], Any], queries: int, most: int) -> list[Any]:
     """The results of `work` on all queries, at most so many in each call; BLAS runs single-threaded in each thread."""
-    threads = max((library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"), default=1)
+    threads = _threads()
     step = max(1, min(most, -(-queries // threads)))
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as executor:
         return list(executor.map(lambda start: work(slice(start, start + step)), range(0, queries, step)))
+
+
+def _threads() -> int:
+    """The number of threads that BLAS would use."""
+    return max((library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"), default=1)
 
 
 def _peaks(scores: Scores, width: int, task: RankingTask, positions: Ints | None) -> Peaks:
