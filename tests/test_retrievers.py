@@ -28,6 +28,7 @@ from isoglot.evaluation.measures import (
     worst_in_language,
 )
 from isoglot.evaluation.results import Cut
+from isoglot.platform.errors import InputError
 from isoglot.report.html.page import Material, audits_to_html
 from isoglot.report.latex import to_latex
 from isoglot.report.markdown import audit_to_markdown
@@ -236,6 +237,47 @@ def test_runs_are_found_by_the_languages_as_the_user_spells_them(
     write_runs(isoglot.audit(str(tiny_model), small_collection, run_depth=9, **asked), small_collection, tmp_path)  # type: ignore[arg-type]
     assert (tmp_path / "multi.eng_Latn+de-DE.de-DE.run").is_file()
     assert len(isoglot.audit(RunRetriever(tmp_path), small_collection, **asked).scenarios) == 2  # type: ignore[arg-type]
+
+
+def test_whole_runs_are_scaled_as_the_model_is(tiny_model: Path, runs: Path, small_collection: Collection) -> None:
+    scaled = "scaled(k=2, weight=0.5)"
+    ours = isoglot.audit(RunRetriever(runs), small_collection, balance=scaled)
+    theirs = isoglot.audit(str(tiny_model), small_collection, balance=scaled)
+    for one, other in zip(ours.scenarios, theirs.scenarios, strict=True):
+        assert one.judged is not None
+        assert other.judged is not None
+        assert one.judged.ranks.tolist() == other.judged.ranks.tolist()
+
+
+@pytest.mark.parametrize("depth", [6, 9])
+def test_a_scaled_rank_of_a_cut_run_is_that_of_the_whole_or_not_known(
+    depth: int, tiny_model: Path, runs: Path, small_collection: Collection
+) -> None:
+    scaled = "scaled(k=1, weight=1)"
+    asked = {"balance": scaled, "pools": [["en", "de"]], "scenarios": ["multi"]}
+    whole = isoglot.audit(RunRetriever(runs), small_collection, **asked)  # type: ignore[arg-type]
+    shallow, known = RunRetriever(cut(runs, depth)), 0
+    for language in ("en", "de"):
+        only = {**asked, "query_languages": [language]}
+        try:
+            found = isoglot.audit(shallow, small_collection, **only)  # type: ignore[arg-type]
+        except InputError as error:
+            assert "scaled balance needs 1 of each language" in str(error)  # noqa: PT017
+            continue
+        judged, expected = found.scenarios[0].judged, whole.find("multi", ["en", "de"], language).judged
+        assert judged is not None
+        assert expected is not None
+        assert ((judged.ranks == expected.ranks) | judged.beyond).all()
+        known += np.count_nonzero(~judged.beyond)
+    assert known
+
+
+def test_what_a_run_cannot_know_for_scaling_is_said(runs: Path, small_collection: Collection) -> None:
+    asked = {"pools": [["en", "de"]], "scenarios": ["multi"]}
+    with pytest.raises(InputError, match=r"so the mean of all scores of a language is not known.*--scaled-weight 1"):
+        isoglot.audit(RunRetriever(cut(runs, 11)), small_collection, balance="scaled(k=1, weight=0.5)", **asked)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"documents in \w\w for query .*; scaled balance needs 5 of each language"):
+        isoglot.audit(RunRetriever(cut(runs, 3)), small_collection, balance="scaled", **asked)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("depth", [1, 3, 10])

@@ -12,8 +12,10 @@ import numpy as np
 
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.trec import Hit, known_documents, read_run, run_name, trec_token
+from isoglot.platform.arrays import Floats, Ints
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.files import sha256
+from isoglot.ranking.balance import Balance, parse_balance, usual_scores
 from isoglot.ranking.exact import BEYOND, Ranking
 from isoglot.ranking.pools import Pool
 from isoglot.retrievers.base import RetrieverRecord, environment
@@ -58,7 +60,8 @@ class RunRetriever:
         self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
     ) -> Iterator[Ranking]:
         """As `Retriever.rankings`."""
-        if balance != "none":
+        parsed = parse_balance(balance)
+        if parsed.name in ("equal", "proportional"):
             raise IsoglotError(f"balance {balance} needs the ranks of all documents, which a run does not give")
         _check_each_once(pools)
         if not self.path.is_dir():
@@ -67,7 +70,7 @@ class RunRetriever:
         read = lru_cache(1)(read_run)  # one file may serve several languages of queries
         for pool in pools:
             path = self.path / f"{_run_name(collection, pool)}.run" if self.path.is_dir() else self.path
-            yield _ranking(path, read(path), collection, pool, documents, top_k)
+            yield _ranking(path, read(path), collection, pool, documents, parsed, top_k)
 
     @cached_property
     def _fingerprint(self) -> str:
@@ -111,11 +114,12 @@ def _ranking(
     collection: Collection,
     pool: Pool,
     documents: Mapping[str, tuple[str, str]],
+    balance: Balance,
     top_k: int,
 ) -> Ranking:
     places = {
-        (found.content_id, found.language): place
-        for place, found in enumerate(collection.documents[at] for at in pool.documents)
+        (document.content_id, document.language): place
+        for place, document in enumerate(collection.documents[position] for position in pool.documents)
     }
     query_ids = _query_ids(collection, pool)
     lists = [run.get(trec_token(query_id), run.get(query_id, [])) for query_id in query_ids]
@@ -131,28 +135,61 @@ def _ranking(
     top = np.full((len(lists), width), -1)
     top_scores = np.full(top.shape, np.nan, dtype=np.float32)
     above = np.zeros((len(lists), len(pool.languages)), dtype=np.int64)
+    ranked = np.zeros(len(lists), dtype=np.int64)
     for row, hits in enumerate(lists):
-        found = np.array([_place(hit, documents, places, path) for hit in hits], dtype=np.int64)
+        positions = np.array([_place(hit, documents, places, path) for hit in hits], dtype=np.int64)
         scores = np.array([hit.score for hit in hits])
-        order = np.lexsort((pool.tie_keys[found], -scores))
-        found, scores = found[order], scores[order]
-        top[row, : len(found)], top_scores[row, : len(found)] = found[:width], scores[:width]
+        if balance.name == "scaled" and hits:
+            positions, scores = _scaled(positions, scores, collection, pool, balance, path, query_ids[row])
+        best_first = np.lexsort((pool.tie_keys[positions], -scores))
+        positions, scores = positions[best_first], scores[best_first]
+        ranked[row] = len(positions)
+        top[row, : len(positions)], top_scores[row, : len(positions)] = positions[:width], scores[:width]
         for column, gold in enumerate(pool.golds[row]):
-            if gold in found:
-                at = int(np.flatnonzero(found == gold)[0])
-                ranks[row, column] = at + 1
-                tied[row, column] = np.count_nonzero(scores == scores[at]) > 1
-        others = found[: ranks[row].max()]
+            if gold in positions:
+                place = int(np.flatnonzero(positions == gold)[0])
+                ranks[row, column] = place + 1
+                tied[row, column] = np.count_nonzero(scores == scores[place]) > 1
+        others = positions[: ranks[row].max()]
         others = others[~np.isin(others, pool.golds[row])]
         above[row] = np.bincount(pool.document_languages[others], minlength=len(pool.languages))
-    return Ranking(
-        gold_ranks=ranks,
-        gold_tied=tied,
-        top=top,
-        top_scores=top_scores,
-        above=above,
-        ranked=np.array(list(map(len, lists))),
-    )
+    return Ranking(gold_ranks=ranks, gold_tied=tied, top=top, top_scores=top_scores, above=above, ranked=ranked)
+
+
+def _scaled(
+    positions: Ints, scores: Floats, collection: Collection, pool: Pool, balance: Balance, path: Path, query_id: str
+) -> tuple[Ints, Floats]:
+    """The positions and scaled scores of those documents of a query of which the scaled rank is known.
+
+    A document that the run left out scores at most as its last one, so, scaled, at most that less what is usual for
+    its language. Documents that are scaled below it may have others of these above them, and are left out too.
+
+    Raises:
+        InputError: The run is not deep enough to know what is usual for each language.
+    """
+    sizes = np.bincount(pool.document_languages, minlength=len(pool.languages))
+    languages = pool.document_languages[positions]
+    counts = np.bincount(languages, minlength=len(sizes))
+    short = np.flatnonzero(counts < np.minimum(balance.k, sizes))
+    if len(short):
+        language = collection.named(pool.languages[short[0]])
+        raise InputError(
+            f"has {counts[short[0]]} documents in {language} for query {query_id!r}; scaled balance needs "
+            f"{balance.k} of each language: make the run deeper, or choose a smaller k",
+            path,
+        )
+    if balance.weight < 1 and (counts < sizes).any():
+        raise InputError(
+            "does not hold all documents, so the mean of all scores of a language is not known; use scaled balance "
+            "with the weight 1 (--scaled-weight 1)",
+            path,
+        )
+    best = [-np.sort(-scores[languages == number])[None, :] for number in range(len(sizes))]
+    totals = np.array([[scores[languages == number].sum() for number in range(len(sizes))]])
+    usual = usual_scores(best, totals, sizes, balance)[0]
+    bound = (scores.min() - usual[counts < sizes]).max(initial=-np.inf)
+    known = scores - usual[languages] > bound
+    return positions[known], (scores - usual[languages])[known]
 
 
 def _place(
