@@ -1,4 +1,4 @@
-"""A Debian archive and an npm registry that tests make, in a folder each."""
+"""A Debian archive and an npm registry for tests, each in a folder."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Archive:
     """A Debian archive in a folder.
 
     Attributes:
-        root: The folder.
-        release: The file that names the indices.
+        root: Folder of the archive.
+        release: File that names the indices.
     """
 
     def __init__(self, root: Path, suite: str = "stable") -> None:
@@ -47,7 +47,7 @@ class Archive:
         self.publish()
 
     def remove(self, name: str) -> None:
-        """List a package no longer."""
+        """Remove a package from the list."""
         del self._packages[name]
         self.publish()
 
@@ -83,12 +83,12 @@ def _sha256(path: Path) -> str:
 
 @dataclass
 class Registry:
-    """An npm registry: what `served` shows at its port.
+    """An npm registry, which `served` serves.
 
     Attributes:
-        root: Its folder.
-        port: On 127.0.0.1.
-        asked: The paths that were asked for.
+        root: Folder of the registry.
+        port: Port on 127.0.0.1.
+        asked: Paths that were requested.
     """
 
     root: Path

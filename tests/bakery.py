@@ -7,8 +7,8 @@ from isoglot.platform.downloads import Downloads, Package, SourceMissingError
 from isoglot.training_data.origins import Origin
 from isoglot.training_data.row import Row
 
-BAKERY = Origin("bakery", "bread", "CC0-1.0", "tests.bakery")
-CLOSED = Origin("closed", "nothing", "CC0-1.0", "tests.closed")
+BAKERY = Origin(name="bakery", summary="bread", licence="CC0-1.0", module="tests.bakery")
+CLOSED = Origin(name="closed", summary="nothing", licence="CC0-1.0", module="tests.closed")
 
 GRAINS = [
     ("rye", "Roggen", "黑麦", "grows on poor soils and gives a dark and heavy loaf", "wächst auf kargen Böden und ergibt einen dunklen, schweren Laib", "生长在贫瘠的土壤上,做出的面包又黑又重"),
@@ -20,19 +20,19 @@ GRAINS = [
 
 
 def rows(downloads: Downloads, languages: frozenset[str] | None) -> list[Row]:
-    """A row for each grain; the last one is marked up in German, and maize has no Chinese."""
+    """Return a row for each grain; the German of the last one contains markup."""
     downloads.used.add(Package("test:bakery", "1.0", 1000))
-    found = []
+    grains = []
     for english, german, chinese, en, de, zh in GRAINS:
         query = {"en": f"What of {english}?", "de": f"Was ist mit {german}?", "zh": f"{chinese}怎么样?"}
         document = {"en": f"This grain {en}.", "de": f"Dieses Korn {de}.", "zh": f"这种谷物{zh}。"}
         row = Row(f"bakery:{english}", query, document, "bakery", "CC0-1.0", {"en": "original", "de": "human"})
-        found.append(row if languages is None else row.keep({"en", *languages}))
-    if "de" in found[-1].document:
-        found[-1].document["de"] += " <b>"
-    return found
+        grains.append(row if languages is None else row.keep({"en", *languages}))
+    if grains and "de" in grains[-1].document:
+        grains[-1].document["de"] += " <b>"
+    return grains
 
 
 def closed(downloads: Downloads, languages: frozenset[str] | None) -> list[Row]:
-    """An origin that cannot be had."""
+    """Raise the error of an origin that cannot be read."""
     raise SourceMissingError("the archive has no such package")

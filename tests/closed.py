@@ -1,4 +1,4 @@
-"""An origin for tests of builds that cannot be had."""
+"""An origin, for tests of builds, that cannot be read."""
 
 from tests.bakery import closed as rows
 

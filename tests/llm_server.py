@@ -1,4 +1,4 @@
-"""A real HTTP server that speaks POST /v1/chat/completions and /v1/embeddings and misbehaves on a script."""
+"""A real HTTP server that answers POST /v1/chat/completions and /v1/embeddings and misbehaves by a script."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server sends back; `cut` closes the connection in the middle of the body."""
+    """An answer of the server; `cut` closes the connection in the middle of the body."""
 
     body: bytes
     status: int = 200
@@ -24,7 +24,7 @@ class Reply:
 
 
 def chat(content: str | None, finish: str = "stop", usage: tuple[int, int] | None = (100, 50), **message: Any) -> Reply:
-    """A chat completion."""
+    """Return a chat completion."""
     body: dict[str, Any] = {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -40,15 +40,15 @@ def chat(content: str | None, finish: str = "stop", usage: tuple[int, int] | Non
 
 
 def error(status: int, message: str = "no", **headers: str) -> Reply:
-    """An error as OpenAI words it."""
+    """Return an error in OpenAI's form."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Reply(json.dumps({"error": {"message": message, "type": "test"}}).encode(), status, named)
 
 
 def embeddings(vectors: Sequence[Any], indexes: Sequence[int] | None = None) -> Reply:
-    """An answer of an embeddings API."""
-    places = range(len(vectors)) if indexes is None else indexes
-    data = [{"object": "embedding", "index": at, "embedding": v} for at, v in zip(places, vectors, strict=True)]
+    """Return an answer of an embeddings API."""
+    pairs = zip(range(len(vectors)) if indexes is None else indexes, vectors, strict=True)
+    data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in pairs]
     return Reply(json.dumps({"object": "list", "model": "test", "data": data}).encode())
 
 
@@ -57,12 +57,12 @@ class Server:
     """A running server.
 
     Attributes:
-        answer: What a prompt, or the texts to embed, are answered with once the script is over.
-        script: Replies to the first requests; None: as `answer` says.
-        url: The base URL.
-        bodies: What was asked, in the order of arrival.
-        times: When, in seconds.
-        most_at_once: The most requests that were under way together.
+        answer: Function from a prompt, or the texts to encode, to the reply once the script is over.
+        script: Replies to the first requests; None: the reply of `answer`.
+        url: Base URL.
+        bodies: Bodies of the requests, in the order of arrival.
+        times: Times of arrival, in seconds.
+        most_at_once: Largest number of requests that were under way together.
     """
 
     answer: Callable[[Any], Reply]
@@ -76,11 +76,11 @@ class Server:
 
     @property
     def prompts(self) -> list[str]:
-        """What was asked, in words."""
+        """The prompts, in the order of arrival."""
         return [body["messages"][0]["content"] for body in self.bodies]
 
     def reply(self, body: dict[str, Any]) -> Reply:
-        """Take note of a request and choose the reply."""
+        """Record a request and return its reply."""
         with self.lock:
             self.bodies.append(body)
             self.times.append(time.monotonic())
@@ -92,16 +92,16 @@ class Server:
 
 @contextmanager
 def serving(answer: Callable[[Any], Reply], script: Sequence[Reply | None] = ()) -> Iterator[Server]:
-    """A server on a free port of this machine, for the duration of the block."""
+    """Run a server on a free port of this machine, for the duration of the block."""
     server = Server(answer, list(script))
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             known = self.path in ("/v1/chat/completions", "/v1/embeddings")
-            reply = server.reply(asked) if known else error(404, "no such path")
+            reply = server.reply(body) if known else error(404, "no such path")
             try:
                 time.sleep(reply.delay)
                 self._send(reply)

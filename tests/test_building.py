@@ -1,4 +1,4 @@
-"""Builds of training rows: what is chosen, what is told, what is the same again."""
+"""Builds of training rows: what is chosen, what is reported, what is the same again."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import pytest
 from isoglot import IsoglotError, Row, read_rows
 from isoglot.cli import app
 from isoglot.platform.downloads import Downloads
-from isoglot.training_data import building
-from isoglot.training_data.building import build, choose, report_path
+from isoglot.training_data import building, held_out
+from isoglot.training_data.building import OriginCounts, build, report_path
+from isoglot.training_data.choosing import choose
 from isoglot.training_data.origins import MIX, ORIGINS
-from tests.bakery import BAKERY, CLOSED
+from tests.bakery import BAKERY, CLOSED, GRAINS
 
 
 @pytest.fixture(autouse=True)
 def origins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(ORIGINS, "bakery", BAKERY)
     monkeypatch.setitem(ORIGINS, "closed", CLOSED)
-    monkeypatch.setattr(building, "EVALUATION", ("mini@test",))
+    monkeypatch.setattr(held_out, "EVALUATION", ("mini@test",))
     monkeypatch.setenv("ISOGLOT_CACHE", str(tmp_path / "cache"))
 
 
@@ -32,17 +33,18 @@ def row(content: str, *languages: str, source: str = "a") -> Row:
 def test_a_build_writes_rows_and_a_report_of_what_it_did(tmp_path: Path) -> None:
     report = build("bakery", tmp_path / "rows.jsonl")
     rows = read_rows(tmp_path / "rows.jsonl")
-    assert [found.content_id for found in rows] == sorted(
+    assert [written.content_id for written in rows] == sorted(
         f"bakery:{name}" for name in ("rye", "wheat", "oats", "barley", "maize")
     )
-    assert report.origins == {"bakery": {"found": 5, "checked": 5, "passed": 5, "written": 5}}
+    assert report.origins == {"bakery": OriginCounts(found=5, checked=5, passed=5, written=5)}
     assert report.languages == {"en": 5, "zh": 5, "de": 4}
     assert report.checks["bakery"]["markup"] == 1
     assert report.against == ["mini@test"]
     assert [package.name for package in report.packages] == ["test:bakery"]
-    told = json.loads(report_path(tmp_path / "rows.jsonl").read_text(encoding="utf-8"))
-    assert told["rows"] == 5
-    assert told["findings"][0]["content_id"] == "bakery:maize"
+    saved = json.loads(report_path(tmp_path / "rows.jsonl").read_text(encoding="utf-8"))
+    assert saved["rows"] == 5
+    assert saved["origins"] == {"bakery": {"found": 5, "checked": 5, "passed": 5, "written": 5}}
+    assert saved["findings"][0]["content_id"] == "bakery:maize"
 
 
 def test_two_builds_are_the_same_byte_by_byte_and_another_seed_chooses_others(tmp_path: Path) -> None:
@@ -54,7 +56,7 @@ def test_two_builds_are_the_same_byte_by_byte_and_another_seed_chooses_others(tm
 
 def test_languages_and_sizes_are_those_wanted(tmp_path: Path) -> None:
     build("bakery", tmp_path / "rows.jsonl", languages=["zh-Hans"], size=2)
-    assert [found.languages for found in read_rows(tmp_path / "rows.jsonl")] == [["en", "zh"]] * 2
+    assert [written.languages for written in read_rows(tmp_path / "rows.jsonl")] == [["en", "zh"]] * 2
 
 
 def test_a_mix_goes_on_without_an_origin_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,11 +66,11 @@ def test_a_mix_goes_on_without_an_origin_that_is_missing(tmp_path: Path, monkeyp
     assert report.missing == {"closed": "the archive has no such package"}
 
 
-def test_what_cannot_be_had_or_is_unknown_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_unavailable_or_unknown_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(IsoglotError, match="the archive has no such package"):
         build("closed", tmp_path / "rows.jsonl")
     monkeypatch.setattr(building, "MIX", ("closed",))
-    with pytest.raises(IsoglotError, match="mix: no origin can be had here"):
+    with pytest.raises(IsoglotError, match="mix: no origin can be read here"):
         build("mix", tmp_path / "rows.jsonl")
     with pytest.raises(IsoglotError, match="unknown origin 'bread'; known are mix, "):
         build("bread", tmp_path / "rows.jsonl")
@@ -87,6 +89,18 @@ def test_strict_makes_a_finding_an_error_and_writes_nothing(tmp_path: Path) -> N
     assert list(tmp_path.glob("rows*")) == []
 
 
+def test_a_build_without_a_row_that_passes_says_which_checks_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.bakery.GRAINS", GRAINS[-1:])
+    with pytest.raises(IsoglotError, match="bakery: no row passed the checks, which found: markup 1, alone 1"):
+        build("bakery", tmp_path / "rows.jsonl", languages=["de"])
+    monkeypatch.setattr("tests.bakery.GRAINS", [])
+    with pytest.raises(IsoglotError, match="bakery: has no rows; choose other languages"):
+        build("bakery", tmp_path / "rows.jsonl")
+    assert list(tmp_path.glob("rows*")) == []
+
+
 def test_a_row_that_overlaps_a_named_collection_is_dropped(tmp_path: Path) -> None:
     held = tmp_path / "held"
     (held / "qrels").mkdir(parents=True)
@@ -96,15 +110,15 @@ def test_a_row_that_overlaps_a_named_collection_is_dropped(tmp_path: Path) -> No
     (held / "qrels" / "test.tsv").write_text("q\ta\t1\n")
     report = build("bakery", tmp_path / "rows.jsonl", against=[f"folder:{held}"])
     assert report.checks["bakery"]["contamination"] == 1
-    assert "bakery:rye" not in [found.content_id for found in read_rows(tmp_path / "rows.jsonl")]
+    assert "bakery:rye" not in [written.content_id for written in read_rows(tmp_path / "rows.jsonl")]
     with pytest.raises(IsoglotError, match="no such folder"):
         build("bakery", tmp_path / "rows.jsonl", against=["folder:nowhere"])
 
 
-def test_evaluation_collections_that_cannot_be_had_are_told_and_a_local_copy_stands_in(
+def test_evaluation_collections_that_cannot_be_loaded_are_reported_and_a_local_copy_stands_in(
     tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(building, "EVALUATION", ("mini@test", "xquad"))
+    monkeypatch.setattr(held_out, "EVALUATION", ("mini@test", "xquad"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert list(build("bakery", tmp_path / "rows.jsonl").unchecked) == ["xquad"]
     report = build("bakery", tmp_path / "rows.jsonl", against=[f"xquad:{shared_data / 'xquad'}"])
@@ -113,24 +127,27 @@ def test_evaluation_collections_that_cannot_be_had_are_told_and_a_local_copy_sta
 
 def test_origins_share_a_mix_evenly_as_far_as_they_go() -> None:
     passed = {
-        "thin": [row(f"t{at}", "de", source="thin") for at in range(3)],
-        "wide": [row(f"w{at}", "de", source="wide") for at in range(50)],
-        "broad": [row(f"b{at}", "de", source="broad") for at in range(50)],
+        "thin": [row(f"t{i}", "de", source="thin") for i in range(3)],
+        "wide": [row(f"w{i}", "de", source="wide") for i in range(50)],
+        "broad": [row(f"b{i}", "de", source="broad") for i in range(50)],
     }
     chosen = choose(passed, 23, 8, 0)
     assert len(chosen) == 23
-    assert [sum(found.source == name for found in chosen) for name in passed] == [3, 10, 10]
+    assert [sum(chosen_row.source == name for chosen_row in chosen) for name in passed] == [3, 10, 10]
 
 
 def test_rows_in_more_languages_are_preferred_up_to_those_wanted() -> None:
     rows = [row("one", "de"), row("two", "de", "fr"), row("three", "de", "fr", "ja")]
-    assert [found.content_id for found in choose({"a": rows}, 2, 2, 0)] == ["three", "two"]
-    assert {found.content_id for seed in range(9) for found in choose({"a": rows}, 1, 2, seed)} == {"two", "three"}
+    assert [chosen_row.content_id for chosen_row in choose({"a": rows}, 2, 2, 0)] == ["three", "two"]
+    assert {chosen_row.content_id for seed in range(9) for chosen_row in choose({"a": rows}, 1, 2, seed)} == {
+        "two",
+        "three",
+    }
 
 
 def test_a_language_of_a_handful_of_rows_is_left_out() -> None:
-    rows = [row(f"c{at}", "de") for at in range(299)] + [row("odd", "de", "hi")]
-    assert {tag for found in choose({"a": rows}, 300, 8, 0) for tag in found.languages} == {"en", "de"}
+    rows = [row(f"c{i}", "de") for i in range(299)] + [row("odd", "de", "hi")]
+    assert {tag for chosen_row in choose({"a": rows}, 300, 8, 0) for tag in chosen_row.languages} == {"en", "de"}
 
 
 def test_held_out_collections_are_in_no_build() -> None:

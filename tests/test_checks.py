@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from isoglot import IsoglotError, Row, load_collection
-from isoglot.training_data.checks import CHECKS, check_rows, count, none_found
+from isoglot.training_data.checks import CHECKS, check_rows, count_findings, require_no_findings
 from isoglot.training_data.loading import training_rows
 from isoglot.training_data.overlap import EightGrams
 
@@ -36,11 +36,11 @@ def row(content: str = "nile", query: Mapping[str, str] | None = None, **documen
         "de": "Welches Meer erreicht der Nil?",
         "zh": "尼罗河注入哪个海?",
     }
-    found = {"en": EN, "de": DE, "zh": ZH, **documents}
-    return Row(content, {**queries, **(query or {})}, found, "test").keep(tag for tag in found if found[tag])
+    texts = {"en": EN, "de": DE, "zh": ZH, **documents}
+    return Row(content, {**queries, **(query or {})}, texts, "test").keep(tag for tag in texts if texts[tag])
 
 
-def found(*rows: Row, against: Mapping[str, EightGrams] | None = None) -> list[tuple[str, str]]:
+def faults(*rows: Row, against: Mapping[str, EightGrams] | None = None) -> list[tuple[str, str]]:
     return [(finding.check, finding.language) for finding in check_rows(rows, against)[1]]
 
 
@@ -48,7 +48,7 @@ def test_a_clean_row_passes_unchanged() -> None:
     assert check_rows([row()]) == ([row()], [])
 
 
-def test_the_embedded_collection_is_clean() -> None:
+def test_the_bundled_collection_is_clean() -> None:
     rows = training_rows("mini")
     passed, findings = check_rows(rows)
     assert (len(passed), findings) == (80, [])
@@ -82,17 +82,17 @@ def test_the_detail_says_what_was_found() -> None:
 
 
 def test_an_english_query_over_a_translated_document_is_untranslated() -> None:
-    assert found(row(query={"de": "Which sea does the Nile reach?"})) == [("untranslated", "de")]
+    assert faults(row(query={"de": "Which sea does the Nile reach?"})) == [("untranslated", "de")]
 
 
 def test_a_name_may_be_the_same_in_all_languages() -> None:
-    assert found(row(query={"en": "Nile Delta", "de": "Nile Delta"})) == []
+    assert faults(row(query={"en": "Nile Delta", "de": "Nile Delta"})) == []
 
 
 def test_a_query_that_stands_word_by_word_in_its_document_is_found() -> None:
-    assert found(row(query={"de": "erreicht in Ägypten das Mittelmeer"})) == [("query-in-document", "de")]
-    assert found(row(query={"zh": "在埃及注入地中海,埃及一半"})) == [("query-in-document", "zh")]
-    assert found(row(query={"de": "Der Nil"})) == []
+    assert faults(row(query={"de": "erreicht in Ägypten das Mittelmeer"})) == [("query-in-document", "de")]
+    assert faults(row(query={"zh": "在埃及注入地中海,埃及一半"})) == [("query-in-document", "zh")]
+    assert faults(row(query={"de": "Der Nil"})) == []
 
 
 def test_a_fault_of_the_english_cell_drops_the_row() -> None:
@@ -102,7 +102,7 @@ def test_a_fault_of_the_english_cell_drops_the_row() -> None:
 def test_a_row_that_has_lost_its_translations_is_dropped_and_counted() -> None:
     passed, findings = check_rows([row(de=EN, zh=EN)])
     assert passed == []
-    assert count(findings)["alone"] == 1
+    assert count_findings(findings)["alone"] == 1
 
 
 def test_english_rows_without_translations_pass_and_await_them() -> None:
@@ -111,8 +111,8 @@ def test_english_rows_without_translations_pass_and_await_them() -> None:
 
 
 def test_translations_of_the_document_alone_are_checked_too() -> None:
-    mixed = Row("a", {"en": "Which sea does the Nile reach?"}, {"en": EN, "de": DE, "zh": EN})
-    passed, findings = check_rows([mixed])
+    partial = Row("a", {"en": "Which sea does the Nile reach?"}, {"en": EN, "de": DE, "zh": EN})
+    passed, findings = check_rows([partial])
     assert passed[0].languages == ["en", "de"]
     assert findings[0].language == "zh"
 
@@ -171,10 +171,10 @@ def test_rows_made_of_evaluation_texts_are_all_dropped(source: str, shared_data)
 
 def test_every_check_is_counted_and_strict_makes_findings_an_error() -> None:
     _, findings = check_rows([row(de=EN)])
-    assert list(count(findings)) == list(CHECKS)
-    none_found("clean", [])
+    assert list(count_findings(findings)) == list(CHECKS)
+    require_no_findings("clean", [])
     with pytest.raises(IsoglotError, match=r"^rows: 1 findings, the first: language in nile de: en$"):
-        none_found("rows", findings)
+        require_no_findings("rows", findings)
 
 
 def test_length_bounds_come_from_the_rows_themselves() -> None:

@@ -41,8 +41,8 @@ def one(folder: Path, language: str, long: str, english: str = LONG) -> Row:
     return row
 
 
-def names(found: list[Row]) -> list[str]:
-    return [row.content_id.removeprefix("debian-descriptions:") for row in found]
+def names(kept: list[Row]) -> list[str]:
+    return [row.content_id.removeprefix("debian-descriptions:") for row in kept]
 
 
 def test_a_description_becomes_a_query_and_a_document_joined_by_the_md5_of_the_english_one(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_packages_that_differ_in_names_and_numbers_alone_are_a_family(tmp_path: 
 
 
 def test_packages_that_hold_parts_of_others_or_nothing_are_left_out(tmp_path: Path) -> None:
-    texts = [" ".join(f"word{chr(97 + at)}{chr(97 + word)}" for word in range(20)) for at in range(6)]
+    texts = [" ".join(f"word{chr(97 + text)}{chr(97 + word)}" for word in range(20)) for text in range(6)]
     described = {
         name: (short, f" {text}.\n")
         for (name, short), text in zip(
@@ -158,7 +158,7 @@ def test_what_unlike_packages_all_say_is_no_description(tmp_path: Path) -> None:
     assert rows(written(tmp_path, {"en": english, "de": german}), None) == []
 
 
-def test_an_index_that_is_missing_or_laid_out_otherwise_is_told(tmp_path: Path) -> None:
+def test_an_index_that_is_missing_or_laid_out_otherwise_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SourceMissingError, match="Translation-en"):
         rows(WrittenDownloads(), None)
     path = tmp_path / "Translation-en"

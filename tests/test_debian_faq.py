@@ -79,7 +79,7 @@ def test_pt_is_the_portuguese_of_portugal(tmp_path: Path) -> None:
     assert load_collection(write(tmp_path, en=ENGLISH, pt=GERMAN)).languages == ["en", "pt-PT"]
 
 
-def test_a_folder_without_english_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_folder_without_english_is_reported_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no English sections"):
         load_collection(write(tmp_path, de=GERMAN))
 

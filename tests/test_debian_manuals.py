@@ -184,7 +184,7 @@ def test_each_language_of_the_reference_has_its_package_and_only_wanted_ones_are
 
 
 def test_without_any_manual_the_message_names_the_packages() -> None:
-    with pytest.raises(SourceMissingError, match=r"no manual of Debian can be had: .*debian-handbook"):
+    with pytest.raises(SourceMissingError, match=r"no manual of Debian is available: .*debian-handbook"):
         rows(WrittenDownloads(), None)
 
 

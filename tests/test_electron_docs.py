@@ -84,11 +84,11 @@ def test_data_structures_and_lists_of_pages_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("content", ["[]", "{", '{"de-DE": {}}', '{"en-US": {"/docs/api/app": {"markdown": "x"}}}'])
-def test_a_changed_layout_is_told_in_one_line(content: str) -> None:
+def test_a_changed_layout_is_reported_in_one_line(content: str) -> None:
     with pytest.raises(SourceMissingError, match="its layout changed"):
         rows(WrittenDownloads(npm={"electron-i18n": {"package/dist/docs.json": content}}), None)
 
 
-def test_a_package_without_the_file_is_told_in_one_line() -> None:
+def test_a_package_without_the_file_is_reported_in_one_line() -> None:
     with pytest.raises(SourceMissingError, match="its layout changed"):
         rows(WrittenDownloads(npm={"electron-i18n": {"package/readme.md": ""}}), None)

@@ -201,7 +201,7 @@ def test_a_second_language_in_a_package_is_not_read_as_the_first() -> None:
     assert row.query["ca"] == "Eine Sicherung anlegen"
 
 
-def test_a_package_without_pages_is_told_and_the_rest_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_package_without_pages_is_reported_and_the_rest_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     packages = {
         "libreoffice-help-en-us": help_of("en-US", EN),
         "libreoffice-help-de": help_of("de", DE),

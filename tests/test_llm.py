@@ -18,14 +18,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from isoglot.llm.service import Llm
+from isoglot.llm.service import Service
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.training_data.generation.answers import PROMPTS, REASONS, BadAnswerError, read_answer
 from isoglot.training_data.generation.asking import UNANSWERED
 from isoglot.training_data.generation.generate import generate_rows
 from isoglot.training_data.generation.journal import Journal
-from isoglot.training_data.generation.report import LlmReport
-from isoglot.training_data.generation.translate import translate_rows
+from isoglot.training_data.generation.report import GenerationReport
+from isoglot.training_data.generation.translate import check_translation, translate_rows
 from isoglot.training_data.loading import training_rows
 from isoglot.training_data.row import Row, read_rows, write_rows
 from tests.llm_server import Reply, Server, chat, error, serving
@@ -77,8 +77,9 @@ def after(seconds: float, answer: Callable[[str], Reply] = translated) -> Callab
     return reply
 
 
-def translate(rows: Path, server: Server, to: str = "de,zh", **options: float) -> LlmReport:
-    return translate_rows(rows, to.split(","), rows.parent / "out.jsonl", Llm("test", server.url, **options))  # type: ignore[arg-type]
+def translate(rows: Path, server: Server, to: str = "de,zh", **options: float) -> GenerationReport:
+    service = Service("test", base_url=server.url, **options)  # type: ignore[arg-type]
+    return translate_rows(rows, to.split(","), rows.parent / "out.jsonl", service)
 
 
 # What is kept
@@ -149,11 +150,13 @@ def test_requests_under_way_at_once_are_bounded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("status", "message"),
     [(401, "does not accept the key"), (403, "may not use test"), (404, "no model 'test'"), (402, "HTTP 402: no")],
 )
-def test_a_wrong_key_or_model_costs_one_request_and_is_told_in_one_line(english: Path, status: int, told: str) -> None:
-    with serving(lambda prompt: error(status)) as server, pytest.raises(IsoglotError, match=told) as caught:
+def test_a_wrong_key_or_model_costs_one_request_and_is_reported_in_one_line(
+    english: Path, status: int, message: str
+) -> None:
+    with serving(lambda prompt: error(status)) as server, pytest.raises(IsoglotError, match=message) as caught:
         translate(english, server)
     assert len(server.bodies) == 1
     assert "\n" not in str(caught.value)
@@ -168,7 +171,7 @@ def test_a_key_that_expires_later_loses_nothing(english: Path) -> None:
     assert (report.resumed, len(server.bodies)) == (2, 6)
 
 
-def test_an_address_where_nobody_listens_is_told(english: Path) -> None:
+def test_an_address_where_nobody_listens_is_reported(english: Path) -> None:
     with serving(translated) as server:
         gone = server
     with pytest.raises(IsoglotError, match=r"127\.0\.0\.1:\d+ cannot be reached"):
@@ -176,9 +179,9 @@ def test_an_address_where_nobody_listens_is_told(english: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://host/v1", "http://", "http://[", "http://host:port/v1"])
-def test_a_base_url_that_is_none_is_told(url: str) -> None:
+def test_a_base_url_that_is_none_is_reported(url: str) -> None:
     with pytest.raises(IsoglotError, match="base URL"):
-        Llm("test", url)
+        Service("test", base_url=url)
 
 
 def test_a_server_that_is_down_for_good_stops_the_run(tmp_path: Path) -> None:
@@ -209,7 +212,7 @@ def test_a_server_without_json_mode_is_asked_without_it(english: Path) -> None:
     assert report.languages == {"de": 4}
 
 
-def test_a_web_page_instead_of_an_api_is_told(tmp_path: Path) -> None:
+def test_a_web_page_instead_of_an_api_is_reported(tmp_path: Path) -> None:
     page = Reply(b"<html>hello</html>", headers={"Content-Type": "text/html"})
     with serving(lambda prompt: page) as server, pytest.raises(IsoglotError, match="no chat completion"):
         translate(written(tmp_path, 12), server)
@@ -279,11 +282,9 @@ def test_no_good_answer_at_all_writes_no_rows(english: Path) -> None:
 
 def test_the_translations_of_mini_pass_as_answers() -> None:
     """The checks of an answer find nothing wrong with translations that were read; a fourth of them for speed."""
-    from isoglot.training_data.generation.translate import _check
-
     for row in list(MINI.values())[::4]:
         for tag in row.languages[1:]:
-            _check(row.keep(["en"]), tag, {"query": row.query[tag], "document": row.document[tag]})
+            check_translation(row.keep(["en"]), tag, {"query": row.query[tag], "document": row.document[tag]})
 
 
 def test_json_in_a_code_fence_is_read() -> None:
@@ -337,11 +338,11 @@ def test_unknown_prices_give_tokens_only(english: Path, caplog: pytest.LogCaptur
     assert report.usage.cost is None
     assert "USD" not in str(report)
     assert "prices of test are not known" in caplog.text
-    assert Llm("gpt-4o").cost(1e6, 1e6) == 12.5
-    assert Llm("gpt-4o", "http://localhost:8000/v1").cost(1e6, 1e6) is None
+    assert Service("gpt-4o").cost(1e6, 1e6) == 12.5
+    assert Service("gpt-4o", base_url="http://localhost:8000/v1").cost(1e6, 1e6) is None
 
 
-def test_answers_without_a_count_are_estimated_and_told(english: Path) -> None:
+def test_answers_without_a_count_are_estimated_and_reported(english: Path) -> None:
     def uncounted(prompt: str) -> Reply:
         row, tag = asked(prompt)
         return chat(json.dumps({"query": row.query[tag], "document": row.document[tag]}), usage=None)
@@ -367,7 +368,7 @@ def test_max_cost_stops_before_it_is_passed_and_a_second_run_goes_on(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"max_cost": 1.0}, "--max-cost needs"),
         ({"price_in": 1.0}, "both --price-in"),
@@ -376,9 +377,9 @@ def test_max_cost_stops_before_it_is_passed_and_a_second_run_goes_on(tmp_path: P
         ({"price_in": -1.0, "price_out": 1.0}, "must not be negative"),
     ],
 )
-def test_settings_that_make_no_sense_are_told(options: dict[str, float], told: str) -> None:
-    with pytest.raises(IsoglotError, match=told):
-        Llm("test", "http://127.0.0.1:9/v1", **options)  # type: ignore[arg-type]
+def test_settings_that_make_no_sense_are_reported(options: dict[str, float], message: str) -> None:
+    with pytest.raises(IsoglotError, match=message):
+        Service("test", base_url="http://127.0.0.1:9/v1", **options)  # type: ignore[arg-type]
 
 
 # Going on
@@ -391,7 +392,7 @@ def test_what_was_answered_is_not_asked_again_but_other_words_languages_and_mode
         assert (report.resumed, report.usage.answers, len(server.bodies)) == (4, 0, 4)
         translate(english, server, "de,zh")
         assert len(server.bodies) == 8
-        translate_rows(english, ["de"], english.parent / "out.jsonl", Llm("other", server.url))
+        translate_rows(english, ["de"], english.parent / "out.jsonl", Service("other", base_url=server.url))
         assert len(server.bodies) == 12
     rows = read_rows(english.parent / "out.jsonl")
     assert {row.provenance["de"] for row in rows} == {"other"}
@@ -406,8 +407,8 @@ def test_a_torn_last_line_of_the_journal_is_ignored(english: Path) -> None:
         report = translate(english, server, "de")
         assert (report.resumed, len(server.bodies)) == (3, 5)
     assert (english.parent / "out.jsonl").read_bytes() == whole
-    with Journal(journal) as found:
-        assert len(found.answers) == 4
+    with Journal(journal) as reopened:
+        assert len(reopened.answers) == 4
 
 
 def test_a_file_that_is_no_journal_is_not_written_to(english: Path) -> None:
@@ -443,10 +444,10 @@ def test_a_run_that_is_stopped_midway_goes_on_where_it_was(tmp_path: Path, how: 
         while len(server.bodies) < 14 and process.poll() is None:
             time.sleep(0.01)
         process.send_signal(how)
-        told, _ = process.communicate(timeout=20)
-    assert process.returncode == code, told
+        output, _ = process.communicate(timeout=20)
+    assert process.returncode == code, output
     assert not out.exists()
-    assert KEY not in told
+    assert KEY not in output
     with Journal(tmp_path / "out.answers.jsonl") as journal:
         kept = len(journal.answers)
     assert 4 <= kept < 20
@@ -469,28 +470,29 @@ def test_the_key_goes_to_the_api_and_nowhere_else(
     echo = error(400, f"the key {KEY} is not to my liking")
     with serving(translated, [None, echo, error(500, KEY, Retry_After="0.01")]) as server:
         report = translate(written(tmp_path, 4), server, "de", concurrency=1)
-        llm = Llm("test", server.url)
+        service = Service("test", base_url=server.url)
     assert report.reasons == {"rejected": 1}
     assert "the key *** is not" in report.left_out[0].detail
     wrong = error(401, f"Incorrect API key provided: {KEY}")
     with serving(lambda prompt: wrong) as server, pytest.raises(IsoglotError) as caught:
         translate(written(tmp_path, 5), server, "de")
-    told = capfd.readouterr()
+    captured = capfd.readouterr()
     files = "".join(path.read_text() for path in tmp_path.iterdir())
-    for text in (caplog.text, told.out, told.err, files, str(report), repr(report), repr(llm), repr(caught.value)):
+    outputs = (caplog.text, captured.out, captured.err, files, str(report), repr(report), repr(service))
+    for text in (*outputs, repr(caught.value)):
         assert KEY not in text
 
 
 @pytest.mark.parametrize(
-    ("key", "base_url", "told"),
+    ("key", "base_url", "message"),
     [("", None, "OPENAI_API_KEY, or name a server"), (f"{KEY}\nx", "http://127.0.0.1:9/v1", "no key has")],
 )
-def test_a_key_that_is_missing_or_broken_is_told_without_it(
-    english: Path, monkeypatch: pytest.MonkeyPatch, key: str, base_url: str | None, told: str
+def test_a_key_that_is_missing_or_broken_is_reported_without_it(
+    english: Path, monkeypatch: pytest.MonkeyPatch, key: str, base_url: str | None, message: str
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", key)
-    with pytest.raises(IsoglotError, match=told) as caught:
-        translate_rows(english, ["de"], english.parent / "out.jsonl", Llm("test", base_url))
+    with pytest.raises(IsoglotError, match=message) as caught:
+        translate_rows(english, ["de"], english.parent / "out.jsonl", Service("test", base_url=base_url))
     assert KEY not in str(caught.value)
 
 
@@ -517,8 +519,8 @@ def written_about(prompt: str) -> Reply:
 def test_topics_become_rows_and_equal_topics_one(tmp_path: Path) -> None:
     (tmp_path / "topics.txt").write_text("row 0\n\nrow 1\nrow 0\nrow 2\n")
     with serving(written_about) as server:
-        llm = Llm("test", server.url)
-        report = generate_rows(tmp_path / "out.jsonl", llm, topics=tmp_path / "topics.txt", licence="CC0-1.0")
+        service = Service("test", base_url=server.url)
+        report = generate_rows(tmp_path / "out.jsonl", service, topics=tmp_path / "topics.txt", licence="CC0-1.0")
     rows = read_rows(tmp_path / "out.jsonl")
     assert [row.query["en"] for row in rows] == list(MINI)[:3]
     assert {(row.source, row.licence, row.provenance["en"]) for row in rows} == {("generated", "CC0-1.0", "test")}
@@ -537,8 +539,8 @@ def test_topics_become_rows_and_equal_topics_one(tmp_path: Path) -> None:
 def test_a_bad_passage_is_left_out(tmp_path: Path, bad: Reply, reason: str) -> None:
     (tmp_path / "topics.txt").write_text("row 1\nrow 0\n")
     with serving(lambda prompt: bad if "row 0" in prompt else written_about(prompt)) as server:
-        llm = Llm("test", server.url, attempts=2)
-        report = generate_rows(tmp_path / "out.jsonl", llm, topics=tmp_path / "topics.txt")
+        service = Service("test", base_url=server.url, attempts=2)
+        report = generate_rows(tmp_path / "out.jsonl", service, topics=tmp_path / "topics.txt")
     assert len(server.bodies) == 3
     assert report.reasons == {reason: 1}
     assert report.rows == 1
@@ -549,7 +551,8 @@ def test_passages_of_a_corpus_get_questions_and_bad_ones_are_not_asked_about(tmp
     lines += [{"_id": "d", "text": ROW.document["ru"]}, {"_id": "e", "text": "Too short."}]
     (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     with serving(written_about) as server:
-        report = generate_rows(tmp_path / "out.jsonl", Llm("test", server.url), corpus=tmp_path / "corpus.jsonl")
+        service = Service("test", base_url=server.url)
+        report = generate_rows(tmp_path / "out.jsonl", service, corpus=tmp_path / "corpus.jsonl")
     rows = read_rows(tmp_path / "out.jsonl")
     assert [(row.content_id, row.query["en"]) for row in rows] == list(
         zip(("corpus:a", "corpus:b", "corpus:c"), MINI, strict=False)
@@ -560,7 +563,7 @@ def test_passages_of_a_corpus_get_questions_and_bad_ones_are_not_asked_about(tmp
 
 def test_rows_get_new_questions_and_keep_source_and_licence(english: Path) -> None:
     with serving(written_about) as server:
-        generate_rows(english.parent / "out.jsonl", Llm("test", server.url), corpus=english)
+        generate_rows(english.parent / "out.jsonl", Service("test", base_url=server.url), corpus=english)
     before, rows = read_rows(english), read_rows(english.parent / "out.jsonl")
     assert [(row.content_id, row.document, row.source, row.licence) for row in rows] == [
         (row.content_id, row.document, row.source, row.licence) for row in before
@@ -578,27 +581,27 @@ def test_the_commands_end_with_one_line_and_code_2_where_something_is_wrong(tmp_
             "data-generate", "--topics", tmp_path / "topics.txt", "--model", "test", "--base-url", server.url,
             "-o", tmp_path / "out.jsonl",
         )  # fmt: skip
-        told, _ = process.communicate(timeout=20)
-    assert process.returncode == 2, told
+        output, _ = process.communicate(timeout=20)
+    assert process.returncode == 2, output
     assert re.fullmatch(
-        r"isoglot: 127\S+ does not accept the key in OPENAI_API_KEY \(HTTP 401\)", told.splitlines()[-1]
+        r"isoglot: 127\S+ does not accept the key in OPENAI_API_KEY \(HTTP 401\)", output.splitlines()[-1]
     )
-    assert "Traceback" not in told
-    assert KEY not in told
+    assert "Traceback" not in output
+    assert KEY not in output
 
 
 def test_output_is_named_rightly_before_anything_is_paid_for(english: Path) -> None:
     with serving(translated) as server:
         with pytest.raises(IsoglotError, match=r"\.jsonl or \.parquet"):
-            translate_rows(english, ["de"], english.parent / "out.txt", Llm("test", server.url))
+            translate_rows(english, ["de"], english.parent / "out.txt", Service("test", base_url=server.url))
         with pytest.raises(IsoglotError, match="other languages"):
-            translate_rows(english, ["en"], english.parent / "out.jsonl", Llm("test", server.url))
+            translate_rows(english, ["en"], english.parent / "out.jsonl", Service("test", base_url=server.url))
         with pytest.raises(IsoglotError, match="either topics or a corpus"):
-            generate_rows(english.parent / "out.jsonl", Llm("test", server.url))
+            generate_rows(english.parent / "out.jsonl", Service("test", base_url=server.url))
     assert server.bodies == []
 
 
-def test_inside_an_event_loop_the_way_out_is_told(english: Path) -> None:
+def test_inside_an_event_loop_the_way_out_is_reported(english: Path) -> None:
     async def notebook(server: Server) -> None:
         with pytest.raises(IsoglotError, match="to_thread"):
             translate(english, server)
@@ -609,7 +612,7 @@ def test_inside_an_event_loop_the_way_out_is_told(english: Path) -> None:
         asyncio.run(notebook(server))
 
 
-def test_a_missing_package_is_told(english: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported(english: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openai", None)
     with serving(translated) as server, pytest.raises(IsoglotError, match=r"pip install 'isoglot\[llm\]'"):
         translate(english, server)

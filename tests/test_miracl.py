@@ -5,13 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from huggingface_hub.errors import HFValidationError, HTTPError, LocalEntryNotFoundError
 
 from isoglot.platform.downloads import Downloads, Package, SourceMissingError
 from isoglot.platform.errors import InputError
-from isoglot.training_data.building import build
+from isoglot.training_data.building import OriginCounts, build
 from isoglot.training_data.origins import hub_files, miracl
 from isoglot.training_data.row import read_rows
 
@@ -45,11 +47,11 @@ def copy(tmp_path: Path) -> Path:
 
 
 def test_a_question_gets_title_and_text_of_the_first_relevant_passage(copy: Path) -> None:
-    found = miracl.rows(Downloads(copy), folder=copy)
-    assert [row.content_id for row in found] == ["miracl:39#0", "miracl:500#2", "miracl:900#0"]
-    assert found[0].query == {"en": "what is albedo?"}
-    assert found[0].document == {"en": "Albedo\nAlbedo is the measure of the diffuse reflection of solar radiation."}
-    assert (found[0].source, found[0].provenance) == ("miracl", {"en": "original"})
+    rows = miracl.rows(Downloads(copy), folder=copy)
+    assert [row.content_id for row in rows] == ["miracl:39#0", "miracl:500#2", "miracl:900#0"]
+    assert rows[0].query == {"en": "what is albedo?"}
+    assert rows[0].document == {"en": "Albedo\nAlbedo is the measure of the diffuse reflection of solar radiation."}
+    assert (rows[0].source, rows[0].provenance) == ("miracl", {"en": "original"})
 
 
 def test_the_two_data_sets_may_lie_beside_each_other_as_git_leaves_them(copy: Path) -> None:
@@ -62,14 +64,14 @@ def test_the_two_data_sets_may_lie_beside_each_other_as_git_leaves_them(copy: Pa
 
 def test_english_rows_survive_a_build(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "isoglot.training_data.building.EVALUATION", ("mini@test",)
+        "isoglot.training_data.held_out.EVALUATION", ("mini@test",)
     )  # the others are looked for on the hub
     report = build(f"miracl:{copy}", copy / "rows.jsonl", downloads=Downloads(copy))
-    assert report.origins == {"miracl": {"found": 3, "checked": 3, "passed": 3, "written": 3}}
+    assert report.origins == {"miracl": OriginCounts(found=3, checked=3, passed=3, written=3)}
     assert [row.languages for row in read_rows(copy / "rows.jsonl")] == [["en"]] * 3
 
 
-def test_a_passage_that_is_not_in_the_corpus_is_told(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_passage_that_is_not_in_the_corpus_is_reported(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
     (copy / "miracl-corpus-v1.0-en" / "docs-1.jsonl.gz").unlink()
     with caplog.at_level(logging.WARNING):
         assert [row.content_id for row in miracl.rows(Downloads(copy), folder=copy)] == ["miracl:39#0"]
@@ -82,14 +84,14 @@ def test_a_missing_file_is_named(copy: Path) -> None:
         miracl.rows(Downloads(copy), folder=copy)
 
 
-def test_a_cut_corpus_file_is_told_in_one_line(copy: Path) -> None:
+def test_a_cut_corpus_file_is_reported_in_one_line(copy: Path) -> None:
     shard = copy / "miracl-corpus-v1.0-en" / "docs-0.jsonl.gz"
     shard.write_bytes(shard.read_bytes()[:-20])
     with pytest.raises(InputError, match=r"docs-0\.jsonl\.gz: damaged"):
         miracl.rows(Downloads(copy), folder=copy)
 
 
-def test_another_layout_is_told_with_file_and_line(copy: Path) -> None:
+def test_another_layout_is_reported_with_file_and_line(copy: Path) -> None:
     (copy / "miracl-v1.0-en" / "qrels" / miracl.QRELS).write_text("3\t39#0\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"train\.tsv:1: 2 fields, not 4"):
         miracl.rows(Downloads(copy), folder=copy)
@@ -118,3 +120,40 @@ def test_without_hub_and_cache_the_way_out_is_named(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(hub_files, "reachable", lambda: False)
     with pytest.raises(SourceMissingError, match=r"^miracl/miracl is not in the hub's cache .* use miracl:DIR.*$"):
         miracl.rows(Downloads(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        LocalEntryNotFoundError("no snapshot\nin the cache"),
+        HTTPError("connection cut"),
+        ConnectionError("no network"),
+        HFValidationError("no such name"),
+        RuntimeError("hf_xet: data processing error"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_of_the_hubs_client_is_reported_in_one_line(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_files, "reachable", lambda: True)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", _raising(error))
+    with pytest.raises(SourceMissingError, match=r"cannot be fetched \(.*\); use miracl:DIR") as caught:
+        miracl.rows(Downloads(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_mistake_of_isoglots_own_is_not_taken_for_a_missing_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_files, "reachable", lambda: True)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", _raising(TypeError("unexpected keyword argument")))
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        miracl.rows(Downloads(tmp_path))
+
+
+def _raising(error: Exception) -> Callable[..., str]:
+    def download(*arguments: object, **options: object) -> str:
+        raise error
+
+    return download

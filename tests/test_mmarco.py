@@ -51,15 +51,15 @@ def copy(tmp_path: Path) -> Path:
 
 
 def test_a_row_has_the_languages_that_have_both_question_and_first_positive(copy: Path) -> None:
-    found = mmarco.rows(Downloads(copy), folder=copy)
-    assert [(row.content_id, row.languages) for row in found] == [
+    rows = mmarco.rows(Downloads(copy), folder=copy)
+    assert [(row.content_id, row.languages) for row in rows] == [
         ("mmarco:0", ["en", "de", "ja"]),
         ("mmarco:2", ["en", "de"]),
     ]
-    assert found[0].query["de"] == QUERIES["german"]["5"]
-    assert found[0].document["ja"] == PASSAGES["japanese"]["0"]
-    assert found[0].provenance == {"en": "original", "de": "machine", "ja": "machine"}
-    assert found[1].document["en"].endswith("it's 1642 metres deep.")
+    assert rows[0].query["de"] == QUERIES["german"]["5"]
+    assert rows[0].document["ja"] == PASSAGES["japanese"]["0"]
+    assert rows[0].provenance == {"en": "original", "de": "machine", "ja": "machine"}
+    assert rows[1].document["en"].endswith("it's 1642 metres deep.")
 
 
 def test_misdecoded_passages_are_left_out(copy: Path) -> None:
@@ -81,7 +81,9 @@ def test_files_in_one_folder_are_found_too(copy: Path, tmp_path_factory: pytest.
     assert mmarco.rows(Downloads(flat), folder=flat) == mmarco.rows(Downloads(copy), folder=copy)
 
 
-def test_a_language_without_files_is_told_and_english_is_needed(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_language_without_files_is_reported_and_english_is_required(
+    copy: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (copy / "data/google/queries/train/german_queries.train.tsv").unlink()
     with caplog.at_level(logging.WARNING):
         assert [row.languages for row in mmarco.rows(Downloads(copy), frozenset({"de"}), copy)] == [["en"], ["en"]]
@@ -98,7 +100,7 @@ def test_no_more_questions_are_read_than_fit_into_memory(copy: Path, monkeypatch
 
 def test_a_local_copy_can_be_built_from(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "isoglot.training_data.building.EVALUATION", ("mini@test",)
+        "isoglot.training_data.held_out.EVALUATION", ("mini@test",)
     )  # the others are looked for on the hub
     report = build(f"mmarco:{copy}", copy / "rows.jsonl", languages=["de"], downloads=Downloads(copy))
     assert report.rows == 2

@@ -74,12 +74,12 @@ def test_texts_below_the_threshold_are_not_duplicates() -> None:
 
 def test_pairs_at_the_threshold_are_hardly_ever_missed() -> None:
     generator = np.random.default_rng(1)
-    found = 0
+    matched = 0
     for _ in range(100):
         words = list(map(str, generator.integers(0, 10_000, 104)))
         other = [*words[:92], *map(str, generator.integers(10_000, 20_000, 12))]  # 88 of 112 shingles: 0.786 is below
         nearer = [*words[:94], *map(str, generator.integers(10_000, 20_000, 10))]  # 90 of 110 shingles: 0.818 is above
         first = near_duplicates([" ".join(words), " ".join(other), " ".join(nearer)], 0.8)
         assert first[1] == 1
-        found += first[2] == 0
-    assert found >= 97
+        matched += first[2] == 0
+    assert matched >= 97

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import isoglot
 from isoglot import Collection, IsoglotError, Row, load_collection, read_rows, training_rows, write_rows
+from isoglot.training_data.choosing import spread
 from isoglot.training_data.exporting import NEGATIVES, export
-from isoglot.training_data.loading import spread
 from isoglot.training_data.row import fingerprint
 from isoglot.training_data.statistics import save_plot, statistics_of
 
@@ -71,7 +71,7 @@ def test_language_tags_come_in_through_the_one_door(tmp_path: Path) -> None:
         ('{"content_id": "a", "query": {"en": "\\ud800"}, "document": {"en": "d"}}', "surrogate"),
     ],
 )
-def test_a_wrong_line_is_told_with_file_and_line(line: str, message: str, tmp_path: Path) -> None:
+def test_a_wrong_line_is_reported_with_file_and_line(line: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"content_id": "a", "query": {"en": "q"}, "document": {"en": "d"}}\n' + line)
     with pytest.raises(IsoglotError, match=message) as error:
@@ -80,7 +80,7 @@ def test_a_wrong_line_is_told_with_file_and_line(line: str, message: str, tmp_pa
     assert "\n" not in str(error.value)
 
 
-def test_files_that_are_no_rows_are_told(tmp_path: Path) -> None:
+def test_files_that_are_no_rows_are_reported(tmp_path: Path) -> None:
     (tmp_path / "rows.parquet").write_bytes(b"PAR1 not really")
     with pytest.raises(IsoglotError, match=r"rows.parquet: not a Parquet file"):
         read_rows(tmp_path / "rows.parquet")
@@ -104,7 +104,7 @@ def test_a_collection_gives_a_row_for_each_question_and_gold(small_collection: C
     assert fingerprint(rows) != fingerprint(rows[::-1])
 
 
-def test_languages_are_kept_as_named_and_missing_ones_told() -> None:
+def test_languages_are_kept_as_named_and_missing_ones_reported() -> None:
     assert training_rows(ROWS, ["en", "zh-Hans"])[0].languages == ["en", "zh"]
     with pytest.raises(IsoglotError, match=r"rows has no text in 'fr'; it has ar, de, en, zh"):
         training_rows(ROWS, ["fr"])
@@ -119,8 +119,8 @@ def test_languages_are_kept_as_named_and_missing_ones_told() -> None:
 )
 def test_spread_keeps_english_and_evens_out_the_rest(sets: list[set[str]], per_row: int, seed: int) -> None:
     rows = [
-        Row(str(at), dict.fromkeys(["en", *sorted(tags)], f"q{at}"), dict.fromkeys(["en", *sorted(tags)], f"d{at}"))
-        for at, tags in enumerate(sets)
+        Row(str(i), dict.fromkeys(["en", *sorted(tags)], f"q{i}"), dict.fromkeys(["en", *sorted(tags)], f"d{i}"))
+        for i, tags in enumerate(sets)
     ]
     kept = spread(rows, per_row, seed)
     assert [row.content_id for row in kept] == [row.content_id for row in rows]
@@ -134,9 +134,9 @@ def test_spread_keeps_english_and_evens_out_the_rest(sets: list[set[str]], per_r
 
 def test_spread_is_a_round_robin() -> None:
     tags = ["en", "ar", "de", "fr", "ja"]
-    rows = [Row(str(at), dict.fromkeys(tags, f"q{at}"), dict.fromkeys(tags, f"d{at}")) for at in range(40)]
-    found = statistics_of(spread(rows, 1))
-    assert {tag: one.documents for tag, one in found.languages.items()} == {
+    rows = [Row(str(i), dict.fromkeys(tags, f"q{i}"), dict.fromkeys(tags, f"d{i}")) for i in range(40)]
+    counted = statistics_of(spread(rows, 1))
+    assert {tag: language.documents for tag, language in counted.languages.items()} == {
         "en": 40,
         "ar": 10,
         "de": 10,
@@ -189,18 +189,22 @@ def test_an_export_replaces_nothing_unasked(tmp_path: Path) -> None:
 
 
 def test_statistics_count_what_is_there() -> None:
-    found = statistics_of(ROWS)
-    assert (found.rows, found.contents) == (2, 2)
-    assert list(found.languages) == ["en", "ar", "de", "zh"]
-    assert (found.languages["zh"].queries, found.languages["zh"].documents, found.languages["zh"].document_length) == (
+    counted = statistics_of(ROWS)
+    assert (counted.rows, counted.contents) == (2, 2)
+    assert list(counted.languages) == ["en", "ar", "de", "zh"]
+    assert (
+        counted.languages["zh"].queries,
+        counted.languages["zh"].documents,
+        counted.languages["zh"].document_length,
+    ) == (
         0,
         1,
         7,
     )
-    assert found.sources == {"bakery": 1, "not stated": 1}
-    assert found.licences == {"CC0-1.0": 1, "not stated": 1}
-    assert found.provenance == {"not stated": 2, "original": 1, "human": 1, "gpt-4o": 1}
-    assert found.languages_in_a_row == {2: 1, 3: 1}
+    assert counted.sources == {"bakery": 1, "not stated": 1}
+    assert counted.licences == {"CC0-1.0": 1, "not stated": 1}
+    assert counted.provenance == {"not stated": 2, "original": 1, "human": 1, "gpt-4o": 1}
+    assert counted.languages_in_a_row == {2: 1, 3: 1}
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from isoglot.evaluation.measures import parse_measure
 from isoglot.evaluation.results import Audit
 from isoglot.evaluation.statistics.intervals import Interval
 from isoglot.platform.errors import IsoglotError
-from isoglot.training_data.loading import mixed
+from isoglot.training_data.choosing import stable_hash
 from isoglot.training_data.overlap import EightGrams
 from isoglot.training_data.row import Row
 
@@ -109,7 +109,7 @@ def split(rows: Sequence[Row], name: str) -> tuple[list[Row], Collection | None]
     languages: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         languages[row.content_id].update(row.languages)
-    order = sorted(languages, key=lambda content: mixed(content, 0))
+    order = sorted(languages, key=lambda content: stable_hash(content, 0))
     held = _held_out(order, languages)
     if len(held) < FEWEST:
         return list(rows), None

@@ -1,4 +1,4 @@
-"""``isoglot data``: training rows, one file a command."""
+"""``isoglot data``: the commands for training rows, one file each."""
 
 from __future__ import annotations
 

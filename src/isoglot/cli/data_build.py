@@ -11,18 +11,22 @@ from isoglot.cli.options import Against, Force, Json, RowsOutput, Seed, Strict, 
 
 
 def build(
-    name: Annotated[str, typer.Argument(help="mix or an origin: see `isoglot data origins`; miracl:DIR, mmarco:DIR.")],
+    name: Annotated[
+        str, typer.Argument(help="mix, or an origin (see `isoglot data origins`), also as miracl:DIR or mmarco:DIR.")
+    ],
     output: RowsOutput = Path("rows.jsonl"),
-    languages: Annotated[str | None, typer.Option(help="Languages besides English, e.g. de,zh; all if none.")] = None,
-    size: Annotated[int, typer.Option(min=1, help="Most rows.")] = 2800,
-    per_row: Annotated[int, typer.Option(min=1, help="Most languages in a row besides English.")] = 8,
+    languages: Annotated[
+        str | None, typer.Option(help="Languages besides English, e.g. de,zh; all if not named.")
+    ] = None,
+    size: Annotated[int, typer.Option(min=1, help="Largest number of rows.")] = 2800,
+    per_row: Annotated[int, typer.Option(min=1, help="Largest number of languages in a row besides English.")] = 8,
     against: Against = None,
     strict: Strict = False,
     seed: Seed = 0,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Build training rows that people translated, from packages this machine can fetch, and check every cell."""
+    """Build training rows that people translated, from packages that this machine can fetch, and check every cell."""
     from isoglot.platform.errors import IsoglotError
     from isoglot.report.rows import build_tables
     from isoglot.report.terminal import print_tables

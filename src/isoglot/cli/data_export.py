@@ -12,13 +12,13 @@ from isoglot.cli.options import Force, Json, RowsFile, Seed
 
 def export(
     file: RowsFile,
-    to: Annotated[str, typer.Option(help="sentence-transformers, flagembedding or beir.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The file or, for beir, folder to write.")],
+    to: Annotated[str, typer.Option(help="Form: sentence-transformers, flagembedding or beir.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="File, or for beir folder, to write.")],
     seed: Seed = 0,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Write rows as other tools take them."""
+    """Write rows in the form that another tool reads."""
     import sys
     from json import dumps
 

@@ -24,9 +24,9 @@ from isoglot.cli.options import Against, Json, RowsOutput
 def generate(
     model: Model,
     output: RowsOutput,
-    topics: Annotated[Path | None, typer.Option(help="A text file with one topic a line.")] = None,
-    corpus: Annotated[Path | None, typer.Option(help="A file of rows, or .jsonl with _id and text.")] = None,
-    licence: Annotated[str, typer.Option(help="Of the rows, as an SPDX expression.")] = "",
+    topics: Annotated[Path | None, typer.Option(help="Text file with one topic a line.")] = None,
+    corpus: Annotated[Path | None, typer.Option(help="File of rows, or .jsonl file with _id and text.")] = None,
+    licence: Annotated[str, typer.Option(help="Licence of the rows, as an SPDX expression.")] = "",
     base_url: BaseUrl = None,
     concurrency: Concurrency = 8,
     attempts: Attempts = 3,
@@ -37,12 +37,21 @@ def generate(
     against: Against = None,
     json: Json = False,
 ) -> None:
-    """Let a language model write English rows; the key is read from OPENAI_API_KEY. Run it again to go on."""
-    from isoglot.llm.service import Llm
+    """Let a language model write English rows; the key is read from OPENAI_API_KEY. Run it again to continue."""
+    from isoglot.llm.service import Service
     from isoglot.training_data.generation.generate import generate_rows
 
-    llm = Llm(model, base_url, concurrency, attempts, timeout, price_in, price_out, max_cost)
+    service = Service(
+        model,
+        base_url=base_url,
+        concurrency=concurrency,
+        attempts=attempts,
+        timeout=timeout,
+        price_in=price_in,
+        price_out=price_out,
+        max_cost=max_cost,
+    )
     report = generate_rows(
-        output, llm, topics=topics, corpus=corpus, licence=licence, against=against or [], show_progress=True
+        output, service, topics=topics, corpus=corpus, licence=licence, against=against or [], show_progress=True
     )
     print_report(report, json)

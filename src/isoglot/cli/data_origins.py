@@ -6,7 +6,7 @@ from isoglot.cli.options import Json
 
 
 def origins(json: Json = False) -> None:
-    """List where training rows can come from."""
+    """List the origins of training rows."""
     from dataclasses import asdict
     from json import dumps
 

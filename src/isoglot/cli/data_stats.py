@@ -12,10 +12,10 @@ from isoglot.cli.options import Json, RowsFile
 
 def stats(
     file: RowsFile,
-    plot: Annotated[Path | None, typer.Option(help="Draw it to this file: .html, .svg or .png.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="File to draw a plot to: .html, .svg or .png.")] = None,
     json: Json = False,
 ) -> None:
-    """Count rows, languages, lengths, sources and licences, and draw them."""
+    """Count rows, languages, lengths, sources and licences, and plot them."""
     from dataclasses import asdict
     from json import dumps
 
@@ -24,12 +24,12 @@ def stats(
     from isoglot.training_data.loading import training_rows
     from isoglot.training_data.statistics import save_plot, statistics_of
 
-    found = statistics_of(training_rows(file))
+    statistics = statistics_of(training_rows(file))
     if json:
-        print(dumps(asdict(found), ensure_ascii=False))
+        print(dumps(asdict(statistics), ensure_ascii=False))
     else:
-        print_tables(statistics_tables(found))
+        print_tables(statistics_tables(statistics))
     if plot is not None:
-        save_plot(found, plot)
+        save_plot(statistics, plot)
         if not json:
             print_lines([f"{plot}: the plot"])

@@ -10,16 +10,18 @@ import typer
 from isoglot.cli.options import Against, Json, RowsFile, RowsOutput, split
 
 if TYPE_CHECKING:
-    from isoglot.training_data.generation.report import LlmReport
+    from isoglot.training_data.generation.report import GenerationReport
 
-Model = Annotated[str, typer.Option(help="The model's name at the API, e.g. gpt-4o.")]
-BaseUrl = Annotated[str | None, typer.Option(help="Of another API than OpenAI's, e.g. http://localhost:8000/v1.")]
-Concurrency = Annotated[int, typer.Option(help="Most requests under way at once.")]
-Attempts = Annotated[int, typer.Option(help="How often to ask until an answer passes the checks.")]
+Model = Annotated[str, typer.Option(help="Name of the model at the API, e.g. gpt-4o.")]
+BaseUrl = Annotated[
+    str | None, typer.Option(help="Base URL of another API than OpenAI's, e.g. http://localhost:8000/v1.")
+]
+Concurrency = Annotated[int, typer.Option(help="Largest number of requests under way at once.")]
+Attempts = Annotated[int, typer.Option(help="Number of times to ask until an answer passes the checks.")]
 Timeout = Annotated[float, typer.Option(help="Seconds that an answer may take.")]
 PriceIn = Annotated[float | None, typer.Option(help="USD for a million tokens of prompts.")]
 PriceOut = Annotated[float | None, typer.Option(help="USD for a million tokens of answers.")]
-MaxCost = Annotated[float | None, typer.Option(help="USD that this run may cost; it stops before.")]
+MaxCost = Annotated[float | None, typer.Option(help="USD that this run may cost; it stops before it would cost more.")]
 
 
 def translate(
@@ -37,16 +39,26 @@ def translate(
     against: Against = None,
     json: Json = False,
 ) -> None:
-    """Let a language model translate rows; the key is read from OPENAI_API_KEY. Run it again to go on."""
-    from isoglot.llm.service import Llm
+    """Let a language model translate rows; the key is read from OPENAI_API_KEY. Run it again to continue."""
+    from isoglot.llm.service import Service
     from isoglot.training_data.generation.translate import translate_rows
 
-    llm = Llm(model, base_url, concurrency, attempts, timeout, price_in, price_out, max_cost)
-    print_report(translate_rows(rows, split(to) or [], output, llm, against=against or [], show_progress=True), json)
+    service = Service(
+        model,
+        base_url=base_url,
+        concurrency=concurrency,
+        attempts=attempts,
+        timeout=timeout,
+        price_in=price_in,
+        price_out=price_out,
+        max_cost=max_cost,
+    )
+    report = translate_rows(rows, split(to) or [], output, service, against=against or [], show_progress=True)
+    print_report(report, json)
 
 
-def print_report(report: LlmReport, as_json: bool) -> None:
-    """As JSON on standard output, else for people on standard error."""
+def print_report(report: GenerationReport, as_json: bool) -> None:
+    """Print the report as JSON on standard output, or else for people on standard error."""
     if as_json:
         print(report.to_json(), end="")
     else:

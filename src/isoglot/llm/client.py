@@ -4,60 +4,69 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
-from isoglot.llm.service import Llm
+from isoglot.llm.service import Service
 from isoglot.platform.errors import IsoglotError
 
 if TYPE_CHECKING:
     import openai
 
 RETRIES = 8
-"""How often the openai package asks again; waits sum up to 40 seconds where the server names none."""
+"""How often the openai package retries a request; its waits add up to 40 seconds where the server names none."""
 
 
-def client_options(llm: Llm) -> dict[str, Any]:
-    """What a client of the package openai is made with.
+class ClientOptions(TypedDict):
+    """Keyword arguments of the openai package's clients."""
+
+    api_key: str
+    base_url: str | None
+    timeout: float
+
+
+def client_options(service: Service) -> ClientOptions:
+    """Return the arguments with which a client of the openai package is made.
 
     Raises:
-        IsoglotError: The package is missing, or the key is missing or broken.
+        IsoglotError: The package is not installed, or the key is missing or malformed.
     """
     if find_spec("openai") is None:
         raise IsoglotError("asking a model needs the package openai: pip install 'isoglot[llm]'")
-    key = _key()
-    if not key and llm.address == "OpenAI's API":
+    key = _api_key()
+    if not key and service.address == "OpenAI's API":
         raise IsoglotError(
-            "put the API's key into the environment variable OPENAI_API_KEY, or name a server: --base-url (also in "
-            "OPENAI_BASE_URL)"
+            "put the API's key into the environment variable OPENAI_API_KEY, or name a server with --base-url or "
+            "OPENAI_BASE_URL"
         )
     if not (key.isascii() and key.isprintable()):
-        raise IsoglotError("the environment variable OPENAI_API_KEY has characters in it that no key has")
-    return {"api_key": key or "none", "base_url": llm.base_url, "timeout": llm.timeout}
+        raise IsoglotError("the environment variable OPENAI_API_KEY contains characters that no key has")
+    return {"api_key": key or "none", "base_url": service.base_url, "timeout": service.timeout}
 
 
-def unreachable(llm: Llm) -> IsoglotError:
-    """That there is no API at its address."""
-    return IsoglotError(f"{llm.address} cannot be reached; is the base URL right?")
+def unreachable_error(service: Service) -> IsoglotError:
+    """Return the error for a service where nothing listens."""
+    return IsoglotError(f"{service.address} cannot be reached; is the base URL right?")
 
 
-def refused(error: openai.APIStatusError, llm: Llm) -> IsoglotError:
-    """What an answer says that asking again does not mend."""
+def status_error(error: openai.APIStatusError, service: Service) -> IsoglotError:
+    """Return the error for a status that a retry does not change: a wrong key, model or address."""
     if error.status_code == 401:
-        return IsoglotError(f"{llm.address} does not accept the key in OPENAI_API_KEY (HTTP 401)")
+        return IsoglotError(f"{service.address} does not accept the key in OPENAI_API_KEY (HTTP 401)")
     if error.status_code == 403:
-        return IsoglotError(f"{llm.address}: the key in OPENAI_API_KEY may not use {llm.model} (HTTP 403)")
+        return IsoglotError(f"{service.address}: the key in OPENAI_API_KEY may not use {service.model} (HTTP 403)")
     if error.status_code == 404:
-        return IsoglotError(f"{llm.address} has no model {llm.model!r}, or the base URL is wrong ({told(error)})")
-    return IsoglotError(f"{llm.address}: {told(error)}")
+        message = error_message(error)
+        return IsoglotError(f"{service.address} has no model {service.model!r}, or the base URL is wrong ({message})")
+    return IsoglotError(f"{service.address}: {error_message(error)}")
 
 
-def told(error: openai.APIError) -> str:
-    """What an error says, in one line; a server that repeats the key is not repeated."""
+def error_message(error: openai.APIError) -> str:
+    """Return status and message of an error in one line of at most 200 characters, with the key masked."""
     message = error.body.get("message") if isinstance(error.body, dict) else error.body
     status = f"HTTP {error.status_code}" if hasattr(error, "status_code") else error.message
     text = " ".join(f"{status}: {message}".split()) if message else status
-    return (text.replace(_key(), "***") if _key() else text)[:200]
+    return (text.replace(_api_key(), "***") if _api_key() else text)[:200]
 
 
-def _key() -> str:
+def _api_key() -> str:
     return os.environ.get("OPENAI_API_KEY", "").strip()

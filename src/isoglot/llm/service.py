@@ -1,9 +1,9 @@
-"""Which language model is asked, how, and what it costs."""
+"""An OpenAI-compatible service: which model is asked there, how, and at what price."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from urllib.parse import urlsplit
 
 from isoglot.platform.errors import IsoglotError
@@ -19,24 +19,25 @@ PRICES = {
 
 
 @dataclass(frozen=True)
-class Llm:
-    """A model behind an API, and how it is asked. The key is in the environment: ``OPENAI_API_KEY``.
+class Service:
+    """A model behind an OpenAI-compatible API, and how it is asked; the key is read from ``OPENAI_API_KEY``.
 
     Attributes:
-        model: Its name there.
-        base_url: Of the API, e.g. ``http://localhost:8000/v1``; None: ``OPENAI_BASE_URL``, else OpenAI.
-        concurrency: Most requests under way at once.
-        attempts: How often a question is asked until its answer is good.
+        model: Name of the model at the API.
+        base_url: Base URL of the API, e.g. ``http://localhost:8000/v1``; None: ``OPENAI_BASE_URL``, else OpenAI's.
+        concurrency: Largest number of requests under way at once.
+        attempts: How often a question is asked until its answer passes the checks.
         timeout: Seconds that an answer may take.
         price_in: USD for a million tokens of prompts; None: as in `PRICES`, if the API is OpenAI's.
-        price_out: USD for a million tokens of answers.
+        price_out: USD for a million tokens of answers; None: as in `PRICES`, if the API is OpenAI's.
         max_cost: USD that one run may cost; None: no limit.
 
     Raises:
-        IsoglotError: A value that makes no sense, or a limit without prices.
+        IsoglotError: A value is out of its range, the base URL is not a URL, or `max_cost` is set without prices.
     """
 
     model: str
+    _: KW_ONLY
     base_url: str | None = None
     concurrency: int = 8
     attempts: int = 3
@@ -55,24 +56,24 @@ class Llm:
         if (self.price_in is None) != (self.price_out is None):
             raise IsoglotError("name both --price-in and --price-out, or neither")
         if self.max_cost is not None and self.prices is None:
-            raise IsoglotError(f"the prices of {self.model} are not known: --max-cost needs --price-in and --price-out")
-        if self._url and not _is_url(self._url):
-            raise IsoglotError("the base URL is none; write it like http://localhost:8000/v1")
+            raise IsoglotError(f"the prices of {self.model} are unknown: --max-cost needs --price-in and --price-out")
+        if self._url and not _is_http_url(self._url):
+            raise IsoglotError("the base URL is not an HTTP URL; write it like http://localhost:8000/v1")
 
     @property
     def prices(self) -> tuple[float, float] | None:
-        """USD for a million tokens in and out, if known."""
+        """USD for a million tokens in and out; None where they are unknown."""
         if self.price_in is not None and self.price_out is not None:
             return self.price_in, self.price_out
         return None if self._url else PRICES.get(self.model)
 
     def cost(self, tokens_in: float, tokens_out: float) -> float | None:
-        """USD for so many tokens; None where prices are unknown."""
+        """Return the USD for so many tokens in and out; None where prices are unknown."""
         return None if self.prices is None else (tokens_in * self.prices[0] + tokens_out * self.prices[1]) / 1e6
 
     @property
     def address(self) -> str:
-        """Host and port, for messages."""
+        """Host and port of the API, for messages."""
         return urlsplit(self._url).netloc.rpartition("@")[2] if self._url else "OpenAI's API"
 
     @property
@@ -80,7 +81,7 @@ class Llm:
         return self.base_url or os.environ.get("OPENAI_BASE_URL")
 
 
-def _is_url(text: str) -> bool:
+def _is_http_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

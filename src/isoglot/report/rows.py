@@ -1,4 +1,4 @@
-"""What reports show of training rows: a build, findings of checks, statistics."""
+"""Tables of training rows: a build, the findings of checks, and statistics."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from collections import Counter
 from collections.abc import Sequence
 
 from isoglot.report.tables import Table, language_name, number
-from isoglot.training_data.building import Report
-from isoglot.training_data.checks import CHECKS, Finding
-from isoglot.training_data.statistics import Statistics
+from isoglot.training_data.building import BuildReport
+from isoglot.training_data.checks import CHECKS, Finding, count_findings
+from isoglot.training_data.statistics import RowStatistics
 
 BAR = 40
-"""How wide the longest bar is, in characters."""
+"""Width of the longest bar, in characters."""
 
 
-def build_tables(report: Report) -> list[Table]:
-    """What a build found, dropped and wrote, and what it read."""
-    origins = [(name, *map(str, counts.values())) for name, counts in report.origins.items()]
+def build_tables(report: BuildReport) -> list[Table]:
+    """Return tables of what a build found, dropped and wrote, and of what it read."""
+    origins = [
+        (name, str(counts.found), str(counts.checked), str(counts.passed), str(counts.written))
+        for name, counts in report.origins.items()
+    ]
     origins += [(name, "-", "-", "-", why) for name, why in report.missing.items()]
     dropped = [
         (name, *(str(counts[name]) for counts in report.checks.values()), CHECKS[name])
@@ -27,7 +30,7 @@ def build_tables(report: Report) -> list[Table]:
     packages = Counter(package.name.partition(":")[0] for package in report.packages)
     facts = (
         ("rows", str(report.rows)),
-        ("overlap looked for with", against),
+        ("overlap checked with", against),
         ("packages read", ", ".join(f"{count} of {client}" for client, count in packages.items()) or "none"),
         ("their size", f"{sum(package.size for package in report.packages) / 2**20:.1f} MiB"),
         ("downloaded now", f"{report.fetched / 2**20:.1f} MiB"),
@@ -44,10 +47,9 @@ def build_tables(report: Report) -> list[Table]:
 
 
 def check_tables(findings: Sequence[Finding], most: int) -> list[Table]:
-    """How often each check found something, and the first findings."""
-    counts = Counter(finding.check for finding in findings)
-    summary = tuple((name, str(counts[name]), CHECKS[name]) for name in CHECKS)
-    shown = tuple((one.check, one.content_id, one.language, one.detail) for one in findings[:most])
+    """Return a table of how many findings each check has, and one of the first `most` findings."""
+    summary = tuple((check, str(count), CHECKS[check]) for check, count in count_findings(findings).items())
+    shown = tuple((finding.check, finding.content_id, finding.language, finding.detail) for finding in findings[:most])
     tables = [Table("Checks", ("check", "findings", "what it means"), summary, labels=1)]
     if shown:
         columns = ("check", "content id", "language", "what was found")
@@ -55,36 +57,37 @@ def check_tables(findings: Sequence[Finding], most: int) -> list[Table]:
     return tables
 
 
-def statistics_tables(found: Statistics) -> list[Table]:
-    """Counts, lengths, languages and licences."""
-    most = max(language.documents for language in found.languages.values()) or 1
+def statistics_tables(statistics: RowStatistics) -> list[Table]:
+    """Return tables of counts, lengths, languages and licences."""
+    most = max(language.documents for language in statistics.languages.values()) or 1
     languages = tuple(
         (
             tag,
             language_name(tag),
-            str(one.queries),
-            str(one.documents),
-            number(one.query_length, 0),
-            number(one.document_length, 0),
-            _bar(one.documents / most),
+            str(language.queries),
+            str(language.documents),
+            number(language.query_length, 0),
+            number(language.document_length, 0),
+            _bar(language.documents / most),
         )
-        for tag, one in found.languages.items()
+        for tag, language in statistics.languages.items()
     )
+    title = f"{statistics.rows} rows of {statistics.contents} contents; lengths in characters"
     columns = ("", "language", "queries", "documents", "median query", "median document", "documents")
-    sizes = {str(size): rows for size, rows in found.languages_in_a_row.items()}
+    sizes = {str(size): count for size, count in statistics.languages_in_a_row.items()}
     return [
-        Table(f"{found.rows} rows of {found.contents} contents; lengths in characters", columns, languages),
-        _bars("Sources", found.sources),
-        _bars("Licences", found.licences),
-        _bars("Texts, by how they came about", found.provenance),
+        Table(title, columns, languages),
+        _bars("Sources", statistics.sources),
+        _bars("Licences", statistics.licences),
+        _bars("Texts, by how they came about", statistics.provenance),
         _bars("Rows, by their number of languages", sizes),
     ]
 
 
 def _bars(title: str, counts: dict[str, int]) -> Table:
     most = max(counts.values(), default=1)
-    rows = tuple((name, str(count), _bar(count / most)) for name, count in counts.items())
-    return Table(title, ("", "rows", ""), rows, labels=1)
+    lines = tuple((name, str(count), _bar(count / most)) for name, count in counts.items())
+    return Table(title, ("", "rows", ""), lines, labels=1)
 
 
 def _bar(share: float) -> str:

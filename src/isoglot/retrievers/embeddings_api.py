@@ -14,8 +14,8 @@ import numpy as np
 from isoglot.corpora.collection import Collection
 from isoglot.encoders.cache import VectorCache
 from isoglot.encoders.prompts import find_prompts
-from isoglot.llm.client import RETRIES, client_options, refused, told, unreachable
-from isoglot.llm.service import Llm
+from isoglot.llm.client import RETRIES, client_options, error_message, status_error, unreachable_error
+from isoglot.llm.service import Service
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.progress import progress
@@ -51,7 +51,7 @@ class EmbeddingsApiRetriever:
     def __init__(self, model: str, *, timeout: float = 120) -> None:
         if not model:
             raise IsoglotError("name the API's model: openai:MODEL")
-        self._api = Llm(model, timeout=timeout)
+        self._api = Service(model, timeout=timeout)
         self._prompts = find_prompts(model, {})
         options = client_options(self._api)
         from openai import OpenAI
@@ -152,14 +152,15 @@ class EmbeddingsApiRetriever:
         except (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError) as error:
             if self._answered:
                 raise IsoglotError(
-                    f"{self._api.address}: no answer ({told(error)}); run again later, what was answered is kept"
+                    f"{self._api.address}: no answer ({error_message(error)}); "
+                    "run again later, what was answered is kept"
                 ) from None
             if type(error) is openai.APIConnectionError:
-                raise unreachable(self._api) from None
+                raise unreachable_error(self._api) from None
             self._answered = True  # something is there
             return self._response(texts)
         except openai.APIStatusError as error:
-            raise refused(error, self._api) from None
+            raise status_error(error, self._api) from None
         except ValueError:
             raise self._bad("something that is not JSON") from None
         self._answered = True

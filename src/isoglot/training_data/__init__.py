@@ -1,1 +1,1 @@
-"""Training rows: their file format, where they come from, and the checks that make them trustworthy."""
+"""Training rows: their file format, the origins they come from, and the checks that make them trustworthy."""

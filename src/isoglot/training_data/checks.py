@@ -1,8 +1,8 @@
 """The checks that make training rows trustworthy: what fails one is dropped and counted.
 
-A cell is what a row has in one language: its query, its document, or both. What is wrong with a cell drops the cell,
-with an English cell the row (the other languages are translations of it); what is wrong with a content drops the row.
-All thresholds are isoglot's own; docs/data.md says why they are what they are.
+A cell is what a row has in one language: its query, its document, or both. A fault in a cell drops the cell; a fault in
+the English cell drops the row, since the other languages are translations of it; so does a fault of the whole content.
+All thresholds are isoglot's own; docs/data.md lists them.
 """
 
 from __future__ import annotations
@@ -34,24 +34,26 @@ CHECKS = {
     "near-duplicate": "nearly the same English document as another row",
     "alone": "no translation is left",
 }
-"""Name -> what a finding of it means."""
+"""Name -> what a finding of this check means."""
 
 QUERY_CHARACTERS = (2, 300)
 DOCUMENT_CHARACTERS = (20, 20_000)
+"""Fewest and most characters; a third as many in scripts without spaces."""
+
 NEAR_DUPLICATE = 0.8
 """The Jaccard similarity of 5-word shingles from which two documents are the same content."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Something wrong with a row or a cell.
+    """A fault of a row or a cell.
 
     Attributes:
-        check: A name out of `CHECKS`.
-        content_id: Of the row.
-        source: Of the row.
-        language: Of the cell; empty where the whole row is meant.
-        detail: What was found.
+        check: Name of the check, one of `CHECKS`.
+        content_id: Content id of the row.
+        source: Source of the row.
+        language: Language of the cell; empty where the whole row is meant.
+        detail: The fault itself: the text, number or name that gave it away; may be empty.
     """
 
     check: str
@@ -62,105 +64,105 @@ class Finding:
 
 
 def check_rows(rows: Sequence[Row], against: Mapping[str, EightGrams] | None = None) -> tuple[list[Row], list[Finding]]:
-    """What of `rows` passes all checks, in the same order, and what was found in the rest.
+    """Return the rows that pass all checks, without the cells that do not, in the same order; and all findings.
 
     Args:
-        rows: In any order; of duplicates the first one stays.
-        against: Name -> the n-grams of an evaluation collection that no row may share.
+        rows: Rows in any order; of duplicates the first one stays.
+        against: Name of an evaluation collection -> its n-grams, which no row may share.
     """
     findings: list[Finding] = []
-    rows = _contaminated(rows, against or {}, findings)
-    ratios = _length_ratios(rows)
-    bounds = {language: _bounds(values) for language, values in ratios.items()}
-    rows = [checked for row in rows if (checked := _checked_cells(row, bounds, findings))]
-    rows = _duplicates(rows, findings)
-    return _near_duplicates(rows, findings), findings
+    rows = _without_contaminated(rows, against or {}, findings)
+    bounds = {language: _ratio_bounds(ratios) for language, ratios in _length_ratios(rows).items()}
+    rows = [checked for row in rows if (checked := _without_faulty_cells(row, bounds, findings))]
+    rows = _without_duplicates(rows, findings)
+    return _without_near_duplicates(rows, findings), findings
 
 
-def count(findings: Iterable[Finding]) -> dict[str, int]:
-    """Check -> how often it found something; all of `CHECKS`, in their order."""
-    found = Counter(finding.check for finding in findings)
-    return {name: found[name] for name in CHECKS}
+def count_findings(findings: Iterable[Finding]) -> dict[str, int]:
+    """Return how many findings each check has: all of `CHECKS`, in their order."""
+    counts = Counter(finding.check for finding in findings)
+    return {check: counts[check] for check in CHECKS}
 
 
-def none_found(name: str, findings: Sequence[Finding]) -> None:
+def require_no_findings(name: str, findings: Sequence[Finding]) -> None:
     """Do nothing if there are no findings.
 
     Raises:
-        IsoglotError: There are; it tells how many in `name`, and the first.
+        IsoglotError: There are; the message says how many there are in `name`, and names the first.
     """
     if findings:
         first = findings[0]
         where = f"{first.content_id} {first.language}".strip()
-        raise IsoglotError(
-            f"{name}: {len(findings)} findings, the first: {first.check} in {where}: {first.detail or 'see above'}"
-        )
+        detail = first.detail or CHECKS[first.check]
+        raise IsoglotError(f"{name}: {len(findings)} findings, the first: {first.check} in {where}: {detail}")
+
+
+def _finding(check: str, row: Row, language: str, detail: str) -> Finding:
+    return Finding(check=check, content_id=row.content_id, source=row.source, language=language, detail=detail)
 
 
 # Rows
 
 
-def _contaminated(rows: Sequence[Row], against: Mapping[str, EightGrams], findings: list[Finding]) -> list[Row]:
-    anything = EightGrams(frozenset().union(*(grams.hashes for grams in against.values())))  # looks once at each text
+def _without_contaminated(rows: Sequence[Row], against: Mapping[str, EightGrams], findings: list[Finding]) -> list[Row]:
+    every = EightGrams(frozenset().union(*(grams.hashes for grams in against.values())))  # one look-up for each text
     kept = []
     for row in rows:
-        text = next(filter(anything.overlaps, (*row.query.values(), *row.document.values())), None)
+        text = next(filter(every.overlaps, (*row.query.values(), *row.document.values())), None)
         if text is None:
             kept.append(row)
         else:
             name = next(name for name, grams in against.items() if grams.overlaps(text))
-            detail = f"{name}: {against[name].shared(text)}"
-            findings.append(Finding("contamination", row.content_id, row.source, "", detail))
+            findings.append(_finding("contamination", row, "", f"{name}: {against[name].shared(text)}"))
     return kept
 
 
-def _near_duplicates(rows: list[Row], findings: list[Finding]) -> list[Row]:
-    english = [at for at, row in enumerate(rows) if "en" in row.document]
-    first = near_duplicates([rows[at].document["en"] for at in english], NEAR_DUPLICATE)
+def _without_near_duplicates(rows: list[Row], findings: list[Finding]) -> list[Row]:
+    english = [i for i, row in enumerate(rows) if "en" in row.document]
+    originals = near_duplicates([rows[i].document["en"] for i in english], NEAR_DUPLICATE)
     dropped = set()
-    for at, original in zip(english, first, strict=True):
-        if english[original] != at and rows[english[original]].content_id != rows[at].content_id:
-            dropped.add(at)
-            findings.append(
-                Finding("near-duplicate", rows[at].content_id, rows[at].source, "", rows[english[original]].content_id)
-            )
-    return [row for at, row in enumerate(rows) if at not in dropped]
+    for i, original in zip(english, originals, strict=True):
+        row, first = rows[i], rows[english[original]]
+        if row.content_id != first.content_id:
+            dropped.add(i)
+            findings.append(_finding("near-duplicate", row, "", first.content_id))
+    return [row for i, row in enumerate(rows) if i not in dropped]
 
 
-def _duplicates(rows: list[Row], findings: list[Finding]) -> list[Row]:
-    """Without cells whose query, or whose document under another content id, an earlier row has in that language."""
-    seen: dict[tuple[str, str, str], str] = {}
+def _without_duplicates(rows: list[Row], findings: list[Finding]) -> list[Row]:
+    """Drop cells whose query, or whose document under another content id, an earlier row has in that language."""
+    owners: dict[tuple[str, str, str], str] = {}
     kept = []
     for row in rows:
-        bad = []
+        faulty = []
         for language in row.languages:
             texts = {
                 role: (role, language, _plain(versions[language]))
                 for role, versions in (("query", row.query), ("document", row.document))
                 if language in versions
             }
-            earlier = {role: seen[text] for role, text in texts.items() if text in seen}
+            earlier = {role: owners[text] for role, text in texts.items() if text in owners}
             if earlier.get("document") == row.content_id:  # a content may have several questions
                 del earlier["document"]
             if earlier:
-                bad.append(language)
-                what = ", ".join(f"{role} of {owner}" for role, owner in earlier.items())
-                findings.append(Finding("duplicate", row.content_id, row.source, language, what))
+                faulty.append(language)
+                detail = ", ".join(f"{role} of {owner}" for role, owner in earlier.items())
+                findings.append(_finding("duplicate", row, language, detail))
             else:
-                seen.update(dict.fromkeys(texts.values(), row.content_id))
-        kept.append(_without(row, bad, findings))
+                owners.update(dict.fromkeys(texts.values(), row.content_id))
+        kept.append(_without_cells(row, faulty, findings))
     return [row for row in kept if row]
 
 
-def _without(row: Row, bad: Sequence[str], findings: list[Finding]) -> Row | None:
-    """The row without the cells in `bad`; None if nothing useful is left."""
-    if not bad:
+def _without_cells(row: Row, languages: Sequence[str], findings: list[Finding]) -> Row | None:
+    """Return the row without its cells in `languages`; None if nothing useful is left."""
+    if not languages:
         return row
-    if "en" in bad:
+    if "en" in languages:
         return None
-    left = row.keep({*row.query, *row.document} - set(bad))
+    left = row.keep({*row.query, *row.document} - set(languages))
     if len(left.languages) < 2:
-        findings.append(Finding("alone", row.content_id, row.source, "", ""))
+        findings.append(_finding("alone", row, "", ""))
         return None
     return left
 
@@ -168,31 +170,31 @@ def _without(row: Row, bad: Sequence[str], findings: list[Finding]) -> Row | Non
 # Cells
 
 
-def _checked_cells(row: Row, bounds: Mapping[str, tuple[float, float]], findings: list[Finding]) -> Row | None:
-    bad = []
+def _without_faulty_cells(row: Row, bounds: Mapping[str, tuple[float, float]], findings: list[Finding]) -> Row | None:
+    faulty = []
     for language in row.languages:
         fault = next(_faults(row, language, bounds), None)
         if fault:
-            bad.append(language)
-            findings.append(Finding(fault[0], row.content_id, row.source, language, fault[1]))
-    return _without(row, bad, findings)
+            faulty.append(language)
+            findings.append(_finding(fault[0], row, language, fault[1]))
+    return _without_cells(row, faulty, findings)
 
 
 def _faults(row: Row, language: str, bounds: Mapping[str, tuple[float, float]]) -> Iterator[tuple[str, str]]:
-    """(check, detail) of what is wrong with a cell."""
+    """Yield (check, detail) of each fault in a cell."""
     query, document = row.query.get(language, ""), row.document.get(language, "")
-    for check, look in _CELL_CHECKS.items():
-        if detail := look(language, query, document):
+    for check, fault_in_cell in _CELL_CHECKS.items():
+        if detail := fault_in_cell(language, query, document):
             yield check, detail
     english_query, english = row.query.get("en", ""), row.document.get("en", "")
     if language == "en":
         return
-    if query and _same(query, english_query):
+    if query and _is_english_query(query, english_query):
         yield "untranslated", "the query is the English one"
     if not document or not english:
         return
-    for check, compare in _TRANSLATION_CHECKS.items():
-        if detail := compare(document, english):
+    for check, fault_in_translation in _TRANSLATION_CHECKS.items():
+        if detail := fault_in_translation(document, english):
             yield check, detail
     ratio, (low, high) = math.log(len(document) / len(english)), bounds[language]
     if not low <= ratio <= high:
@@ -202,10 +204,10 @@ def _faults(row: Row, language: str, bounds: Mapping[str, tuple[float, float]]) 
         )
 
 
-def _length(language: str, query: str, document: str) -> str:
+def _length_fault(language: str, query: str, document: str) -> str:
     for name, text, (least, most) in (("query", query, QUERY_CHARACTERS), ("document", document, DOCUMENT_CHARACTERS)):
-        wide = 3 if unspaced(text) else 1  # a character of Chinese says what three of English do
-        if text and not least / wide <= len(text.strip()) <= most / wide:
+        divisor = 3 if unspaced(text) else 1  # a character of Chinese says what three of English do
+        if text and not least / divisor <= len(text.strip()) <= most / divisor:
             return f"{name} of {len(text.strip())} characters"
     return ""
 
@@ -217,72 +219,79 @@ _MARKUP = re.compile(
 )
 
 
-def _markup(language: str, query: str, document: str) -> str:
-    found = _MARKUP.search(f"{query}\n{document}")
-    return found[0][:60] if found else ""
+def _markup_fault(language: str, query: str, document: str) -> str:
+    match = _MARKUP.search(f"{query}\n{document}")
+    return match[0][:60] if match else ""
 
 
-def _contained(language: str, query: str, document: str) -> str:
-    """A query of one or two words is a name that any document about it must contain."""
-    asked = _plain(query)
-    long_enough = len(asked) >= 8 if unspaced(asked) else asked.count(" ") >= 2
-    return query if long_enough and asked in _plain(document) else ""
+def _containment_fault(language: str, query: str, document: str) -> str:
+    """Return the query if it stands in the document and is longer than a name, which the document must contain."""
+    plain = _plain(query)
+    long_enough = len(plain) >= 8 if unspaced(plain) else plain.count(" ") >= 2
+    return query if long_enough and plain in _plain(document) else ""
 
 
-def _language(language: str, query: str, document: str) -> str:
-    """Of close languages (Slovak and Czech, Danish and Norwegian) the detector is never sure; of English it is."""
+def _language_fault(language: str, query: str, document: str) -> str:
+    """Return the language that the detector is sure of, if it is not the stated one.
+
+    Of close languages (Slovak and Czech, Danish and Norwegian) it is never sure; of English it is.
+    """
     base = language.split("-")[0]  # the detector knows no scripts and territories
     if not document or base not in detectable():
         return ""
-    found = likelihoods(document)
-    likeliest = next(iter(found), base)
-    unsure = likeliest != "en" and found.get(base, 0) >= 0.05
+    probabilities = likelihoods(document)
+    likeliest = next(iter(probabilities), base)
+    unsure = likeliest != "en" and probabilities.get(base, 0) >= 0.05
     return "" if likeliest == base or unsure else likeliest
 
 
-def _same(query: str, english_query: str) -> bool:
-    """A query of one or two words may be a name, which is the same everywhere."""
+def _is_english_query(query: str, english_query: str) -> bool:
+    """Return whether the query is the English one; of one or two words it may be a name, the same everywhere."""
     return _plain(query) == _plain(english_query) and len(re.findall(r"[^\W\d_]{2,}", english_query)) >= 3
 
 
-def _untranslated(document: str, english: str) -> str:
-    grams, theirs = _four_grams(document), set(_four_grams(english))
-    share = sum(gram in theirs for gram in grams) / max(1, len(grams))
+def _untranslated_fault(document: str, english: str) -> str:
+    grams, english_grams = _four_grams(document), set(_four_grams(english))
+    share = sum(gram in english_grams for gram in grams) / max(1, len(grams))
     return f"{100 * share:.0f}% of its word 4-grams are the English ones" if share > 0.3 else ""
 
 
-def _numbers(document: str, english: str) -> str:
-    wanted, there = _number_runs(english), _number_runs(document)
-    digits = "".join(there)
-    missing = sorted(run for run in set(wanted) - set(there) if run not in digits)
-    return f"{' '.join(missing[:5])}" if len(missing) >= 2 and len(missing) > len(set(wanted)) / 2 else ""
+def _numbers_fault(document: str, english: str) -> str:
+    wanted, present = set(_numbers(english)), _numbers(document)
+    digits = "".join(present)
+    missing = sorted(number for number in wanted - set(present) if number not in digits)
+    return " ".join(missing[:5]) if len(missing) >= 2 and len(missing) > len(wanted) / 2 else ""
 
 
-def _names(document: str, english: str) -> str:
+def _names_fault(document: str, english: str) -> str:
     words = re.findall(r"[A-Za-z][\w+.-]*\w", english)
     names = {word for word in words if re.search(r".[A-Z]|\d|_", word) and not word.isupper()}  # ROUND is translated
     folded = document.casefold()
     missing = sorted(name for name in names if name.casefold() not in folded)
-    return f"{' '.join(missing[:5])}" if len(missing) >= 3 and len(missing) > 2 * len(names) / 3 else ""
+    return " ".join(missing[:5]) if len(missing) >= 3 and len(missing) > 2 * len(names) / 3 else ""
 
 
 _CELL_CHECKS: dict[str, Callable[[str, str, str], str]] = {
-    "length": _length,
-    "markup": _markup,
-    "query-in-document": _contained,
-    "language": _language,
+    "length": _length_fault,
+    "markup": _markup_fault,
+    "query-in-document": _containment_fault,
+    "language": _language_fault,
 }
+"""Check -> function of language, query and document that returns the fault, empty if there is none."""
+
 _TRANSLATION_CHECKS: dict[str, Callable[[str, str], str]] = {
-    "untranslated": _untranslated,
-    "numbers": _numbers,
-    "names": _names,
+    "untranslated": _untranslated_fault,
+    "numbers": _numbers_fault,
+    "names": _names_fault,
 }
+"""Check -> function of a document and the English one that returns the fault, empty if there is none."""
 
 
 # Parts
 
 
 def _length_ratios(rows: Sequence[Row]) -> dict[str, list[float]]:
+    """Language -> log ratios of the length of its documents to the English ones."""
     ratios: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         if "en" in row.document:
@@ -291,8 +300,11 @@ def _length_ratios(rows: Sequence[Row]) -> dict[str, list[float]]:
     return ratios
 
 
-def _bounds(ratios: Sequence[float]) -> tuple[float, float]:
-    """Four robust standard deviations around the median log ratio, at least a factor of 1.5; 4 where data are few."""
+def _ratio_bounds(ratios: Sequence[float]) -> tuple[float, float]:
+    """Bounds of the log ratio: 4 robust standard deviations around its median, at least a factor of 1.5.
+
+    Fewer than 20 ratios are too few for a deviation; then the bounds are a factor of 4.
+    """
     middle = statistics.median(ratios)
     if len(ratios) < 20:
         return middle - math.log(4), middle + math.log(4)
@@ -310,5 +322,5 @@ def _four_grams(text: str) -> list[tuple[str, ...]]:
     return list(zip(*(words[start:] for start in range(4)), strict=False))
 
 
-def _number_runs(text: str) -> list[str]:
-    return [str(int(run)) for run in re.findall(r"\d{2,18}", text)]
+def _numbers(text: str) -> list[str]:
+    return [str(int(digits)) for digits in re.findall(r"\d{2,18}", text)]

@@ -4,37 +4,39 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import new_folder, write_text
 from isoglot.training_data.row import Row
 
 NEGATIVES = 7
-"""How many negatives FlagEmbedding gets with each query, which it does not train without."""
+"""Number of negatives for each query; FlagEmbedding does not train without any."""
 
 
 def export(rows: Sequence[Row], form: str, output: str | Path, *, seed: int = 0, force: bool = False) -> Path:
     """Write `rows` in the form of another tool.
 
     - ``sentence-transformers``: one file with the columns ``anchor`` and ``positive``, every query version with every
-      document version of its content. Translations of one content are not negatives of each other: train with batches
-      that hold a content once, which sentence-transformers' NO_DUPLICATES does not see to.
-    - ``flagembedding``: one file, a line for each query version, ``pos`` all versions of its document, ``neg`` random
-      documents of other contents, from all languages alike.
+      document version of its content. Translations of one content must not be negatives of each other: train with
+      batches that hold a content once, which sentence-transformers' NO_DUPLICATES does not ensure.
+    - ``flagembedding``: one file with a line for each query version; ``pos`` has all versions of its document, ``neg``
+      random documents of other contents, from all languages alike.
     - ``beir``: a folder with corpus.jsonl, queries.jsonl and qrels/train.tsv, which ``folder:DIR@train`` reads.
 
     Args:
-        rows: What to write.
-        form: A name out of `FORMS`.
-        output: The file (JSON Lines) or folder to write.
-        seed: Of the negatives.
-        force: Whether a file or folder that is there may be replaced.
+        rows: Rows to write.
+        form: Name of the form, one of `FORMS`.
+        output: File (JSON Lines) or folder to write.
+        seed: Random seed for the negatives.
+        force: Whether an existing file or folder may be replaced.
+
+    Returns:
+        The path written to.
 
     Raises:
-        IsoglotError: Unknown form, the output is taken or cannot be written, or there are no negatives.
+        IsoglotError: The form is unknown, the output exists or cannot be written, or there are no negatives.
     """
     target = Path(output)
     if form not in FORMS:
@@ -61,7 +63,7 @@ def _flagembedding(rows: Sequence[Row], output: Path, seed: int) -> None:
     write_text(output, _json_lines(_with_negatives(rows, random.Random(seed))))
 
 
-def _with_negatives(rows: Sequence[Row], generator: random.Random) -> Iterator[dict[str, Any]]:
+def _with_negatives(rows: Sequence[Row], generator: random.Random) -> Iterator[Mapping[str, object]]:
     for row in rows:
         for query in row.query.values():
             negatives: list[str] = []
@@ -76,9 +78,9 @@ def _beir(rows: Sequence[Row], output: Path, seed: int) -> None:
     documents, queries, judgements = {}, [], ["query-id\tcorpus-id\tscore"]
     for number, row in enumerate(rows):
         for language, text in row.document.items():
-            identity = f"{row.content_id}/{language}"
-            documents[identity] = {"_id": identity, "text": text, "lang": language, "content_id": row.content_id}
-        first = f"{row.content_id}/{next(iter(row.document))}"  # stands for all versions
+            document_id = f"{row.content_id}/{language}"
+            documents[document_id] = {"_id": document_id, "text": text, "lang": language, "content_id": row.content_id}
+        first = f"{row.content_id}/{next(iter(row.document))}"  # a judgement of one version counts for all of them
         for language, text in row.query.items():
             queries.append({"_id": f"{number}/{language}", "text": text, "lang": language, "query_id": str(number)})
             judgements.append(f"{number}/{language}\t{first}\t1")
@@ -93,7 +95,8 @@ FORMS: dict[str, Callable[[Sequence[Row], Path, int], None]] = {
     "flagembedding": _flagembedding,
     "beir": _beir,
 }
+"""Name of a form -> function of rows, output and seed that writes it."""
 
 
-def _json_lines(objects: Iterable[dict[str, Any]]) -> str:
+def _json_lines(objects: Iterable[Mapping[str, object]]) -> str:
     return "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in objects)

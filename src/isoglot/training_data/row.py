@@ -1,4 +1,4 @@
-"""Training rows: a question and the document that answers it, each in one or more languages; their file format.
+"""The training row, a question and the document that answers it, each in one or more languages; and its file format.
 
 A file of rows is JSON Lines (``.jsonl``) or Parquet (``.parquet``) with the fields of `Row` and a ``hash``,
 described in docs/data.md.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +19,18 @@ from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.files import os_errors_explained, write_bytes
 from isoglot.platform.languages import canonical
 
-PROVENANCES = ("original", "human", "machine")
-"""How a text came about: written so, translated by people, or by a machine; a model's name is allowed as well."""
-
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One content with one question.
 
     Attributes:
-        content_id: Of the document; rows that share it must not meet as negatives.
-        query: Language (canonical BCP-47 tag) -> text.
-        document: Language -> text.
+        content_id: Identifier of the document; rows that share it must not meet as negatives.
+        query: Language (canonical BCP-47 tag) -> text of the question.
+        document: Language -> text of the document.
         source: Where the texts are from, e.g. ``libreoffice-help``.
-        licence: SPDX expression, or where to look.
-        provenance: Language -> ``original``, ``human``, ``machine``, or the name of the model that wrote the text.
+        licence: Licence of the texts: an SPDX expression, or where to look it up.
+        provenance: Language -> ``original`` (written in it), ``human`` (translated by people), ``machine``, or the
+            name of the model that wrote the text.
     """
 
     content_id: str
@@ -54,49 +52,52 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()[:16]
 
     def keep(self, languages: Iterable[str]) -> Row:
-        """The row with the texts in `languages` alone."""
+        """Return the row with the texts in `languages` alone."""
         kept = set(languages)
         fields = {
-            name: {tag: text for tag, text in getattr(self, name).items() if tag in kept}
-            for name in ("query", "document", "provenance")
+            name: {tag: text for tag, text in getattr(self, name).items() if tag in kept} for name in _LANGUAGE_FIELDS
         }
         return msgspec.structs.replace(self, **fields)
 
 
+_LANGUAGE_FIELDS = ("query", "document", "provenance")
+"""The fields of a row that map languages to texts."""
+
+
 def fingerprint(rows: Iterable[Row]) -> str:
-    """SHA-256 over the hashes of `rows` in their order, in hex."""
+    """Return the SHA-256, in hex, over the hashes of `rows` in their order."""
     return hashlib.sha256(" ".join(row.hash for row in rows).encode()).hexdigest()
 
 
 def is_row_file(name: str | Path) -> bool:
-    """Whether `name` has the ending of a file of rows."""
+    """Return whether `name` ends as a file of rows does."""
     return Path(name).suffix in (".jsonl", ".parquet")
 
 
 def check_row_file(path: str | Path) -> None:
-    """Do nothing if rows can be written under that name.
+    """Do nothing if rows can be written under the name `path`.
 
     Raises:
-        IsoglotError: Its ending is another.
+        IsoglotError: The name ends in neither ``.jsonl`` nor ``.parquet``.
     """
     if not is_row_file(path):
         raise IsoglotError(f"{path}: rows are written to .jsonl or .parquet; choose such a name")
 
 
 def read_rows(path: str | Path) -> list[Row]:
-    """The rows of a ``.jsonl`` or ``.parquet`` file, language tags in canonical spelling.
+    """Read the rows of a ``.jsonl`` or ``.parquet`` file, with language tags in canonical spelling.
 
     Raises:
         InputError: The file is missing, or a row is not as `Row` says; the message names line and field.
     """
-    return [_checked(fields, Path(path), number) for number, fields in _read_raw(Path(path))]
+    return [_row_of(fields, Path(path), number) for number, fields in _read_raw(Path(path))]
 
 
 def write_rows(path: str | Path, rows: Iterable[Row]) -> None:
     """Write rows as JSON Lines or, if the name ends in ``.parquet``, as Parquet; whole or not at all.
 
     Raises:
-        IsoglotError: The file cannot be written, or its ending is another.
+        IsoglotError: The file cannot be written, or its name ends in neither ``.jsonl`` nor ``.parquet``.
     """
     target = Path(path)
     check_row_file(target)
@@ -104,24 +105,30 @@ def write_rows(path: str | Path, rows: Iterable[Row]) -> None:
     if target.suffix == ".jsonl":
         encoder = msgspec.json.Encoder(order="sorted")
         write_bytes(target, b"".join(encoder.encode(line) + b"\n" for line in lines))
-        return
+    else:
+        write_bytes(target, _parquet(lines))
+
+
+def _parquet(lines: Iterable[Mapping[str, Any]]) -> bytes:
     import io
 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     texts = pa.map_(pa.string(), pa.string())
-    schema = pa.schema([(name, texts if name in _MAPS else pa.string()) for name in (*Row.__struct_fields__, "hash")])
-    flat = [{name: sorted(value.items()) if name in _MAPS else value for name, value in line.items()} for line in lines]
+    names = (*Row.__struct_fields__, "hash")
+    schema = pa.schema([(name, texts if name in _LANGUAGE_FIELDS else pa.string()) for name in names])
+    records = [
+        {name: sorted(value.items()) if name in _LANGUAGE_FIELDS else value for name, value in line.items()}
+        for line in lines
+    ]
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(flat, schema=schema), sink)
-    write_bytes(target, sink.getvalue())
-
-
-_MAPS = ("query", "document", "provenance")
+    pq.write_table(pa.Table.from_pylist(records, schema=schema), sink)
+    return sink.getvalue()
 
 
 def _read_raw(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line or record number, fields not yet validated) of each row."""
     if path.suffix != ".parquet":
         yield from read_jsonl(path)
         return
@@ -133,24 +140,23 @@ def _read_raw(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             table = pq.read_table(path)
         except pa.ArrowInvalid as error:
             raise InputError(f"not a Parquet file: {error}", path) from error
-    for number, fields in enumerate(table.to_pylist(), start=1):
-        yield (
-            number,
-            {
-                name: dict(value) if name in _MAPS and isinstance(value, list) else value
-                for name, value in fields.items()
-            },
-        )
+    for number, record in enumerate(table.to_pylist(), start=1):
+        fields = {
+            name: dict(value) if name in _LANGUAGE_FIELDS and isinstance(value, list) else value
+            for name, value in record.items()
+        }
+        yield number, fields
 
 
-def _checked(fields: dict[str, Any], path: Path, number: int) -> Row:
-    stated = fields.pop("hash", None)
+def _row_of(fields: dict[str, Any], path: Path, number: int) -> Row:
+    """Validate the fields of one row."""
+    stated_hash = fields.pop("hash", None)
     try:
         row = msgspec.convert(fields, Row)
     except msgspec.ValidationError as error:
         raise InputError(f"not a training row: {error}", path, number) from error
     try:
-        texts = {name: _canonical(getattr(row, name)) for name in _MAPS}
+        texts = {name: _with_canonical_tags(getattr(row, name)) for name in _LANGUAGE_FIELDS}
     except IsoglotError as error:
         raise InputError(str(error), path, number) from error
     if not row.query or not row.document:
@@ -159,15 +165,15 @@ def _checked(fields: dict[str, Any], path: Path, number: int) -> Row:
         for tag, text in texts[name].items():
             text_field({f"{name}.{tag}": text}, f"{name}.{tag}", path, number)
     row = msgspec.structs.replace(row, **texts)
-    if stated is not None and stated != row.hash:
+    if stated_hash is not None and stated_hash != row.hash:
         raise InputError(
-            f"the texts were changed: hash is {row.hash}, not {stated}; remove the field 'hash'", path, number
+            f"the texts were changed: hash is {row.hash}, not {stated_hash}; remove the field 'hash'", path, number
         )
     return row
 
 
-def _canonical(texts: dict[str, str]) -> dict[str, str]:
-    found = {canonical(tag): text for tag, text in texts.items()}
-    if len(found) < len(texts):
-        raise IsoglotError(f"two of the languages {', '.join(texts)} are one")
-    return found
+def _with_canonical_tags(texts: dict[str, str]) -> dict[str, str]:
+    renamed = {canonical(tag): text for tag, text in texts.items()}
+    if len(renamed) < len(texts):
+        raise IsoglotError(f"two of the languages {', '.join(texts)} are one; keep one of them")
+    return renamed

@@ -1,4 +1,4 @@
-"""What a set of training rows holds: counts, lengths, languages, licences; as data and as a plot."""
+"""What a set of training rows holds: counts, lengths, languages and licences, as data and as a plot."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from isoglot.platform.files import write_bytes
 from isoglot.training_data.row import Row
 
 PLOTS = (".html", ".svg", ".png")
+"""Endings of the files that a plot can be written to."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LanguageStatistics:
     """What rows hold in one language; lengths are medians in characters, 0 where there are no texts.
 
     Attributes:
-        queries: How many rows have a query.
-        documents: How many rows have a document.
-        query_length: Of the queries.
-        document_length: Of the documents.
+        queries: Number of rows that have a query.
+        documents: Number of rows that have a document.
+        query_length: Median length of the queries.
+        document_length: Median length of the documents.
     """
 
     queries: int
@@ -32,19 +33,19 @@ class LanguageStatistics:
     document_length: float
 
 
-@dataclass(frozen=True)
-class Statistics:
+@dataclass(frozen=True, kw_only=True)
+class RowStatistics:
     """What a set of rows holds.
 
     Attributes:
-        rows: How many.
-        contents: How many distinct content ids.
+        rows: Number of rows.
+        contents: Number of distinct content ids.
         languages: Language -> its statistics, most documents first.
-        sources: Source -> rows.
-        licences: Licence -> rows.
-        provenance: How texts came about -> how many cells.
+        sources: Source -> number of rows.
+        licences: Licence -> number of rows.
+        provenance: Provenance of a text -> number of cells.
         languages_in_a_row: Number of languages -> how many rows have so many.
-        document_lengths: Source -> language -> the lengths of documents in characters.
+        document_lengths: Source -> language -> lengths of the documents in characters.
     """
 
     rows: int
@@ -57,7 +58,7 @@ class Statistics:
     document_lengths: dict[str, dict[str, list[int]]]
 
 
-def statistics_of(rows: Sequence[Row]) -> Statistics:
+def statistics_of(rows: Sequence[Row]) -> RowStatistics:
     """Count and measure `rows`."""
     tags = {language for row in rows for language in row.languages}
     languages = {}
@@ -65,38 +66,43 @@ def statistics_of(rows: Sequence[Row]) -> Statistics:
     for tag in tags:
         queries = [len(row.query[tag]) for row in rows if tag in row.query]
         documents = [len(row.document[tag]) for row in rows if tag in row.document]
-        languages[tag] = LanguageStatistics(len(queries), len(documents), _median(queries), _median(documents))
+        languages[tag] = LanguageStatistics(
+            queries=len(queries),
+            documents=len(documents),
+            query_length=_median(queries),
+            document_length=_median(documents),
+        )
     for row in rows:
         for tag, text in row.document.items():
             lengths.setdefault(row.source, {}).setdefault(tag, []).append(len(text))
-    return Statistics(
+    return RowStatistics(
         rows=len(rows),
         contents=len({row.content_id for row in rows}),
         languages=dict(sorted(languages.items(), key=lambda item: (-item[1].documents, item[0]))),
-        sources=_counted(row.source or "not stated" for row in rows),
-        licences=_counted(row.licence or "not stated" for row in rows),
-        provenance=_counted(row.provenance.get(tag, "not stated") for row in rows for tag in row.languages),
+        sources=_by_frequency(row.source or "not stated" for row in rows),
+        licences=_by_frequency(row.licence or "not stated" for row in rows),
+        provenance=_by_frequency(row.provenance.get(tag, "not stated") for row in rows for tag in row.languages),
         languages_in_a_row=dict(sorted(Counter(len(row.languages) for row in rows).items())),
         document_lengths=lengths,
     )
 
 
-def save_plot(found: Statistics, path: str | Path) -> None:
+def save_plot(row_statistics: RowStatistics, path: str | Path) -> None:
     """Draw documents by language and source, and the distribution of their lengths by language.
 
     Args:
-        found: What to draw.
-        path: ``.html`` (offline), ``.svg`` or ``.png``.
+        row_statistics: Statistics to draw.
+        path: File to write: ``.html`` (which works offline), ``.svg`` or ``.png``.
 
     Raises:
-        IsoglotError: The ending is another, or the file cannot be written.
+        IsoglotError: The name has another ending, or the file cannot be written.
     """
     target = Path(path)
     if target.suffix not in PLOTS:
         raise IsoglotError(f"{path}: a plot is written to {', '.join(PLOTS)}; choose such a name")
     import vl_convert
 
-    chart = _chart(found)
+    chart = _chart(row_statistics)
     if target.suffix == ".png":
         data = vl_convert.vegalite_to_png(chart, scale=2)
     elif target.suffix == ".svg":
@@ -106,25 +112,26 @@ def save_plot(found: Statistics, path: str | Path) -> None:
     write_bytes(target, data)
 
 
-def _chart(found: Statistics) -> dict[str, object]:
-    """The plot as a Vega-Lite specification."""
-    cells = [
+def _chart(row_statistics: RowStatistics) -> dict[str, object]:
+    """Specify the plot in Vega-Lite."""
+    documents = [
         {"language": tag, "source": source or "not stated", "documents": len(lengths)}
-        for source, by_language in sorted(found.document_lengths.items())
+        for source, by_language in sorted(row_statistics.document_lengths.items())
         for tag, lengths in by_language.items()
     ]
-    spread = []
-    for tag in found.languages:
-        lengths = [length for by_language in found.document_lengths.values() for length in by_language.get(tag, [])]
+    quartiles = []
+    for tag in row_statistics.languages:
+        by_source = row_statistics.document_lengths.values()
+        lengths = [length for by_language in by_source for length in by_language.get(tag, [])]
         if len(lengths) > 1:
             low, middle, high = statistics.quantiles(lengths, n=4)
-            spread.append({"language": tag, "low": low, "middle": middle, "high": high})
-    language = {"field": "language", "sort": list(found.languages), "title": None}
+            quartiles.append({"language": tag, "low": low, "middle": middle, "high": high})
+    language = {"field": "language", "sort": list(row_statistics.languages), "title": None}
     characters = {"title": "characters", "scale": {"type": "log"}}
     counts = {
-        "title": f"{found.rows:,} rows: documents by language",
+        "title": f"{row_statistics.rows:,} rows: documents by language",
         "width": 360,
-        "data": {"values": cells},
+        "data": {"values": documents},
         "mark": {"type": "bar", "tooltip": True},
         "encoding": {
             "x": {"field": "documents", "type": "quantitative"},
@@ -135,7 +142,7 @@ def _chart(found: Statistics) -> dict[str, object]:
     lengths_chart = {
         "title": "their length: median and quartiles",
         "width": 280,
-        "data": {"values": spread},
+        "data": {"values": quartiles},
         "encoding": {"y": language},
         "layer": [
             {
@@ -155,5 +162,5 @@ def _median(values: Sequence[int]) -> float:
     return statistics.median(values) if values else 0
 
 
-def _counted(names: Iterable[str]) -> dict[str, int]:
+def _by_frequency(names: Iterable[str]) -> dict[str, int]:
     return dict(Counter(names).most_common())

@@ -1,4 +1,4 @@
-"""What is asked of a model, and the checks that an answer passes before it is kept."""
+"""The questions that a model is asked, and the checks that an answer passes before it is kept."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ REASONS = {
     "no-answer": "the API gave no answer, however often it was asked",
     "max-cost": "was not asked, or not again, since --max-cost was near",
 }
-"""Reason -> what it means that a cell was left out for it."""
+"""Reason for which a cell is left out -> what it means."""
 
 PROMPTS = Path(__file__).parent / "prompts"
+"""Folder of the prompts."""
 
 
 class BadAnswerError(Exception):
     """An answer that is not kept.
 
     Args:
-        reason: A name out of `REASONS`.
-        detail: What was found.
+        reason: Name of the reason, one of `REASONS`.
+        detail: The fault itself, in a few words.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -45,38 +46,41 @@ class BadAnswerError(Exception):
         self.reason, self.detail = reason, detail
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """One request to a model, for one cell of a row.
 
     Attributes:
-        content_id: Of the row.
-        language: Of the cell.
-        prompt: All that the model is told.
-        fields: The keys of the JSON object that it shall answer with.
-        expected: About how many tokens the answer has.
-        check: Raises a `BadAnswerError` if the values are not good enough.
+        content_id: Content id of the row.
+        language: Language of the cell.
+        prompt: The whole prompt.
+        fields: Keys of the JSON object that is to be the answer.
+        expected_tokens: Estimated number of tokens of the answer.
+        check: Function of the answer's values that raises a `BadAnswerError` if they are not good enough.
     """
 
     content_id: str
     language: str
     prompt: str
     fields: tuple[str, ...]
-    expected: float
+    expected_tokens: float
     check: Callable[[Mapping[str, str]], None]
 
     def key(self, model: str) -> str:
-        """What the journal knows it by: a hash of the model's name and the prompt, so of text, language and wording."""
+        """Return the key of the answer in the journal: a hash of the model's name and the prompt.
+
+        It changes with text, language and wording.
+        """
         return hashlib.sha256(json.dumps([model, self.prompt]).encode()).hexdigest()[:32]
 
 
-def prompt(name: str, **values: str) -> str:
-    """The prompt in ``prompts/NAME.md`` with its ``$placeholders`` filled in."""
+def fill_prompt(name: str, **values: str) -> str:
+    """Return the prompt in ``prompts/NAME.md`` with its ``$placeholders`` filled in."""
     return Template((PROMPTS / f"{name}.md").read_text(encoding="utf-8")).substitute(values)
 
 
-def tokens(text: str) -> float:
-    """About how many tokens an English text has: one for four characters, as OpenAI says."""
+def estimated_tokens(text: str) -> float:
+    """Return about how many tokens an English text has: one for four characters, as OpenAI's documentation says."""
     return len(text) / 4
 
 
@@ -89,19 +93,23 @@ _REFUSAL = re.compile(
 
 
 def read_answer(text: str, fields: tuple[str, ...]) -> dict[str, str]:
-    """The values of the JSON object in `text`, white space at their ends removed.
+    """Return the values of the JSON object in `text`, without white space at their ends.
+
+    Args:
+        text: The answer, which may stand in a code fence.
+        fields: The keys that the object must have.
 
     Raises:
-        BadAnswerError: It is none, a refusal, or has other keys or empty values.
+        BadAnswerError: The text is not a JSON object, is a refusal, or has other keys or empty values.
     """
-    fenced = _FENCE.fullmatch(text)
+    fence = _FENCE.fullmatch(text)
     try:
-        values = json.loads(fenced[1] if fenced else text)
+        values = json.loads(fence[1] if fence else text)
     except (ValueError, RecursionError):
         raise BadAnswerError("refusal" if _REFUSAL.match(text) else "json", _start(text)) from None
     if not isinstance(values, dict) or values.keys() != set(fields):
-        found = ", ".join(map(str, values)) if isinstance(values, dict) else type(values).__name__
-        raise BadAnswerError("shape", f"found {_start(found)}, not {', '.join(fields)}")
+        shape = ", ".join(map(str, values)) if isinstance(values, dict) else type(values).__name__
+        raise BadAnswerError("shape", f"found {_start(shape)}, not {', '.join(fields)}")
     for name, value in values.items():
         if not isinstance(value, str) or not value.strip():
             raise BadAnswerError("shape", f"{name} is {'empty' if isinstance(value, str) else 'no text'}")
@@ -111,13 +119,13 @@ def read_answer(text: str, fields: tuple[str, ...]) -> dict[str, str]:
 
 
 def check_refusal(text: str) -> None:
-    """Raise a `BadAnswerError` if a text begins as a model that declines does."""
+    """Raise a `BadAnswerError` if a text begins as a refusal of a model does."""
     if _REFUSAL.match(text):
         raise BadAnswerError("refusal", _start(text))
 
 
 def check_cell(row: Row, language: str) -> None:
-    """Raise a `BadAnswerError` if the row's cell fails a check that all training rows go through."""
+    """Raise a `BadAnswerError` if the row's cell in `language` fails a check that all training rows go through."""
     _, findings = check_rows([row.keep({"en", language})])
     for finding in findings:
         if finding.language == language:

@@ -4,83 +4,88 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from isoglot.corpora.reading import read_jsonl, read_lines, text_field
-from isoglot.llm.service import Llm
+from isoglot.llm.service import Service
 from isoglot.platform.errors import IsoglotError
-from isoglot.training_data.building import evaluation_grams
 from isoglot.training_data.checks import check_rows
-from isoglot.training_data.generation.answers import BadAnswerError, Question, check_cell, check_refusal, prompt
+from isoglot.training_data.generation.answers import BadAnswerError, Question, check_cell, check_refusal, fill_prompt
 from isoglot.training_data.generation.asking import ask
-from isoglot.training_data.generation.report import LeftOut, LlmReport
-from isoglot.training_data.generation.translate import finish, start_report
+from isoglot.training_data.generation.report import (
+    GenerationReport,
+    LeftOut,
+    start_report,
+    write_rows_and_report,
+)
+from isoglot.training_data.held_out import evaluation_grams
 from isoglot.training_data.row import Row, is_row_file, read_rows
 
 PASSAGE_WORDS = (40, 110)
 QUERY_WORDS = (3, 40)
-"""What is accepted; the prompt asks for passages of 50 to 90 words."""
+"""Fewest and most words that are accepted; the prompt asks for passages of 50 to 90 words."""
 
 
 def generate_rows(
     output: str | Path,
-    llm: Llm,
+    service: Service,
     *,
     topics: str | Path | None = None,
     corpus: str | Path | None = None,
     licence: str = "",
     against: Sequence[str] = (),
     show_progress: bool = False,
-) -> LlmReport:
+) -> GenerationReport:
     """Let a model write English rows: a passage and a question for each topic, or a question for each passage.
 
-    A file of the answers grows beside `output`, and a second run asks for what is not in it.
+    A file of the answers grows beside `output`, and a second run asks only for what it lacks.
 
     Args:
-        output: ``.jsonl`` or ``.parquet``; the report is written beside it, as ``NAME.report.json``.
-        llm: Who writes.
-        topics: A text file with one topic a line.
+        output: ``.jsonl`` or ``.parquet`` file to write; the report is written beside it, as ``NAME.report.json``.
+        service: The model that writes.
+        topics: Text file with one topic a line.
         corpus: A file of rows, whose English documents get new questions, or JSON Lines with ``_id`` and ``text``.
-        licence: Of the rows, as an SPDX expression; rows of a file of rows keep theirs.
-        against: Evaluation collections that no row may overlap, besides those of `evaluation_grams`.
+        licence: Licence of the rows, as an SPDX expression; rows of a file of rows keep theirs.
+        against: Sources of evaluation collections that no row may overlap, besides
+            `isoglot.training_data.held_out.EVALUATION`.
         show_progress: Whether to show progress on standard error.
 
     Returns:
-        What was kept and left out, and why, and what it cost.
+        What was kept and what was left out, why, and what it cost.
 
     Raises:
-        IsoglotError: Both or none of `topics` and `corpus` are named, a file is wrong, the API does not let us in, or
-            no answer was good.
+        IsoglotError: Both or neither of `topics` and `corpus` are named, a file is malformed, the API refuses access,
+            or no answer was good.
     """
-    report = start_report(output, llm)
+    report = start_report(output, service.model)
     grams, _ = evaluation_grams(against)
     if topics is not None and corpus is None:
-        drafts = [_topic(text.strip(), licence) for _, text in read_lines(Path(topics))]
+        drafts = [_draft_for_topic(text.strip(), licence) for _, text in read_lines(Path(topics))]
     elif corpus is not None and topics is None:
-        drafts = _good(_passages(Path(corpus), licence), report)
+        drafts = _without_bad_passages(_drafts_for_passages(Path(corpus), licence), report)
     else:
         raise IsoglotError("name either topics or a corpus")
-    drafts = list({draft.content_id: draft for draft in drafts}.values())  # of equal topics, one
-    answers = ask([_question(draft) for draft in drafts], llm, report, show_progress=show_progress)
-    rows = [_filled(draft, answer, llm.model) for draft, answer in zip(drafts, answers, strict=True) if answer]
+    drafts = list({draft.content_id: draft for draft in drafts}.values())  # a topic that repeats is asked for once
+    answers = ask([_question(draft) for draft in drafts], service, report, show_progress=show_progress)
+    rows = [_filled(draft, answer, service.model) for draft, answer in zip(drafts, answers, strict=True) if answer]
     kept, findings = check_rows(rows, grams)
-    report.left_out += [LeftOut(found.content_id, "en", found.check, found.detail) for found in findings]
-    finish(kept, {"en": len(kept)} if kept else {}, report)
+    report.left_out += [LeftOut(finding.content_id, "en", finding.check, finding.detail) for finding in findings]
+    write_rows_and_report(kept, {"en": len(kept)} if kept else {}, report)
     return report
 
 
-def _topic(topic: str, licence: str) -> Row:
-    """A row whose query is the topic, to be replaced."""
+def _draft_for_topic(topic: str, licence: str) -> Row:
+    """Return a row whose query is the topic, to be replaced."""
     name = hashlib.sha256(topic.encode()).hexdigest()[:12]
-    return Row(f"generated:{name}", {"en": topic}, {}, "generated", licence)
+    return Row(f"generated:{name}", {"en": topic}, {}, source="generated", licence=licence)
 
 
-def _passages(path: Path, licence: str) -> Iterator[Row]:
-    """A row for each passage, whose query is to be replaced."""
+def _drafts_for_passages(path: Path, licence: str) -> Iterator[Row]:
+    """Yield a row for each passage, whose query is to be replaced."""
     if not is_row_file(path):
         raise IsoglotError(f"{path}: a corpus is .jsonl or .parquet")
     if path.suffix == ".jsonl" and any("_id" in fields for _, fields in read_jsonl(path)):
@@ -96,11 +101,11 @@ def _passages(path: Path, licence: str) -> Iterator[Row]:
 
 
 def _draft(content_id: str, text: str, source: str, licence: str) -> Row:
-    return Row(content_id, {"en": "What does the text say?"}, {"en": text}, source, licence)
+    return Row(content_id, {"en": "What does the text say?"}, {"en": text}, source=source, licence=licence)
 
 
-def _good(drafts: Iterator[Row], report: LlmReport) -> list[Row]:
-    """The passages that are worth a question: English, neither too short nor too long, without markup."""
+def _without_bad_passages(drafts: Iterable[Row], report: GenerationReport) -> list[Row]:
+    """Return the drafts worth a question: in English, neither too short nor too long, without markup."""
     good = []
     for draft in drafts:
         try:
@@ -113,12 +118,21 @@ def _good(drafts: Iterator[Row], report: LlmReport) -> list[Row]:
 
 
 def _question(draft: Row) -> Question:
-    check = partial(_check, draft)
+    fields: tuple[str, ...]
     if draft.document:
-        asked = prompt("question", text=json.dumps({"passage": draft.document["en"]}, ensure_ascii=False))
-        return Question(draft.content_id, "en", asked, ("query",), 30, check)
-    asked = prompt("passage", text=json.dumps({"topic": draft.query["en"]}, ensure_ascii=False))
-    return Question(draft.content_id, "en", asked, ("query", "document"), 150, check)
+        prompt = fill_prompt("question", text=json.dumps({"passage": draft.document["en"]}, ensure_ascii=False))
+        fields, expected_tokens = ("query",), 30
+    else:
+        prompt = fill_prompt("passage", text=json.dumps({"topic": draft.query["en"]}, ensure_ascii=False))
+        fields, expected_tokens = ("query", "document"), 150
+    return Question(
+        content_id=draft.content_id,
+        language="en",
+        prompt=prompt,
+        fields=fields,
+        expected_tokens=expected_tokens,
+        check=partial(_check, draft),
+    )
 
 
 def _filled(draft: Row, answer: Mapping[str, str], model: str) -> Row:

@@ -1,4 +1,4 @@
-"""The journal: every answer that was kept, on disk at once, so that none is paid for twice."""
+"""The journal: every answer that was kept, written to disk at once, so that none is paid for twice."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from isoglot.platform.files import os_errors_explained
 
 
 class Journal:
-    """Answers by key, one JSON line each, only ever appended to; a last line torn by a crash is cut off.
+    """A file of answers by key, one JSON line each, that is only appended to; an incomplete last line is cut off.
 
     Args:
-        path: Created if it is not there.
+        path: File of the journal; created if it does not exist, and removed again if it stays empty.
+
+    Attributes:
+        path: File of the journal.
+        answers: Key -> answer.
 
     Raises:
-        IsoglotError: The file cannot be read or written, or is no journal.
+        IsoglotError: The file cannot be read or written, or is not a journal.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,15 +40,15 @@ class Journal:
             try:
                 entry = msgspec.convert(line, _Line)
             except msgspec.ValidationError as error:
-                raise InputError(f"not a line of a journal: {error}; remove it", path, number) from error
+                raise InputError(f"not a line of a journal: {error}; remove the line", path, number) from error
             self.answers[entry.key] = entry.answer
 
     def add(self, key: str, answer: Mapping[str, str]) -> None:
-        """Keep an answer, in memory and on disk."""
+        """Add an answer, in memory and on disk."""
         self.answers[key] = dict(answer)
         with os_errors_explained(self.path):
             self._file.write(msgspec.json.encode(_Line(key, self.answers[key])) + b"\n")
-            self._file.flush()  # survives a kill; a crash of the machine may lose the last lines
+            self._file.flush()  # enough to survive a kill; a crash of the machine may lose the last lines
 
     def __enter__(self) -> Self:
         return self

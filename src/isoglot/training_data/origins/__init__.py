@@ -1,6 +1,6 @@
-"""Where training rows come from: one file an origin, each a function from downloads and languages to rows.
+"""Where training rows come from: one file for each origin, with a function from downloads and languages to rows.
 
-An origin gives what people wrote and translated, with its own artefacts removed; the checks that all rows go through
+An origin yields what people wrote and translated, without its own artefacts; the checks that all rows go through
 (`isoglot.training_data.checks`) come after.
 """
 
@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Origin:
     """A place that training rows come from.
 
     Attributes:
-        name: As in ``isoglot data build NAME``.
+        name: Name, as in ``isoglot data build NAME``.
         summary: One line for ``isoglot data origins``.
-        licence: SPDX expression.
-        module: The module with ``rows(downloads, languages)``.
+        licence: Licence of the rows, as an SPDX expression.
+        module: Module with the function ``rows(downloads, languages)``.
     """
 
     name: str
@@ -30,43 +30,48 @@ ORIGINS = {
     origin.name: origin
     for origin in (
         Origin(
-            "libreoffice-help",
-            "headings and sections of LibreOffice's help; Debian packages libreoffice-help-XX",
-            "MPL-2.0",
-            "isoglot.training_data.origins.libreoffice_help",
+            name="libreoffice-help",
+            summary="headings and sections of LibreOffice's help; Debian packages libreoffice-help-XX",
+            licence="MPL-2.0",
+            module="isoglot.training_data.origins.libreoffice_help",
         ),
         Origin(
-            "debian-descriptions",
-            "short and long descriptions of Debian's packages; its Translation-XX indices",
-            "LicenseRef-Debian-descriptions",
-            "isoglot.training_data.origins.debian_descriptions",
+            name="debian-descriptions",
+            summary="short and long descriptions of Debian's packages; its Translation-XX indices",
+            licence="LicenseRef-Debian-descriptions",
+            module="isoglot.training_data.origins.debian_descriptions",
         ),
         Origin(
-            "debian-manuals",
-            "sections of Debian's installation guide, handbook and reference",
-            "GPL-2.0-only AND GPL-2.0-or-later",
-            "isoglot.training_data.origins.debian_manuals",
+            name="debian-manuals",
+            summary="sections of Debian's installation guide, handbook and reference",
+            licence="GPL-2.0-only AND GPL-2.0-or-later",
+            module="isoglot.training_data.origins.debian_manuals",
         ),
         Origin(
-            "electron-docs",
-            "sections of Electron's documentation; npm package electron-i18n",
-            "MIT",
-            "isoglot.training_data.origins.electron_docs",
+            name="electron-docs",
+            summary="sections of Electron's documentation; npm package electron-i18n",
+            licence="MIT",
+            module="isoglot.training_data.origins.electron_docs",
         ),
         Origin(
-            "miracl",
-            "questions and passages of MIRACL's English training data, from the hub or miracl:DIR",
-            "Apache-2.0 AND CC-BY-SA-3.0",
-            "isoglot.training_data.origins.miracl",
+            name="miracl",
+            summary="questions and passages of MIRACL's English training data, from the hub or miracl:DIR",
+            licence="Apache-2.0 AND CC-BY-SA-3.0",
+            module="isoglot.training_data.origins.miracl",
         ),
         Origin(
-            "mmarco",
-            "questions and passages of mMARCO, machine-translated, from the hub (3 to 8 GB a language) or mmarco:DIR",
-            "Apache-2.0",
-            "isoglot.training_data.origins.mmarco",
+            name="mmarco",
+            summary="questions and passages of mMARCO, machine-translated, from the hub (3 to 8 GB a language) or "
+            "mmarco:DIR",
+            licence="Apache-2.0",
+            module="isoglot.training_data.origins.mmarco",
         ),
     )
 }
+"""Name -> origin."""
 
 MIX = ("libreoffice-help", "debian-descriptions", "debian-manuals", "electron-docs")
-"""The human-translated origins that ``mix`` spreads over."""
+"""The human-translated origins over which ``mix`` is spread."""
+
+LOCAL_COPIES = ("miracl", "mmarco")
+"""The origins whose function also takes ``folder``, a local copy of their files: ``NAME:DIR``."""

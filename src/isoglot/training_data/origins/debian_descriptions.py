@@ -1,4 +1,4 @@
-"""debian-descriptions: the short and the long description of Debian's packages, as volunteers translated them.
+"""The short and the long descriptions of Debian's packages, as volunteers translated them.
 
 An index ``Translation-XX`` has a stanza for each package: its name, the MD5 of the English description, and the
 description, whose first line is the short one (here the query) and whose rest is the long one (here the document).
@@ -12,6 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from isoglot.platform.downloads import Downloads, SourceMissingError
 from isoglot.platform.errors import IsoglotError
@@ -25,61 +26,63 @@ log = logging.getLogger(__name__)
 _ORIGIN = ORIGINS["debian-descriptions"]
 
 _BOILERPLATE = 20
-"""A sentence that so many unlike packages have says nothing of any: "This package contains the shared library."."""
+"""A sentence shared by this many unlike packages describes none: "This package contains the shared library."."""
 
-_OWN_WORDS = 12
-"""So many words of a description, and half of them, must stand in sentences that no row before has."""
+_NEW_WORDS = 12
+"""A description needs this many words, and half of its words, in sentences that no earlier row has."""
 
 
 def rows(downloads: Downloads, languages: frozenset[str] | None) -> list[Row]:
-    """One row for each family of packages that was translated; those in more languages come first.
+    """Return one row for each family of packages that was translated; those in more languages come first.
 
     Args:
         downloads: Where the indices come from.
-        languages: Canonical tags besides English; None: all.
+        languages: Canonical tags of the languages wanted besides English; None: all.
 
     Raises:
-        SourceMissingError: The archive cannot be reached, or its index is not laid out as it was.
+        SourceMissingError: The archive cannot be reached, or the layout of its index changed.
     """
     tags = {name: tag for name in downloads.debian_translation_languages() if (tag := _tag(name))}
     wanted = [name for name, tag in tags.items() if languages is None or tag in languages]
     indices = downloads.debian_translations(wanted)
     if "en" not in indices:
         raise SourceMissingError("Debian's archive, as this machine reaches it, has no index Translation-en")
-    originals = {md5: (package, short, long) for package, md5, short, long in _stanzas(indices.pop("en"))}
+    originals = {stanza.md5: stanza for stanza in _stanzas(indices.pop("en"))}
     if not originals:
         raise SourceMissingError("Debian's index Translation-en is not laid out as it was; no stanza could be read")
-    translated: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)  # MD5 -> tag -> query, document
+    translated: dict[str, dict[str, _Texts]] = defaultdict(dict)  # MD5 -> tag -> texts
     for name, path in indices.items():
-        stanzas = {md5: (short, long) for _, md5, short, long in _stanzas(path) if md5 in originals}
-        known = _words(long for _, long in stanzas.values()) if name == "ko" else None
-        for md5, (short, long) in stanzas.items():
-            if _is_translation(short, long, *originals[md5][1:]):
-                translated[md5].setdefault(tags[name], (short, _document(long, known)))
-    english = {md5: _document(long) for md5, (_, _, long) in originals.items()}
-    found = [
-        _row(package, {"en": (short, english[md5]), **translated[md5]})
-        for md5, (package, short, _) in originals.items()
-        if md5 in translated and not _PART.fullmatch(package) and not _EMPTY.search(short)
+        stanzas = [stanza for stanza in _stanzas(path) if stanza.md5 in originals]
+        frequencies = _word_frequencies(stanza.long for stanza in stanzas) if name == "ko" else None
+        for stanza in stanzas:
+            if _is_translation(stanza, originals[stanza.md5]):
+                texts = _Texts(stanza.short, _document(stanza.long, frequencies))
+                translated[stanza.md5].setdefault(tags[name], texts)
+    english = {md5: _Texts(stanza.short, _document(stanza.long)) for md5, stanza in originals.items()}
+    candidates = [
+        _row(stanza.package, {"en": english[md5], **translated[md5]})
+        for md5, stanza in originals.items()
+        if md5 in translated and not _PART.fullmatch(stanza.package) and not _EMPTY.search(stanza.short)
     ]
-    return _one_of_each_family(found, _boilerplate((originals[md5][0], text) for md5, text in english.items()))
+    boilerplate = _boilerplate((stanza.package, english[md5].document) for md5, stanza in originals.items())
+    return _one_of_each_family(candidates, boilerplate)
 
 
 def _tag(name: str) -> str | None:
-    """The canonical tag of a language as Debian spells it; None for English and for what is no language."""
+    """Return the canonical tag of a language as Debian spells it; None for English and for what is not a language."""
     try:
         tag = canonical("pt-PT" if name == "pt" else name)  # Brazil's has an index of its own
     except IsoglotError:
-        log.warning("Translation-%s is left out: Debian alone knows that language", name)
+        log.warning("Translation-%s is left out: its name is not a language tag", name)
         return None
     return None if tag.split("-")[0] == "en" else tag
 
 
-def _row(package: str, texts: Mapping[str, tuple[str, str]]) -> Row:
+def _row(package: str, texts: Mapping[str, _Texts]) -> Row:
     return Row(
         content_id=f"{_ORIGIN.name}:{package}",
-        query={tag: query for tag, (query, _) in texts.items()},
-        document={tag: document for tag, (_, document) in texts.items()},
+        query={tag: text.query for tag, text in texts.items()},
+        document={tag: text.document for tag, text in texts.items()},
         source=_ORIGIN.name,
         licence=_ORIGIN.licence,
         provenance={tag: "original" if tag == "en" else "human" for tag in texts},
@@ -93,24 +96,47 @@ _STANZA = re.compile(
 )
 
 
-def _stanzas(path: Path) -> Iterator[tuple[str, str, str, str]]:
-    """(package, MD5, short description, long description as laid out); packages may share a description."""
+class _Stanza(NamedTuple):
+    """An entry of an index.
+
+    Attributes:
+        package: Name of the package.
+        md5: MD5 of the English description.
+        short: Short description.
+        long: Long description, as laid out.
+    """
+
+    package: str
+    md5: str
+    short: str
+    long: str
+
+
+class _Texts(NamedTuple):
+    """What a row has in one language."""
+
+    query: str
+    document: str
+
+
+def _stanzas(path: Path) -> Iterator[_Stanza]:
+    """Yield the entries of an index; of packages that share a description, the first."""
     with os_errors_explained(path, "read"):
         text = path.read_text(encoding="utf-8", errors="replace")
     seen = set()
     for package, md5, short, long in _STANZA.findall(text):
         if md5 not in seen and short.strip() and long.strip(" .\n"):
             seen.add(md5)
-            yield package, md5, " ".join(short.split()), long
+            yield _Stanza(package, md5, " ".join(short.split()), long)
 
 
-def _is_translation(short: str, long: str, english_short: str, english_long: str) -> bool:
-    """Whether all was translated: no <trans> mark is left, no paragraph lost, and no text is the English one."""
+def _is_translation(stanza: _Stanza, english: _Stanza) -> bool:
+    """Return whether all was translated: no <trans> mark left, no paragraph lost, and neither text the English one."""
     return (
-        "<trans>" not in short + long
-        and short != english_short
-        and long != english_long
-        and len(_BREAK.findall(long)) == len(_BREAK.findall(english_long))
+        "<trans>" not in stanza.short + stanza.long
+        and stanza.short != english.short
+        and stanza.long != english.long
+        and len(_BREAK.findall(stanza.long)) == len(_BREAK.findall(english.long))
     )
 
 
@@ -124,15 +150,16 @@ _NO_SPACE = re.compile(
 )
 
 
-def _document(long: str, known: Counter[str] | None = None) -> str:
-    """A long description with each paragraph, list item and verbatim line on one line.
+def _document(long: str, frequencies: Counter[str] | None = None) -> str:
+    """Return a long description with each paragraph, list item and verbatim line on one line.
 
     Args:
-        long: As laid out: a space before each line, more before verbatim ones, and a full stop between paragraphs.
-        known: How often words occur; only where lines are broken within words.
+        long: Description as laid out: a space before each line, more before verbatim ones, and a full stop between
+            paragraphs.
+        frequencies: Word -> how often it occurs, only for a language whose lines are broken within words.
     """
     lines: list[str] = []
-    continued = range(0)  # how far a line that goes on is indented
+    continued = range(0)  # indents with which a line continues the one above
     for line in long.splitlines():
         text = " ".join(line.split())
         indent = len(line) - len(line.lstrip())
@@ -142,55 +169,54 @@ def _document(long: str, known: Counter[str] | None = None) -> str:
             lines.append(text[item.end() :])
             continued = range(1 if indent == 1 else indent + 1, 100)
         elif indent in continued:
-            lines[-1] = _joined(lines[-1], text, known)
+            lines[-1] = _joined(lines[-1], text, frequencies)
         else:
             lines.append(text)
             continued = range(1, 2) if indent == 1 else range(0)
     return "\n".join(lines)
 
 
-def _joined(above: str, below: str, known: Counter[str] | None) -> str:
+def _joined(above: str, below: str, frequencies: Counter[str] | None) -> str:
     last, first = above.split()[-1], below.split()[0]
-    one_word = known is not None and known[last + first] > min(known[last], known[first])
+    one_word = frequencies is not None and frequencies[last + first] > min(frequencies[last], frequencies[first])
     return above + below if one_word or _NO_SPACE.search(f"{last}\n{first}") else f"{above} {below}"
 
 
-def _words(texts: Iterable[str]) -> Counter[str]:
-    """How often words stand within lines; those at the ends may be cut, as Korean lines are broken at any syllable."""
+def _word_frequencies(texts: Iterable[str]) -> Counter[str]:
+    """Count the words inside lines; those at the ends may be cut, as Korean lines are broken at any syllable."""
     return Counter(word for text in texts for line in text.splitlines() for word in line.split()[1:-1])
 
 
 # Families of packages
 
 _PART = re.compile(r"(?:librust|gir1\.2)-.*|(?!golang-).*-(?:dev|dbg|docs?|headers|data|common)|.*-(?:l10n|i18n)\b.*")
-"""Names of packages that hold a part of what another one describes; the headers of a Go library are all of it."""
+"""Names of packages that hold a part of what another one describes; of a Go library, though, the headers are all."""
 
 _EMPTY = re.compile(r"\b(?:transitional|dummy|empty)\b", re.IGNORECASE)
 
 
-def _one_of_each_family(found: Iterable[Row], boilerplate: frozenset[str]) -> list[Row]:
-    """Without rows whose English document has too little that is neither boilerplate nor in an earlier row."""
+def _one_of_each_family(candidates: Iterable[Row], boilerplate: frozenset[str]) -> list[Row]:
+    """Drop rows whose English document has too little that is neither boilerplate nor in an earlier row."""
     seen = set(boilerplate)
-    kept: dict[str, Row] = {}  # several versions of a package may be about
-    for row in sorted(found, key=lambda row: (-len(row.document), row.content_id)):
+    kept: dict[str, Row] = {}  # by content id: the archive may have several versions of a package
+    for row in sorted(candidates, key=lambda row: (-len(row.document), row.content_id)):
         words = {sentence: len(sentence.split()) for sentence in _sentences(row.document["en"])}
-        own = sum(words[sentence] for sentence in words.keys() - seen)
-        if own >= _OWN_WORDS and 2 * own >= sum(words.values()) and row.content_id not in kept:
+        new = sum(words[sentence] for sentence in words.keys() - seen)
+        if new >= _NEW_WORDS and 2 * new >= sum(words.values()) and row.content_id not in kept:
             kept[row.content_id] = row
             seen.update(words)
     return list(kept.values())
 
 
 def _boilerplate(described: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """The sentences that packages have whose names begin in many ways: (package, English document)."""
+    """Return the sentences shared by packages whose names begin in many ways, from (package, English document)."""
     pairs = {(sentence, package.split("-")[0]) for package, text in described for sentence in _sentences(text)}
-    return frozenset(
-        sentence for sentence, count in Counter(sentence for sentence, _ in pairs).items() if count >= _BOILERPLATE
-    )
+    frequencies = Counter(sentence for sentence, _ in pairs)
+    return frozenset(sentence for sentence, count in frequencies.items() if count >= _BOILERPLATE)
 
 
 def _sentences(text: str) -> list[str]:
-    """The sentences of an English text, with what tells members of a family apart (names, numbers) masked."""
+    """Split an English text into sentences, and mask what tells members of a family apart (names, numbers)."""
     return [
         " ".join("*" if _NAME.search(word) else word for word in sentence.split())
         for sentence in re.split(r"\n|(?<=[.!?:;])\s+", text)

@@ -10,9 +10,10 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
+import msgspec
 from lxml import etree, html
 
 from isoglot.corpora.sources.translated import folded, is_translated
@@ -25,7 +26,7 @@ PACKAGE = "electron-i18n"
 ENGLISH = "en-US"
 
 SHORTEST = 100
-"""Fewest characters of an English section; less leads over to a listing or to subsections."""
+"""Fewest characters of an English section; a shorter one only leads over to a listing or to subsections."""
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +35,8 @@ class Section(NamedTuple):
     """A heading and what stands under it, up to the next heading of any level.
 
     Attributes:
-        heading: Without the number it may begin with.
-        words: How many words of the heading are no code.
+        heading: Text of the heading, without the number it may begin with.
+        words: Number of words of the heading that are not code.
         blocks: Paragraphs, list items and rows of tables.
     """
 
@@ -44,59 +45,82 @@ class Section(NamedTuple):
     blocks: list[str]
 
 
-def rows(downloads: Downloads, languages: frozenset[str] | None) -> list[Row]:
-    """A row for each section of the pages, but for lists of pages and the reference of data structures.
+class _Page(msgspec.Struct, frozen=True):
+    """A page in the package's JSON file, as far as it is read."""
 
-    Left out are headings that ask for nothing, with less than two words that are no code (``win.setSize()``,
+    html: str
+    is_structure: bool = msgspec.field(name="isApiStructureDoc", default=False)
+
+
+_Place = tuple[str, int]  # address of a page, position of a section in it
+
+
+def rows(downloads: Downloads, languages: frozenset[str] | None) -> list[Row]:
+    """Return a row for each section of the pages, except lists of pages and the reference of data structures.
+
+    Left out are headings that ask for nothing, with fewer than two words that are not code (``win.setSize()``,
     *Event: 'close'*, *Class: Menu*), headings that several sections have (*How?*, *Usage*), and listings of code, which
     are the same in all languages.
 
+    Args:
+        downloads: Where the package comes from.
+        languages: Canonical tags of the languages wanted besides English; None: all.
+
     Raises:
-        SourceMissingError: npm or the package cannot be had, or its layout changed.
+        SourceMissingError: npm or the package is not available, or its layout changed.
     """
     pages = _pages(downloads)
     english = {
-        href: list(_sections(page["html"]))
+        href: list(_sections(page.html))
         for href, page in sorted(pages[ENGLISH].items())
-        if not page.get("isApiStructureDoc") and not href.endswith("/README")
+        if not page.is_structure and not href.endswith("/README")
     }
-    used = Counter(section.heading.casefold() for sections in english.values() for section in sections)
+    frequencies = Counter(section.heading.casefold() for sections in english.values() for section in sections)
     texts = {
-        (href, at): {"en": section}
+        (href, position): {"en": section}
         for href, sections in english.items()
-        for at, section in enumerate(sections)
-        if section.words >= 2 and used[section.heading.casefold()] == 1 and len("".join(section.blocks)) >= SHORTEST
+        for position, section in enumerate(sections)
+        if section.words >= 2
+        and frequencies[section.heading.casefold()] == 1
+        and len("".join(section.blocks)) >= SHORTEST
     }
     for locale in sorted(pages):
         language = canonical(locale)
-        if language == "en" or (languages is not None and language not in languages):
+        if language != "en" and (languages is None or language in languages):
+            for place, section in _translations(pages[locale], english, texts.keys(), locale):
+                texts[place][language] = section
+    return [_row(href, position, versions) for (href, position), versions in texts.items() if len(versions) > 1]
+
+
+def _translations(
+    pages: Mapping[str, _Page], english: Mapping[str, Sequence[Section]], wanted: Container[_Place], locale: str
+) -> Iterator[tuple[_Place, Section]]:
+    """Yield the sections in the wanted places that one locale has translated, with their places."""
+    for href, originals in english.items():
+        sections = list(_sections(pages[href].html)) if href in pages else []
+        if len(sections) != len(originals):
+            log.warning("%s: %s has other sections in %s; left out", PACKAGE, href, locale)
             continue
-        for href, sections in english.items():
-            translations = list(_sections(pages[locale][href]["html"])) if href in pages[locale] else []
-            if len(translations) != len(sections):
-                log.warning("%s: %s has other sections in %s; left out", PACKAGE, href, locale)
-                continue
-            for at, (section, original) in enumerate(zip(translations, sections, strict=True)):
-                if (href, at) in texts and is_translated(
-                    [section.heading, *section.blocks], [original.heading, *original.blocks]
-                ):
-                    texts[href, at][language] = section
+        for position, (section, original) in enumerate(zip(sections, originals, strict=True)):
+            if (href, position) in wanted and is_translated(
+                [section.heading, *section.blocks], [original.heading, *original.blocks]
+            ):
+                yield (href, position), section
+
+
+def _row(href: str, position: int, versions: Mapping[str, Section]) -> Row:
     origin = ORIGINS["electron-docs"]
-    return [
-        Row(
-            f"{origin.name}:{href.removeprefix('/docs/')}#{at}",
-            {language: section.heading for language, section in found.items()},
-            {language: "\n".join(section.blocks) for language, section in found.items()},
-            origin.name,
-            origin.licence,
-            {language: "original" if language == "en" else "human" for language in found},
-        )
-        for (href, at), found in texts.items()
-        if len(found) > 1
-    ]
+    return Row(
+        f"{origin.name}:{href.removeprefix('/docs/')}#{position}",
+        {language: section.heading for language, section in versions.items()},
+        {language: "\n".join(section.blocks) for language, section in versions.items()},
+        source=origin.name,
+        licence=origin.licence,
+        provenance={language: "original" if language == "en" else "human" for language in versions},
+    )
 
 
-def _pages(downloads: Downloads) -> dict[str, dict[str, Any]]:
+def _pages(downloads: Downloads) -> dict[str, dict[str, _Page]]:
     """Locale -> address -> page.
 
     Raises:
@@ -104,12 +128,16 @@ def _pages(downloads: Downloads) -> dict[str, dict[str, Any]]:
     """
     files = dict(downloads.npm_files(PACKAGE, lambda name: name == "package/dist/docs.json"))
     try:
-        pages: dict[str, dict[str, Any]] = json.loads(files["package/dist/docs.json"])
-        if all("html" in page for locale in pages.values() for page in locale.values()) and pages[ENGLISH]:
-            return pages
-    except (ValueError, KeyError, AttributeError, TypeError):
-        pass  # told below
-    raise SourceMissingError(f"{PACKAGE} has no HTML of {ENGLISH} in dist/docs.json; its layout changed")
+        pages = msgspec.convert(json.loads(files["package/dist/docs.json"]), dict[str, dict[str, _Page]])
+    except (KeyError, ValueError, msgspec.ValidationError) as error:
+        raise _layout_changed() from error
+    if not pages.get(ENGLISH):
+        raise _layout_changed()
+    return pages
+
+
+def _layout_changed() -> SourceMissingError:
+    return SourceMissingError(f"{PACKAGE} has no HTML of {ENGLISH} in dist/docs.json; its layout changed")
 
 
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
@@ -120,22 +148,22 @@ _BREAK = "\0"
 def _sections(page: str) -> Iterator[Section]:
     root = html.fragment_fromstring(re.sub("[\u200b`]", "", page), create_parent="div")  # stray, of some translations
     etree.strip_elements(root, "pre", "img", etree.Comment, with_tail=False)
-    heading, parts = None, ""
+    heading, text = None, ""
     for child in [*root, None]:
         if child is not None and child.tag not in _HEADINGS:
-            parts += _text(child)
+            text += _text(child)
             continue
         if heading is not None:
             yield Section(
                 re.sub(r"^\d+[.)]\s+", "", folded(heading.text_content())),
                 _words(heading),
-                [text for part in parts.split(_BREAK) if (text := folded(part).removesuffix(" |"))],
+                [block for part in text.split(_BREAK) if (block := folded(part).removesuffix(" |"))],
             )
-        heading, parts = child, ""
+        heading, text = child, ""
 
 
 def _text(element: html.HtmlElement) -> str:
-    """Its text with `_BREAK` around each block."""
+    """Return the text of an element with `_BREAK` around each block."""
     inside = (element.text or "") + "".join(_text(child) + (child.tail or "") for child in element)
     if element.tag in ("td", "th"):
         return f"{inside} | "
@@ -143,7 +171,7 @@ def _text(element: html.HtmlElement) -> str:
 
 
 def _words(heading: html.HtmlElement) -> int:
-    """How many words of a heading are no code, no name of an event, class or option, and no platform (emphasised)."""
+    """Count the words of a heading except code, names of events, classes and options, and (emphasised) platforms."""
     text = heading.text_content()
     for part in heading.iter("code", "em"):
         text = text.replace(part.text_content(), " ")

@@ -1,4 +1,4 @@
-"""Sections of HTML that DocBook's stylesheets wrote: heading, place and text of each, without what is not its text."""
+"""Sections of HTML pages written by DocBook's stylesheets: the heading, place and text of each."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ _NUMBER = re.compile(r"^(?:[A-Z]|\d+)(?:\.\d+)*\.\s+")
 _LABEL = re.compile(r"^(?:第 ?\d+ ?章|付録 ?[A-Z]|\d+장\.|\D{1,16}?(?:\d+|[A-Z])\.)\s+")  # "Chapter 6. ", "Cap. 6. "
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Section:
     """A section or a titled box beside the text.
 
     Attributes:
-        anchor: Its id, unique in the file.
-        depth: How many sections it is in.
-        heading: Without its number and kind.
-        parent: The heading of the section, or of the chapter in another file, that it is part of; empty if of none.
-        paragraphs: Its own text up to its first subsection, list items and terms as paragraphs of their own.
-        listings: The lines of its program text and screens.
-        tables: The text of its tables.
-        text: Paragraphs and listings as they follow each other, one a line.
+        anchor: Id of the section, unique in the file.
+        depth: Number of sections that it is in.
+        heading: Heading, without its number and kind.
+        parent: Heading of the section, or of the chapter in another file, that it is part of; empty if of none.
+        paragraphs: Its own text up to its first subsection, with list items and terms as paragraphs of their own.
+        listings: Lines of its program text and screens.
+        tables: Text of its tables.
+        text: Paragraphs and listings in their order, one a line.
     """
 
     anchor: str
@@ -61,15 +61,15 @@ class Section:
 
 
 def sections(content: bytes) -> list[Section]:
-    """The sections of a file, in their order; empty where it is no such file.
+    """Return the sections of a file, in their order; none if it is not a page of DocBook's.
 
-    Left out are figures, footnotes, bare links, and the titles of notes and examples.
+    Figures, footnotes, bare links, and the titles of notes and examples are left out.
     """
     root = _parsed(content)
     if root is None:
         return []
-    above = _chapter(root)
-    found: list[Section] = []
+    chapter = _chapter(root)
+    page_sections: list[Section] = []
     headings: dict[etree._Element, str] = {}
     for element in root.iter("div"):
         if _kind(element) not in _SECTIONS:
@@ -77,22 +77,22 @@ def sections(content: bytes) -> list[Section]:
         title = next(iter(element.xpath("./div[@class='titlepage']//*[@class='title']")), None)
         if title is None:
             continue
-        around = [ancestor for ancestor in element.iterancestors("div") if ancestor in headings]
+        ancestors = [ancestor for ancestor in element.iterancestors("div") if ancestor in headings]
         headings[element] = _heading(title, _kind(element))
         blocks = list(_blocks(element))
-        found.append(
+        page_sections.append(
             Section(
                 anchor=next(iter(title.xpath(".//a/@id | .//a/@name")), ""),
-                depth=len(around),
+                depth=len(ancestors),
                 heading=headings[element],
-                parent=headings[around[0]] if around else above,
+                parent=headings[ancestors[0]] if ancestors else chapter,
                 paragraphs=tuple(text for text, kind in blocks if kind == _PARAGRAPH),
                 listings=tuple(text for text, kind in blocks if kind == _LISTING),
                 tables=tuple(text for text, kind in blocks if kind == _TABLE),
                 text="\n".join(text for text, kind in blocks if kind != _TABLE),
             )
         )
-    return found
+    return page_sections
 
 
 def _parsed(content: bytes) -> etree._Element | None:
@@ -109,7 +109,7 @@ def _kind(element: etree._Element) -> str:
 
 
 def _chapter(root: etree._Element) -> str:
-    """The title of what the file is part of, unless that is the whole book."""
+    """Return the title of what the file is part of; empty if that is the whole book."""
     up = next(iter(root.xpath("//link[@rel='up']")), None)
     if up is None or up.get("href", "").startswith("index."):
         return ""
@@ -126,28 +126,30 @@ def _heading(title: etree._Element, kind: str) -> str:
 
 
 def _blocks(section: etree._Element) -> Iterator[tuple[str, str]]:
-    """(text, kind) of each paragraph, line of a listing and table."""
-    run = ""
+    """Yield (text, kind) of each paragraph, each line of a listing, and each table."""
+    paragraph = ""
     for piece, kind in [*_inside(section, ()), ("", _BREAK)]:
         if kind == _PARAGRAPH:
-            run += piece
+            paragraph += piece
             continue
-        if text := folded(run):
+        if text := folded(paragraph):
             yield text, _PARAGRAPH
-        run = ""
+        paragraph = ""
         for line in piece.splitlines() if kind == _LISTING else [piece]:
             if text := folded(line):
                 yield text, kind
 
 
 def _inside(element: etree._Element, within: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield (piece of text, kind) of what an element holds; `within` are the kinds of the elements around it."""
     yield element.text or "", _PARAGRAPH
     for child in element:
-        yield from _of(child, within)
+        yield from _pieces(child, within)
         yield child.tail or "", _PARAGRAPH
 
 
-def _of(element: etree._Element, within: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _pieces(element: etree._Element, within: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield (piece of text, kind) of an element, with a break before and after a block."""
     if not isinstance(element.tag, str):  # a comment
         return
     kind = _kind(element)
@@ -157,8 +159,8 @@ def _of(element: etree._Element, within: tuple[str, ...]) -> Iterator[tuple[str,
     if element.tag == "table" and not _ADMONITIONS.intersection(within):
         yield "".join(element.itertext()), _TABLE
         return
-    block = element.tag in _BLOCKS
-    if block:
+    is_block = element.tag in _BLOCKS
+    if is_block:
         yield "", _BREAK
     left_out = (
         kind in _SECTIONS | _NO_TEXT
@@ -167,5 +169,5 @@ def _of(element: etree._Element, within: tuple[str, ...]) -> Iterator[tuple[str,
     )
     if not left_out:
         yield from _inside(element, (*within, kind))
-    if block:
+    if is_block:
         yield "", _BREAK

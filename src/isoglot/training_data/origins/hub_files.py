@@ -11,32 +11,37 @@ from isoglot.platform.hub import reachable
 
 
 def hub_folder(dataset: str, patterns: Sequence[str], downloads: Downloads, origin: str) -> Path:
-    """A folder with the newest files of `dataset` that match `patterns`; without the hub, those in its cache.
+    """Return a folder with the newest files of `dataset` that match `patterns`; without the hub, those in its cache.
 
     Args:
-        dataset: As the hub names it, e.g. ``miracl/miracl``.
+        dataset: Name of the data set at the hub, e.g. ``miracl/miracl``.
         patterns: Shell patterns of paths in the data set.
-        downloads: Told what is used; a version is the hub's commit.
-        origin: That a message sends to its own local copy.
+        downloads: Record of the packages used, to which the data set is added; its version is the hub's commit.
+        origin: Name of the origin, for messages.
 
     Raises:
         SourceMissingError: The hub cannot be reached and the files are not all in its cache.
     """
     from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import EntryNotFoundError, HTTPError
 
     started = time.time()
+    offline = not reachable()
     try:
-        folder = Path(
-            snapshot_download(
-                dataset, repo_type="dataset", allow_patterns=list(patterns), local_files_only=not reachable()
-            )
-        )
-    except Exception as error:  # the hub's client raises many kinds
+        path = snapshot_download(dataset, repo_type="dataset", allow_patterns=list(patterns), local_files_only=offline)
+    except (
+        OSError,  # the network, the disk, a missing cache, and what the hub answers (HfHubHTTPError)
+        HTTPError,  # a connection that is cut
+        EntryNotFoundError,
+        ValueError,  # a malformed HF_ENDPOINT or answer
+        RuntimeError,  # hf_xet, which fetches large files
+    ) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise SourceMissingError(
             f"{dataset} is not in the hub's cache and cannot be fetched ({reason}); "
             f"use {origin}:DIR with a local copy of its files"
         ) from error
+    folder = Path(path)
     stats = [path.stat() for pattern in patterns for path in folder.glob(pattern)]
     downloads.used.add(Package(f"hub:{dataset}", folder.name, sum(stat.st_size for stat in stats)))
     downloads.fetched += sum(stat.st_size for stat in stats if stat.st_mtime >= started)
@@ -44,10 +49,10 @@ def hub_folder(dataset: str, patterns: Sequence[str], downloads: Downloads, orig
 
 
 def find_file(folder: Path, name: str, origin: str) -> Path:
-    """The file `name` in `folder` or in a folder below it, the first by path.
+    """Return the path of the file `name` in `folder` or in a folder below it, the first in order of paths.
 
     Raises:
-        SourceMissingError: There is none, and `origin` needs it.
+        SourceMissingError: There is no such file, which `origin` needs.
     """
     path = min((path for path in folder.rglob(name) if path.is_file()), default=None)
     if path is None:

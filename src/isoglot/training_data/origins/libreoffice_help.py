@@ -1,9 +1,9 @@
-"""Headings and the sections under them out of LibreOffice's help, written and translated by people.
+"""Headings of LibreOffice's help and the sections under them, written and translated by people.
 
 The Debian packages ``libreoffice-help-XX`` hold the same HTML pages in each language: the same headings and paragraphs
-with the same ids. Which headings begin a section, and which paragraphs of it say something, is decided on the English
-pages; a translated section is taken where its paragraphs are the English ones by id. What nobody has translated is
-English in the files of every language.
+with the same ids. The English pages decide which headings begin a section, and which of its paragraphs say something; a
+translated section is used if its paragraphs have the ids of the English ones. What nobody has translated is English in
+the files of every language.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from lxml import etree
 
@@ -31,19 +31,19 @@ PART_HEADINGS = frozenset(
     "Syntax|Example|Examples|Parameters|Parameter|Return value|Return type|Error codes|In Python|In Basic|Options|"
     "Technical information|Arguments|Usage|Overview|Note|Notes|Description|Remarks|Service invocation".split("|")
 )
-"""Headings whose text is about what the heading above them names: it continues that section."""
+"""Headings that continue the section above them, since their text is about what the heading above names."""
 
 LEAST_CHARACTERS = 200
-"""A shorter English section (``Deletes the selected entry.``) says little more than its heading."""
+"""Fewest characters of an English section; a shorter one (``Deletes the selected entry.``) only repeats its heading."""
 
 SHORT_HEADING = 2
-"""A heading of so many words gets the title of its page in front: ``User Data: First name``."""
+"""Most words of a heading that gets the title of its page in front: ``User Data: First name``."""
 
 PROSE_WORDS = 5
-"""A paragraph of fewer words is a name, a key or a value; a section that is mostly such is a table, not prose."""
+"""Fewest words of prose; a shorter paragraph is a name, a key or a value, and a section of mostly such is a table."""
 
 BOILERPLATE = 10
-"""A paragraph of so many sections is about none of them: ``This function is available since LibreOffice 5.0.``"""
+"""A paragraph shared by this many sections is about none: ``This function is available since LibreOffice 5.0.``"""
 
 _WORDS = re.compile(r"[^\W\d_]{2,}")
 
@@ -53,55 +53,56 @@ class _Block:
     """A heading or paragraph.
 
     Attributes:
-        element: What lxml made of it.
+        element: Its element in lxml's tree.
     """
 
     element: Any
 
     @property
     def key(self) -> str:
-        """Its id; empty where it has none."""
+        """The id of the element; empty if it has none."""
         return str(self.element.get("id", ""))
 
     @cached_property
     def text(self) -> str:
-        """With white space folded."""
+        """The text, with white space folded."""
         return " ".join("".join(self.element.itertext()).split())
 
 
-class _Section(NamedTuple):
-    """A section of the English help, and its translations.
+@dataclass(frozen=True, kw_only=True)
+class _Section:
+    """A section of the English help, and its translations, which are added to `query` and `document`.
 
     Attributes:
-        page: Path in the help, e.g. ``shared/guide/doc_autosave.html``.
+        page: Path of the page in the help, e.g. ``shared/guide/doc_autosave.html``.
         headings: Ids of all headings of the page that begin a section.
         title: Id of the page's title if the query begins with it, else empty.
         heading: Id of the heading.
-        under: The English blocks under the heading.
-        chosen: Positions of those that make the document.
-        query: Language -> text.
-        document: Language -> text.
+        under: English blocks under the heading.
+        chosen: Positions in `under` of the blocks that make the document.
+        query: Language -> text of the query.
+        document: Language -> text of the document.
     """
 
     page: str
     headings: Collection[str]
-    title: str
+    title: str = ""
     heading: str
     under: Sequence[_Block]
-    chosen: Sequence[int]
+    chosen: Sequence[int] = ()
     query: dict[str, str]
-    document: dict[str, str]
+    document: dict[str, str] = field(default_factory=dict)
 
 
 def rows(downloads: Downloads, languages: frozenset[str] | None) -> list[Row]:
-    """One row for each section of the English help that has a translation, in the order of pages.
+    """Return one row for each section of the English help that has a translation, in the order of pages.
 
     Args:
         downloads: Where the packages come from.
-        languages: Canonical tags wanted besides English; None: all.
+        languages: Canonical tags of the languages wanted besides English; None: all.
 
     Raises:
-        SourceMissingError: The English help cannot be had, or has another layout than known here.
+        SourceMissingError: The English help is not available, or its layout changed.
     """
     pages = _english(downloads)
     for package in downloads.debian_names(f"{_PREFIX}.*"):
@@ -123,9 +124,9 @@ def rows(downloads: Downloads, languages: frozenset[str] | None) -> list[Row]:
             f"{ORIGIN.name}:{page.removesuffix('.html')}#{section.heading}",
             section.query,
             section.document,
-            ORIGIN.name,
-            ORIGIN.licence,
-            {language: "original" if language == "en" else "human" for language in section.query},
+            source=ORIGIN.name,
+            licence=ORIGIN.licence,
+            provenance={language: "original" if language == "en" else "human" for language in section.query},
         )
         for page, sections in sorted(pages.items())
         for section in sections
@@ -137,7 +138,7 @@ _PREFIX = "libreoffice-help-"
 
 
 def _language(package: str) -> str | None:
-    """The language that a package adds; None for English and what all languages share."""
+    """Return the language that a package adds; None for English and for what all languages share."""
     name = package.removeprefix(_PREFIX)
     if name == "common" or name.startswith("en-"):
         return None
@@ -152,14 +153,15 @@ _UNWANTED = etree.XPath(
     " | //span[@class='switch' or @class='switchinline']/span[not(starts-with(@id, 'default'))"
     " and (preceding-sibling::span or following-sibling::span[starts-with(@id, 'default')])]"
 )
-"""Menu paths, link lists, icons, programs, and of variants for systems or applications all but the default or first."""
+"""Parts that are removed from a page: menu paths, link lists, icons and programs; and of variants for systems or
+applications, all but the default or the first."""
 
 _BLOCKS = ("h1", "h2", "h3", "h4", "h5", "h6", "p")
 _PARSER = etree.HTMLParser(encoding="utf-8")
 
 
 def _pages(downloads: Downloads, package: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, list[_Block]]]:
-    """(page, blocks) of the wanted pages of a package that have text."""
+    """Yield (page, blocks) of the wanted pages of a package that have text."""
     language = package.removeprefix(_PREFIX)
 
     def name(path: str) -> str:
@@ -180,7 +182,7 @@ def _pages(downloads: Downloads, package: str, wanted: Callable[[str], bool]) ->
 
 
 def _split(blocks: Sequence[_Block], headings: Collection[str]) -> dict[str, tuple[str, list[_Block]]]:
-    """Id of a heading -> its text and what is under it up to the next one; of an id that repeats, the first."""
+    """Return id of a heading -> its text and the blocks up to the next one; of an id that repeats, the first."""
     sections: dict[str, tuple[str, list[_Block]]] = {}
     under: list[_Block] = []
     for block in blocks:
@@ -195,12 +197,12 @@ def _split(blocks: Sequence[_Block], headings: Collection[str]) -> dict[str, tup
 # English
 
 _SNIPPETS = re.compile(r"\w+/00/(00000004|00000099|000004\d\d|0004\d+|\w*menu|avail_release|icon_alt)\.html")
-"""Pages that only hold menu paths for other pages to embed."""
+"""Pages that only hold menu paths for other pages to include."""
 
 
 def _english(downloads: Downloads) -> dict[str, list[_Section]]:
-    """Page -> its sections that can be used."""
-    found: list[_Section] = []
+    """Return page -> its sections that can be used."""
+    sections: list[_Section] = []
     titles: dict[str, tuple[str, str]] = {}
     for page, blocks in _pages(downloads, f"{_PREFIX}en-us", lambda page: page != "" and not _SNIPPETS.fullmatch(page)):
         headings = {block.key: block.element for block in reversed(blocks) if _begins_section(block)}
@@ -208,11 +210,12 @@ def _english(downloads: Downloads) -> dict[str, list[_Section]]:
             if headings[key].tag == "h1":
                 titles.setdefault(page, (key, heading))
             if not _leads_elsewhere(headings[key], page) and re.search(r"[^\W\d_]{2}", heading):
-                found.append(_Section(page, headings.keys(), "", key, under, [], {"en": heading}, {}))
-    if not found:
+                section = _Section(page=page, headings=headings.keys(), heading=key, under=under, query={"en": heading})
+                sections.append(section)
+    if not sections:
         raise SourceMissingError(f"{_PREFIX}en-us has no pages with headings; its layout is not the one known here")
     pages = defaultdict(list)
-    for section in _with_titles(_with_documents(found), titles):
+    for section in _with_titles(_with_documents(sections), titles):
         pages[section.page].append(section)
     return pages
 
@@ -224,29 +227,30 @@ def _begins_section(block: _Block) -> bool:
 
 
 def _leads_elsewhere(element: Any, page: str) -> bool:
-    """Whether a heading or paragraph is nothing but a link to another page, which has the text."""
+    """Return whether a heading or paragraph is only a link to another page, which has the text."""
     link = element.find(".//a[@href]")
     if link is None or "".join(link.itertext()).split() != "".join(element.itertext()).split():
         return False
     return bool(link.get("href").partition("#")[0].partition("/text/")[2] != page)
 
 
-def _with_documents(found: Sequence[_Section]) -> list[_Section]:
-    repeats = Counter(text for section in found for text in {block.text for block in section.under})
+def _with_documents(sections: Sequence[_Section]) -> list[_Section]:
+    """Return the sections whose blocks make a document, with that document."""
+    frequencies = Counter(text for section in sections for text in {block.text for block in section.under})
     kept = []
-    for section in found:
+    for section in sections:
         chosen = [
-            at
-            for at, block in enumerate(section.under)
-            if repeats[block.text] < BOILERPLATE and _says_something(block, section)
+            i
+            for i, block in enumerate(section.under)
+            if frequencies[block.text] < BOILERPLATE and _says_something(block, section)
         ]
         while chosen and section.under[chosen[-1]].text.endswith(":"):  # what it announces was left out
             chosen.pop()
-        texts = [section.under[at].text for at in chosen]
+        texts = [section.under[i].text for i in chosen]
         document = "\n".join(texts)
         prose = sum(len(text) for text in texts if len(_WORDS.findall(text)) >= PROSE_WORDS)
         if len(document) >= LEAST_CHARACTERS and prose > len(document) / 2:
-            kept.append(section._replace(chosen=chosen, document={"en": document}))
+            kept.append(replace(section, chosen=chosen, document={"en": document}))
     return kept
 
 
@@ -261,53 +265,54 @@ def _says_something(block: _Block, section: _Section) -> bool:
 
 
 def _with_titles(sections: Sequence[_Section], titles: Mapping[str, tuple[str, str]]) -> Iterator[_Section]:
-    """With the page's title in front of headings that are short or stand over several documents."""
+    """Put the page's title in front of headings that are short or stand over several documents."""
     documents = defaultdict(set)
     for section in sections:
         documents[section.query["en"].casefold()].add(section.document["en"])
     for section in sections:
         heading = section.query["en"]
         key, title = titles.get(section.page, ("", ""))
-        alone = len(heading.split()) > SHORT_HEADING and len(documents[heading.casefold()]) == 1
-        if alone or key in ("", section.heading):
+        is_clear = len(heading.split()) > SHORT_HEADING and len(documents[heading.casefold()]) == 1
+        if is_clear or key in ("", section.heading):
             yield section
         else:
-            yield section._replace(title=key, query={"en": f"{title}: {heading}"})
+            yield replace(section, title=key, query={"en": f"{title}: {heading}"})
 
 
 # Translations
 
 
 def _translate(sections: Sequence[_Section], blocks: Sequence[_Block], language: str) -> int:
-    """Add to the sections of a page what is translated of them; returns how many that are."""
-    found = _split(blocks, sections[0].headings)
+    """Add the translations of one page to its sections, and return how many sections have one."""
+    translations = _split(blocks, sections[0].headings)
     translated = 0
     for section in sections:
-        heading, under = found.get(section.heading, ("", []))
-        title = found.get(section.title, ("", []))[0]
+        heading, under = translations.get(section.heading, ("", []))
+        title = translations.get(section.title, ("", []))[0]
         query = f"{title}: {heading}" if section.title else heading
         if [block.key for block in under] != [block.key for block in section.under]:
             continue
         if _same_query(title, heading, section.query["en"]):
             continue
-        if any(_same_prose(under[at], section.under[at]) for at in section.chosen):
+        if any(_same_prose(under[i], section.under[i]) for i in section.chosen):
             continue
         section.query[language] = query
-        section.document[language] = "\n".join(under[at].text for at in section.chosen)
+        section.document[language] = "\n".join(under[i].text for i in section.chosen)
         translated += 1
     return translated
 
 
 def _same_query(title: str, heading: str, english: str) -> bool:
-    """Whether title or heading were left in English; the name of a function may be the same in both languages."""
+    """Return whether title or heading was left in English; the name of a function may be the same in both languages."""
     if not title:
         return heading == english
     return english.startswith(f"{title}: ") or (english.endswith(f": {heading}") and not heading.isupper())
 
 
 def _same_prose(block: _Block, english: _Block) -> bool:
-    """Whether a paragraph was left in English; code and names are the same in all languages."""
+    """Return whether a paragraph was left in English; code and names are the same in all languages."""
     if block.text != english.text or "code" in block.element.get("class", ""):
         return False
     words = len(_WORDS.findall(block.text))
-    return words >= PROSE_WORDS or (words > 2 and block.text.endswith("."))  # Choose Insert - Image.
+    is_sentence = words > 2 and block.text.endswith(".")  # Choose Insert - Image.
+    return words >= PROSE_WORDS or is_sentence

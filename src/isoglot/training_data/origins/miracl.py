@@ -38,12 +38,12 @@ class _Passage(msgspec.Struct):
 
 
 def rows(downloads: Downloads, languages: frozenset[str] | None = None, folder: Path | None = None) -> list[Row]:
-    """A row for each question, in their order, with the first of its relevant passages that the qrels name.
+    """Return a row for each question, in their order, with the first relevant passage that the qrels name for it.
 
     Args:
-        downloads: Told what is used.
-        languages: Of no effect: the rows are English; ``isoglot data translate`` adds languages.
-        folder: A copy of both data sets, beside each other or in one folder; None: fetched from the hub (5 GB).
+        downloads: Record of the packages used.
+        languages: Without effect: the rows are English; ``isoglot data translate`` adds languages.
+        folder: Local copy of both data sets, beside each other or in one folder; None: fetched from the hub (5 GB).
 
     Raises:
         SourceMissingError: The hub cannot be reached, or a file is missing in `folder`.
@@ -60,25 +60,25 @@ def rows(downloads: Downloads, languages: frozenset[str] | None = None, folder: 
         if relevance != "0" and query in queries:
             positives.setdefault(query, passage)
     documents = _passages(corpus, frozenset(positives.values()))
-    found = [
+    complete = [
         Row(
             f"{NAME}:{positives[query]}",
             {"en": _folded(text)},
             {"en": documents[positives[query]]},
-            NAME,
-            ORIGINS[NAME].licence,
-            {"en": "original"},
+            source=NAME,
+            licence=ORIGINS[NAME].licence,
+            provenance={"en": "original"},
         )
         for query, text in queries.items()
         if positives.get(query) in documents
     ]
-    if len(found) < len(queries):
-        log.warning("miracl: %d of %d questions have no passage in the corpus", len(queries) - len(found), len(queries))
-    return found
+    if lost := len(queries) - len(complete):
+        log.warning("miracl: %d of %d questions have no passage in the corpus", lost, len(queries))
+    return complete
 
 
 def _fields(path: Path, count: int) -> Iterator[list[str]]:
-    """The fields of each line, between white space; the last is the rest of the line."""
+    """Yield the `count` fields of each line, split at white space; the last field is the rest of the line."""
     for number, line in read_lines(path):
         fields = line.strip().split(maxsplit=count - 1)
         if len(fields) != count:
@@ -87,8 +87,8 @@ def _fields(path: Path, count: int) -> Iterator[list[str]]:
 
 
 def _passages(corpus: Path, wanted: frozenset[str]) -> dict[str, str]:
-    """Id -> title and text of the wanted passages; the rest of the corpus is read past."""
-    found: dict[str, str] = {}
+    """Return id -> title and text of the wanted passages of the corpus."""
+    passages: dict[str, str] = {}
     shards = [path for path in corpus.rglob("docs-*.jsonl*") if path.parent.name == "miracl-corpus-v1.0-en"]
     if not shards:
         raise SourceMissingError(f"{corpus}: has no file miracl-corpus-v1.0-en/docs-N.jsonl.gz; {NAME} needs them")
@@ -101,11 +101,11 @@ def _passages(corpus: Path, wanted: frozenset[str]) -> dict[str, str]:
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise InputError(f"not a passage of MIRACL: {error}", shard, number) from error
             if passage.docid in wanted:
-                found[passage.docid] = f"{_folded(passage.title)}\n{_folded(passage.text)}".strip()
+                passages[passage.docid] = f"{_folded(passage.title)}\n{_folded(passage.text)}".strip()
         log.info(
-            "miracl: %d of %d corpus files read, %d of %d passages found", done, len(shards), len(found), len(wanted)
+            "miracl: %d of %d corpus files read, %d of %d passages found", done, len(shards), len(passages), len(wanted)
         )
-    return found
+    return passages
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -113,7 +113,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         try:
             yield from enumerate(file, start=1)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InputError(f"damaged ({error}); fetch the file anew", path) from error
+            raise InputError(f"damaged ({error}); fetch the file again", path) from error
 
 
 def _folded(text: str) -> str:

@@ -12,8 +12,9 @@ from __future__ import annotations
 import html
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from isoglot.corpora.reading import read_lines
 from isoglot.platform.downloads import Downloads, SourceMissingError
@@ -45,24 +46,24 @@ LANGUAGES = {
     "es": "spanish",
     "vi": "vietnamese",
 }
-"""Tag -> how the names of mMARCO's files begin."""
+"""Tag -> beginning of the names of mMARCO's files."""
 
 MOST = 20_000
-"""How many questions are read, so that their texts in all languages fit into memory; no build needs more."""
+"""Number of questions read, so that their texts in all languages fit into memory; no build needs more."""
 
 _MISDECODED = re.compile("[ÂÃâ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|\ufffd")
 """UTF-8 read as Windows-1252, as some of MS MARCO's pages were: "donâ€™t"."""
 
 
 def rows(downloads: Downloads, languages: frozenset[str] | None = None, folder: Path | None = None) -> list[Row]:
-    """A row for each of the first `MOST` questions in the triples, with the first positive that they name for it.
+    """Return a row for each of the first `MOST` questions in the triples, with the first positive named for it.
 
     Questions and passages with misdecoded characters in English are left out.
 
     Args:
-        downloads: Told what is used.
-        languages: Canonical tags wanted besides English; None: all. Each is a file of 3 to 8 GB.
-        folder: A copy of the data set's files, in its folders or in one; None: fetched from the hub.
+        downloads: Record of the packages used.
+        languages: Canonical tags of the languages wanted besides English; None: all. Each is a file of 3 to 8 GB.
+        folder: Local copy of the data set's files, in its folders or in one; None: fetched from the hub.
 
     Raises:
         SourceMissingError: The hub cannot be reached, or the triples or an English file are missing in `folder`.
@@ -77,7 +78,7 @@ def rows(downloads: Downloads, languages: frozenset[str] | None = None, folder: 
         ]
         folder = hub_folder(DATASET, [f"data/{TRIPLES}", *(f"data/google/{path}" for path in paths)], downloads, NAME)
     positives = _positives(find_file(folder, TRIPLES, NAME))
-    texts: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
+    texts: dict[str, _Texts] = {}
     for tag, name in wanted.items():
         try:
             queries, collection = (find_file(folder, name + ending, NAME) for ending in (QUERIES, COLLECTION))
@@ -87,45 +88,52 @@ def rows(downloads: Downloads, languages: frozenset[str] | None = None, folder: 
             log.warning("%s is left out: %s", tag, error)
             continue
         log.info("mmarco: reading %s", name)
-        texts[tag] = _texts(queries, positives.keys()), _texts(collection, positives.values())
-    found = [_row(query, passage, texts) for query, passage in positives.items()]
-    return [row for row in found if "en" in row.query and not _MISDECODED.search(row.query["en"] + row.document["en"])]
+        texts[tag] = _Texts(_lines(queries, positives.keys()), _lines(collection, positives.values()))
+    pairs = [_row(query, passage, texts) for query, passage in positives.items()]
+    return [row for row in pairs if "en" in row.query and not _MISDECODED.search(row.query["en"] + row.document["en"])]
 
 
-def _row(query: str, passage: str, texts: dict[str, tuple[dict[str, str], dict[str, str]]]) -> Row:
-    both = [tag for tag, (queries, passages) in texts.items() if query in queries and passage in passages]
+class _Texts(NamedTuple):
+    """The texts of one language: id -> text."""
+
+    queries: dict[str, str]
+    passages: dict[str, str]
+
+
+def _row(query: str, passage: str, texts: Mapping[str, _Texts]) -> Row:
+    complete = {tag: text for tag, text in texts.items() if query in text.queries and passage in text.passages}
     return Row(
         f"{NAME}:{passage}",
-        {tag: texts[tag][0][query] for tag in both},
-        {tag: texts[tag][1][passage] for tag in both},
-        NAME,
-        ORIGINS[NAME].licence,
-        {tag: "original" if tag == "en" else "machine" for tag in both},
+        {tag: text.queries[query] for tag, text in complete.items()},
+        {tag: text.passages[passage] for tag, text in complete.items()},
+        source=NAME,
+        licence=ORIGINS[NAME].licence,
+        provenance={tag: "original" if tag == "en" else "machine" for tag in complete},
     )
 
 
 def _positives(triples: Path) -> dict[str, str]:
-    """Question -> passage."""
-    found: dict[str, str] = {}
+    """Return id of a question -> id of its first positive passage."""
+    positives: dict[str, str] = {}
     for number, line in read_lines(triples):
         ids = line.split()
         if len(ids) != 3:
             raise InputError("not the ids of a query, a positive and a negative", triples, number)
-        found.setdefault(ids[0], ids[1])
-        if len(found) == MOST:
+        positives.setdefault(ids[0], ids[1])
+        if len(positives) == MOST:
             break
-    return found
+    return positives
 
 
-def _texts(path: Path, wanted: Iterable[str]) -> dict[str, str]:
-    """Id -> text of the wanted lines; the rest of the file is read past."""
-    ids = {identity.encode() for identity in wanted}
-    found: dict[str, str] = {}
+def _lines(path: Path, wanted: Iterable[str]) -> dict[str, str]:
+    """Return id -> text of the wanted lines of a file that may not fit into memory."""
+    ids = {text_id.encode() for text_id in wanted}
+    texts: dict[str, str] = {}
     with os_errors_explained(path, "read"), path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            identity, tab, text = line.partition(b"\t")
+            text_id, tab, text = line.partition(b"\t")
             if not tab:
                 raise InputError("no tab between id and text", path, number)
-            if identity in ids:
-                found[identity.decode()] = " ".join(html.unescape(text.decode(errors="replace")).split())
-    return {identity: text for identity, text in found.items() if text}
+            if text_id in ids:
+                texts[text_id.decode()] = " ".join(html.unescape(text.decode(errors="replace")).split())
+    return {text_id: text for text_id, text in texts.items() if text}
