@@ -18,7 +18,7 @@ from isoglot.indexing.tables import TABLE, connect, open_table, quoted
 from isoglot.platform.arrays import Ints, RowIds, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import canonical, detect
-from isoglot.ranking.balance import parse_balance, order, top
+from isoglot.ranking.balance import order, parse_balance, top
 
 if TYPE_CHECKING:
     from isoglot.encoders.sentence_transformer import Encoder
