@@ -35,7 +35,7 @@ def serve(folder: str | Path, settings: Settings, *, device: str = "auto", trust
     from isoglot.serving.app import create_app
     from isoglot.serving.finding import default_columns
 
-    index = Index.open(folder)
+    index = Index(folder)
     default_columns(index.models, settings.compare)  # what is wrong is told before models are loaded
     listening = _listening(settings.host, settings.port)
     encoders = {
