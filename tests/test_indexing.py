@@ -335,6 +335,8 @@ def test_vectors_in_memory_and_vectors_read_give_the_same_scores(large: Index, m
 def test_approximate_results_are_balanced_and_filtered_alike(large: Index) -> None:
     hits = large.search_vector(question("x"), k=9, balance="equal")
     assert Counter(hit.passage.language for hit in hits) == {"de": 3, "en": 3, "zh": 3}
+    twice_named = large.search_vector(question("x"), k=9, languages=["de", "deu"], balance="equal")
+    assert len({hit.passage.id for hit in twice_named}) == 9
     only = large.search_vector(question("x"), k=9, languages=["de"])
     assert {hit.passage.language for hit in only} == {"de"}
     assert [hit.score for hit in only] == sorted((hit.score for hit in only), reverse=True)
