@@ -27,11 +27,11 @@ from numpy.typing import NDArray
 from isoglot import Index, load_collection
 from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.indexing import ann
-from isoglot.indexing.passages import key_of
-from isoglot.indexing.snapshot import Vectors
+from isoglot.indexing.passages import passage_key
 from isoglot.indexing.tables import TABLE, connect
 from isoglot.indexing.update import update_index
-from isoglot.indexing.writer import PLAIN
+from isoglot.indexing.writer import PASSAGE_SCHEMA
+from isoglot.platform.arrays import Vectors
 
 DIMENSION, CENTRES, QUESTIONS, K = 384, 2000, 100, 10
 TAGS = ("de", "en", "es", "zh")
@@ -56,7 +56,7 @@ def build(count: int, model: str, folder: Path, random: bool) -> None:
     started = time.monotonic()
     update_index(str(corpus), folder / "index", [model], show_progress=True)
     seconds = time.monotonic() - started
-    passages = len(Index.open(folder / "index"))
+    passages = len(Index(folder / "index"))
     size = sum(file.stat().st_size for file in (folder / "index").rglob("*") if file.is_file())
     print(
         f"{count} documents, {passages} passages: {seconds:.1f} s, {passages / seconds:.0f} passages a second, "
@@ -67,7 +67,7 @@ def build(count: int, model: str, folder: Path, random: bool) -> None:
 def search(count: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         vectors = _make(folder, count)[: QUESTIONS if count < 10**6 else QUESTIONS // 5]
-        index = Index.open(folder)
+        index = Index(folder)
         state = index.snapshot()
         model = state.model(None)
         print(f"{count} vectors of {DIMENSION} dimensions")
@@ -80,13 +80,16 @@ def search(count: int) -> None:
             started = time.monotonic()
             ann.build_ann(connect(folder).open_table(TABLE), model.column, count)
             print(f"  approximate index built in {time.monotonic() - started:.1f} s")
-            state = Index.open(folder).snapshot()
-        found = [_timed(lambda v=vector: ann.nearest(state, model, v, None, "none", K)) for vector in vectors]
-        _told("approximate search", found)
+            state = Index(folder).snapshot()
+
+        def nearest(vector: Vectors) -> NDArray[np.uint64]:
+            return ann.nearest(state, model, vector, languages=None, balance="none", k=K)[0]
+
+        _told("approximate search", [_timed(lambda v=vector: nearest(v)) for vector in vectors])
         shares = []
         for vector, exact in zip(vectors, ann.exact_top(state, model, vectors, K), strict=True):
             wanted = set(exact.tolist())
-            shares.append(len(wanted & set(ann.nearest(state, model, vector, None, "none", K)[0].tolist())) / K)
+            shares.append(len(wanted & set(nearest(vector).tolist())) / K)
         print(f"  recall@{K} {np.mean(shares):.3f}; peak memory {_peak():.0f} MiB")
 
 
@@ -101,14 +104,14 @@ def _make(folder: str, count: int) -> Vectors:
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     about = {"model": "synthetic", "path": "synthetic", "signature": "synthetic", "ready": "yes"}
-    schema = PLAIN.append(pa.field("vector_0", pa.list_(pa.float32(), DIMENSION), metadata=about))
+    schema = PASSAGE_SCHEMA.append(pa.field("vector_0", pa.list_(pa.float32(), DIMENSION), metadata=about))
 
     def batches() -> Iterator[pa.RecordBatch]:
         for start in range(0, count, 10_000):
             numbers = range(start, min(start + 10_000, count))
             columns = {name: [""] * len(numbers) for name in schema.names}
             columns |= {"id": [f"p{n}#1" for n in numbers], "document_id": [f"p{n}" for n in numbers]}
-            columns |= {"key": [key_of(f"p{n}#1") for n in numbers], "language": [TAGS[n % 4] for n in numbers]}
+            columns |= {"key": [passage_key(f"p{n}#1") for n in numbers], "language": [TAGS[n % 4] for n in numbers]}
             columns |= {"text": [f"passage {n}" for n in numbers], "metadata": ["{}"] * len(numbers)}
             columns |= {name: [1] * len(numbers) for name in ("part", "parts")}
             columns["vector_0"] = pa.FixedSizeListArray.from_arrays(pa.array(drawn(len(numbers)).ravel()), DIMENSION)

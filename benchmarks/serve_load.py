@@ -132,7 +132,7 @@ def bare_cost(index: Index, questions: Questions) -> None:
 
 def main(folder: str, seconds: float = 60, clients: int = 32) -> None:
     """Load, then hostile load, against a process of its own."""
-    index = Index.open(folder)
+    index = Index(folder)
     questions = Questions(index)
     print(f"{len(index)} passages, model {index.models[0]}")
     bare_cost(index, questions)

@@ -61,7 +61,7 @@ def serve_small(tiny_model: Path, collection: Collection, folder: Path, more: Se
     corpus = folder / "corpus.jsonl"
     corpus.write_text("\n".join(map(json.dumps, (*documents, *more))), encoding="utf-8")
     update_index(str(corpus), folder / "index", [str(tiny_model), str(other_model(tiny_model, folder / "other"))])
-    index = Index.open(folder / "index")
+    index = Index(folder / "index")
     encoders = {model: index.load_encoder(model) for model in index.models}
     texts, languages = [d["text"] for d in documents], [d["lang"] for d in documents]
     vectors = {model: encoder.encode(texts, "document", languages) for model, encoder in encoders.items()}

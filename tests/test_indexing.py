@@ -30,11 +30,11 @@ def encoders(monkeypatch: pytest.MonkeyPatch) -> list[HashEncoder]:
 def index(tmp_path: Path, encoders: list[HashEncoder]) -> Index:
     """30 documents with the vectors of two models."""
     update_index(write_jsonl(tmp_path / "corpus.jsonl", numbered(30)), tmp_path / "index", ["base", "other"])
-    return Index.open(tmp_path / "index")
+    return Index(tmp_path / "index")
 
 
 def stored_ids(folder: Path) -> list[str]:
-    return sorted(passage.document_id for passage in Index.open(folder).passages(limit=10**6))
+    return sorted(passage.document_id for passage in Index(folder).passages(limit=10**6))
 
 
 def question(text: str, model: str = "base") -> np.ndarray[Any, Any]:
@@ -68,6 +68,23 @@ def test_languages_filter_and_unknown_ones_are_refused(index: Index) -> None:
         index.search_vector(question("x"), languages=["fr"])
 
 
+def test_a_filter_of_no_language_is_none_and_two_spellings_of_one_are_one(index: Index) -> None:
+    assert index.language_filter(None) is None
+    assert index.language_filter([]) is None
+    assert index.language_filter(["zho_Hans", "de", "zh"]) == ["zh", "de"]
+
+
+def test_a_text_that_shows_no_language_is_in_the_largest_of_the_index(index: Index, tmp_path: Path) -> None:
+    assert index.text_language("1869 ?") == ("de", False)  # all are as large, and it is the first by tag
+    rows = [{"_id": f"more{n}", "lang": "zh", "text": f"text {n}"} for n in range(3)]
+    update_index(write_jsonl(tmp_path / "more.jsonl", rows), tmp_path / "index", add=True)
+    assert index.text_language("1869 ?") == ("zh", False)
+    assert index.text_language("1869 ?", "deu") == ("de", True)
+    assert index.text_language("where does the train stop tonight?") == ("en", True)
+    with pytest.raises(IsoglotError, match="unknown language 'klingonish'"):
+        index.text_language("1869 ?", "klingonish")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -86,7 +103,7 @@ def test_wrong_arguments_of_a_search_are_told(index: Index, arguments: dict[str,
 def test_balanced_results_hold_the_languages_in_their_shares(tmp_path: Path, encoders: list[HashEncoder]) -> None:
     rows = [{"_id": f"d{n}", "lang": "de" if n < 24 else "en", "text": f"text {n}"} for n in range(32)]
     update_index(write_jsonl(tmp_path / "c.jsonl", rows), tmp_path / "index", ["base"])
-    index = Index.open(tmp_path / "index")
+    index = Index(tmp_path / "index")
     for seed in range(5):
         found = {
             balance: Counter(h.passage.language for h in index.search_vector(question(str(seed)), k=8, balance=balance))
@@ -141,7 +158,7 @@ def test_a_changed_document_loses_the_parts_that_it_no_longer_has(tmp_path: Path
     long = {"_id": "a", "lang": "en", "content_id": "c", "text": "This is one sentence. " * 20}
     corpus = write_jsonl(tmp_path / "c.jsonl", [long, {"_id": "a#1", "lang": "de", "content_id": "c", "text": "kurz"}])
     update_index(corpus, tmp_path / "index", ["base"])
-    index = Index.open(tmp_path / "index")
+    index = Index(tmp_path / "index")
     parts = index.passages("en", limit=100)
     assert [passage.part for passage in parts] == list(range(1, parts[0].parts + 1))
     assert len(parts) > 5
@@ -174,7 +191,7 @@ def test_ids_may_hold_anything(tmp_path: Path, encoders: list[HashEncoder]) -> N
     corpus = write_jsonl(tmp_path / "c.jsonl", [{"_id": i, "lang": "en", "content_id": i, "text": i[:20]} for i in ids])
     update_index(corpus, tmp_path / "index", ["base"])
     assert update_index(corpus, tmp_path / "index").unchanged == len(ids)
-    index = Index.open(tmp_path / "index")
+    index = Index(tmp_path / "index")
     assert all(index.get(f"{i}#1").text == i[:20].strip() for i in ids)  # type: ignore[union-attr]
     assert delete_documents(tmp_path / "index", ids[:-1]) == len(ids) - 1
 
@@ -201,7 +218,7 @@ def test_a_model_is_added_to_what_is_there(tmp_path: Path, index: Index, encoder
 def test_an_interrupted_model_is_not_used_and_is_finished_by_the_next_run(
     tmp_path: Path, index: Index, encoders: list[HashEncoder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "COMMIT", 8)
+    monkeypatch.setattr(writer, "COMMIT_PASSAGES", 8)
     usual = HashEncoder.encode
 
     def interrupted(self: HashEncoder, *arguments: Any, keep: bool) -> Any:
@@ -238,7 +255,7 @@ def test_a_reader_sees_the_last_commit_and_an_old_state_stays_as_it_is(tmp_path:
     old = index.snapshot()
     update_index(write_jsonl(tmp_path / "more.jsonl", numbered(5, start=50)), tmp_path / "index", add=True)
     assert index.version > old.version
-    assert (len(index), old.count, len(old.rows.keys)) == (35, 30, 30)
+    assert (len(index), old.count, len(old.arrays.keys)) == (35, 30, 30)
 
 
 def test_several_threads_search_while_another_writes(tmp_path: Path, index: Index) -> None:
@@ -272,13 +289,13 @@ def test_explanations_say_how_far_a_passage_stands_out_of_its_language(index: In
     )
     first = hits[0].explanation
     assert first is not None
-    assert (first["plain_rank"], first["language_rank"], first["word_rank"]) == (1, 1, 1)
+    assert (first.plain_rank, first.language_rank, first.word_rank) == (1, 1, 1)
     scores = np.array([question(f"document number {n}") @ question("document number 7") for n in range(1, 30, 3)])
-    assert first["deviations"] == pytest.approx((scores[2] - scores.mean()) / scores.std(), abs=1e-3)
+    assert first.deviations == pytest.approx((scores[2] - scores.mean()) / scores.std(), abs=1e-3)
     for hit in hits:
         assert hit.explanation is not None
         assert index.rank_of([hit.passage.id], question("document number 7")) == {
-            hit.passage.id: hit.explanation["plain_rank"]
+            hit.passage.id: hit.explanation.plain_rank
         }
 
 
@@ -287,10 +304,10 @@ def large(tmp_path: Path, encoders: list[HashEncoder], monkeypatch: pytest.Monke
     """An index that is large for a limit of 1000 passages, so that LanceDB's index answers."""
     for module in (ann, snapshot, store, writer):
         monkeypatch.setattr(module, "EXACT_BELOW", 1000)
-    monkeypatch.setattr(ann, "PARTITION", 100)
-    monkeypatch.setattr(snapshot, "KEPT_BYTES", 0)
+    monkeypatch.setattr(ann, "PARTITION_SIZE", 100)
+    monkeypatch.setattr(snapshot, "MAX_CACHED_BYTES", 0)
     update_index(write_jsonl(tmp_path / "c.jsonl", numbered(3000)), tmp_path / "index", ["base"])
-    return Index.open(tmp_path / "index")
+    return Index(tmp_path / "index")
 
 
 def test_a_large_index_is_searched_approximately_and_its_recall_is_measured(large: Index) -> None:
@@ -310,7 +327,7 @@ def test_a_large_index_is_searched_approximately_and_its_recall_is_measured(larg
 
 def test_vectors_in_memory_and_vectors_read_give_the_same_scores(large: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     read = large.snapshot().scores(large.snapshot().model(None), question("x"))
-    monkeypatch.setattr(snapshot, "KEPT_BYTES", 2**30)
+    monkeypatch.setattr(snapshot, "MAX_CACHED_BYTES", 2**30)
     kept = large.snapshot().scores(large.snapshot().model(None), question("x"))
     assert read.tolist() == kept.tolist()
 
@@ -318,6 +335,8 @@ def test_vectors_in_memory_and_vectors_read_give_the_same_scores(large: Index, m
 def test_approximate_results_are_balanced_and_filtered_alike(large: Index) -> None:
     hits = large.search_vector(question("x"), k=9, balance="equal")
     assert Counter(hit.passage.language for hit in hits) == {"de": 3, "en": 3, "zh": 3}
+    twice_named = large.search_vector(question("x"), k=9, languages=["de", "deu"], balance="equal")
+    assert len({hit.passage.id for hit in twice_named}) == 9
     only = large.search_vector(question("x"), k=9, languages=["de"])
     assert {hit.passage.language for hit in only} == {"de"}
     assert [hit.score for hit in only] == sorted((hit.score for hit in only), reverse=True)
@@ -336,18 +355,18 @@ from isoglot.indexing import writer
 from isoglot.indexing.update import update_index
 from isoglot.platform.errors import IsoglotError
 use_hash_encoders(pytest.MonkeyPatch())
-writer.COMMIT = 40
+writer.COMMIT_PASSAGES = 40
 writer.COMMITS_BETWEEN_OPTIMIZING = 5
 usual = HashEncoder.encode
 def slow(self, *arguments, keep):
     time.sleep(float(sys.argv[4]))
     return usual(self, *arguments, keep=keep)
 HashEncoder.encode = slow
-committed = writer.Writer._committed
-def told(self):
+count_commit = writer.Writer._count_commit
+def printed(self):
     print("committed", flush=True)
-    committed(self)
-writer.Writer._committed = told
+    count_commit(self)
+writer.Writer._count_commit = printed
 try:
     print(update_index(sys.argv[1], sys.argv[2], ["base"], add=sys.argv[3] == "add"))
 except IsoglotError as error:
@@ -390,7 +409,7 @@ def test_killed_at_any_moment_an_index_keeps_what_was_committed_and_doubles_noth
     assert changes.added + changes.unchanged == 2000
     assert changes.unchanged == before - first > 0
     assert stored_ids(folder) == sorted(f"d{n}" for n in [*range(2000), *range(5000, 5000 + first)])
-    assert Index.open(folder).search_vector(question("document number 1999"))[0].passage.id == "d1999#1"
+    assert Index(folder).search_vector(question("document number 1999"))[0].passage.id == "d1999#1"
 
 
 def test_two_writers_take_turns(tmp_path: Path, encoders: list[HashEncoder]) -> None:
@@ -414,7 +433,7 @@ def test_a_full_disk_is_told_and_the_old_index_still_serves(tmp_path: Path, enco
     try:
         rows = [{**row, "text": row["text"] + " x" * 12} for row in numbered(9000)]
         update_index(write_jsonl(tmp_path / "a.jsonl", rows[:200]), disk / "index", ["base"])
-        index = Index.open(disk / "index")
+        index = Index(disk / "index")
         process = child(write_jsonl(tmp_path / "b.jsonl", rows), disk / "index", "add")
         _, error = process.communicate(timeout=120)
         assert process.returncode == 2
@@ -430,11 +449,11 @@ def test_a_full_disk_is_told_and_the_old_index_still_serves(tmp_path: Path, enco
 
 def test_an_index_that_is_not_there_is_told_and_no_folder_is_made(tmp_path: Path) -> None:
     with pytest.raises(IsoglotError, match="no index here; `isoglot index CORPUS"):
-        Index.open(tmp_path / "none")
+        Index(tmp_path / "none")
     assert not (tmp_path / "none").exists()
     (tmp_path / "empty").mkdir()
     with pytest.raises(IsoglotError, match="no index here"):
-        Index.open(tmp_path / "empty")
+        Index(tmp_path / "empty")
 
 
 def test_a_new_index_needs_a_model(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import isoglot
 from isoglot import Collection, Index, IsoglotError
 from isoglot.cli import app
 from isoglot.indexing.exporting import export_index
-from isoglot.indexing.probes import PROXY, audited
+from isoglot.indexing.probes import PROXY_NOTE, audit_inputs
 from isoglot.indexing.update import update_index
 from tests.indexing import write_jsonl
 
@@ -46,7 +46,7 @@ def index(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, corpus: Pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ISOGLOT_CACHE", str(folder / "cache"))
         update_index(str(corpus), folder / "index", [str(tiny_model)])
-    return Index.open(folder / "index")
+    return Index(folder / "index")
 
 
 @pytest.fixture
@@ -120,8 +120,8 @@ def test_exports_that_cannot_be_are_refused(index: Index, tmp_path: Path) -> Non
 
 
 def test_an_index_is_audited_with_probes_that_are_called_a_proxy(index: Index, own_cache: Path) -> None:
-    collection, retriever = audited(index)
-    assert collection.notes == (PROXY,)
+    collection, retriever = audit_inputs(index)
+    assert collection.notes == (PROXY_NOTE,)
     assert {query.query_id for query in collection.queries} == {
         document.content_id for document in collection.documents
     }
@@ -143,7 +143,7 @@ def test_an_audit_of_an_index_is_that_of_its_model(
     (tmp_path / "qrels").mkdir()
     lines = [f"q-{d.content_id}-en\t{d.content_id}-en\t1" for d in small_collection.documents if d.language == "en"]
     (tmp_path / "qrels" / "test.tsv").write_text("\n".join(lines))
-    collection, retriever = audited(index, data=f"folder:{tmp_path}")
+    collection, retriever = audit_inputs(index, data=f"folder:{tmp_path}")
     mine = isoglot.audit(retriever, collection, pools=[["de", "ru"]])
     usual = isoglot.audit(str(tiny_model), small_collection, pools=[["de", "ru"]])
     assert str([found.measures for found in mine.scenarios]) == str([found.measures for found in usual.scenarios])
@@ -162,7 +162,7 @@ def test_questions_for_documents_in_several_passages_are_left_out_and_told(
     write_jsonl(tmp_path / "queries.jsonl", queries)
     (tmp_path / "qrels").mkdir()
     (tmp_path / "qrels" / "test.tsv").write_text("train\tlong\t1\nsnow\tshort\t1\npart\tlong#2\t1\n")
-    collection, _ = audited(Index.open(tmp_path / "index"), data=f"folder:{tmp_path}")
+    collection, _ = audit_inputs(Index(tmp_path / "index"), data=f"folder:{tmp_path}")
     assert collection.golds == {"snow": ("short#1",), "part": ("long#2",)}
     assert collection.notes[0].startswith("1 of 3 questions were left out")
 

@@ -40,7 +40,7 @@ def test_an_index_is_made_changed_and_searched(bucket: str, tmp_path: Path, monk
     corpus = write_jsonl(tmp_path / "corpus.jsonl", numbered(30))
     update_index(corpus, f"{bucket}/index", ["base"])
     delete_documents(f"{bucket}/index", ["d7"])
-    index = Index.open(f"{bucket}/index")
+    index = Index(f"{bucket}/index")
     vector = vector_of("base first document number 7")
     assert len(index) == 29
     assert "d7" not in [hit.passage.document_id for hit in index.search_vector(vector, model="base", k=29)]
@@ -51,7 +51,7 @@ def test_an_index_is_made_changed_and_searched(bucket: str, tmp_path: Path, monk
 
 def test_a_bucket_or_an_index_that_is_not_there_is_told_in_one_line(bucket: str) -> None:
     with pytest.raises(IsoglotError, match=r"^s3://no-such/index: cannot be reached: The specified bucket does not"):
-        Index.open("s3://no-such/index")
+        Index("s3://no-such/index")
     command = [sys.executable, "-m", "isoglot", "serve", f"{bucket}/none"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 2

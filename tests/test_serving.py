@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import numpy as np
@@ -26,13 +26,21 @@ import schemathesis
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
+from typer.testing import CliRunner
 
-from isoglot import Collection, IsoglotError
+import isoglot
+from isoglot import Collection, Index, IsoglotError
+from isoglot.cli import app
 from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.indexing.update import update_index
+from isoglot.ranking.balance import BALANCES
+from isoglot.serving import messages
 from isoglot.serving.app import create_app
-from isoglot.serving.batching import MOST_WAITING, Batcher, BusyError
+from isoglot.serving.batching import MAX_WAITING, Batcher, BusyError
+from isoglot.serving.columns import default_columns
 from isoglot.serving.settings import Settings
 from isoglot.serving.telemetry import JsonLines
+from tests.indexing import write_jsonl
 from tests.serving_index import HERE, Running, Served, serve_small
 
 KEY = "schlüssel"
@@ -132,6 +140,39 @@ def test_the_questions_language_is_detected_unless_it_is_given(client: TestClien
     assert ask(client, question="1234")["language"] is None
 
 
+def test_a_question_that_shows_no_language_gets_the_same_hits_in_python_on_the_command_line_and_over_http(
+    tiny_model: Path, small_collection: Collection, tmp_path: Path, own_cache: Path
+) -> None:
+    centered = isoglot.align(str(tiny_model), "center", small_collection, tmp_path / "centered", dev="none")
+    documents = [
+        {"_id": f"{d.content_id}.{d.language}", "lang": d.language, "text": d.text}
+        for d in small_collection.documents
+        if d.language != "en" or d.content_id in ("bread", "train")
+    ]
+    update_index(write_jsonl(tmp_path / "corpus.jsonl", documents), tmp_path / "index", [str(centered)])
+    index = Index(tmp_path / "index")
+    assert max(index.languages, key=lambda tag: index.languages[tag]) == "de"
+    (model,) = index.models
+    encoder = index.load_encoder()
+    expected = {
+        tag: [(hit.passage.id, hit.score) for hit in index.search_vector(encoder.encode(["1869 ?"], "query", [tag])[0])]
+        for tag in ("de", "en")
+    }
+    assert expected["de"] != expected["en"]
+
+    assert [(hit.passage.id, hit.score) for hit in index.search("1869 ?")] == expected["de"]
+    done = CliRunner().invoke(app, ["search", str(tmp_path / "index"), "1869 ?", "--json"])
+    printed = [(hit["passage"]["id"], hit["score"]) for hit in json.loads(done.stdout)]
+    assert printed == expected["de"]
+    client = TestClient(create_app(index, {model: encoder}, Settings()), base_url=HERE)
+    (column,) = ask(client, question="1869 ?")["columns"]
+    assert [result["id"] for result in column["results"]] == [passage_id for passage_id, _ in expected["de"]]
+    np.testing.assert_allclose([r["score"] for r in column["results"]], [s for _, s in expected["de"]], atol=1e-5)
+    asked = {"input": "1869 ?", "model": model, "input_type": "query"}
+    vector = client.post("/v1/embeddings", json=asked).json()["data"][0]["embedding"]
+    np.testing.assert_allclose(vector, encoder.encode(["1869 ?"], "query", ["de"])[0], atol=1e-5)
+
+
 def test_the_index_its_languages_and_its_models_are_told(client: TestClient, served: Served) -> None:
     languages = client.get("/v1/languages").json()["languages"]
     assert languages == [
@@ -151,6 +192,25 @@ def test_the_left_column_is_the_model_to_compare_with(served: Served) -> None:
     assert [column["model"] for column in columns] == [b, a]
     with pytest.raises(IsoglotError, match="--compare other: the index has no vectors of that model"):
         client_of(served, compare="other")
+
+
+def test_the_page_begins_with_columns_of_the_servers_balance_and_the_api_uses_the_first(served: Served) -> None:
+    a, b = served.models
+    client = client_of(served, balance="proportional")
+    columns = client.get("/v1/index").json()["columns"]
+    assert columns == [{"model": a, "balance": "proportional"}, {"model": b, "balance": "proportional"}]
+    assert [column["balance"] for column in ask(client)["columns"]] == ["proportional"]
+    with pytest.raises(IsoglotError, match="unknown balance 'fair'; choose none, equal, proportional"):
+        client_of(served, balance="fair")
+
+
+@pytest.mark.parametrize(("balance", "other"), [("none", "equal"), ("equal", "none"), ("proportional", "none")])
+def test_an_index_of_one_model_is_compared_with_itself_in_another_balance(balance: str, other: str) -> None:
+    assert [column.balance for column in default_columns(["base"], balance=balance)] == [balance, other]
+
+
+def test_the_api_knows_the_balances_that_searches_know() -> None:
+    assert get_args(messages.Balance) == BALANCES
 
 
 # Embeddings
@@ -176,13 +236,13 @@ def test_a_query_has_its_own_prompt(client: TestClient, served: Served) -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"input": [1, 2, 3]}, "token arrays are not taken"),
-        ({"input": [[1, 2], [3]]}, "token arrays are not taken"),
+        ({"input": [1, 2, 3]}, "token arrays are not accepted"),
+        ({"input": [[1, 2], [3]]}, "token arrays are not accepted"),
         ({"input": []}, "at least 1 item"),
         ({"input": " "}, "input"),
         ({"input": "x" * 20_001}, "at most 20000 characters"),
         ({"input": ["x"] * 129}, "at most 128 items"),
-        ({"dimensions": 16}, "gives 32, and its vectors are not shortened"),
+        ({"dimensions": 16}, "has 32, and its vectors cannot be shortened"),
         ({"encoding_format": "int8"}, "'float' or 'base64'"),
         ({"model": "gpt"}, "model 'gpt' is not in the index; it has"),
     ],
@@ -332,6 +392,24 @@ def test_a_failure_is_told_without_its_details_and_logged_without_the_question(
     assert "secret" not in json.dumps(logged())
 
 
+def test_an_index_that_can_no_longer_be_read_is_not_ready_and_a_bug_is_no_storage_error(
+    served: Served, logged: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of(served)
+
+    def failing(error: Exception) -> None:
+        def passages(*_: Any, **__: Any) -> None:
+            raise error
+
+        monkeypatch.setattr(served.index, "passages", passages)
+
+    failing(RuntimeError("lance error: Not found: passages.lance"))
+    assert refused(client.get("/readyz"), 503) == "None|the index cannot be read; the log says why"
+    assert "Not found: passages.lance" in logged()[0]["traceback"]
+    failing(TypeError("a bug"))
+    assert refused(client.get("/readyz"), 500) == "None|the server failed; its log says why"
+
+
 def test_metrics_count_requests_by_route_and_not_by_what_clients_write(served: Served) -> None:
     client = client_of(served)
     ask(client)
@@ -408,7 +486,7 @@ def test_a_question_does_not_wait_for_the_whole_of_a_long_list(served: Served) -
 
 def test_more_texts_than_may_wait_are_refused_at_once(served: Served) -> None:
     async def too_many() -> None:
-        await Batcher(served.encoders).encode(served.models[0], "query", ["snow"] * (MOST_WAITING + 1), [])
+        await Batcher(served.encoders).encode(served.models[0], "query", ["snow"] * (MAX_WAITING + 1), [])
 
     with pytest.raises(BusyError, match="many texts are waiting"):
         asyncio.run(too_many())
@@ -489,8 +567,9 @@ def test_a_process_told_to_stop_finishes_what_it_works_on(
     ("options", "told"),
     [
         (["--api-key-env", "NO_SUCH_KEY"], "isoglot: --api-key-env NO_SUCH_KEY: the variable is not set or empty"),
+        (["--balance", "fair"], "isoglot: unknown balance 'fair'; choose none, equal, proportional"),
         (["--compare", "other"], "isoglot: --compare other: the index has no vectors of that model; it has "),
-        (["--port", "{taken}"], "isoglot: cannot listen at 127.0.0.1:{taken}: Address already in use"),
+        (["--port", "{taken}"], "isoglot: cannot listen on 127.0.0.1:{taken}: Address already in use"),
     ],
 )
 def test_what_the_user_did_wrong_is_told_in_one_line(

@@ -225,7 +225,7 @@ def test_errors_say_what_happened_and_keep_the_question(open_page: Callable[...,
     alert = page.get_by_role("alert")
     alert.get_by_role("heading", name="The server does not answer").wait_for()
     page.unroute("**/v1/search")
-    busy = {"error": {"message": "64 requests are being worked on; try again in a moment"}}
+    busy = {"error": {"message": "64 requests are in progress; try again in a moment"}}
     page.route("**/v1/search", lambda route: route.fulfill(status=429, json=busy))
     alert.get_by_role("button", name="Search again").click()
     alert.get_by_role("heading", name="The server is busy").wait_for()

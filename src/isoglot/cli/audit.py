@@ -85,13 +85,13 @@ def audit(
     pools = None if pool is None else [split(languages) or [] for languages in pool]
     retriever: Retriever
     if index is not None:
-        from isoglot.indexing.probes import audited
+        from isoglot.indexing.probes import audit_inputs
         from isoglot.indexing.store import Index
 
         if (run, documents_table, qrels) != (None, None, None):
             raise IsoglotError("--run, --documents-table and --qrels do not go with --index")
-        opened = Index.open(index)
-        collection, retriever = audited(
+        opened = Index(index)
+        collection, retriever = audit_inputs(
             opened, model, data, seed=seed, device=device, trust_remote_code=trust_remote_code
         )
     elif run is None:

@@ -12,11 +12,11 @@ from isoglot.cli.options import Force
 
 def export(
     index: Annotated[str, typer.Argument(help="An index that `isoglot index` made.")],
-    to: Annotated[str, typer.Option(help="qdrant, pgvector, elasticsearch, opensearch or faiss.")],
+    to: Annotated[str, typer.Option(help="The engine: qdrant, pgvector, elasticsearch, opensearch or faiss.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write.")],
-    model: Annotated[str | None, typer.Option("-m", "--model", help="Whose vectors; else the index's first model.")] = (
-        None
-    ),
+    model: Annotated[
+        str | None, typer.Option("-m", "--model", help="Model whose vectors are written; by default the index's first.")
+    ] = None,
     force: Force = False,
 ) -> None:
     """Write an index's passages and vectors for another search engine."""
@@ -24,5 +24,5 @@ def export(
     from isoglot.indexing.store import Index
     from isoglot.report.terminal import print_lines
 
-    steps = export_index(Index.open(index), to, output, model=model, force=force, show_progress=True)
+    steps = export_index(Index(index), to, output, model=model, force=force, show_progress=True)
     print_lines([f"wrote {output}", *(f"  {step}" for step in steps)])

@@ -10,11 +10,14 @@ from isoglot.cli.options import Device, Json, Trust
 from isoglot.platform.errors import IsoglotError
 
 if TYPE_CHECKING:
+    from isoglot.indexing.describing import IndexDescription, ModelDescription
     from isoglot.indexing.writer import Changes
 
 
 def index(
-    output: Annotated[str, typer.Option("-o", "--output", help="The index: a folder, or s3://... and the like.")],
+    output: Annotated[
+        str, typer.Option("-o", "--output", help="The index: a folder, or an address such as s3://bucket/index.")
+    ],
     corpus: Annotated[
         str | None,
         typer.Argument(
@@ -30,18 +33,23 @@ def index(
     ] = False,
     delete: Annotated[list[str] | None, typer.Option(help="Delete the document with this id; may be repeated.")] = None,
     drop: Annotated[str | None, typer.Option(help="Delete the vectors of this model.")] = None,
-    language: Annotated[str | None, typer.Option(help="Of documents that name none; else it is detected.")] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language of documents that name none; without it, it is detected.")
+    ] = None,
     passage_tokens: Annotated[
-        int | None, typer.Option(help="The most tokens of a passage; else as many as the models read, at most 512.")
+        int | None,
+        typer.Option(help="Maximum number of tokens of a passage; by default what all models read, up to 512."),
     ] = None,
     overlap: Annotated[
-        int | None, typer.Option(help="Tokens that a passage repeats of the last; else an eighth of a passage.")
+        int | None,
+        typer.Option(help="Tokens that a passage repeats from the one before; by default an eighth of a passage."),
     ] = None,
     device: Device = "auto",
     json: Json = False,
     trust_remote_code: Trust = False,
 ) -> None:
-    """Index a corpus for search; run again, only what has changed is touched."""
+    """Index a corpus for search. Run it again after changes: only what has changed is processed."""
+    from isoglot.indexing.describing import describe_index
     from isoglot.indexing.update import delete_documents, drop_model, update_index
     from isoglot.platform.languages import canonical
 
@@ -66,37 +74,42 @@ def index(
             show_progress=True,
         )
         if not json:
-            print(_told(changes))
+            print(_changes_line(changes))
     elif delete or drop:
         return
-    _describe(output, as_json=json)
+    _print_description(output, describe_index(output), as_json=json)
 
 
-def _told(changes: Changes) -> str:
+def _changes_line(changes: Changes) -> str:
     counts = {
         "added": changes.added,
         "changed": changes.changed,
         "deleted": changes.deleted,
         "unchanged": changes.unchanged,
     }
-    told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    documents = ", ".join(f"{count} {change}" for change, count in counts.items() if count)
     passages = f"; {changes.encoded} passages encoded for added models" if changes.encoded else ""
-    return f"documents: {told}{passages}"
+    return f"documents: {documents}{passages}"
 
 
-def _describe(folder: str, *, as_json: bool) -> None:
+def _print_description(folder: str, description: IndexDescription, *, as_json: bool) -> None:
     from json import dumps
 
-    from isoglot.indexing.describing import describe
+    from msgspec import to_builtins
 
-    found = describe(folder)
+    from isoglot.indexing.languages import largest_first
+
     if as_json:
-        print(dumps(found, ensure_ascii=False))
+        print(dumps(to_builtins(description), ensure_ascii=False))
         return
-    counts = found["languages"]
-    shares = ", ".join(f"{tag} {count}" for tag, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-    print(f"{folder}: {found['passages']} passages ({shares or 'none'}), version {found['version']}")
-    for model in found["models"]:
-        how = "exact search" if model["recall"] is None else f"approximate search, recall@10 {model['recall']:.3f}"
-        state = how if model["ready"] else "not complete; run the same command again"
-        print(f"  {model['name']}: {model['dimension']} dimensions, {state}")
+    counts = description.languages
+    languages = ", ".join(f"{tag} {counts[tag]}" for tag in largest_first(counts)) or "none"
+    print(f"{folder}: {description.passages} passages ({languages}), version {description.version}")
+    for model in description.models:
+        print(f"  {model.name}: {model.dimension} dimensions, {_search_kind(model)}")
+
+
+def _search_kind(model: ModelDescription) -> str:
+    if not model.ready:
+        return "not complete; run the same command again"
+    return "exact search" if model.recall is None else f"approximate search, recall@10 {model.recall:.3f}"

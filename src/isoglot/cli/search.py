@@ -12,20 +12,26 @@ from isoglot.platform.progress import waiting
 if TYPE_CHECKING:
     from isoglot.indexing.passages import Hit
 
-_SHOWN = 200
+_SHOWN_CHARACTERS = 200
 
 
 def search(
     index: Annotated[str, typer.Argument(help="An index that `isoglot index` made.")],
-    question: Annotated[str, typer.Argument(help="In any language.")],
-    k: Annotated[int, typer.Option("-k", help="How many passages.")] = 10,
-    model: Annotated[str | None, typer.Option("-m", "--model", help="One of the index's models; else its first.")] = (
-        None
-    ),
-    language: Annotated[str | None, typer.Option(help="Of the question; else it is detected.")] = None,
-    languages: Annotated[str | None, typer.Option(help="Find passages of these languages only, e.g. en,zh.")] = None,
+    question: Annotated[str, typer.Argument(help="The question, in any language.")],
+    k: Annotated[int, typer.Option("-k", help="Maximum number of passages to return.")] = 10,
+    model: Annotated[
+        str | None, typer.Option("-m", "--model", help="One of the index's models; by default its first.")
+    ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            help="Language of the question; without it, the language is detected, and a question that shows none is "
+            "taken to be in the index's largest."
+        ),
+    ] = None,
+    languages: Annotated[str | None, typer.Option(help="Languages of the passages to search, e.g. en,zh.")] = None,
     balance: Balance = "none",
-    explain: Annotated[bool, typer.Option("--explain", help="Say why each passage stands where it stands.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Explain the rank of each passage.")] = False,
     device: Device = "auto",
     json: Json = False,
     trust_remote_code: Trust = False,
@@ -37,7 +43,7 @@ def search(
     from isoglot.indexing.store import Index
     from isoglot.report.terminal import print_lines
 
-    opened = Index.open(index)
+    opened = Index(index)
     with waiting(f"loading {model or 'the model'}"):
         opened.load_encoder(model, device=device, trust_remote_code=trust_remote_code)
     hits = opened.search(
@@ -50,16 +56,16 @@ def search(
 
 
 def _lines(hit: Hit) -> list[str]:
-    text = " ".join(hit.passage.encoded.split())
+    text = " ".join(hit.passage.full_text.split())
     lines = [
         f"{hit.rank:>3}  {hit.score:.3f}  {hit.passage.language}  {hit.passage.id}",
-        f"     {text[:_SHOWN]}{'…' if len(text) > _SHOWN else ''}",
+        f"     {text[:_SHOWN_CHARACTERS]}{'…' if len(text) > _SHOWN_CHARACTERS else ''}",
     ]
     if hit.explanation is not None:
-        why = hit.explanation
-        by_words = "" if why["word_rank"] is None else f", {why['word_rank']} by words"
+        explanation = hit.explanation
+        by_words = "" if explanation.word_rank is None else f", {explanation.word_rank} by words"
         lines.append(
-            f"     rank {why['plain_rank']} without balancing, {why['language_rank']} in its language, "
-            f"{why['deviations']:+.2f} deviations from its language's mean score{by_words}"
+            f"     rank {explanation.plain_rank} without balancing, {explanation.language_rank} in its language, "
+            f"{explanation.deviations:+.2f} deviations from its language's mean score{by_words}"
         )
     return lines

@@ -16,17 +16,24 @@ from isoglot.platform.errors import IsoglotError
 def serve(
     index: Annotated[str, typer.Argument(help="An index that `isoglot index` made.")],
     compare: Annotated[
-        str | None, typer.Option(help="The index's model in the left column; else the one indexed first.")
+        str | None, typer.Option(help="Model of the left column; by default the one indexed first.")
     ] = None,
+    balance: Annotated[
+        str,
+        typer.Option(
+            help="Balance of the columns that the page begins with, and of the API's default. none: by score; "
+            "equal: the languages take turns; proportional: each has its share of the documents."
+        ),
+    ] = "none",
     audit: Annotated[
         list[Path] | None, typer.Option(help="An audit's folder, for the Bias page; may be repeated: before, after.")
     ] = None,
-    host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0: reachable from other machines.")] = (
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: reachable from other machines.")] = (
         "127.0.0.1"
     ),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 8000,
     api_key_env: Annotated[
-        str | None, typer.Option(help="The environment variable that holds the key clients must send.")
+        str | None, typer.Option(help="Environment variable that holds the key which clients must send.")
     ] = None,
     allow_host: Annotated[
         list[str] | None, typer.Option(help="A name under which a proxy reaches this server; may be repeated.")
@@ -34,8 +41,12 @@ def serve(
     allow_origin: Annotated[
         list[str] | None, typer.Option(help="A web site whose pages may use the API (CORS); may be repeated.")
     ] = None,
-    max_requests: Annotated[int, typer.Option(min=1, help="API requests worked on at once; more get 429.")] = 64,
-    max_body: Annotated[int, typer.Option(min=1, help="Bytes of a request's body; more get 413.")] = 2**20,
+    max_requests: Annotated[
+        int, typer.Option(min=1, help="Maximum number of API requests in progress; more are answered with 429.")
+    ] = 64,
+    max_body: Annotated[
+        int, typer.Option(min=1, help="Maximum number of bytes of a request's body; more are answered with 413.")
+    ] = 2**20,
     log_queries: Annotated[bool, typer.Option("--log-queries", help="Log the questions too.")] = False,
     device: Device = "auto",
     trust_remote_code: Trust = False,
@@ -51,11 +62,12 @@ def serve(
     if api_key_env is not None and not key:
         raise IsoglotError(f"--api-key-env {api_key_env}: the variable is not set or empty")
     if key is None and host not in LOOPBACK:
-        typer.echo(f"isoglot: {host} is open to others, and no key is asked for (--api-key-env)", err=True)
+        typer.echo(f"isoglot: {host} is open to others, and no key is required (--api-key-env)", err=True)
     settings = Settings(
         host=host,
         port=port,
         compare=compare,
+        balance=balance,
         audits=tuple(audit or ()),
         api_key=key,
         allowed_hosts=tuple(allow_host or ()),

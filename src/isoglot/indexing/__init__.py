@@ -1,1 +1,1 @@
-"""A stored, searchable corpus: documents of several languages, in passages, with one or more models' vectors."""
+"""A stored, searchable corpus: documents in several languages, cut into passages, with the vectors of models."""

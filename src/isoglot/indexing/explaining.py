@@ -1,63 +1,56 @@
-"""Why a passage stands where it stands."""
+"""Explanations of hits: why a passage has its rank."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from isoglot.indexing.passages import Hit
+from isoglot.indexing.passages import Explanation, Hit
 from isoglot.indexing.snapshot import Snapshot
 from isoglot.platform.arrays import Ints, Vectors
 from isoglot.ranking.balance import order
 
-WORDS_DEPTH = 1000
-"""How deep the search by words is looked at."""
+MAX_WORD_RANK = 1000
+"""How many results of the full-text search are read."""
 
 
 def explain_hits(
-    snapshot: Snapshot, hits: Sequence[Hit], places: Ints, scores: Vectors, chosen: Ints, question: str
+    snapshot: Snapshot, hits: Sequence[Hit], *, positions: Ints, searched: Ints, scores: Vectors, question: str
 ) -> list[Hit]:
-    """The hits with their explanations:
-
-    - ``plain_rank``: the rank without balancing;
-    - ``language_rank``: the rank among the passages of its language;
-    - ``language_mean``: the mean score of all passages of its language;
-    - ``deviations``: how many standard deviations its score is above that mean. A passage that ranks low though it
-      stands out from its language more than those above it is held down by its language (isoglot's own);
-    - ``word_rank``: the rank in a full-text search (BM25) for the question's words; None beyond 1000.
+    """Add an explanation to each of n hits.
 
     Args:
-        snapshot: Where they were found.
-        hits: Found, in order.
-        places: Their positions in the snapshot's rows.
-        scores: (n,) of all passages.
-        chosen: Positions of the passages that were searched.
-        question: Its text.
+        snapshot: The state that was searched.
+        hits: The hits, in order.
+        positions: (n,) positions of the hits in the snapshot's arrays.
+        searched: Positions of all passages that were searched.
+        scores: Scores of all passages of the snapshot.
+        question: The text of the question.
     """
-    rows = snapshot.rows
-    ordered = chosen[order(scores[chosen], rows.languages[chosen], rows.sizes, "none")]
+    arrays = snapshot.arrays
+    ordered = searched[order(scores[searched], arrays.language_numbers[searched], arrays.language_sizes, "none")]
     ranks = np.empty(len(scores), dtype=np.int64)
     ranks[ordered] = np.arange(1, len(ordered) + 1)
-    words = _word_ranks(snapshot, question)
+    word_ranks = _word_ranks(snapshot, question)
     explained = []
-    for hit, place in zip(hits, places, strict=True):
-        own = scores[rows.languages == rows.languages[place]]
-        spread = float(own.std())
-        explanation: dict[str, Any] = {
-            "plain_rank": int(ranks[place]),
-            "language_rank": int(np.count_nonzero(rows.languages[ordered[: ranks[place]]] == rows.languages[place])),
-            "language_mean": float(own.mean()),
-            "deviations": (hit.score - float(own.mean())) / spread if spread else 0.0,
-            "word_rank": words.get(hit.passage.id),
-        }
+    for hit, position in zip(hits, positions, strict=True):
+        language = arrays.language_numbers[position]
+        language_scores = scores[arrays.language_numbers == language]
+        mean, deviation = float(language_scores.mean()), float(language_scores.std())
+        explanation = Explanation(
+            plain_rank=int(ranks[position]),
+            language_rank=int(np.count_nonzero(arrays.language_numbers[ordered[: ranks[position]]] == language)),
+            language_mean=mean,
+            deviations=(hit.score - mean) / deviation if deviation else 0.0,
+            word_rank=word_ranks.get(hit.passage.id),
+        )
         explained.append(replace(hit, explanation=explanation))
     return explained
 
 
 def _word_ranks(snapshot: Snapshot, question: str) -> dict[str, int]:
     query = snapshot.table.search(question, query_type="fts", fts_columns="text")
-    found = query.select(["id", "_score"]).limit(WORDS_DEPTH)
-    return {row["id"]: rank for rank, row in enumerate(found.to_list(), start=1)}
+    rows = query.select(["id", "_score"]).limit(MAX_WORD_RANK).to_list()
+    return {row["id"]: rank for rank, row in enumerate(rows, start=1)}

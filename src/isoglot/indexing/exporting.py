@@ -1,66 +1,70 @@
-"""An index's passages and vectors for other search engines: files, or the engine's own client."""
+"""Exports of an index's passages and vectors to other search engines, as files or by the engine's own client."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 from uuid import NAMESPACE_URL, uuid5
 
-from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, from_row
-from isoglot.indexing.snapshot import Snapshot, StoredModel, matrix
+from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, passage_from_row
+from isoglot.indexing.snapshot import Snapshot, StoredModel, vectors_in
 from isoglot.indexing.store import Index
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import new_folder
 from isoglot.platform.progress import progress
 
-COLLECTION = "passages"
+TABLE_NAME = "passages"
+"""What the collection, table or index is called in the other engine."""
 _BULK_BYTES = 10 * 2**20
-"""About how large a bulk request is: engines refuse 100 MB and advise far less."""
+"""About how large a bulk request is: engines refuse 100 MB and recommend far less."""
 
 Batches = Iterator[tuple[list[Passage], Vectors]]
 
 
 def export_index(
     index: Index,
-    to: str,
+    engine: str,
     output: Path,
     *,
     model: str | None = None,
     force: bool = False,
     show_progress: bool = False,
 ) -> list[str]:
-    """Write an index in the form of another engine; returns lines that say how to load it.
+    """Write the last committed state of an index in the format of another engine.
 
     Args:
-        index: As it is now.
-        to: One of `EXPORTERS`.
+        index: The index.
+        engine: One of `EXPORTERS`.
         output: The folder to write.
-        model: Whose vectors; None: the first.
+        model: Model whose vectors are written; None: the first.
         force: Whether to replace the folder.
         show_progress: Whether to show progress on standard error.
+
+    Returns:
+        Lines that say how to load what was written.
 
     Raises:
         IsoglotError: The engine or the model is unknown, a library is missing, or the folder cannot be written.
     """
-    if to not in EXPORTERS:
-        raise IsoglotError(f"unknown engine {to!r}; known are {', '.join(EXPORTERS)}")
+    if engine not in EXPORTERS:
+        raise IsoglotError(f"unknown engine {engine!r}; known are {', '.join(EXPORTERS)}")
     snapshot = index.snapshot()
     stored = snapshot.model(model)
     with (
-        progress(f"exporting to {to}", snapshot.count, show=show_progress) as advance,
+        progress(f"exporting to {engine}", snapshot.count, show=show_progress) as advance,
         new_folder(output, replace=force) as folder,
     ):
-        steps = EXPORTERS[to](_batches(snapshot, stored, advance), stored.dimension, folder)
+        steps = EXPORTERS[engine](_batches(snapshot, stored, advance), stored.dimension, folder)
     return [step.replace(str(folder), str(output)) for step in steps]
 
 
 def _batches(snapshot: Snapshot, stored: StoredModel, advance: Callable[[int], None]) -> Batches:
     for batch in snapshot.scan([*PASSAGE_COLUMNS, stored.column]):
-        passages = [from_row(row) for row in batch.select(list(PASSAGE_COLUMNS)).to_pylist()]
-        yield passages, matrix(batch[stored.column])
+        passages = [passage_from_row(row) for row in batch.select(list(PASSAGE_COLUMNS)).to_pylist()]
+        yield passages, vectors_in(batch[stored.column])
         advance(len(passages))
 
 
@@ -69,14 +73,14 @@ def _payload(passage: Passage) -> dict[str, Any]:
 
 
 def _to_faiss(batches: Batches, dimension: int, folder: Path) -> list[str]:
-    """FAISS keeps an index in memory, so this export takes as much as the vectors do."""
+    """Write a FAISS index, which is built in memory and so takes as much of it as the vectors do."""
     faiss = _library("faiss", "faiss-cpu")
-    found = faiss.IndexFlatIP(dimension)
+    flat_index = faiss.IndexFlatIP(dimension)
     with (folder / "passages.jsonl").open("w", encoding="utf-8") as file:
         for passages, vectors in batches:
-            found.add(vectors)
+            flat_index.add(vectors)
             _write_lines(file, map(_payload, passages))
-    faiss.write_index(found, str(folder / "index.faiss"))
+    faiss.write_index(flat_index, str(folder / "index.faiss"))
     return [
         f'faiss.read_index("{folder}/index.faiss")    # inner product of unit vectors: the cosine',
         "the n-th line of passages.jsonl is the passage of the n-th vector",
@@ -90,17 +94,17 @@ def _to_qdrant(batches: Batches, dimension: int, folder: Path) -> list[str]:
     client = QdrantClient(path=str(folder))
     try:
         vectors_config = models.VectorParams(size=dimension, distance=models.Distance.COSINE)
-        client.create_collection(COLLECTION, vectors_config=vectors_config)
+        client.create_collection(TABLE_NAME, vectors_config=vectors_config)
         for passages, vectors in batches:
             points = [
                 models.PointStruct(id=str(uuid5(NAMESPACE_URL, p.id)), vector=vector.tolist(), payload=_payload(p))
                 for p, vector in zip(passages, vectors, strict=True)
             ]
-            client.upsert(COLLECTION, points)
+            client.upsert(TABLE_NAME, points)
     finally:
         client.close()
     return [
-        f'client = QdrantClient(path="{folder}")    # collection {COLLECTION!r}, Qdrant\'s local mode',
+        f'client = QdrantClient(path="{folder}")    # collection {TABLE_NAME!r}, Qdrant\'s local mode',
         "client.migrate(QdrantClient(url=...))    # copies it to a server",
     ]
 
@@ -109,29 +113,29 @@ def _to_pgvector(batches: Batches, dimension: int, folder: Path) -> list[str]:
     with (folder / "passages.sql").open("w", encoding="utf-8") as file:
         file.write(
             "BEGIN;\nCREATE EXTENSION IF NOT EXISTS vector;\n"
-            f"CREATE TABLE {COLLECTION} (id text PRIMARY KEY, document_id text NOT NULL, content_id text, "
+            f"CREATE TABLE {TABLE_NAME} (id text PRIMARY KEY, document_id text NOT NULL, content_id text, "
             "language text NOT NULL, title text NOT NULL, text text NOT NULL, source text NOT NULL, "
             "metadata jsonb NOT NULL, part int NOT NULL, parts int NOT NULL, "
             f"embedding vector({dimension}) NOT NULL);\n"
-            f"COPY {COLLECTION} ({', '.join(PASSAGE_COLUMNS)}, embedding) FROM stdin;\n"
+            f"COPY {TABLE_NAME} ({', '.join(PASSAGE_COLUMNS)}, embedding) FROM stdin;\n"
         )
         for passages, vectors in batches:
             for passage, vector in zip(passages, vectors, strict=True):
                 fields = [*_payload(passage).values(), vector.tolist()]
-                file.write("\t".join(map(_copied, fields)) + "\n")
+                file.write("\t".join(map(_copy_text, fields)) + "\n")
         file.write(
             "\\.\n"
-            f"CREATE INDEX ON {COLLECTION} USING hnsw (embedding vector_cosine_ops);\n"
-            f"CREATE INDEX ON {COLLECTION} (language);\nCOMMIT;\n"
+            f"CREATE INDEX ON {TABLE_NAME} USING hnsw (embedding vector_cosine_ops);\n"
+            f"CREATE INDEX ON {TABLE_NAME} (language);\nCOMMIT;\n"
         )
     return [
         f"psql -v ON_ERROR_STOP=1 -f {folder}/passages.sql",
-        f"SELECT id, 1 - (embedding <=> $1) AS score FROM {COLLECTION} ORDER BY embedding <=> $1 LIMIT 10;",
+        f"SELECT id, 1 - (embedding <=> $1) AS score FROM {TABLE_NAME} ORDER BY embedding <=> $1 LIMIT 10;",
     ]
 
 
-def _copied(value: Any) -> str:
-    """A value in the text format of PostgreSQL's COPY."""
+def _copy_text(value: Any) -> str:
+    """Write a value in the text format of PostgreSQL's COPY."""
     if value is None:
         return "\\N"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -156,8 +160,8 @@ def _to_bulk(batches: Batches, folder: Path, vector: dict[str, Any], settings: d
     properties |= {name: {"type": "text"} for name in ("title", "text")}
     properties |= {"source": {"type": "keyword", "index": False}, "metadata": {"type": "object", "enabled": False}}
     properties |= {"part": {"type": "integer"}, "parts": {"type": "integer"}, "embedding": vector}
-    about = {"settings": settings, "mappings": {"properties": properties}}
-    (folder / "index.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+    definition = {"settings": settings, "mappings": {"properties": properties}}
+    (folder / "index.json").write_text(json.dumps(definition, indent=1), encoding="utf-8")
     number, file = 0, None
     try:
         for passages, vectors in batches:
@@ -169,20 +173,20 @@ def _to_bulk(batches: Batches, folder: Path, vector: dict[str, Any], settings: d
                     file = (folder / f"bulk-{number:05}.ndjson").open("w", encoding="utf-8")
                 document = _payload(passage)
                 action = {"index": {"_id": document.pop("id")}}
-                _write_lines(file, iter([action, {**document, "embedding": embedding.tolist()}]))
+                _write_lines(file, [action, {**document, "embedding": embedding.tolist()}])
     finally:
         if file is not None:
             file.close()
     send = "curl -H 'Content-Type: application/json' -X"
     return [
-        f"{send} PUT $URL/{COLLECTION} --data-binary @{folder}/index.json",
-        f"for f in {folder}/bulk-*.ndjson; do {send} POST $URL/{COLLECTION}/_bulk --data-binary @$f; done",
+        f"{send} PUT $URL/{TABLE_NAME} --data-binary @{folder}/index.json",
+        f"for f in {folder}/bulk-*.ndjson; do {send} POST $URL/{TABLE_NAME}/_bulk --data-binary @$f; done",
     ]
 
 
-def _write_lines(file: TextIO, rows: Iterator[dict[str, Any]]) -> None:
-    for row in rows:
-        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+def _write_lines(file: TextIO, objects: Iterable[dict[str, Any]]) -> None:
+    for value in objects:
+        file.write(json.dumps(value, ensure_ascii=False) + "\n")
 
 
 def _library(name: str, package: str) -> Any:

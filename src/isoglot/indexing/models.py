@@ -1,4 +1,4 @@
-"""The models of an index: what tells that one has changed, and the column of its vectors."""
+"""The models of an index: the signature that shows whether one has changed, and the column of its vectors."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 def signature_of(encoder: Encoder) -> str:
-    """A hash of all that decides a document's vector but its text."""
+    """Hash everything except the text that decides a document's vector: weights, prompt and length limit."""
     parts = [encoder.fingerprint, encoder.prompts["document"].text, encoder.max_length]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def column_of(encoder: Encoder, number: int, *, ready: bool) -> pa.Field:
-    """A new column for the vectors of a model."""
+def vector_field(encoder: Encoder, number: int, *, ready: bool) -> pa.Field:
+    """Define a new column for the vectors of a model."""
     path = Path(encoder.name).expanduser()
-    about = {
+    metadata = {
         "model": encoder.name,
         "path": str(path.resolve()) if path.is_dir() else encoder.name,
         "signature": signature_of(encoder),
         "ready": "yes" if ready else "no",
     }
-    return pa.field(f"vector_{number}", pa.list_(pa.float32(), encoder.dimension), metadata=about)
+    return pa.field(f"vector_{number}", pa.list_(pa.float32(), encoder.dimension), metadata=metadata)
 
 
-def next_number(stored: list[StoredModel]) -> int:
-    """Of the next column; none is used again."""
-    return 1 + max((int(model.column.removeprefix("vector_")) for model in stored), default=-1)
+def next_column_number(models: list[StoredModel]) -> int:
+    """Return the number of the next column, above those of all `models`."""
+    return 1 + max((int(model.column.removeprefix("vector_")) for model in models), default=-1)

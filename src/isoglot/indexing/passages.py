@@ -1,4 +1,4 @@
-"""Passages: what an index stores and what a search finds."""
+"""Passages, the unit that an index stores, and hits, what a search returns."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
     """A document, or a part of a long one.
 
     Attributes:
-        id: The document's id, ``#`` and the part, counted from 1.
-        document_id: Of the document it is part of.
-        content_id: Shared by the document's translations; None if unknown.
+        id: The document's id, ``#`` and the number of the part.
+        document_id: Id of the document that the passage is a part of.
+        content_id: Id that the document shares with its translations; None if unknown.
         language: Canonical BCP-47 tag.
-        title: The document's; may be empty.
-        text: The part's text.
+        title: The document's title; may be empty.
+        text: The text of this part.
         source: A URL or path; may be empty.
-        metadata: Whatever else the document came with.
-        part: Which part of its document it is, from 1.
+        metadata: The document's other fields, as JSON values.
+        part: Number of this part in its document, from 1.
         parts: How many parts the document has.
     """
 
@@ -38,37 +38,57 @@ class Passage:
     parts: int = 1
 
     @property
-    def encoded(self) -> str:
-        """What a model reads: title and text."""
+    def full_text(self) -> str:
+        """The text that a model encodes: title and text."""
         return f"{self.title} {self.text}" if self.title else self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """The reasons for a hit's rank.
+
+    Attributes:
+        plain_rank: Rank without balancing, from 1.
+        language_rank: Rank among the searched passages of its language, from 1.
+        language_mean: Mean score of all passages of its language.
+        deviations: Number of standard deviations by which the score exceeds that mean. A passage that stands out from
+            its language more than the passages ranked above it is held down by its language (isoglot's own measure).
+        word_rank: Rank in a full-text search (BM25) for the question's words; None beyond the first 1000.
+    """
+
+    plain_rank: int
+    language_rank: int
+    language_mean: float
+    deviations: float
+    word_rank: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage that a search found.
+    """A passage that a search returned.
 
     Attributes:
-        rank: From 1.
-        score: The cosine of the passage's vector and the question's, in [-1, 1].
-        passage: What was found.
-        explanation: Why it stands there (`isoglot.indexing.explaining`); None if not asked for.
+        rank: Rank in the results, from 1.
+        score: Cosine of the passage's vector and the question's vector, in [-1, 1].
+        passage: The passage.
+        explanation: The reasons for its rank; None unless requested.
     """
 
     rank: int
     score: float
     passage: Passage
-    explanation: Mapping[str, Any] | None = None
+    explanation: Explanation | None = None
 
 
 PASSAGE_COLUMNS = tuple(Passage.__dataclass_fields__)
 
 
-def from_row(row: Mapping[str, Any]) -> Passage:
-    """The passage in a row of the table."""
+def passage_from_row(row: Mapping[str, Any]) -> Passage:
+    """Make a passage from a row of the table."""
     fields = {name: row[name] for name in PASSAGE_COLUMNS}
     return Passage(**{**fields, "metadata": json.loads(row["metadata"])})
 
 
-def key_of(passage_id: str) -> int:
-    """A 64-bit hash of a passage's id: it orders passages with equal scores and favours no language."""
+def passage_key(passage_id: str) -> int:
+    """Hash a passage's id to 64 bits. Keys order passages with equal scores, so that ties favour no language."""
     return int.from_bytes(hashlib.blake2b(passage_id.encode(), digest_size=8).digest(), "little")

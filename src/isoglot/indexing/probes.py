@@ -1,8 +1,8 @@
-"""An index as something that can be audited: its passages, its stored vectors, and questions.
+"""An index as something to audit: its passages as a collection, its stored vectors as a retriever, and questions.
 
-The user's own questions, if there are any. Else each probe asks for a passage by its title or by one of its own
-sentences (self-retrieval); where the passage has translations, they ask and are to be found too. Such questions share
-the words of what they ask for, so they are easier than people's: a proxy, and the collection's notes say so.
+The questions are the user's own. Without any, probes are asked (self-retrieval): a probe is a passage's title or one of
+its sentences, and its relevant documents are the passage and its translations. Such questions share words with what
+they ask for, so they are easier than people's: a proxy, and the collection's notes say so.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from isoglot.corpora.collection import Collection, Document, Query
 from isoglot.corpora.sources import load_collection
 from isoglot.corpora.sources.folder import qrels_file, read_qrels, read_queries
-from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, from_row
+from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, passage_from_row
 from isoglot.indexing.snapshot import Snapshot
 from isoglot.indexing.splitting import sentences
 from isoglot.indexing.store import Index
@@ -28,52 +28,57 @@ from isoglot.ranking.pools import Pool
 from isoglot.retrievers.base import RetrieverRecord, used_documents, used_queries
 from isoglot.retrievers.dense import DenseRetriever, rank_vectors
 
-PROBES = 500
-_SHORTEST = 20
-PROXY = (
+MAX_PROBED_CONTENTS = 500
+_MIN_PROBE_LENGTH = 20
+PROXY_NOTE = (
     "a proxy: without questions of your own, passages are asked for by their titles or by their own sentences; "
     "compare ranks across languages, and don't take them for what people's questions would give"
 )
 
 
 class IndexRetriever:
-    """Ranks passages by the vectors that the index holds, exactly; only questions are encoded.
+    """Ranks passages exactly by the vectors that the index holds; only queries are encoded.
 
     Args:
-        snapshot: The state that is audited.
-        model: The name of one of its models.
-        dense: Describes and encodes with that model.
-        rowids: (content id, language) -> LanceDB's row id.
+        snapshot: The state of the index.
+        model: Name of one of its models.
+        dense: Retriever that describes that model and encodes with it.
+        row_ids: (content id, language) -> LanceDB's row id.
     """
 
     def __init__(
-        self, snapshot: Snapshot, model: str, dense: DenseRetriever, rowids: Mapping[tuple[str, str], int]
+        self, snapshot: Snapshot, model: str, dense: DenseRetriever, row_ids: Mapping[tuple[str, str], int]
     ) -> None:
-        self._snapshot, self._model, self._dense, self._rowids = snapshot, model, dense, rowids
+        self._snapshot, self._model, self._dense, self._row_ids = snapshot, model, dense, row_ids
 
     def describe(self) -> RetrieverRecord:
-        """As `Retriever.describe`."""
+        """Implement `Retriever.describe`."""
         return msgspec.structs.replace(self._dense.describe(), how="vectors stored in an index, by inner product")
 
     def environment(self) -> dict[str, Any]:
-        """As `Retriever.environment`."""
+        """Implement `Retriever.environment`."""
         return self._dense.environment()
 
     def rankings(
         self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
     ) -> Iterator[Ranking]:
-        """As `Retriever.rankings`."""
-        asked = [collection.queries[at] for at in used_queries(pools)]
-        found = [collection.documents[at] for at in used_documents(pools)]
-        queries = self._dense.encoder.encode(
-            [query.text for query in asked], "query", [query.language for query in asked], show_progress=show_progress
+        """Implement `Retriever.rankings`."""
+        queries = [collection.queries[position] for position in used_queries(pools)]
+        documents = [collection.documents[position] for position in used_documents(pools)]
+        query_vectors = self._dense.encoder.encode(
+            [query.text for query in queries],
+            "query",
+            [query.language for query in queries],
+            show_progress=show_progress,
         )
-        rowids = np.array([self._rowids[document.content_id, document.language] for document in found], dtype=np.uint64)
-        documents = self._snapshot.vectors_of(self._snapshot.model(self._model), rowids)
-        return rank_vectors(pools, queries, documents, balance=balance, top_k=top_k)
+        row_ids = np.array(
+            [self._row_ids[document.content_id, document.language] for document in documents], dtype=np.uint64
+        )
+        document_vectors = self._snapshot.vectors_of(self._snapshot.model(self._model), row_ids)
+        return rank_vectors(pools, query_vectors, document_vectors, balance=balance, top_k=top_k)
 
 
-def audited(
+def audit_inputs(
     index: Index,
     model: str | None = None,
     data: str | None = None,
@@ -82,94 +87,98 @@ def audited(
     device: str = "auto",
     trust_remote_code: bool = False,
 ) -> tuple[Collection, IndexRetriever]:
-    """What ``isoglot.audit`` takes to audit an index.
+    """Make the collection and the retriever with which ``isoglot.audit`` audits an index in its last committed state.
 
     Args:
-        index: As it is now.
+        index: The index.
         model: One of its models; None: the first.
-        data: Where questions come from: ``folder:DIR`` with queries.jsonl and qrels/SPLIT.tsv, whose documents are ids
-            of documents or passages or content ids of the index; or another source, whose content ids the index has.
-            None: probes.
-        seed: Chooses the probes.
+        data: Source of the questions: ``folder:DIR`` with queries.jsonl and qrels/SPLIT.tsv, whose documents are ids
+            of the index's documents or passages or its content ids; or another source, whose content ids the index
+            has. None: probes.
+        seed: Random seed for the choice of probes.
         device: ``auto`` or a torch device.
         trust_remote_code: Whether code inside the model's repository may run.
 
     Raises:
-        IsoglotError: The index has no such model, or no question asks for a passage of it.
+        IsoglotError: The index has no such model, or no question asks for one of its passages.
     """
     snapshot = index.snapshot()
     encoder = index.load_encoder(model, device=device, trust_remote_code=trust_remote_code)
-    passages, ids = [], []
+    passages, row_ids = [], []
     for batch in snapshot.scan(PASSAGE_COLUMNS, row_ids=True):
         for row in batch.to_pylist():
-            passages.append(from_row(row))
-            ids.append(row["_rowid"])
+            passages.append(passage_from_row(row))
+            row_ids.append(row["_rowid"])
     contents = _content_ids(passages)
     documents = [
-        Document(content, passage.language, passage.encoded)
+        Document(content, passage.language, passage.full_text)
         for passage, content in zip(passages, contents, strict=True)
     ]
-    if data is None:
-        queries, golds, notes = _probes(passages, contents, seed)
-    else:
-        queries, golds, notes = _questions(data, passages, contents)
+    questions = _probes(passages, contents, seed) if data is None else _user_questions(data, passages, contents)
     name = f"index {Path(index.folder).name}" + (f", {data}" if data else "")
-    rowids = {(d.content_id, d.language): rowid for d, rowid in zip(documents, ids, strict=True)}
-    collection = Collection(name, documents, queries, golds, notes=tuple(notes))
-    return collection, IndexRetriever(snapshot, encoder.name, DenseRetriever(encoder), rowids)
+    by_document = {(d.content_id, d.language): row_id for d, row_id in zip(documents, row_ids, strict=True)}
+    collection = Collection(name, documents, questions.queries, questions.golds, notes=questions.notes)
+    return collection, IndexRetriever(snapshot, encoder.name, DenseRetriever(encoder), by_document)
 
 
 def _content_ids(passages: Sequence[Passage]) -> list[str]:
-    """What each passage shares with its translations.
+    """Return for each passage an id that it shares with its translations.
 
-    Parts of long documents correspond where all translations have as many; else a passage is a content of its own.
+    Parts of long documents correspond if all translations have the same number of parts; else a passage is a content
+    of its own.
     """
     parts: dict[str | None, set[int]] = defaultdict(set)
     copies = Counter((passage.content_id, passage.language, passage.part) for passage in passages)
     repeated = {content for (content, _, _), count in copies.items() if count > 1}
     for passage in passages:
         parts[passage.content_id].add(passage.parts)
-    found = []
+    contents = []
     for passage in passages:
         content = passage.content_id
         if content is None or content in repeated or len(parts[content]) > 1:
-            found.append(passage.id)
+            contents.append(passage.id)
         else:
-            found.append(content if passage.parts == 1 else f"{content}#{passage.part}")
-    return found
+            contents.append(content if passage.parts == 1 else f"{content}#{passage.part}")
+    return contents
 
 
-Questions = tuple[list[Query], dict[str, tuple[str, ...]], list[str]]
+class _Questions(NamedTuple):
+    """Queries, query id -> content ids of its relevant documents, and notes for the collection."""
+
+    queries: list[Query]
+    golds: dict[str, tuple[str, ...]]
+    notes: tuple[str, ...]
 
 
-def _probes(passages: Sequence[Passage], contents: Sequence[str], seed: int) -> Questions:
-    """For at most 500 contents a question in each language that they are in."""
+def _probes(passages: Sequence[Passage], contents: Sequence[str], seed: int) -> _Questions:
+    """Ask for at most 500 contents, in each language that they are in."""
     by_content: dict[str, list[Passage]] = defaultdict(list)
     for passage, content in zip(passages, contents, strict=True):
         by_content[content].append(passage)
     generator = np.random.default_rng(seed)
     names = sorted(by_content)
-    chosen = [names[at] for at in generator.permutation(len(names))[:PROBES]]
+    chosen = [names[number] for number in generator.permutation(len(names))[:MAX_PROBED_CONTENTS]]
     queries = []
     for content in chosen:
-        place = generator.random()  # the same in all languages: translations follow each other sentence by sentence
-        queries += [Query(content, passage.language, _probe(passage, place)) for passage in by_content[content]]
-    return queries, {content: (content,) for content in chosen}, [PROXY]
+        where = generator.random()  # the same in all languages: translations follow each other sentence by sentence
+        queries += [Query(content, passage.language, _probe(passage, where)) for passage in by_content[content]]
+    return _Questions(queries, {content: (content,) for content in chosen}, (PROXY_NOTE,))
 
 
-def _probe(passage: Passage, place: float) -> str:
+def _probe(passage: Passage, where: float) -> str:
+    """Return a passage's title, or its sentence at a relative position in [0, 1)."""
     if passage.title and passage.part == 1:
         return passage.title
-    found = [text for sentence in sentences(passage.text) if (text := sentence.strip())]
-    long = [text for text in found if len(text) >= _SHORTEST] or found
-    if len(found) > 1:
-        return long[int(place * len(long))]
+    texts = [text for sentence in sentences(passage.text) if (text := sentence.strip())]
+    if len(texts) > 1:
+        long_texts = [text for text in texts if len(text) >= _MIN_PROBE_LENGTH] or texts
+        return long_texts[int(where * len(long_texts))]
     return passage.text[: max(1, len(passage.text) // 2)].rsplit(" ", 1)[0]
 
 
-def _questions(data: str, passages: Sequence[Passage], contents: Sequence[str]) -> Questions:
-    """The questions of a source that ask for passages; those for documents in several passages are left out."""
-    known: dict[str, str] = {}
+def _user_questions(data: str, passages: Sequence[Passage], contents: Sequence[str]) -> _Questions:
+    """Read the questions of a source, and leave out those that no single passage answers."""
+    known: dict[str, str] = {}  # id of a document, passage or content -> the passage's content; empty: several passages
     for passage, content in zip(passages, contents, strict=True):
         whole = content if passage.parts == 1 else ""
         known[passage.id] = content
@@ -184,14 +193,15 @@ def _questions(data: str, passages: Sequence[Passage], contents: Sequence[str]) 
         judged: dict[str, dict[str, None]] = defaultdict(dict)
         for query, content in read_qrels(qrels_file(folder, split or None), query_ids, known):
             judged[query][content] = None
-        golds = {query: tuple(found) for query, found in judged.items()}
+        golds = {query: tuple(judgements) for query, judgements in judged.items()}
     else:
         collection = load_collection(data)
         queries = list(collection.queries)
-        golds = {query: tuple(known.get(gold, "") for gold in found) for query, found in collection.golds.items()}
-    usable = {query: found for query, found in golds.items() if all(found)}
+        golds = {query: tuple(known.get(gold, "") for gold in ids) for query, ids in collection.golds.items()}
+    usable = {query: ids for query, ids in golds.items() if all(ids)}
     if not usable:
         raise IsoglotError(f"{data}: no question asks for a passage of this index; ids must be those of the index")
-    left = len(golds) - len(usable)
-    notes = [f"{left} of {len(golds)} questions were left out: what answers them is missing or in several passages"]
-    return [query for query in queries if query.query_id in usable], usable, notes if left else []
+    left_out = len(golds) - len(usable)
+    note = f"{left_out} of {len(golds)} questions were left out: what answers them is missing or in several passages"
+    kept = [query for query in queries if query.query_id in usable]
+    return _Questions(kept, usable, (note,) if left_out else ())

@@ -1,4 +1,4 @@
-"""Which documents a corpus holds, in a temporary file, so that ten million ids take no memory."""
+"""The ids of a corpus's documents, in a temporary file, so that ten million ids take no memory."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from isoglot.platform.errors import IsoglotError
 
 
 class SeenDocuments(AbstractContextManager["SeenDocuments"]):
-    """The ids of the documents that were read, and where each was found."""
+    """The ids of the documents that were read, with their digests and where each was read."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("")  # a file that SQLite deletes by itself
+        self._database = sqlite3.connect("")  # an empty name: a temporary file, which SQLite deletes
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.execute("CREATE TABLE seen (id TEXT PRIMARY KEY, digest TEXT, place TEXT) WITHOUT ROWID")
 
@@ -22,26 +22,34 @@ class SeenDocuments(AbstractContextManager["SeenDocuments"]):
         self._database.close()
 
     def add(self, document: SourceDocument) -> bool:
-        """Note a document; False if it was there already, with the same content.
+        """Add a document.
+
+        Returns:
+            Whether it is new; False if it was added before with the same content.
 
         Raises:
-            IsoglotError: Another document has its id.
+            IsoglotError: A document with the same id and another content was added before.
         """
         digest = document.digest
         row = (document.id, digest, document.where)
         if self._database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", row).rowcount:
             return True
-        found = self._database.execute("SELECT digest, place FROM seen WHERE id = ?", (document.id,)).fetchone()
-        if found[0] != digest:
-            raise IsoglotError(f"{document.where}: another document has the id {document.id!r}: {found[1]}")
+        query = "SELECT digest, place FROM seen WHERE id = ?"
+        first_digest, first_place = self._database.execute(query, (document.id,)).fetchone()
+        if first_digest != digest:
+            raise IsoglotError(f"{document.where}: another document has the id {document.id!r}: {first_place}")
         return False
 
-    def take(self, document: SourceDocument) -> bool:
-        """Whether a document was noted and is asked for the first time."""
+    def claim(self, document: SourceDocument) -> bool:
+        """Claim a document, so that of repeated ones only the first is used.
+
+        Returns:
+            Whether it was added and is claimed for the first time.
+        """
         query = "UPDATE seen SET place = NULL WHERE id = ? AND place IS NOT NULL"
         return self._database.execute(query, (document.id,)).rowcount > 0
 
     def missing(self, ids: Iterable[str]) -> list[str]:
-        """Those ids that no document has."""
+        """Return those ids that no added document has."""
         query = "SELECT 1 FROM seen WHERE id = ?"
-        return [one for one in ids if self._database.execute(query, (one,)).fetchone() is None]
+        return [document_id for document_id in ids if self._database.execute(query, (document_id,)).fetchone() is None]

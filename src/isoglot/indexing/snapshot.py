@@ -1,4 +1,4 @@
-"""One committed state of an index: it never changes, whatever is written meanwhile."""
+"""One committed state of an index, which stays the same whatever is written meanwhile."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, from_row
+from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, passage_from_row
 from isoglot.platform.arrays import Ints, RowIds, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.ranking.balance import dot
 
 EXACT_BELOW = 100_000
-"""With fewer passages a search is exact; from here on LanceDB's index answers."""
-KEPT_BYTES = 2**30
-"""A model's vectors are kept in memory for exact scores if they take no more (700,000 of 384 dimensions), else read."""
-_BATCH = 8192
+"""A search of fewer passages is exact; from this number on, LanceDB's index is searched."""
+MAX_CACHED_BYTES = 2**30
+"""A model's vectors are cached in memory for exact scores if they fit (700,000 of 384 dimensions), else read again."""
+_BATCH_ROWS = 8192
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StoredModel:
     """A model whose vectors an index holds.
 
     Attributes:
         name: What the user called it.
-        path: Where it is loaded from: an absolute folder, a hub id or the name of an bundled model.
-        signature: Of all that decides a document's vector; another one means that the model has changed.
-        column: Of the table, with its vectors.
-        dimension: Of its vectors.
+        path: Where it is loaded from: an absolute folder, a hub id or the name of a bundled model.
+        signature: Hash of everything that decides a document's vector; another signature means another model.
+        column: The table's column of its vectors.
+        dimension: Components of a vector.
         ready: Whether all passages have a vector.
     """
 
@@ -45,32 +45,32 @@ class StoredModel:
     ready: bool
 
 
-@dataclass(frozen=True)
-class Rows:
-    """All n passages, ordered by key.
+@dataclass(frozen=True, kw_only=True)
+class PassageArrays:
+    """What a search uses of all n passages of L languages besides their vectors, ordered by key.
 
     Attributes:
-        scanned: (n,) for each its place in the order in which the table is read.
-        rowids: (n,) LanceDB's row ids.
-        keys: (n,) uint64 hashes of the ids, ascending.
-        languages: (n,) positions in `tags`.
-        tags: The languages, by tag.
-        sizes: (L,) how many passages each has.
+        scan_positions: (n,) position of each passage in the order in which the table is scanned.
+        row_ids: (n,) LanceDB's row ids.
+        keys: (n,) hashes of the passages' ids, ascending.
+        language_numbers: (n,) positions of the passages' languages in `language_tags`.
+        language_tags: L canonical tags, sorted.
+        language_sizes: (L,) numbers of passages.
     """
 
-    scanned: Ints
-    rowids: RowIds
+    scan_positions: Ints
+    row_ids: RowIds
     keys: RowIds
-    languages: Ints
-    tags: list[str]
-    sizes: Ints
+    language_numbers: Ints
+    language_tags: list[str]
+    language_sizes: Ints
 
 
 class Snapshot:
     """Reads one version of the table.
 
     Args:
-        table: Checked out at that version, and used by nothing else.
+        table: The table, checked out at that version and used by nothing else.
     """
 
     def __init__(self, table: Any) -> None:
@@ -80,137 +80,142 @@ class Snapshot:
         self._vectors: dict[str, Vectors] = {}
 
     @cached_property
-    def stored(self) -> list[StoredModel]:
-        """All models, in the order in which they were added, also those that are not ready."""
+    def models(self) -> list[StoredModel]:
+        """All models in the order in which they were added, including those that are not ready."""
         return stored_models(self.table.schema)
 
     @cached_property
     def count(self) -> int:
-        """How many passages there are."""
+        """The number of passages."""
         return int(self.table.count_rows())
 
     @cached_property
-    def indexed(self) -> set[str]:
+    def indexed_columns(self) -> set[str]:
         """The columns that LanceDB has an index over."""
         return {index.columns[0] for index in self.table.list_indices()}
 
     @cached_property
     def language_counts(self) -> dict[str, int]:
-        """Canonical tag -> number of passages, by tag."""
+        """Canonical tag -> number of passages, sorted by tag."""
         counts: Counter[str] = Counter()
         for batch in self.scan(["language"]):
-            for found in batch["language"].value_counts():
-                counts[found["values"].as_py()] += found["counts"].as_py()
+            for language in batch["language"].value_counts():
+                counts[language["values"].as_py()] += language["counts"].as_py()
         return dict(sorted(counts.items()))
 
     def model(self, name: str | None) -> StoredModel:
-        """The model called `name`; None: the first.
+        """Return the model called `name`; None: the first one.
 
         Raises:
-            IsoglotError: The index has no such model, or not all of its vectors yet.
+            IsoglotError: The index has no such model, or not yet all of its vectors.
         """
-        ready = [stored for stored in self.stored if stored.ready]
-        found = next((stored for stored in ready if name in (None, stored.name)), None)
-        if found is None and any(stored.name == name for stored in self.stored):
+        ready = [model for model in self.models if model.ready]
+        for model in ready:
+            if name in (None, model.name):
+                return model
+        if any(model.name == name for model in self.models):
             raise IsoglotError(f"the vectors of {name!r} are not complete; run `isoglot index` again to finish them")
-        if found is None:
-            names = ", ".join(stored.name for stored in ready) or "none"
-            raise IsoglotError(f"the index has no vectors of {name!r}; its models: {names}")
-        return found
+        names = ", ".join(model.name for model in ready) or "none"
+        raise IsoglotError(f"the index has no vectors of {name!r}; its models: {names}")
 
     @cached_property
-    def rows(self) -> Rows:
-        """All passages without their texts; 40 bytes each."""
+    def arrays(self) -> PassageArrays:
+        """All passages as arrays, without texts and vectors; 40 bytes a passage."""
         tags = list(self.language_counts)
-        numbers = {tag: at for at, tag in enumerate(tags)}
-        rowids, keys, languages = [], [], []
+        numbers = {tag: number for number, tag in enumerate(tags)}
+        row_ids, keys, language_numbers = [], [], []
         for batch in self.scan(["key", "language"], row_ids=True):
-            rowids.append(batch["_rowid"].to_numpy())
+            row_ids.append(batch["_rowid"].to_numpy())
             keys.append(batch["key"].to_numpy())
             coded = batch["language"].dictionary_encode()
-            known = np.array([numbers[tag] for tag in coded.dictionary.to_pylist()], dtype=np.int64)
-            languages.append(known[coded.indices.to_numpy()])
-        if not keys:
-            nothing = np.empty(0, dtype=np.int64)
-            unsigned = nothing.astype(np.uint64)
-            return Rows(nothing, unsigned, unsigned, nothing, [], nothing)
-        all_keys = np.concatenate(keys)
-        scanned = np.argsort(all_keys, kind="stable")
-        return Rows(
-            scanned,
-            np.concatenate(rowids)[scanned],
-            all_keys[scanned],
-            np.concatenate(languages)[scanned],
-            tags,
-            np.array([self.language_counts[tag] for tag in tags], dtype=np.int64),
+            batch_numbers = np.array([numbers[tag] for tag in coded.dictionary.to_pylist()], dtype=np.int64)
+            language_numbers.append(batch_numbers[coded.indices.to_numpy()])
+        all_keys = np.concatenate([np.empty(0, dtype=np.uint64), *keys])
+        scan_positions = np.argsort(all_keys, kind="stable")
+        return PassageArrays(
+            scan_positions=scan_positions,
+            row_ids=np.concatenate([np.empty(0, dtype=np.uint64), *row_ids])[scan_positions],
+            keys=all_keys[scan_positions],
+            language_numbers=np.concatenate([np.empty(0, dtype=np.int64), *language_numbers])[scan_positions],
+            language_tags=tags,
+            language_sizes=np.array([self.language_counts[tag] for tag in tags], dtype=np.int64),
         )
 
     def scores(self, model: StoredModel, vector: Vectors) -> Vectors:
-        """(n,) the cosine of every passage with `vector` (d,), in the order of `rows`."""
-        if 4 * self.count * model.dimension <= KEPT_BYTES:
-            return dot(self._kept(model), vector)
-        parts = [dot(matrix(batch[model.column]), vector) for batch in self.scan([model.column])]
-        return np.concatenate(parts)[self.rows.scanned]
+        """Score every passage: (n,) cosines with `vector` (d,), in the order of `arrays`."""
+        if 4 * self.count * model.dimension <= MAX_CACHED_BYTES:
+            return dot(self._cached_vectors(model), vector)
+        parts = [dot(vectors_in(batch[model.column]), vector) for batch in self.scan([model.column])]
+        return np.concatenate(parts)[self.arrays.scan_positions]
 
-    def _kept(self, model: StoredModel) -> Vectors:
+    def _cached_vectors(self, model: StoredModel) -> Vectors:
         with self._lock:
             if model.column not in self._vectors:
-                places = np.argsort(self.rows.scanned)
-                kept = np.empty((self.count, model.dimension), dtype=np.float32)
+                positions = np.argsort(self.arrays.scan_positions)
+                vectors = np.empty((self.count, model.dimension), dtype=np.float32)
                 start = 0
                 for batch in self.scan([model.column]):
-                    kept[places[start : start + len(batch)]] = matrix(batch[model.column])
+                    vectors[positions[start : start + len(batch)]] = vectors_in(batch[model.column])
                     start += len(batch)
-                self._vectors[model.column] = kept
+                self._vectors[model.column] = vectors
             return self._vectors[model.column]
 
     def scan(self, columns: Sequence[str], where: str | None = None, *, row_ids: bool = False) -> Iterator[Any]:
-        """Batches of `columns` of the passages that match, always in the same order."""
+        """Read the passages that match a condition, always in the same order.
+
+        Args:
+            columns: Columns to read.
+            where: Condition in SQL; None: all passages.
+            row_ids: Whether to add LanceDB's row ids, as the column ``_rowid``.
+
+        Yields:
+            Record batches of Arrow, none of them empty.
+        """
         query = self.table.search().select(list(columns))
         if where is not None:
             query = query.where(where)
         if row_ids:
             query = query.with_row_id(True)
-        yield from (batch for batch in query.to_batches(batch_size=_BATCH) if batch.num_rows)
+        yield from (batch for batch in query.to_batches(batch_size=_BATCH_ROWS) if batch.num_rows)
 
-    def passages_of(self, rowids: RowIds) -> list[Passage]:
-        """The passages with these row ids, in their order."""
-        if not len(rowids):
+    def passages_of(self, row_ids: RowIds) -> list[Passage]:
+        """Read the passages with these row ids, in their order."""
+        if not len(row_ids):
             return []
-        taken = self.table.take_row_ids(rowids.tolist()).select(list(PASSAGE_COLUMNS)).with_row_id()
-        rows = {row["_rowid"]: from_row(row) for row in taken.to_arrow().to_pylist()}
-        return [rows[rowid] for rowid in rowids.tolist()]
+        taken = self.table.take_row_ids(row_ids.tolist()).select(list(PASSAGE_COLUMNS)).with_row_id()
+        passages = {row["_rowid"]: passage_from_row(row) for row in taken.to_arrow().to_pylist()}
+        return [passages[row_id] for row_id in row_ids.tolist()]
 
-    def vectors_of(self, model: StoredModel, rowids: RowIds) -> Vectors:
-        """(m, d) vectors of the passages with these row ids, in their order."""
-        if not len(rowids):
+    def vectors_of(self, model: StoredModel, row_ids: RowIds) -> Vectors:
+        """Read the vectors (m, d) of the passages with these row ids, in their order."""
+        if not len(row_ids):
             return np.empty((0, model.dimension), dtype=np.float32)
-        taken = self.table.take_row_ids(rowids.tolist()).select([model.column]).with_row_id().to_arrow()
-        places = {rowid: at for at, rowid in enumerate(taken["_rowid"].to_pylist())}
-        vectors = matrix(taken[model.column].combine_chunks())
-        return vectors[[places[rowid] for rowid in rowids.tolist()]]
+        taken = self.table.take_row_ids(row_ids.tolist()).select([model.column]).with_row_id().to_arrow()
+        positions = {row_id: position for position, row_id in enumerate(taken["_rowid"].to_pylist())}
+        vectors = vectors_in(taken[model.column].combine_chunks())
+        return vectors[[positions[row_id] for row_id in row_ids.tolist()]]
 
 
 def stored_models(schema: pa.Schema) -> list[StoredModel]:
-    """The models that the columns of a table name."""
-    found = []
+    """List the models that a table has columns for."""
+    models = []
     for column in schema:
         if column.name.startswith("vector_"):
-            about = {key.decode(): value.decode() for key, value in (column.metadata or {}).items()}
-            found.append(
+            metadata = {key.decode(): value.decode() for key, value in (column.metadata or {}).items()}
+            models.append(
                 StoredModel(
-                    about["model"],
-                    about["path"],
-                    about["signature"],
-                    column.name,
-                    column.type.list_size,
-                    about["ready"] == "yes",
+                    name=metadata["model"],
+                    path=metadata["path"],
+                    signature=metadata["signature"],
+                    column=column.name,
+                    dimension=column.type.list_size,
+                    ready=metadata["ready"] == "yes",
                 )
             )
-    return found
+    return models
 
 
-def matrix(column: Any) -> Vectors:
-    """(n, d) float32 of an Arrow column of fixed-size lists."""
+def vectors_in(column: Any) -> Vectors:
+    """Convert an Arrow column of fixed-size lists to an array (n, d)."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     return np.asarray(array.flatten().to_numpy(), dtype=np.float32).reshape(len(array), -1)

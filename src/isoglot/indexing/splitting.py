@@ -1,7 +1,7 @@
-"""Long texts as passages: whole sentences up to a number of tokens, each passage beginning with the end of the last.
+"""Long texts cut into passages: whole sentences up to a number of tokens; a passage repeats the end of the one before.
 
-Sentences end where Unicode's rules (UAX 29, Sentence_Break) say so, in any script that marks them; Thai, Lao, Khmer and
-Burmese end them with a space. A sentence too long for a passage is cut between words, a word between grapheme clusters.
+Sentences end by Unicode's rules (UAX 29, Sentence_Break) in all scripts that mark them, and at spaces in Thai, Lao,
+Khmer and Burmese. A sentence too long for a passage is cut between words, a word between grapheme clusters.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _END = regex.compile(
         | \n\s*\n\s*""",
     regex.VERBOSE,
 )
-"""Rules SB8 to SB11: a full stop before a small letter ends nothing. A blank line always ends a sentence."""
+"""Rules SB8 to SB11: a full stop before a small letter ends no sentence. A blank line always ends one."""
 _WORD = regex.compile(r"\S+\s*|\s+")
 _CLUSTER = regex.compile(r"\X")
 
@@ -32,13 +32,14 @@ class Splitter:
     """Cuts texts into passages.
 
     Attributes:
-        tokenizer: Of the model that counts; characters are counted where it is of an unknown kind.
-        tokens: How many a passage may have, with its title, prompt and the model's special tokens.
-        overlap: How many tokens of the last passage, in whole sentences, stand at the beginning of the next at most.
-        prompt: What the model puts before a document.
+        tokenizer: Tokenizer that counts the tokens; characters are counted if it is not callable.
+        tokens: Maximum number of tokens of a passage, including its title, the prompt and special tokens; at least 16.
+        overlap: Maximum number of tokens, in whole sentences, that a passage repeats from the one before; at most half
+            of `tokens`.
+        prompt: Prompt that the model puts before a document.
 
     Raises:
-        IsoglotError: Too few tokens, or as much overlap as text.
+        IsoglotError: `tokens` or `overlap` is out of its range.
     """
 
     tokenizer: Any
@@ -48,14 +49,14 @@ class Splitter:
 
     def __post_init__(self) -> None:
         if self.tokens < 16:
-            raise IsoglotError(f"passages of {self.tokens} tokens are too short; 16 is the least")
+            raise IsoglotError(f"passages of {self.tokens} tokens are too short; they need at least 16")
         if not 0 <= self.overlap <= self.tokens // 2:
             raise IsoglotError(f"an overlap of {self.overlap} tokens: it must be between 0 and half of {self.tokens}")
 
     def split(self, title: str, text: str) -> list[str]:
-        """The passages of a text, in its order, without their titles."""
+        """Cut a text into passages, in order and without the title, which counts towards the length of each."""
         around = len(self._ids([f"{self.prompt}{title} "], special=True)[0])
-        budget = max(self.tokens - around, self.tokens // 4)  # a title never takes more than three quarters
+        budget = max(self.tokens - around, self.tokens // 4)  # a long title may take three quarters, not all
         pieces, counts = self._pieces(text, budget)
         overlap = min(self.overlap, budget // 2)
         passages = []
@@ -67,21 +68,21 @@ class Splitter:
                 end += 1
             passages.append("".join(pieces[start:end]).strip())
             start = end
-            carried = counts[end] if end < len(pieces) else budget
-            room = min(budget, carried + overlap)
-            while carried + counts[start - 1] <= room:
+            used = counts[end] if end < len(pieces) else budget
+            limit = min(budget, used + overlap)
+            while used + counts[start - 1] <= limit:
                 start -= 1
-                carried += counts[start]
+                used += counts[start]
         return [passage for passage in passages if passage]
 
     def _pieces(self, text: str, budget: int) -> tuple[list[str], list[int]]:
-        """Sentences, those above the budget in parts that are not, and the number of tokens of each."""
+        """Cut a text into sentences, and sentences above the budget into parts; return them with their token counts."""
         counts = self._counts([text])
         if counts[0] <= budget:
             return [text], counts
         pieces: list[str] = []
         parts = sentences(text)
-        while len(parts) > len(pieces):  # a grapheme cluster above the budget stays whole
+        while len(parts) > len(pieces):  # a grapheme cluster is never cut, even above the budget
             pieces, counts = parts, self._counts(parts)
             parts = [part for piece, count in zip(pieces, counts, strict=True) for part in _cut(piece, count, budget)]
         return pieces, counts
@@ -92,21 +93,21 @@ class Splitter:
     def _ids(self, texts: Sequence[str], *, special: bool) -> Sequence[Sequence[Any]]:
         if not callable(self.tokenizer):
             return texts
-        found: list[Sequence[Any]] = self.tokenizer(list(texts), add_special_tokens=special, verbose=False)["input_ids"]
-        return found
+        ids: list[Sequence[Any]] = self.tokenizer(list(texts), add_special_tokens=special, verbose=False)["input_ids"]
+        return ids
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a text with the spaces behind them: joined, they are the text."""
+    """Split a text into sentences, each with the spaces behind it: joined, they are the text."""
     ends = [0, *(match.end() for match in _END.finditer(text)), len(text)]
     return [text[start:end] for start, end in pairwise(ends) if start < end]
 
 
 def _cut(text: str, count: int, budget: int) -> list[str]:
-    """`text`, which has `count` tokens, in parts of about `budget` at most, or of one grapheme cluster."""
+    """Cut a text of `count` tokens into parts of at most about `budget` tokens, or of one grapheme cluster."""
     if count <= budget:
         return [text]
-    size = max(1, len(text) * budget * 9 // (count * 10))  # some parts have more tokens than others
+    size = max(1, len(text) * budget * 9 // (count * 10))  # a margin: parts of equal length differ in tokens
     units = [unit for word in _WORD.findall(text) for unit in ([word] if len(word) <= size else _CLUSTER.findall(word))]
     parts = [""]
     for unit in units:

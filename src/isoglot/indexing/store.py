@@ -1,4 +1,4 @@
-"""Index: a folder with passages of several languages and the vectors of one or more models, to be searched."""
+"""Index: a folder with passages in several languages and the vectors of one or more models, to be searched."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import numpy as np
 
 from isoglot.indexing.ann import has_ann, nearest
 from isoglot.indexing.explaining import explain_hits
-from isoglot.indexing.passages import PASSAGE_COLUMNS, Hit, Passage, from_row, key_of
+from isoglot.indexing.languages import TextLanguage, language_filter, text_language
+from isoglot.indexing.passages import PASSAGE_COLUMNS, Hit, Passage, passage_from_row, passage_key
 from isoglot.indexing.snapshot import EXACT_BELOW, Snapshot, StoredModel
-from isoglot.indexing.tables import TABLE, connect, open_table, quoted
+from isoglot.indexing.tables import TABLE, connect, open_table, sql_literal
 from isoglot.platform.arrays import Ints, RowIds, Vectors
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.languages import canonical, detect
+from isoglot.platform.languages import canonical
 from isoglot.ranking.balance import order, parse_balance, top
 
 if TYPE_CHECKING:
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 
 
 class Index:
-    """A stored corpus. Reading is safe from several threads and while others write: each call sees the last commit.
+    """A stored corpus, open for reading.
+
+    Several threads may read it, also while others write to it: each call sees the last commit.
 
     Args:
-        folder: Where it is: a folder, or an address that LanceDB knows (``s3://...``).
+        folder: A folder, or an address that LanceDB knows (``s3://...``).
 
     Raises:
         IsoglotError: There is no index.
@@ -42,35 +45,26 @@ class Index:
         self._current: Snapshot | None = None
         self._encoders: dict[str, Encoder] = {}
 
-    @classmethod
-    def open(cls, folder: str | Path) -> Index:
-        """The index in `folder`.
-
-        Raises:
-            IsoglotError: There is no index.
-        """
-        return cls(folder)
-
     def __len__(self) -> int:
         return self.snapshot().count
 
     @property
     def version(self) -> int:
-        """Grows with each commit."""
+        """The number of the last commit, which grows with each."""
         return self.snapshot().version
 
     @property
     def models(self) -> list[str]:
         """The names of the models whose vectors are complete, in the order in which they were added."""
-        return [stored.name for stored in self.snapshot().stored if stored.ready]
+        return [model.name for model in self.snapshot().models if model.ready]
 
     @property
     def languages(self) -> dict[str, int]:
-        """Canonical tag -> number of passages, by tag."""
+        """Canonical tag -> number of passages, sorted by tag."""
         return dict(self.snapshot().language_counts)
 
     def snapshot(self) -> Snapshot:
-        """The last committed state."""
+        """Return the last committed state."""
         with self._lock:
             version = self._latest.version
             if self._current is None or self._current.version != version:
@@ -82,7 +76,12 @@ class Index:
     def load_encoder(
         self, model: str | None = None, *, device: str = "auto", trust_remote_code: bool = False
     ) -> Encoder:
-        """The encoder of one of the index's models (None: the first), loaded once.
+        """Load the encoder of one of the index's models, once.
+
+        Args:
+            model: One of `models`; None: the first.
+            device: ``auto`` or a torch device.
+            trust_remote_code: Whether code inside the model's repository may run.
 
         Raises:
             IsoglotError: The index has no such model, it cannot be loaded, or it has changed since it was indexed.
@@ -100,6 +99,29 @@ class Index:
             raise IsoglotError(f"model {stored.name!r} has changed since it was indexed; run `isoglot index` again")
         return encoder
 
+    def text_language(self, text: str, given: str | None = None) -> TextLanguage:
+        """Decide which language a text is encoded in: the given one, else the detected one, else the largest.
+
+        Args:
+            text: A question or a document.
+            given: Language named by the user, in any spelling; None: detected.
+
+        Raises:
+            IsoglotError: `given` is not a known language.
+        """
+        return text_language(text, self.snapshot().language_counts, given)
+
+    def language_filter(self, languages: Sequence[str] | None) -> list[str] | None:
+        """Turn the languages that a search is limited to into the index's tags, each once; None: all languages.
+
+        Args:
+            languages: Tags in any spelling; None or empty: all languages.
+
+        Raises:
+            IsoglotError: A language is unknown, or the index has no passage in it.
+        """
+        return language_filter(languages, self.snapshot().language_counts)
+
     def search(
         self,
         question: str,
@@ -111,16 +133,17 @@ class Index:
         balance: str = "none",
         explain: bool = False,
     ) -> list[Hit]:
-        """The passages nearest to a question, best first.
+        """Return the passages nearest to a question, best first.
 
         Args:
-            question: In any language.
-            k: How many at most.
+            question: Text in any language.
+            k: How many hits to return at most.
             model: One of `models`; None: the first.
-            language: Of the question; None: detected. Only a model with a language module heeds it.
-            languages: Find passages of these languages only.
-            balance: ``none``; ``equal``: the languages take turns; ``proportional``: each has its share of the corpus.
-            explain: Whether each hit says why it stands there.
+            language: Language of the question, see `text_language`. Only a model with a language module uses it.
+            languages: Languages to search in; None or empty: all.
+            balance: ``none``: by score; ``equal``: the languages take turns; ``proportional``: each language has its
+                share of the corpus.
+            explain: Whether to explain the rank of each hit.
 
         Raises:
             IsoglotError: The question is blank, or a model, language or balance is unknown.
@@ -128,10 +151,7 @@ class Index:
         if not question.strip():
             raise IsoglotError("the question is empty")
         encoder = self.load_encoder(model)
-        among = self.languages
-        tag = canonical(language) if language else detect([question], frozenset(among))[0]
-        tag = tag or max(among, key=lambda known: among[known], default="en")
-        vector = encoder.encode([question], "query", [tag])[0]
+        vector = encoder.encode([question], "query", [self.text_language(question, language).tag])[0]
         return self.search_vector(
             vector,
             model=encoder.name,
@@ -151,30 +171,33 @@ class Index:
         balance: str = "none",
         question: str | None = None,
     ) -> list[Hit]:
-        """As `search`, for the vector (d,) of a question, of unit length.
+        """Return the passages nearest to the vector of a question, best first.
 
         Args:
-            vector: As the model encodes a query.
+            vector: Vector (d,) of unit length, as the model encodes a query.
             model: One of `models`; None: the first.
-            k: How many at most.
-            languages: Find passages of these languages only.
+            k: How many hits to return at most.
+            languages: Languages to search in; None or empty: all.
             balance: As in `search`.
-            question: Its text, where hits shall be explained; None: no explanation.
+            question: Text of the question, for explanations; None: no explanations.
 
         Raises:
             IsoglotError: A model, language or balance is unknown, or the vector has another dimension.
         """
         snapshot = self.snapshot()
-        stored = _checked(snapshot, model, vector, k, balance)
-        asked = _canonical(snapshot, languages)
+        stored = _check_search(snapshot, model, vector, k, balance)
+        tags = language_filter(languages, snapshot.language_counts)
         if question is None and snapshot.count >= EXACT_BELOW and has_ann(snapshot, stored):
-            return _hits(snapshot, *nearest(snapshot, stored, vector, asked, balance, k))
-        all_scores = snapshot.scores(stored, vector)
-        chosen = _within(snapshot, asked)
-        rows = snapshot.rows
-        best = chosen[top(all_scores[chosen], rows.languages[chosen], rows.sizes, balance, k)]
-        hits = _hits(snapshot, rows.rowids[best], all_scores[best])
-        return hits if question is None else explain_hits(snapshot, hits, best, all_scores, chosen, question)
+            return _hits(snapshot, *nearest(snapshot, stored, vector, languages=tags, balance=balance, k=k))
+        arrays = snapshot.arrays
+        scores = snapshot.scores(stored, vector)
+        searched = _positions_in(snapshot, tags)
+        numbers = arrays.language_numbers[searched]
+        best = searched[top(scores[searched], numbers, arrays.language_sizes, balance, k)]
+        hits = _hits(snapshot, arrays.row_ids[best], scores[best])
+        if question is None:
+            return hits
+        return explain_hits(snapshot, hits, positions=best, searched=searched, scores=scores, question=question)
 
     def rank_of(
         self,
@@ -185,93 +208,102 @@ class Index:
         languages: Sequence[str] | None = None,
         balance: str = "none",
     ) -> dict[str, int]:
-        """Id -> its exact rank, from 1, in the list that `search_vector` would give without a limit.
+        """Compute the exact ranks of passages in the list that `search_vector` would return without a limit.
 
-        Unknown ids and those of other languages than `languages` are left out.
+        Returns:
+            Passage id -> rank, from 1. Unknown ids and those of languages outside `languages` are left out.
 
         Raises:
             IsoglotError: As `search_vector`.
         """
         snapshot = self.snapshot()
-        stored = _checked(snapshot, model, vector, 1, balance)
-        chosen = _within(snapshot, _canonical(snapshot, languages))
-        rows = snapshot.rows
-        ordered = order(snapshot.scores(stored, vector)[chosen], rows.languages[chosen], rows.sizes, balance)
-        ranks = np.empty(len(chosen), dtype=np.int64)
-        ranks[ordered] = np.arange(1, len(chosen) + 1)
-        keys = rows.keys[chosen]
-        wanted = np.array([key_of(passage_id) for passage_id in passage_ids], dtype=np.uint64)
-        places = np.searchsorted(keys, wanted)
+        stored = _check_search(snapshot, model, vector, 1, balance)
+        searched = _positions_in(snapshot, language_filter(languages, snapshot.language_counts))
+        arrays = snapshot.arrays
+        scores = snapshot.scores(stored, vector)[searched]
+        ordered = order(scores, arrays.language_numbers[searched], arrays.language_sizes, balance)
+        ranks = np.empty(len(searched), dtype=np.int64)
+        ranks[ordered] = np.arange(1, len(searched) + 1)
+        searched_keys = arrays.keys[searched]
+        keys = np.array([passage_key(passage_id) for passage_id in passage_ids], dtype=np.uint64)
+        positions = np.searchsorted(searched_keys, keys)
         return {
-            passage_id: int(ranks[place])
-            for passage_id, key, place in zip(passage_ids, wanted, places, strict=True)
-            if place < len(keys) and keys[place] == key
+            passage_id: int(ranks[position])
+            for passage_id, key, position in zip(passage_ids, keys, positions, strict=True)
+            if position < len(searched_keys) and searched_keys[position] == key
         }
 
     def get(self, passage_id: str) -> Passage | None:
-        """The passage with this id, if there is one."""
-        return next(self._where(f"id = {quoted(passage_id)}"), None)
+        """Return the passage with this id; None if there is none."""
+        return next(self._passages_where(f"id = {sql_literal(passage_id)}"), None)
 
     def passages(self, language: str | None = None, limit: int = 20, offset: int = 0) -> list[Passage]:
-        """Passages as they are stored, to be looked through.
+        """Return passages in the order in which they are stored.
 
         Args:
-            language: Of this language only; None: of all.
-            limit: How many at most.
-            offset: How many to pass over.
+            language: Language of the passages; None: all languages.
+            limit: How many to return at most.
+            offset: How many to skip.
 
         Raises:
             IsoglotError: The language is unknown.
         """
         query = self.snapshot().table.search().select(list(PASSAGE_COLUMNS))
         if language is not None:
-            query = query.where(f"language = {quoted(canonical(language))}")
-        return [from_row(row) for row in query.limit(limit).offset(offset).to_list()]
+            query = query.where(f"language = {sql_literal(canonical(language))}")
+        return [passage_from_row(row) for row in query.limit(limit).offset(offset).to_list()]
 
     def twins(self, passage: Passage) -> list[Passage]:
-        """The passages in other languages with the same content, by language."""
+        """Return the passages in other languages with the same content, sorted by language."""
         return self.twins_of([passage])[passage.id]
 
     def twins_of(self, passages: Sequence[Passage]) -> dict[str, list[Passage]]:
-        """Id of each passage -> its twins.
+        """Return the twins of several passages: passage id -> its twins.
 
-        Of a translation in several parts it is the one at the same place of the text, which is a guess.
+        Of a translation in several parts, the twin is the part at the same relative position, which is a guess.
         """
         contents = {passage.content_id for passage in passages if passage.content_id is not None}
-        found: dict[str | None, list[Passage]] = defaultdict(list)
+        by_content: dict[str | None, list[Passage]] = defaultdict(list)
         if contents:
-            for twin in self._where(f"content_id IN ({', '.join(map(quoted, sorted(contents)))})"):
-                found[twin.content_id].append(twin)
+            for twin in self._passages_where(f"content_id IN ({', '.join(map(sql_literal, sorted(contents)))})"):
+                by_content[twin.content_id].append(twin)
         return {
             passage.id: sorted(
-                (twin for twin in found[passage.content_id] if _same_place(passage, twin)),
+                (twin for twin in by_content[passage.content_id] if _are_twins(passage, twin)),
                 key=lambda twin: (twin.language, twin.id),
             )
-            if passage.content_id is not None
-            else []
             for passage in passages
         }
 
     def sample_vectors(self, model: str, n: int, seed: int = 0) -> tuple[list[str], list[str], Vectors]:
-        """Ids, languages and (m, d) vectors of at most `n` passages, chosen by seed, the same for every model."""
+        """Draw passages, the same ones for every model.
+
+        Args:
+            model: One of `models`.
+            n: How many to draw at most.
+            seed: Random seed for the choice.
+
+        Returns:
+            Ids, languages and vectors (m, d) of m passages.
+        """
         snapshot = self.snapshot()
         stored = snapshot.model(model)
-        rows = snapshot.rows
-        chosen = np.sort(np.random.default_rng(seed).permutation(len(rows.keys))[:n])
-        rowids = rows.rowids[chosen]
-        passages = snapshot.passages_of(rowids)
+        row_ids = snapshot.arrays.row_ids
+        chosen = row_ids[np.sort(np.random.default_rng(seed).permutation(len(row_ids))[:n])]
+        passages = snapshot.passages_of(chosen)
         return (
             [passage.id for passage in passages],
             [passage.language for passage in passages],
-            snapshot.vectors_of(stored, rowids),
+            snapshot.vectors_of(stored, chosen),
         )
 
-    def _where(self, condition: str) -> Iterator[Passage]:
+    def _passages_where(self, condition: str) -> Iterator[Passage]:
         for batch in self.snapshot().scan(PASSAGE_COLUMNS, condition):
-            yield from map(from_row, batch.to_pylist())
+            yield from map(passage_from_row, batch.to_pylist())
 
 
-def _checked(snapshot: Snapshot, model: str | None, vector: Vectors, k: int, balance: str) -> StoredModel:
+def _check_search(snapshot: Snapshot, model: str | None, vector: Vectors, k: int, balance: str) -> StoredModel:
+    """Check the arguments of a search, and find its model."""
     parse_balance(balance)
     if k < 1:
         raise IsoglotError(f"k is {k}; it must be at least 1")
@@ -281,35 +313,25 @@ def _checked(snapshot: Snapshot, model: str | None, vector: Vectors, k: int, bal
     return stored
 
 
-def _canonical(snapshot: Snapshot, languages: Sequence[str] | None) -> list[str] | None:
-    """The asked languages as canonical tags that the index has."""
-    if languages is None:
-        return None
-    tags = [canonical(tag) for tag in languages]
-    missing = [tag for tag in tags if tag not in snapshot.language_counts]
-    if missing:
-        has = ", ".join(snapshot.language_counts)
-        raise IsoglotError(f"the index has no passage in {', '.join(missing)}; it has {has}")
-    return tags
+def _positions_in(snapshot: Snapshot, tags: list[str] | None) -> Ints:
+    """Return the positions in the snapshot's arrays of the passages in these languages; None: all."""
+    arrays = snapshot.arrays
+    if tags is None:
+        return np.arange(len(arrays.keys))
+    numbers = [arrays.language_tags.index(tag) for tag in tags]
+    return np.flatnonzero(np.isin(arrays.language_numbers, numbers))
 
 
-def _within(snapshot: Snapshot, languages: list[str] | None) -> Ints:
-    """The positions in `rows` of the passages of these languages."""
-    rows = snapshot.rows
-    if languages is None:
-        return np.arange(len(rows.keys))
-    return np.flatnonzero(np.isin(rows.languages, [rows.tags.index(tag) for tag in languages]))
-
-
-def _hits(snapshot: Snapshot, rowids: RowIds, scores: Vectors) -> list[Hit]:
-    passages = snapshot.passages_of(rowids)
+def _hits(snapshot: Snapshot, row_ids: RowIds, scores: Vectors) -> list[Hit]:
+    passages = snapshot.passages_of(row_ids)
     return [
         Hit(rank, float(score), passage)
         for rank, (score, passage) in enumerate(zip(scores, passages, strict=True), start=1)
     ]
 
 
-def _same_place(passage: Passage, other: Passage) -> bool:
+def _are_twins(passage: Passage, other: Passage) -> bool:
+    """Whether a passage with the same content is in another language and at the same relative position."""
     if other.language == passage.language:
         return False
     return other.part == 1 + int((passage.part - 0.5) / passage.parts * other.parts)

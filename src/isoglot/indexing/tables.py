@@ -1,4 +1,4 @@
-"""The table that holds an index, as LanceDB opens it, and its errors in one line."""
+"""The LanceDB table that holds an index: connecting to it, opening it, and its errors in one line."""
 
 from __future__ import annotations
 
@@ -12,15 +12,22 @@ from typing import Any
 from isoglot.platform.errors import IsoglotError
 
 TABLE = "passages"
+STORAGE_ERRORS = (OSError, RuntimeError, ValueError)
+"""The errors that LanceDB raises where its storage fails."""
+
+
+def is_remote(folder: str) -> bool:
+    """Return whether an index is on object storage (``s3://...``) and not in a folder of this machine."""
+    return "://" in folder
 
 
 def connect(folder: str) -> Any:
-    """LanceDB's connection; every reading looks for the last commit.
+    """Connect to LanceDB; every read then sees the last commit.
 
     Raises:
         IsoglotError: LanceDB is not installed, or there is no such folder or bucket.
     """
-    if "://" not in folder and not Path(folder).is_dir():  # LanceDB would make it
+    if not is_remote(folder) and not Path(folder).is_dir():  # LanceDB would create the folder
         raise _no_index(folder)
     try:
         import lancedb
@@ -28,54 +35,70 @@ def connect(folder: str) -> Any:
         raise IsoglotError("an index needs LanceDB: pip install 'isoglot[index]'") from error
     try:
         return lancedb.connect(folder, read_consistency_interval=timedelta(0))
-    except (OSError, RuntimeError, ValueError) as error:
+    except STORAGE_ERRORS as error:
         raise IsoglotError(f"{folder}: cannot be reached: {_reason(error)}") from error
 
 
 def open_table(database: Any, folder: str) -> Any:
-    """The index's table.
+    """Open the table of an index.
+
+    Args:
+        database: A connection from `connect`.
+        folder: The index, for messages.
 
     Raises:
-        IsoglotError: There is none.
+        IsoglotError: There is no index, or it cannot be read.
     """
     try:
         return database.open_table(TABLE)
-    except (ValueError, RuntimeError, OSError) as error:
-        if TABLE in database.list_tables().tables:
+    except STORAGE_ERRORS as error:
+        if _has_table(database):
             raise IsoglotError(f"{folder}: its index cannot be read: {_reason(error)}") from error
         raise _no_index(folder) from error
 
 
-def _reason(error: Exception) -> str:
-    """What an object store says in its answer, else the error's first line."""
-    text = str(error)
-    told = re.search("<Message>(.+?)</Message>", text)
-    return told[1] if told else text.splitlines()[0][:300]
-
-
-def _no_index(folder: str) -> IsoglotError:
-    return IsoglotError(f"{folder}: no index here; `isoglot index CORPUS -m MODEL -o {folder}` makes one")
-
-
 def find_table(folder: str) -> Any | None:
-    """The index's table, or None where there is none yet."""
+    """Open the table of an index; None where there is no index yet.
+
+    Raises:
+        IsoglotError: The folder or bucket does not exist, or the index cannot be read.
+    """
     database = connect(folder)
-    return open_table(database, folder) if TABLE in database.list_tables().tables else None
+    return open_table(database, folder) if _has_table(database) else None
 
 
-def quoted(text: str) -> str:
-    """`text` as a literal in a condition."""
+def sql_literal(text: str) -> str:
+    """Quote `text` for a condition."""
     return "'" + text.replace("'", "''") + "'"
 
 
 @contextmanager
-def told(folder: str) -> Iterator[None]:
-    """Turn an error of LanceDB into one line; what was committed before is kept."""
+def write_errors_explained(folder: str) -> Iterator[None]:
+    """Turn an error of LanceDB's storage into one line that says what is kept.
+
+    Raises:
+        IsoglotError: The table cannot be written.
+    """
     try:
         yield
-    except (OSError, RuntimeError, ValueError) as error:
+    except STORAGE_ERRORS as error:
         signs = ("No space left", "StorageFull", "os error 28", "Disk quota")
         reason = "the disk is full" if any(sign in str(error) for sign in signs) else _reason(error)
         raise IsoglotError(
             f"{folder}: cannot write: {reason}; what was indexed before is kept, run the same command again to go on"
         ) from error
+
+
+def _has_table(database: Any) -> bool:
+    return TABLE in database.list_tables().tables
+
+
+def _reason(error: Exception) -> str:
+    """Return the message inside an object store's answer, else the error's first line."""
+    text = str(error)
+    message = re.search("<Message>(.+?)</Message>", text)
+    return message[1] if message else text.splitlines()[0][:300]
+
+
+def _no_index(folder: str) -> IsoglotError:
+    return IsoglotError(f"{folder}: no index here; `isoglot index CORPUS -m MODEL -o {folder}` makes one")

@@ -1,6 +1,6 @@
-"""Writing an index: what a corpus has new, changed or no longer, committed in batches.
+"""Updates of an index: what a corpus has added, changed or lost is committed in batches.
 
-Each commit is one of LanceDB's: a killed process leaves what was committed, and the next run goes on from there. One
+A commit is one of LanceDB's: a killed process leaves what was committed, and the next run continues from there. One
 process writes at a time; others wait.
 """
 
@@ -14,8 +14,8 @@ from pathlib import Path
 from isoglot.corpora.documents import corpus_name, read_documents
 from isoglot.indexing.seen import SeenDocuments
 from isoglot.indexing.snapshot import stored_models
-from isoglot.indexing.tables import connect, find_table, open_table, quoted, told
-from isoglot.indexing.writer import Changes, Writer, corpora
+from isoglot.indexing.tables import connect, find_table, is_remote, open_table, sql_literal, write_errors_explained
+from isoglot.indexing.writer import Changes, Writer, corpus_names
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import os_errors_explained
 from isoglot.platform.progress import progress
@@ -36,21 +36,25 @@ def update_index(
     trust_remote_code: bool = False,
     show_progress: bool = False,
 ) -> Changes:
-    """Make an index hold what a corpus holds; what has not changed is left alone.
+    """Make an index hold what a corpus holds; documents that have not changed are left alone.
 
     The corpus is read twice: all of it is checked before the first document is encoded.
 
     Args:
         corpus: A file, a folder, or a source such as ``mini@test``.
-        folder: Of the index; made if it is not there.
-        models: Bundled models, folders or hub ids to add to those that the index has; a new index needs one.
+        folder: The index; created if it does not exist.
+        models: Bundled models, folders or hub ids to add to the index's models; a new index needs one.
         add: Whether to add to an index that holds other corpora, and to delete nothing.
-        language: Canonical tag of documents that name none; None: detected.
-        passage_tokens: The most tokens of a passage; None: the index's, else what all models read, at most 512.
-        overlap: How many tokens a passage takes over from the last; None: the index's, else an eighth of a passage.
+        language: Canonical tag of documents that name no language; None: detected.
+        passage_tokens: Maximum number of tokens of a passage; None: the index's, else what all models read, up to 512.
+        overlap: Number of tokens that a passage repeats from the one before; None: the index's, else an eighth of
+            `passage_tokens`.
         device: ``auto`` or a torch device.
-        trust_remote_code: Whether code inside a model's repository may run.
+        trust_remote_code: Whether code inside the model's repository may run.
         show_progress: Whether to show progress on standard error.
+
+    Returns:
+        Counts of what has changed.
 
     Raises:
         IsoglotError: Something in the corpus is wrong, the index holds another corpus, or it cannot be written.
@@ -61,14 +65,22 @@ def update_index(
         total = sum(seen.add(document) for document in read_documents(corpus, language))
         if not total:
             raise IsoglotError(f"{corpus}: holds no document")
-        stack.enter_context(writing(target))
+        stack.enter_context(write_lock(target))
         table = find_table(target)
-        held = [] if table is None else corpora(table)
-        if held and name not in held and not add:
-            raise IsoglotError(f"{folder}: holds {', '.join(held)}; pass --add to add to it, or name another folder")
-        writer = Writer.opened(target, table, models, passage_tokens, overlap, device, trust_remote_code)
+        present = [] if table is None else corpus_names(table)
+        if present and name not in present and not add:
+            raise IsoglotError(f"{folder}: holds {', '.join(present)}; pass --add to add to it, or name another folder")
+        writer = Writer.open(
+            target,
+            table,
+            models,
+            tokens=passage_tokens,
+            overlap=overlap,
+            device=device,
+            trust_remote_code=trust_remote_code,
+        )
         with progress("indexing documents", total, show=show_progress) as advance:
-            writer.upsert(filter(seen.take, read_documents(corpus, language)), name, advance)
+            writer.upsert(filter(seen.claim, read_documents(corpus, language)), name, advance)
         if not add:
             writer.delete_missing(seen, name)
         writer.fill(show_progress)
@@ -77,49 +89,52 @@ def update_index(
 
 
 def delete_documents(folder: str | Path, ids: Sequence[str]) -> int:
-    """Delete documents with all their passages, in one commit; returns how many passages they had.
+    """Delete documents with all their passages, in one commit.
+
+    Returns:
+        The number of passages that they had.
 
     Raises:
-        IsoglotError: The index has no document of that id; then none is deleted.
+        IsoglotError: The index has no document of one of the ids; then none is deleted.
     """
     target = str(folder)
-    with writing(target):
+    with write_lock(target):
         table = open_table(connect(target), target)
-        condition = f"document_id IN ({', '.join(map(quoted, ids))})"
-        found = table.search().select(["document_id"]).where(condition).to_arrow()["document_id"].to_pylist()
-        if missing := [identity for identity in ids if identity not in set(found)]:
+        condition = f"document_id IN ({', '.join(map(sql_literal, ids))})"
+        present = table.search().select(["document_id"]).where(condition).to_arrow()["document_id"].to_pylist()
+        if missing := [document_id for document_id in ids if document_id not in set(present)]:
             raise IsoglotError(f"{folder}: has no document {missing[0]!r}; nothing was deleted")
-        with told(target):
+        with write_errors_explained(target):
             table.delete(condition)
-        return len(found)
+        return len(present)
 
 
 def drop_model(folder: str | Path, model: str) -> None:
     """Delete the vectors of a model.
 
     Raises:
-        IsoglotError: The index has no such model, or no other.
+        IsoglotError: The index has no such model, or no other one.
     """
     target = str(folder)
-    with writing(target):
+    with write_lock(target):
         table = open_table(connect(target), target)
-        stored = {known.name: known.column for known in stored_models(table.schema)}
-        if model not in stored or len(stored) == 1:
-            raise IsoglotError(f"{folder}: cannot drop {model!r}; its models: {', '.join(stored)}, one must stay")
-        with told(target):
-            table.drop_columns([stored[model]])
+        columns = {stored.name: stored.column for stored in stored_models(table.schema)}
+        if model not in columns or len(columns) == 1:
+            raise IsoglotError(f"{folder}: cannot drop {model!r}; its models: {', '.join(columns)}, one must stay")
+        with write_errors_explained(target):
+            table.drop_columns([columns[model]])
 
 
 @contextmanager
-def writing(folder: str) -> Iterator[None]:
-    """Be the one process that writes to the index; wait for another to finish.
+def write_lock(folder: str) -> Iterator[None]:
+    """Be the only process that writes to the index; wait while another one does.
 
-    Object storage has no lock: there LanceDB refuses commits that conflict, and one writer at a time is up to the user.
+    Object storage has no lock: LanceDB refuses commits that conflict there, and users must run one writer at a time.
 
     Raises:
         IsoglotError: The folder cannot be written to.
     """
-    if "://" in folder:  # object storage
+    if is_remote(folder):
         yield
         return
     from filelock import FileLock, Timeout

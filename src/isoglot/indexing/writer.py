@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
 from isoglot.corpora.documents import SourceDocument
 from isoglot.indexing.ann import build_ann
-from isoglot.indexing.models import column_of, next_number, signature_of
-from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, from_row, key_of
+from isoglot.indexing.models import next_column_number, signature_of, vector_field
+from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, passage_from_row, passage_key
 from isoglot.indexing.seen import SeenDocuments
 from isoglot.indexing.snapshot import EXACT_BELOW, Snapshot, stored_models
 from isoglot.indexing.splitting import Splitter
-from isoglot.indexing.tables import TABLE, connect, open_table, quoted, told
+from isoglot.indexing.tables import TABLE, connect, is_remote, open_table, sql_literal, write_errors_explained
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.progress import progress
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("isoglot")
 
-COMMIT = 2048
-"""About how many passages a commit holds: what a killed run encodes again at most."""
+COMMIT_PASSAGES = 2048
+"""About how many passages a commit holds: the most that a killed run has to encode again."""
 COMMITS_BETWEEN_OPTIMIZING = 50
-READERS_HAVE = timedelta(hours=1)
-"""How long a version can be read when it is no longer the last."""
-MOST_TOKENS = 512
-_LOOKED_UP = 256
-PLAIN = pa.schema(
+OLD_VERSIONS_KEPT = timedelta(hours=1)
+"""How long a version can still be read after it was replaced."""
+MAX_TOKENS = 512
+_LOOKUP_DOCUMENTS = 256
+PASSAGE_SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
         pa.field("key", pa.uint64(), nullable=False),
@@ -52,18 +52,21 @@ PLAIN = pa.schema(
         pa.field("digest", pa.string(), nullable=False),
     ]
 )
+"""The table's columns before those of the models' vectors."""
+
+_Item = TypeVar("_Item")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Changes:
-    """What a run changed.
+    """What a run has changed.
 
     Attributes:
-        added: Documents that are new.
-        changed: Documents whose content was another.
-        deleted: Documents that their corpus no longer has.
-        unchanged: Documents that were left alone.
-        encoded: Passages that were encoded for a model that was added.
+        added: Number of new documents.
+        changed: Number of documents whose content has changed.
+        deleted: Number of documents that their corpus no longer has.
+        unchanged: Number of documents that were left alone.
+        encoded: Number of passages that were encoded for an added model.
     """
 
     added: int = 0
@@ -74,11 +77,11 @@ class Changes:
 
 
 class Writer:
-    """A table and the encoders of all its models.
+    """Writes to a table, with the encoders of all its models.
 
     Args:
-        folder: For messages.
-        table: LanceDB's.
+        folder: The index.
+        table: LanceDB's table.
         encoders: Column -> the encoder of its vectors.
         splitter: Cuts long documents.
     """
@@ -92,195 +95,210 @@ class Writer:
         self._commits = 0
 
     @classmethod
-    def opened(
+    def open(
         cls,
         folder: str,
         table: Any | None,
         models: Sequence[str],
+        *,
         tokens: int | None,
         overlap: int | None,
         device: str,
         trust_remote_code: bool,
     ) -> Writer:
-        """Load the models and see that the table has a column for each; None: make the table.
+        """Load the models, and give the table a column for each.
+
+        Args:
+            folder: The index.
+            table: LanceDB's table; None: it is created.
+            models: Models to add to those of the table.
+            tokens: Maximum number of tokens of a passage; None: as the table says, else what all models read.
+            overlap: Number of tokens that a passage repeats; None: as the table says, else an eighth of `tokens`.
+            device: ``auto`` or a torch device.
+            trust_remote_code: Whether code inside a model's repository may run.
 
         Raises:
-            IsoglotError: There is no model, one cannot be loaded, or passages cannot be of that length.
+            IsoglotError: There is no model, one cannot be loaded, or the table's passages have another length.
         """
         known = {} if table is None else {stored.name: stored.path for stored in stored_models(table.schema)}
-        paths = {**{name: name for name in models}, **known}
-        if not paths:
+        added = {name: name for name in models if name not in known}
+        if not known and not added:
             raise IsoglotError(f"{folder}: a new index needs a model; name it with -m")
-        encoders = load_encoders({**known, **paths}, device, trust_remote_code)
+        encoders = load_encoders({**known, **added}, device, trust_remote_code)
         splitter = _splitter(table, encoders, tokens, overlap)
-        with told(folder):
+        with write_errors_explained(folder):
             if table is None:
                 table = connect(folder).create_table(TABLE, schema=_schema(encoders, splitter))
-            columns = {_column(table, encoder): encoder for encoder in encoders}
+            columns = {_column_of(table, encoder): encoder for encoder in encoders}
         return cls(folder, table, columns, splitter)
 
     def upsert(self, documents: Iterable[SourceDocument], corpus: str, advance: Callable[[int], None]) -> None:
-        """Add documents that are new and replace those that have changed, each with all its passages in one commit.
+        """Add new documents and replace changed ones, each with all its passages in one commit.
 
         Args:
-            documents: With distinct ids.
-            corpus: Its name.
-            advance: Told how many documents are done.
+            documents: Documents with distinct ids.
+            corpus: Name of their corpus.
+            advance: Called with the number of further documents that are done.
         """
-        if corpus not in corpora(self._table):
-            with told(self._folder):
+        if corpus not in corpus_names(self._table):
+            with write_errors_explained(self._folder):
                 self._table.update_field_metadata({"path": "corpus", "metadata": {corpus: "yes"}})
         has_documents = self._table.count_rows() > 0
-        rows: list[tuple[Passage, str]] = []
+        passages: list[tuple[Passage, str]] = []
         replaced: list[str] = []
         waiting = 0
-        for some in _batches(documents, _LOOKED_UP):
-            known = self._digests([document.id for document in some]) if has_documents else {}
-            for document in some:
+        for batch in _batches(documents, _LOOKUP_DOCUMENTS):
+            known = self._digests([document.id for document in batch]) if has_documents else {}
+            for document in batch:
                 if known.get(document.id) == document.digest:
                     self.changes.unchanged += 1
                     advance(1)
                     continue
                 if document.id in known:
                     replaced.append(document.id)
-                rows += ((passage, document.digest) for passage in self._passages(document))
+                passages += ((passage, document.digest) for passage in self._passages(document))
                 waiting += 1
-                if len(rows) >= COMMIT:
-                    self._commit(rows, replaced, waiting, corpus, advance)
-                    rows, replaced, waiting = [], [], 0
-        if rows:
-            self._commit(rows, replaced, waiting, corpus, advance)
+                if len(passages) >= COMMIT_PASSAGES:
+                    self._commit(passages, replaced, waiting, corpus, advance)
+                    passages, replaced, waiting = [], [], 0
+        if passages:
+            self._commit(passages, replaced, waiting, corpus, advance)
 
     def delete_missing(self, seen: SeenDocuments, corpus: str) -> None:
-        """Delete the documents of `corpus` that it no longer has."""
-        for batch in self._snapshot().scan(["document_id"], f"corpus = {quoted(corpus)} AND part = 1"):
-            gone = seen.missing(batch["document_id"].to_pylist())
-            if gone:
-                with told(self._folder):
-                    self._table.delete(f"document_id IN ({', '.join(map(quoted, gone))})")
-                self.changes.deleted += len(gone)
+        """Delete the documents of `corpus` that are not in `seen`."""
+        for batch in self._snapshot().scan(["document_id"], f"corpus = {sql_literal(corpus)} AND part = 1"):
+            missing = seen.missing(batch["document_id"].to_pylist())
+            if missing:
+                with write_errors_explained(self._folder):
+                    self._table.delete(f"document_id IN ({', '.join(map(sql_literal, missing))})")
+                self.changes.deleted += len(missing)
                 self._commits += 1
 
     def fill(self, show_progress: bool) -> None:
-        """Encode what models that were added have not encoded yet; then they are ready."""
-        for stored in stored_models(self._table.schema):
-            if stored.ready:
+        """Encode the passages that added models have no vectors of yet, and mark these models as ready."""
+        for model in stored_models(self._table.schema):
+            if model.ready:
                 continue
-            encoder = self._encoders[stored.column]
-            missing = f"{stored.column} IS NULL"
+            missing = f"{model.column} IS NULL"
             total = self._table.count_rows(missing)
-            with progress(f"{stored.name}: encoding passages", total, show=show_progress) as advance:
+            with progress(f"{model.name}: encoding passages", total, show=show_progress) as advance:
                 rows = (row for batch in self._snapshot().scan(PASSAGE_COLUMNS, missing) for row in batch.to_pylist())
-                for some in _batches(map(from_row, rows), COMMIT):
-                    ids = pa.array([passage.id for passage in some])
-                    vectors = self._vectors(encoder, some)
-                    with told(self._folder):
+                for passages in _batches(map(passage_from_row, rows), COMMIT_PASSAGES):
+                    ids = pa.array([passage.id for passage in passages])
+                    vectors = self._vectors(self._encoders[model.column], passages)
+                    with write_errors_explained(self._folder):
                         update = self._table.merge_insert("id").when_matched_update_all()
-                        update.execute(pa.table({"id": ids, stored.column: vectors}))
-                    self._committed()
-                    advance(len(some))
+                        update.execute(pa.table({"id": ids, model.column: vectors}))
+                    self._count_commit()
+                    advance(len(passages))
             self.changes.encoded += total
-            with told(self._folder):
-                self._table.update_field_metadata({"path": stored.column, "metadata": {"ready": "yes"}})
+            with write_errors_explained(self._folder):
+                self._table.update_field_metadata({"path": model.column, "metadata": {"ready": "yes"}})
 
     def optimize(self) -> None:
-        """Merge small files, keep the scalar, full-text and approximate indices complete, delete old versions."""
+        """Merge small files, complete the scalar, full-text and approximate indices, and delete old versions."""
         from lancedb.index import FTS, Bitmap, BTree
 
         indexed = {index.columns[0] for index in self._table.list_indices()}
         count = self._table.count_rows()
-        wanted = {
+        configs = {
             "id": BTree(),
             "document_id": BTree(),
             "content_id": BTree(),
             "language": Bitmap(),
             "text": FTS(base_tokenizer="icu", stem=False, remove_stop_words=False),
         }
-        with told(self._folder):
-            for column, config in wanted.items():
+        with write_errors_explained(self._folder):
+            for column, config in configs.items():
                 if column not in indexed:
                     self._table.create_index(column, config=config)
-            for stored in stored_models(self._table.schema):
-                if stored.ready and stored.column not in indexed and count >= EXACT_BELOW:
-                    build_ann(self._table, stored.column, count)
+            for model in stored_models(self._table.schema):
+                if model.ready and model.column not in indexed and count >= EXACT_BELOW:
+                    build_ann(self._table, model.column, count)
             if self._commits:
-                # Only the process that holds the lock writes, so files that no version has are those of killed ones.
-                locked = "://" not in self._folder
-                self._table.optimize(cleanup_older_than=READERS_HAVE, delete_unverified=locked)
+                # In a locked folder no other process writes, so files that no version has are those of killed ones.
+                locked = not is_remote(self._folder)
+                self._table.optimize(cleanup_older_than=OLD_VERSIONS_KEPT, delete_unverified=locked)
         self._commits = 0
 
     def _passages(self, document: SourceDocument) -> Iterator[Passage]:
         texts = self._splitter.split(document.title, document.text)
         for part, text in enumerate(texts, start=1):
             yield Passage(
-                f"{document.id}#{part}",
-                document.id,
-                document.content_id,
-                document.language,
-                document.title,
-                text,
-                document.source,
-                document.metadata,
-                part,
-                len(texts),
+                id=f"{document.id}#{part}",
+                document_id=document.id,
+                content_id=document.content_id,
+                language=document.language,
+                title=document.title,
+                text=text,
+                source=document.source,
+                metadata=document.metadata,
+                part=part,
+                parts=len(texts),
             )
 
     def _digests(self, ids: Sequence[str]) -> dict[str, str]:
-        """Id -> digest of those documents that the index has."""
-        condition = f"part = 1 AND document_id IN ({', '.join(map(quoted, ids))})"
-        found = self._table.search().select(["document_id", "digest"]).where(condition).to_list()
-        return {row["document_id"]: row["digest"] for row in found}
+        """Return id -> digest of those documents that the index has."""
+        condition = f"part = 1 AND document_id IN ({', '.join(map(sql_literal, ids))})"
+        rows = self._table.search().select(["document_id", "digest"]).where(condition).to_list()
+        return {row["document_id"]: row["digest"] for row in rows}
 
     def _commit(
         self,
-        rows: Sequence[tuple[Passage, str]],
+        passages_and_digests: Sequence[tuple[Passage, str]],
         replaced: Sequence[str],
         documents: int,
         corpus: str,
         advance: Callable[[int], None],
     ) -> None:
-        passages = [passage for passage, _ in rows]
+        passages = [passage for passage, _ in passages_and_digests]
         columns: dict[str, Any] = {name: [getattr(passage, name) for passage in passages] for name in PASSAGE_COLUMNS}
-        columns["metadata"] = [json.dumps(dict(found), ensure_ascii=False) for found in columns["metadata"]]
-        columns["key"] = [key_of(passage.id) for passage in passages]
-        columns["digest"] = [digest for _, digest in rows]
-        columns["corpus"] = [corpus] * len(rows)
+        columns["metadata"] = [json.dumps(dict(metadata), ensure_ascii=False) for metadata in columns["metadata"]]
+        columns["key"] = [passage_key(passage.id) for passage in passages]
+        columns["digest"] = [digest for _, digest in passages_and_digests]
+        columns["corpus"] = [corpus] * len(passages)
         columns |= {column: self._vectors(encoder, passages) for column, encoder in self._encoders.items()}
         schema = self._table.schema
         data = pa.table([pa.array(columns[field.name], type=field.type) for field in schema], schema=schema)
-        with told(self._folder):
+        with write_errors_explained(self._folder):
             if replaced:  # a changed document may have fewer passages than before
                 merge = self._table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
-                gone = f"document_id IN ({', '.join(map(quoted, replaced))})"
-                merge.when_not_matched_by_source_delete(gone).execute(data)
+                old_passages = f"document_id IN ({', '.join(map(sql_literal, replaced))})"
+                merge.when_not_matched_by_source_delete(old_passages).execute(data)
             else:
                 self._table.add(data)
         self.changes.changed += len(replaced)
         self.changes.added += documents - len(replaced)
-        self._committed()
+        self._count_commit()
         advance(documents)
 
     def _vectors(self, encoder: Encoder, passages: Sequence[Passage]) -> pa.FixedSizeListArray:
         # The encoder's cache saves a small corpus that was audited before; a large one would fill the disk twice.
         keep = self._table.count_rows() < EXACT_BELOW
-        texts, languages = [p.encoded for p in passages], [p.language for p in passages]
+        texts, languages = [passage.full_text for passage in passages], [passage.language for passage in passages]
         vectors = encoder.encode(texts, "document", languages, keep=keep)
         return pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
 
-    def _committed(self) -> None:
+    def _count_commit(self) -> None:
         self._commits += 1
         if self._commits >= COMMITS_BETWEEN_OPTIMIZING:
             self.optimize()
 
     def _snapshot(self) -> Snapshot:
-        """The table as it is now, to be read while it is written."""
+        """Return the table's present state, which can be read while the table is written."""
         table = open_table(connect(self._folder), self._folder)
         table.checkout(self._table.version)
         return Snapshot(table)
 
 
 def load_encoders(paths: Mapping[str, str], device: str, trust_remote_code: bool) -> list[Encoder]:
-    """Encoders by their names and where each is loaded from."""
+    """Load the encoders of models.
+
+    Args:
+        paths: Name of a model -> where it is loaded from.
+        device: ``auto`` or a torch device.
+        trust_remote_code: Whether code inside a model's repository may run.
+    """
     from isoglot.encoders.sentence_transformer import Encoder, load_model
 
     return [
@@ -289,55 +307,57 @@ def load_encoders(paths: Mapping[str, str], device: str, trust_remote_code: bool
     ]
 
 
-def corpora(table: Any) -> list[str]:
-    """The names of the corpora that the index holds."""
+def corpus_names(table: Any) -> list[str]:
+    """Return the names of the corpora that a table holds."""
     return sorted(name.decode() for name in table.schema.field("corpus").metadata or {})
 
 
 def _schema(encoders: Sequence[Encoder], splitter: Splitter) -> pa.Schema:
     lengths = {"tokens": str(splitter.tokens), "overlap": str(splitter.overlap)}
-    text = PLAIN.field("text").with_metadata(lengths)
-    schema = PLAIN.set(PLAIN.get_field_index("text"), text)
+    text = PASSAGE_SCHEMA.field("text").with_metadata(lengths)
+    schema = PASSAGE_SCHEMA.set(PASSAGE_SCHEMA.get_field_index("text"), text)
     for number, encoder in enumerate(encoders):
-        schema = schema.append(column_of(encoder, number, ready=True))
+        schema = schema.append(vector_field(encoder, number, ready=True))
     return schema
 
 
 def _splitter(table: Any | None, encoders: Sequence[Encoder], tokens: int | None, overlap: int | None) -> Splitter:
-    """As the index was made; a new one's passages are as long as all its models read."""
-    limit = min((encoder.max_length for encoder in encoders if encoder.max_length), default=MOST_TOKENS)
+    """Make a splitter with the lengths of the table; for a new one, passages as long as all models read."""
     if table is None:
-        tokens = min(limit, MOST_TOKENS) if tokens is None else tokens
+        limit = min((encoder.max_length for encoder in encoders if encoder.max_length), default=MAX_TOKENS)
+        tokens = min(limit, MAX_TOKENS) if tokens is None else tokens
         overlap = tokens // 8 if overlap is None else overlap
     else:
-        about = table.schema.field("text").metadata
-        has = int(about[b"tokens"]), int(about[b"overlap"])
-        tokens, overlap = (has[0] if tokens is None else tokens), (has[1] if overlap is None else overlap)
-        if (tokens, overlap) != has:
-            raise IsoglotError(f"the index has passages of {has[0]} tokens, {has[1]} of overlap; make another index")
+        metadata = table.schema.field("text").metadata
+        stored = int(metadata[b"tokens"]), int(metadata[b"overlap"])
+        tokens, overlap = (stored[0] if tokens is None else tokens), (stored[1] if overlap is None else overlap)
+        if (tokens, overlap) != stored:
+            raise IsoglotError(
+                f"the index has passages of {stored[0]} tokens, {stored[1]} of overlap; make another index"
+            )
     for encoder in encoders:
         if encoder.max_length and encoder.max_length < tokens:
-            log.warning("%s reads %d tokens: it sees no ends of passages", encoder.name, encoder.max_length)
+            log.warning("%s reads %d tokens: it does not see the ends of passages", encoder.name, encoder.max_length)
     first = encoders[0]
     return Splitter(first.model.tokenizer, tokens, overlap, first.prompts["document"].text)
 
 
-def _column(table: Any, encoder: Encoder) -> str:
-    """The column of a model's vectors; a new one where there is none, or where the model has changed."""
-    stored = stored_models(table.schema)
-    found = next((known for known in stored if known.name == encoder.name), None)
-    if found is not None and found.signature == signature_of(encoder):
-        return found.column
-    if found is not None:
-        log.warning("%s has changed since it was indexed: all passages are encoded anew", encoder.name)
-    field = column_of(encoder, next_number(stored), ready=False)
+def _column_of(table: Any, encoder: Encoder) -> str:
+    """Return the column of a model's vectors; add one where there is none, or where the model has changed."""
+    models = stored_models(table.schema)
+    stored = next((model for model in models if model.name == encoder.name), None)
+    if stored is not None and stored.signature == signature_of(encoder):
+        return stored.column
+    if stored is not None:
+        log.warning("%s has changed since it was indexed: all passages are encoded again", encoder.name)
+    field = vector_field(encoder, next_column_number(models), ready=False)
     table.add_columns(field)
-    if found is not None:
-        table.drop_columns([found.column])
+    if stored is not None:
+        table.drop_columns([stored.column])
     return str(field.name)
 
 
-def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    rest = iter(items)
-    while some := list(islice(rest, size)):
-        yield some
+def _batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch

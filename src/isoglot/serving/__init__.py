@@ -1,1 +1,1 @@
-"""An HTTP API and a web page over a stored index, where language bias shows and goes away."""
+"""An HTTP API and a web page over a stored index, where language bias can be seen and compared."""

@@ -1,4 +1,4 @@
-"""The application over an index: its parts put together, its errors, its description."""
+"""The application over an index: routes, middleware, errors and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from isoglot.platform.languages import detectable
 from isoglot.platform.version import __version__
 from isoglot.serving import messages
 from isoglot.serving.batching import Batcher, BusyError
-from isoglot.serving.finding import default_columns
-from isoglot.serving.guards import Guarded, Observed, error_response
-from isoglot.serving.pictures import Pictures
-from isoglot.serving.routes import PAGE, Served, api_routes, process_routes
+from isoglot.serving.charts import Charts
+from isoglot.serving.columns import default_columns
+from isoglot.serving.middleware import GuardingMiddleware, ObservingMiddleware, error_response
+from isoglot.serving.routes import PAGE, ServerContext, api_routes, page_routes, process_routes
 from isoglot.serving.telemetry import Metrics
 
 if TYPE_CHECKING:
@@ -37,19 +37,19 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     408: {"description": "The body took too long to arrive."},
     413: {"description": "The body is too large."},
     422: {"description": "A field is wrong; `param` names it."},
-    429: {"description": "Too much is asked at once; `Retry-After` says when to come back."},
+    429: {"description": "There are too many requests; `Retry-After` says when to come back."},
     500: {"description": "The server failed; its log says why."},
     503: {"description": "The index cannot be read."},
 }
 
 
 def create_app(index: Index, encoders: Mapping[str, Encoder], settings: Settings, *, name: str = "index") -> FastAPI:
-    """The ASGI application over an index.
+    """Create the ASGI application over an index.
 
     Args:
-        index: Opened for reading.
-        encoders: Model -> its encoder, for the models that are served, in their order.
-        settings: Limits, key, columns.
+        index: The index to serve.
+        encoders: Model -> its encoder, for the models to serve, in their order.
+        settings: Limits, key and columns.
         name: What the page calls the index.
 
     Raises:
@@ -59,9 +59,17 @@ def create_app(index: Index, encoders: Mapping[str, Encoder], settings: Settings
     batcher = Batcher(encoders, metrics.batch.observe)
     metrics.waiting.set_function(lambda: batcher.waiting)
     metrics.passages.set_function(lambda: len(index))
-    columns = default_columns(list(encoders), settings.compare)
-    pictures = Pictures(index, [column.model for column in columns], settings.audits)
-    served = Served(index, encoders, batcher, columns, pictures, metrics, settings, name)
+    columns = default_columns(list(encoders), settings.compare, settings.balance)
+    context = ServerContext(
+        index=index,
+        encoders=encoders,
+        batcher=batcher,
+        columns=columns,
+        charts=Charts(index, [column.model for column in columns], settings.audits),
+        metrics=metrics,
+        settings=settings,
+        name=name,
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -73,16 +81,22 @@ def create_app(index: Index, encoders: Mapping[str, Encoder], settings: Settings
         version=__version__,
         summary="Search a multilingual corpus by meaning, and see where language decides instead.",
         lifespan=lifespan,
-        docs_url=None,  # FastAPI's pages load scripts from another host; isoglot's page has one of its own
+        docs_url=None,  # FastAPI's pages load scripts from another host; isoglot's page shows the API itself
         redoc_url=None,
-        responses={status: {**about, "model": messages.Error} for status, about in ERRORS.items()},
+        responses={status: {**response, "model": messages.Error} for status, response in ERRORS.items()},
     )
-    app.openapi = lambda: _openapi(app, served)  # type: ignore[method-assign]
+    app.openapi = lambda: _openapi(app, context)  # type: ignore[method-assign]
     _handle_errors(app)
-    app.include_router(api_routes(served))
-    app.include_router(process_routes(served))
+    for router in (api_routes(context), page_routes(), process_routes(context)):
+        app.include_router(router)
     app.mount("/page", StaticFiles(directory=PAGE))
-    app.add_middleware(Guarded, settings=settings)
+    _add_middleware(app, settings, metrics)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+    """Wrap the application; the middleware that is added last sees a request first."""
+    app.add_middleware(GuardingMiddleware, settings=settings)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -91,17 +105,16 @@ def create_app(index: Index, encoders: Mapping[str, Encoder], settings: Settings
             allow_headers=["Authorization", "Content-Type"],
         )
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.hosts, www_redirect=False)
-    app.add_middleware(Observed, metrics=metrics)  # the last is the outermost
-    return app
+    app.add_middleware(ObservingMiddleware, metrics=metrics)
 
 
 def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def wrong_field(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        where = next((part for part in first["loc"][1:] if isinstance(part, str)), None)
+        field = next((part for part in first["loc"][1:] if isinstance(part, str)), None)
         message = str(first["msg"]).removeprefix("Value error, ")
-        return error_response(422, f"{where}: {message}" if where else message, where)
+        return error_response(422, f"{field}: {message}" if field else message, field)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
@@ -112,22 +125,22 @@ def _handle_errors(app: FastAPI) -> None:
         return error_response(429, str(error), headers={"Retry-After": "1"})
 
     @app.exception_handler(IsoglotError)
-    async def wrong(request: Request, error: IsoglotError) -> JSONResponse:
+    async def wrong_request(request: Request, error: IsoglotError) -> JSONResponse:
         return error_response(422, str(error))
 
 
-def _openapi(app: FastAPI, served: Served) -> dict[str, Any]:
-    """The OpenAPI document, with the index's own models, languages and sizes where a request names one."""
+def _openapi(app: FastAPI, context: ServerContext) -> dict[str, Any]:
+    """Make the OpenAPI document, with the index's models, languages and dimensions where a request names one."""
     document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
     search, embed, column = (
         document["components"]["schemas"][name]["properties"]
         for name in ("SearchRequest", "EmbeddingRequest", "Column")
     )
-    index = served.index
+    index = context.index
     for fields in (embed, column):
-        fields["model"]["enum"] = list(served.encoders)
+        fields["model"]["enum"] = list(context.encoders)
     for fields in (embed, search):
         fields["language"]["anyOf"][0]["enum"] = sorted(detectable() | set(index.languages))
     search["languages"]["anyOf"][0]["items"]["enum"] = sorted(index.languages)
-    embed["dimensions"]["anyOf"][0]["enum"] = sorted({encoder.dimension for encoder in served.encoders.values()})
+    embed["dimensions"]["anyOf"][0]["enum"] = sorted({encoder.dimension for encoder in context.encoders.values()})
     return document

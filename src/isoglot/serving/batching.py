@@ -1,4 +1,4 @@
-"""Texts of all clients, encoded together: one queue a model and role, one thread that encodes."""
+"""Batches of the texts of all clients: one queue for each model and role, and one thread that encodes."""
 
 from __future__ import annotations
 
@@ -19,111 +19,120 @@ from isoglot.platform.errors import IsoglotError
 if TYPE_CHECKING:
     from isoglot.encoders.sentence_transformer import Encoder
 
-BATCH = 32
-"""Texts encoded at once: more of them gain nothing on a CPU and make the others wait."""
-MOST_WAITING = 512
-"""Texts that may wait; beyond it clients are told to come back."""
+BATCH_TEXTS = 32
+"""How many texts are encoded at once: more are no faster on a CPU, and other texts wait longer."""
+MAX_WAITING = 512
+"""How many texts may wait; beyond it, clients are asked to come back later."""
 
 
 class BusyError(IsoglotError):
-    """So many texts wait that another would wait too long."""
+    """The server has more work than it accepts; the client should come back later."""
 
 
-class Encoded(NamedTuple):
-    """What became of texts.
+class EncodedTexts(NamedTuple):
+    """The vectors of n texts.
 
     Attributes:
         vectors: (n, d) float32 of unit length.
-        tokens: How many tokens the texts have together, prompts included, cut where the model cuts.
+        tokens: Number of tokens of all texts, including prompts, after cutting at the model's limit.
     """
 
     vectors: Vectors
     tokens: int
 
 
-@dataclass(order=True)
-class _Waiting:
+@dataclass(order=True, kw_only=True)
+class _WaitingText:
+    """A text in a queue, ordered by its turn; its number orders texts of one turn."""
+
     turn: int
     number: int
     text: str = field(compare=False)
     language: str = field(compare=False)
-    done: asyncio.Future[tuple[Vectors, int]] = field(compare=False)
+    result: asyncio.Future[tuple[Vectors, int]] = field(compare=False)
 
 
 class Batcher:
-    """Encodes the texts of many clients, those that wait at the same time in one batch.
+    """Encodes the texts of many clients; texts that wait at the same time are encoded in one batch.
 
-    There is no delay to collect a batch: while one is encoded, the next collects itself. The n-th text of a request
-    waits as if it had come n requests later, so that a question overtakes a long list of documents.
+    There is no delay to fill a batch: while one is encoded, texts for the next arrive. The n-th text of a request has
+    the turn of a request that comes n requests later, so that a question overtakes a long list of documents.
 
     Args:
-        encoders: Model -> its encoder; none is used by two threads at once.
+        encoders: Model -> its encoder; no two threads use one at a time.
         observe: Called with the size of each batch.
     """
 
     def __init__(self, encoders: Mapping[str, Encoder], observe: Callable[[int], object] = lambda size: None) -> None:
         self._encoders, self._observe = encoders, observe
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
-        self._queues: dict[tuple[str, str], list[_Waiting]] = defaultdict(list)
+        self._queues: dict[tuple[str, str], list[_WaitingText]] = defaultdict(list)
         self._requests, self._numbers = count(), count()
-        self._working: asyncio.Task[None] | None = None
+        self._worker: asyncio.Task[None] | None = None
 
     @property
     def waiting(self) -> int:
-        """How many texts wait."""
+        """The number of texts that wait."""
         return sum(map(len, self._queues.values()))
 
-    async def encode(self, model: str, role: str, texts: Sequence[str], languages: Sequence[str]) -> Encoded:
-        """The vectors of `texts`, as the model's encoder gives them but for the rounding of batches.
+    async def encode(self, model: str, role: str, texts: Sequence[str], languages: Sequence[str]) -> EncodedTexts:
+        """Encode texts as the model's encoder does, except for rounding, which depends on the batch.
 
         Args:
-            model: One of the encoders' names.
+            model: Name of one of the encoders.
             role: ``query`` or ``document``.
             texts: n texts, at least one.
             languages: n canonical tags.
 
         Raises:
             BusyError: Too many texts wait.
-            IsoglotError: The model gave no usable vector for one of them.
+            IsoglotError: The model returned no usable vector for one of them.
         """
-        if self.waiting + len(texts) > MOST_WAITING:
+        if self.waiting + len(texts) > MAX_WAITING:
             raise BusyError("many texts are waiting to be encoded; try again in a moment")
         loop, turn = asyncio.get_running_loop(), next(self._requests)
         waiting = [
-            _Waiting(turn + at, next(self._numbers), text, language, loop.create_future())
-            for at, (text, language) in enumerate(zip(texts, languages, strict=True))
+            _WaitingText(
+                turn=turn + position,
+                number=next(self._numbers),
+                text=text,
+                language=language,
+                result=loop.create_future(),
+            )
+            for position, (text, language) in enumerate(zip(texts, languages, strict=True))
         ]
-        for one in waiting:
-            heapq.heappush(self._queues[model, role], one)
-        if self._working is None or self._working.done():
-            self._working = loop.create_task(self._work())
-        found = await asyncio.gather(*(one.done for one in waiting))
-        return Encoded(np.stack([vector for vector, _ in found]), sum(tokens for _, tokens in found))
+        for item in waiting:
+            heapq.heappush(self._queues[model, role], item)
+        if self._worker is None or self._worker.done():
+            self._worker = loop.create_task(self._work())
+        results = await asyncio.gather(*(item.result for item in waiting))
+        return EncodedTexts(np.stack([vector for vector, _ in results]), sum(tokens for _, tokens in results))
 
     async def _work(self) -> None:
         while queues := {key: queue for key, queue in self._queues.items() if queue}:
             key = min(queues, key=lambda name: queues[name][0])
-            batch = [heapq.heappop(queues[key]) for _ in range(min(BATCH, len(queues[key])))]
-            batch = [one for one in batch if not one.done.cancelled()]
+            batch = [heapq.heappop(queues[key]) for _ in range(min(BATCH_TEXTS, len(queues[key])))]
+            batch = [item for item in batch if not item.result.cancelled()]
             if batch:
                 await self._run(*key, batch)
 
-    async def _run(self, model: str, role: str, batch: list[_Waiting]) -> None:
+    async def _run(self, model: str, role: str, batch: list[_WaitingText]) -> None:
+        """Encode a batch, and give each request its results, or the error, whatever it is, to raise."""
         self._observe(len(batch))
-        texts, languages = [one.text for one in batch], [one.language for one in batch]
+        texts, languages = [item.text for item in batch], [item.language for item in batch]
         loop = asyncio.get_running_loop()
-        try:
-            found = await loop.run_in_executor(self._thread, self._encode, model, role, texts, languages)
-        except Exception as error:
-            if len(batch) > 1:  # another client's text may be the one at fault
-                for one in batch:
-                    await self._run(model, role, [one])
-            elif not batch[0].done.cancelled():
-                batch[0].done.set_exception(error)
-            return
-        for one, result in zip(batch, found, strict=True):
-            if not one.done.cancelled():
-                one.done.set_result(result)
+        encoding = loop.run_in_executor(self._thread, self._encode, model, role, texts, languages)
+        await asyncio.wait([encoding])
+        error = encoding.exception()
+        if error is None:
+            for item, result in zip(batch, encoding.result(), strict=True):
+                if not item.result.cancelled():
+                    item.result.set_result(result)
+        elif len(batch) > 1:  # the cause may be the text of another client
+            for item in batch:
+                await self._run(model, role, [item])
+        elif not batch[0].result.cancelled():
+            batch[0].result.set_exception(error)
 
     def _encode(self, model: str, role: str, texts: list[str], languages: list[str]) -> list[tuple[Vectors, int]]:
         encoder = self._encoders[model]
@@ -131,5 +140,5 @@ class Batcher:
         return [(vector, tokens[text]) for vector, text in zip(vectors, texts, strict=True)]
 
     def close(self) -> None:
-        """Finish the batch that is being encoded and end the thread."""
+        """Finish the batch that is being encoded, and end the thread."""
         self._thread.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""What is asked and answered, as the OpenAPI document describes it."""
+"""The API's requests and responses, as the OpenAPI document describes them."""
 
 from __future__ import annotations
 
@@ -6,42 +6,51 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
 
-MOST_RESULTS = 100
-QUESTION_LENGTH = 2_000
-TEXT_LENGTH = 20_000
-MOST_TEXTS = 128
+MAX_RESULTS = 100
+MAX_QUESTION_LENGTH = 2_000
+MAX_TEXT_LENGTH = 20_000
+MAX_TEXTS = 128
 SHOWN_LENGTH = 2_000
-"""Characters of a passage that a result holds."""
+"""How many characters of a passage a result holds."""
 
-Text = Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH, pattern=r"\S")]
-Texts = Annotated[list[Text], Field(min_length=1, max_length=MOST_TEXTS)]
+Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_LENGTH, pattern=r"\S")]
+Texts = Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS)]
 Balance = Literal["none", "equal", "proportional"]
+"""`isoglot.ranking.balance.BALANCES`, written out for type checkers."""
 
 
-class _Asked(BaseModel):
+class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Column(_Asked):
-    """One way to search: a model of the index, with or without shares for the languages."""
+class Column(_Request):
+    """One way to search: a model of the index, and how the languages share the results."""
 
     model: str = Field(description="A model of the index.")
     balance: Balance = Field(
-        "none", description="`none`: by score alone; `equal` or `proportional`: each language has its share of results."
+        "none",
+        description="`none`: by score; `equal`: the languages take turns; `proportional`: each has its share of the "
+        "corpus.",
     )
 
 
-class SearchRequest(_Asked):
+class SearchRequest(_Request):
     """A question."""
 
-    question: str = Field(min_length=1, max_length=QUESTION_LENGTH, pattern=r"\S")
-    k: int = Field(10, ge=1, le=MOST_RESULTS, description="How many results a column has.")
-    languages: list[str] | None = Field(None, max_length=200, description="Only passages in these languages.")
-    language: str | None = Field(None, description="Of the question; detected when it is not given.")
-    columns: list[Column] | None = Field(
-        None, min_length=1, max_length=2, description="Ways to search; not given: the server's first."
+    question: str = Field(min_length=1, max_length=MAX_QUESTION_LENGTH, pattern=r"\S")
+    k: int = Field(10, ge=1, le=MAX_RESULTS, description="Number of results in a column.")
+    languages: list[str] | None = Field(
+        None, max_length=200, description="Languages of the passages to search; all by default."
     )
-    twins: bool = Field(False, description="Whether to tell each result's translations and their ranks.")
+    language: str | None = Field(
+        None,
+        description="Language of the question. Without it, the language is detected, and a question that shows none is "
+        "encoded as one in the index's largest language.",
+    )
+    columns: list[Column] | None = Field(
+        None, min_length=1, max_length=2, description="One or two ways to search; by default the server's first."
+    )
+    twins: bool = Field(False, description="Whether to return each result's translations and their ranks.")
 
 
 class Twin(BaseModel):
@@ -49,64 +58,67 @@ class Twin(BaseModel):
 
     id: str
     language: str
-    rank: int | None = Field(description="In this column; null where the filter leaves it out.")
+    rank: int | None = Field(description="Rank in this column; null if the filter excludes it.")
 
 
 class Result(BaseModel):
-    """A passage that was found."""
+    """A passage that the search returned."""
 
     rank: int
-    score: float = Field(description="The cosine between question and passage.")
+    score: float = Field(description="Cosine between question and passage.")
     id: str
     document_id: str
-    content_id: str | None = Field(description="Shared by the translations of one content.")
+    content_id: str | None = Field(description="Id that the document shares with its translations.")
     language: str
     title: str
     text: str
-    cut: int = Field(description="How many characters of the text are left out here.")
+    cut: int = Field(description="Number of characters of the text that are left out here.")
     source: str
-    other_rank: int | None = Field(description="Its exact rank in the other column; null with one column.")
+    other_rank: int | None = Field(description="Exact rank in the other column; null with one column.")
     twins: list[Twin]
 
 
 class FoundColumn(Column):
-    """What one way to search found."""
+    """The results of one way to search."""
 
     results: list[Result]
     mix: dict[str, float] = Field(description="Language -> its share of the results.")
 
 
 class SearchResponse(BaseModel):
-    """What was found."""
+    """The results of a search."""
 
-    language: str | None = Field(description="Of the question; null where none could be told.")
+    language: str | None = Field(description="Language of the question; null if none was given or detected.")
     columns: list[FoundColumn]
     corpus: dict[str, float] = Field(description="Language -> its share of the passages searched.")
 
 
 class EmbeddingRequest(BaseModel):
-    """Texts to encode, as OpenAI's API takes them, and what a retrieval model must know besides."""
+    """Texts to encode, as in OpenAI's API, and which prompt and language they have."""
 
     input: Annotated[
         Annotated[Text, Tag("one")] | Annotated[Texts, Tag("several")],
-        Discriminator(lambda value: "several" if isinstance(value, list) else "one"),  # so that one reason is told
-    ] = Field(description="A text or several; token arrays are not taken.")
+        # A discriminator, so that an error has one reason and not one for each member of the union.
+        Discriminator(lambda value: "several" if isinstance(value, list) else "one"),
+    ] = Field(description="One text or several; token arrays are not accepted.")
     model: str
     encoding_format: Literal["float", "base64"] = Field("float", description="base64: little-endian float32.")
-    dimensions: int | None = Field(None, description="The model's own number; vectors are not shortened.")
+    dimensions: int | None = Field(None, description="The model's own number; vectors cannot be shortened.")
     user: str | None = None
     input_type: Literal["query", "document"] = Field(
         "document", description="Which prompt of the model stands before the texts (not in OpenAI's API)."
     )
     language: str | None = Field(
-        None, description="Of the texts, for models that heed it; detected when not given (not in OpenAI's API)."
+        None,
+        description="Language of the texts, for models that use it. Without it, it is detected, and texts that show "
+        "none are encoded as ones in the index's largest language (not in OpenAI's API).",
     )
 
     @field_validator("input", mode="before")
     @classmethod
-    def _no_tokens(cls, value: Any) -> Any:
-        if isinstance(value, list) and any(isinstance(text, int | list) for text in value):
-            raise ValueError("token arrays are not taken, since each model has its own tokens; send the text")
+    def _refuse_tokens(cls, value: Any) -> Any:
+        if isinstance(value, list) and any(isinstance(item, int | list) for item in value):
+            raise ValueError("token arrays are not accepted, because each model has its own tokens; send the text")
         return value
 
 
@@ -119,7 +131,7 @@ class Embedding(BaseModel):
 
 
 class Usage(BaseModel):
-    """Tokens that were encoded, prompts included."""
+    """Numbers of encoded tokens, including prompts."""
 
     prompt_tokens: int
     total_tokens: int
@@ -172,7 +184,7 @@ class Example(BaseModel):
 
 
 class Description(BaseModel):
-    """What the page must know of the index before a question is asked."""
+    """What the page shows of the index before a question is asked."""
 
     name: str
     passages: int
@@ -180,6 +192,44 @@ class Description(BaseModel):
     models: list[str]
     columns: list[Column] = Field(description="The two columns that the page begins with.")
     examples: list[Example]
+
+
+class LegendEntry(BaseModel):
+    """What a colour means in a chart: a label, with a glyph or, if that is empty, a swatch of the CSS colour."""
+
+    glyph: str
+    colour: str
+    label: str
+
+
+class Panel(BaseModel):
+    """One drawing of a chart."""
+
+    label: str
+    svg: str
+
+
+class Chart(BaseModel):
+    """A chart of isoglot's report, with a text that says what it shows."""
+
+    title: str
+    summary: str
+    legend: list[LegendEntry]
+    panels: list[Panel]
+
+
+class CorpusCharts(BaseModel):
+    """The charts of the Corpus page."""
+
+    charts: list[Chart]
+
+
+class BiasCharts(BaseModel):
+    """The collection, verdict and charts of the audits on the Bias page; the collection is null without an audit."""
+
+    collection: str | None
+    headline: list[str]
+    charts: list[Chart]
 
 
 class State(BaseModel):
@@ -198,6 +248,6 @@ class ErrorBody(BaseModel):
 
 
 class Error(BaseModel):
-    """Every error of the API has this form, which is OpenAI's."""
+    """An error, in the form of OpenAI's API."""
 
     error: ErrorBody

@@ -1,4 +1,4 @@
-"""The routes: what is asked of the API, of the process, and the page itself."""
+"""The routes of the API, of the page and of the process."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi.responses import FileResponse, HTMLResponse
 from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 
+from isoglot.indexing.languages import largest_first
+from isoglot.indexing.tables import STORAGE_ERRORS
+from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.languages import canonical, detect, english_name
+from isoglot.platform.languages import english_name
 from isoglot.report.html.templates import COLOURS
 from isoglot.serving import messages
 from isoglot.serving.batching import Batcher, BusyError
-from isoglot.serving.finding import find, known_languages
-from isoglot.serving.pictures import Pictures
+from isoglot.serving.charts import Charts
+from isoglot.serving.columns import search_columns
 from isoglot.serving.telemetry import Metrics, log
 
 if TYPE_CHECKING:
@@ -35,17 +38,17 @@ EXAMPLES, EXAMPLE_LENGTH = 6, 120
 _SENTENCE = re.compile(r".+?[.!?。！？।؟]")
 
 
-@dataclass(frozen=True)
-class Served:
+@dataclass(frozen=True, kw_only=True)
+class ServerContext:
     """What the routes work with.
 
     Attributes:
-        index: Opened for reading.
+        index: The index that is served.
         encoders: Model -> its encoder; only `batcher` encodes with it.
         batcher: Encodes for all clients.
-        columns: The two ways to search that are shown first.
-        pictures: Of the index and its audits.
-        metrics: Where numbers go.
+        columns: The two columns that the page begins with.
+        charts: Charts of the index and its audits.
+        metrics: The server's metrics.
         settings: Limits and key.
         name: What the page calls the index.
     """
@@ -54,110 +57,138 @@ class Served:
     encoders: Mapping[str, Encoder]
     batcher: Batcher
     columns: Sequence[messages.Column]
-    pictures: Pictures
+    charts: Charts
     metrics: Metrics
     settings: Settings
     name: str
 
+    def check_model(self, model: str) -> None:
+        """Refuse a model that is not served.
 
-def api_routes(served: Served) -> APIRouter:
-    """The routes under ``/v1``."""
-    index, settings, batcher = served.index, served.settings, served.batcher
-    bearer = [] if settings.api_key is None else [Depends(HTTPBearer(auto_error=False))]  # for the OpenAPI document
-    router = APIRouter(prefix="/v1", dependencies=[Depends(_places(served)), *bearer])
+        Raises:
+            IsoglotError: `model` is none of `encoders`.
+        """
+        if model not in self.encoders:
+            raise IsoglotError(f"model {model!r} is not in the index; it has {', '.join(self.encoders)}")
 
-    def check_model(model: str) -> None:
-        if model not in served.encoders:
-            raise IsoglotError(f"model {model!r} is not in the index; it has {', '.join(served.encoders)}")
 
-    def language_of(text: str, given: str | None) -> str | None:
-        return canonical(given) if given else detect([text], among=frozenset(index.languages))[0]
+def api_routes(context: ServerContext) -> APIRouter:
+    """Make the routes under ``/v1``."""
+    needs_key = context.settings.api_key is not None
+    bearer = [Depends(HTTPBearer(auto_error=False))] if needs_key else []  # only describes the key in the document
+    router = APIRouter(prefix="/v1", dependencies=[Depends(_request_limit(context)), *bearer])
+    _add_search(router, context)
+    _add_embeddings(router, context)
+    _add_descriptions(router, context)
+    _add_charts(router, context)
+    return router
+
+
+def _add_search(router: APIRouter, context: ServerContext) -> None:
+    index, settings, batcher = context.index, context.settings, context.batcher
 
     @router.post("/search")
     async def search(asked: messages.SearchRequest, request: Request) -> messages.SearchResponse:
-        """The best passages for a question, found in one way or in two ways side by side."""
-        columns = asked.columns or served.columns[:1]
+        """Return the best passages for a question, found in one way or in two ways side by side."""
+        columns = asked.columns or context.columns[:1]
         for column in columns:
-            check_model(column.model)
-        languages = known_languages(index, asked.languages)
-        language = language_of(asked.question, asked.language)
-        request.state.logged = {"k": asked.k, "columns": len(columns), "language": language}
+            context.check_model(column.model)
+        languages = index.language_filter(asked.languages)
+        language = index.text_language(asked.question, asked.language)
+        reported = language.tag if language.recognised else None
+        request.state.logged = {"k": asked.k, "columns": len(columns), "language": reported}
         if settings.log_queries:
             request.state.logged["question"] = asked.question
         models = list(dict.fromkeys(column.model for column in columns))
         encoded = await asyncio.gather(
-            *(batcher.encode(model, "query", [asked.question], [language or "en"]) for model in models)
+            *(batcher.encode(model, "query", [asked.question], [language.tag]) for model in models)
         )
-        vectors = {model: found.vectors[0] for model, found in zip(models, encoded, strict=True)}
+        vectors = {model: texts.vectors[0] for model, texts in zip(models, encoded, strict=True)}
         return await run_in_threadpool(
-            find, index, columns, vectors, k=asked.k, languages=languages, with_twins=asked.twins, language=language
+            search_columns,
+            index,
+            columns,
+            vectors,
+            k=asked.k,
+            languages=languages,
+            with_twins=asked.twins,
+            language=reported,
         )
 
+
+def _add_embeddings(router: APIRouter, context: ServerContext) -> None:
     @router.post("/embeddings")
     async def embeddings(asked: messages.EmbeddingRequest, request: Request) -> messages.EmbeddingResponse:
-        """Vectors of texts, as OpenAI's API gives them."""
-        check_model(asked.model)
-        if asked.dimensions not in (None, dimension := served.encoders[asked.model].dimension):
-            raise IsoglotError(f"dimensions: {asked.model} gives {dimension}, and its vectors are not shortened")
+        """Return the vectors of texts, as OpenAI's API does."""
+        context.check_model(asked.model)
+        if asked.dimensions not in (None, dimension := context.encoders[asked.model].dimension):
+            raise IsoglotError(f"dimensions: {asked.model} has {dimension}, and its vectors cannot be shortened")
         texts = [asked.input] if isinstance(asked.input, str) else asked.input
-        languages = [language_of(text, asked.language) or "en" for text in texts]
+        languages = [context.index.text_language(text, asked.language).tag for text in texts]
         request.state.logged = {"texts": len(texts)}
-        found = await batcher.encode(asked.model, asked.input_type, texts, languages)
+        encoded = await context.batcher.encode(asked.model, asked.input_type, texts, languages)
         return messages.EmbeddingResponse(
             data=[
-                messages.Embedding(index=at, embedding=_in_format(vector, asked.encoding_format))
-                for at, vector in enumerate(found.vectors)
+                messages.Embedding(index=position, embedding=_in_format(vector, asked.encoding_format))
+                for position, vector in enumerate(encoded.vectors)
             ],
             model=asked.model,
-            usage=messages.Usage(prompt_tokens=found.tokens, total_tokens=found.tokens),
+            usage=messages.Usage(prompt_tokens=encoded.tokens, total_tokens=encoded.tokens),
         )
+
+
+def _add_descriptions(router: APIRouter, context: ServerContext) -> None:
+    index = context.index
 
     @router.get("/languages")
     def languages() -> messages.Languages:
-        """The languages of the index, the largest first."""
+        """Return the languages of the index, the largest first."""
+        counts = index.languages
         return messages.Languages(
             languages=[
-                messages.Language(language=tag, name=english_name(tag), passages=index.languages[tag])
-                for tag in _largest(index)
+                messages.Language(language=tag, name=english_name(tag), passages=counts[tag])
+                for tag in largest_first(counts)
             ]
         )
 
     @router.get("/models")
     def models() -> messages.Models:
-        """The models of the index."""
-        return messages.Models(data=[messages.Model(id=model) for model in served.encoders])
+        """Return the models of the index."""
+        return messages.Models(data=[messages.Model(id=model) for model in context.encoders])
 
     @router.get("/index")
     def description() -> messages.Description:
-        """What the page must know before a question is asked."""
+        """Return what the page shows before a question is asked."""
         return messages.Description(
-            name=served.name,
+            name=context.name,
             passages=len(index),
             version=index.version,
-            models=list(served.encoders),
-            columns=list(served.columns),
+            models=list(context.encoders),
+            columns=list(context.columns),
             examples=_examples(index),
         )
 
+
+def _add_charts(router: APIRouter, context: ServerContext) -> None:
+    charts = context.charts
+
     @router.get("/corpus", include_in_schema=False)
-    def corpus() -> JSONResponse:
-        return JSONResponse(served.pictures.corpus())
+    def corpus() -> messages.CorpusCharts:
+        return charts.corpus()
 
     @router.get("/bias", include_in_schema=False)
-    def bias() -> JSONResponse:
-        return JSONResponse(served.pictures.bias())
+    def bias() -> messages.BiasCharts:
+        return charts.bias()
 
     @router.get("/report", include_in_schema=False)
     def report() -> HTMLResponse:
-        if not settings.audits:
+        if not context.settings.audits:
             raise HTTPException(404, "the server was started without --audit")
-        return HTMLResponse(served.pictures.report(), headers={"Content-Disposition": "attachment"})
-
-    return router
+        return HTMLResponse(charts.report(), headers={"Content-Disposition": "attachment"})
 
 
-def process_routes(served: Served) -> APIRouter:
-    """The page, and what those who run the server look at."""
+def page_routes() -> APIRouter:
+    """Make the routes of the page that are not files of its folder."""
     router = APIRouter()
 
     @router.get("/", include_in_schema=False)
@@ -168,74 +199,78 @@ def process_routes(served: Served) -> APIRouter:
     def colours() -> FileResponse:
         return FileResponse(COLOURS)
 
+    return router
+
+
+def process_routes(context: ServerContext) -> APIRouter:
+    """Make the routes by which a server is monitored."""
+    router = APIRouter()
+
     @router.get("/healthz")
     def health() -> messages.State:
-        """Whether the process answers."""
+        """Say that the process answers."""
         return messages.State(status="ok")
 
     @router.get("/readyz")
     def readiness() -> messages.State:
-        """Whether the index can be read; models are loaded before the server listens."""
+        """Say whether the index can be read; models are loaded before the server listens."""
         try:
-            list(served.index.passages(limit=1))
-        except Exception as error:  # many kinds, from storage
+            context.index.passages(limit=1)
+        except STORAGE_ERRORS as error:
             log.exception("the index cannot be read")
             raise HTTPException(503, "the index cannot be read; the log says why") from error
         return messages.State(status="ready")
 
     @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     def prometheus() -> Response:
-        """Metrics in Prometheus' text format."""
-        return Response(generate_latest(served.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        """Return metrics in Prometheus' text format."""
+        return Response(generate_latest(context.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return router
 
 
-def _places(served: Served) -> Callable[[], AsyncIterator[None]]:
+def _request_limit(context: ServerContext) -> Callable[[], AsyncIterator[None]]:
     in_flight = 0
 
-    async def place() -> AsyncIterator[None]:
-        """A place among the requests that are worked on; taken when the body is there, so that slow clients take none.
+    async def limit() -> AsyncIterator[None]:
+        """Count a request as in progress. Its body has arrived by now, so that slow clients do not count.
 
         Raises:
-            BusyError: There is none left.
+            BusyError: As many requests are in progress as the settings allow.
         """
         nonlocal in_flight
-        if in_flight >= served.settings.max_requests:
-            raise BusyError(f"{in_flight} requests are being worked on; try again in a moment")
+        if in_flight >= context.settings.max_requests:
+            raise BusyError(f"{in_flight} requests are in progress; try again in a moment")
         in_flight += 1
-        served.metrics.in_flight.set(in_flight)
+        context.metrics.in_flight.set(in_flight)
         try:
             yield
         finally:
             in_flight -= 1
-            served.metrics.in_flight.set(in_flight)
+            context.metrics.in_flight.set(in_flight)
 
-    return place
+    return limit
 
 
-def _in_format(vector: Any, encoding_format: str) -> str | list[float]:
+def _in_format(vector: Vectors, encoding_format: str) -> str | list[float]:
     if encoding_format == "base64":
         return base64.b64encode(vector.astype("<f4").tobytes()).decode()
     floats: list[float] = vector.tolist()
     return floats
 
 
-def _largest(index: Index) -> list[str]:
-    return sorted(index.languages, key=lambda tag: (-index.languages[tag], tag))
-
-
 def _cut(text: str) -> str:
-    """The beginning of a text, up to a space where there is one."""
+    """Return the beginning of a text, up to a space if there is one."""
     return text if len(text) <= EXAMPLE_LENGTH else text[:EXAMPLE_LENGTH].rpartition(" ")[0] or text[:EXAMPLE_LENGTH]
 
 
 def _examples(index: Index) -> list[messages.Example]:
-    """A title or a first sentence in each of the largest languages, as questions to begin with."""
-    found = []
-    for at, tag in enumerate(_largest(index)[:EXAMPLES]):
-        for passage in index.passages(language=tag, limit=1, offset=at % index.languages[tag]):
+    """Take a title or a first sentence in each of the largest languages, as questions to begin with."""
+    counts = index.languages
+    examples = []
+    for number, tag in enumerate(largest_first(counts)[:EXAMPLES]):
+        for passage in index.passages(language=tag, limit=1, offset=number % counts[tag]):
             sentence = _SENTENCE.match(passage.text)
             text = passage.title or (sentence[0] if sentence else passage.text)
-            found.append(messages.Example(language=tag, text=_cut(text)))
-    return found
+            examples.append(messages.Example(language=tag, text=_cut(text)))
+    return examples

@@ -1,4 +1,4 @@
-"""A server process: the index and its models loaded, then HTTP until it is told to stop."""
+"""A server process: it loads the index and its models, then answers HTTP until it is stopped."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ if TYPE_CHECKING:
     from isoglot.serving.settings import Settings
 
 SHUTDOWN_SECONDS = 10
-"""How long requests that are being worked on may take when the server is told to stop."""
+"""How long requests in progress may take after the server was told to stop."""
 
 
 def serve(folder: str | Path, settings: Settings, *, device: str = "auto", trust_remote_code: bool = False) -> None:
-    """Serve the index in `folder` until SIGINT or SIGTERM; requests that are being worked on are finished.
+    """Serve an index until SIGINT or SIGTERM, then finish the requests in progress.
 
     Args:
-        folder: Made by ``isoglot index``; a folder, or an address as of `Index`.
-        settings: Address, limits, key.
-        device: Of the models.
+        folder: An index that ``isoglot index`` made: a folder, or an address as for `Index`.
+        settings: Address, limits, key and columns.
+        device: ``auto`` or a torch device.
         trust_remote_code: Whether code inside a model's repository may run.
 
     Raises:
-        IsoglotError: There is no index or model, or the address cannot be listened at.
+        IsoglotError: There is no index or model, or the server cannot listen on the address.
     """
     import uvicorn
 
     from isoglot.indexing.store import Index
     from isoglot.serving.app import create_app
-    from isoglot.serving.finding import default_columns
+    from isoglot.serving.columns import default_columns
 
-    index = Index.open(folder)
-    default_columns(index.models, settings.compare)  # what is wrong is told before models are loaded
-    listening = _listening(settings.host, settings.port)
+    index = Index(folder)
+    default_columns(index.models, settings.compare, settings.balance)  # report wrong settings before loading models
+    bound = _bind(settings.host, settings.port)
     encoders = {
         model: index.load_encoder(model, device=device, trust_remote_code=trust_remote_code) for model in index.models
     }
@@ -51,20 +51,20 @@ def serve(folder: str | Path, settings: Settings, *, device: str = "auto", trust
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     log_as_json()
-    listening.listen()  # so that what the next line says is true
-    port = listening.getsockname()[1]
+    bound.listen()  # before the line below, which says so
+    port = bound.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    about = {"url": f"http://{host}:{port}/", "passages": len(index), "models": list(encoders)}
-    log.info("serving", extra={"fields": about})
-    with suppress(KeyboardInterrupt):  # which uvicorn raises anew when it has stopped in good order
-        uvicorn.Server(config).run(sockets=[listening])
+    fields = {"url": f"http://{host}:{port}/", "passages": len(index), "models": list(encoders)}
+    log.info("serving", extra={"fields": fields})
+    with suppress(KeyboardInterrupt):  # uvicorn raises it again after it has stopped in good order
+        uvicorn.Server(config).run(sockets=[bound])
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _bind(host: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        found.bind((host, port))
+        bound.bind((host, port))
     except OSError as error:
-        raise IsoglotError(f"cannot listen at {host}:{port}: {error.strerror or error}") from error
-    return found
+        raise IsoglotError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    return bound

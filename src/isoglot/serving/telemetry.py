@@ -1,4 +1,4 @@
-"""What the server tells of itself: metrics for Prometheus, and a line of JSON for every request."""
+"""Telemetry of the server: metrics for Prometheus, and a line of JSON for every request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = logging.getLogger("isoglot.serving")
 
 
 class Metrics:
-    """The server's numbers, in a registry of its own."""
+    """The server's metrics, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -24,19 +24,19 @@ class Metrics:
         self.seconds = Histogram(
             "isoglot_request_seconds", "Time to answer a request.", ["route"], registry=self.registry
         )
-        self.in_flight = Gauge("isoglot_requests_in_flight", "API requests that are worked on.", registry=self.registry)
+        self.in_flight = Gauge("isoglot_requests_in_flight", "API requests in progress.", registry=self.registry)
         self.batch = Histogram(
             "isoglot_batch_texts", "Texts encoded at once.", buckets=(1, 2, 4, 8, 16, 32), registry=self.registry
         )
-        self.waiting = Gauge("isoglot_texts_waiting", "Texts that wait to be encoded.", registry=self.registry)
+        self.waiting = Gauge("isoglot_texts_waiting", "Texts waiting to be encoded.", registry=self.registry)
         self.passages = Gauge("isoglot_index_passages", "Passages in the index.", registry=self.registry)
 
 
 class JsonLines(logging.Formatter):
-    """A log record as one line of JSON: time, level, message, and the fields in its ``fields``."""
+    """Formats a log record as a line of JSON: time, level, message, and the fields in its attribute ``fields``."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Implement `logging.Formatter.format`."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -45,11 +45,11 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line)  # in ASCII, so that no question breaks a line or turns its direction
+        return json.dumps(line)  # in ASCII, so that a question can neither break the line nor turn its direction
 
 
 def log_as_json() -> None:
-    """Have isoglot and uvicorn log lines of JSON on standard error."""
+    """Make isoglot and uvicorn log lines of JSON on standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     for name in ("isoglot", "uvicorn"):

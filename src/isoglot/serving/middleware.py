@@ -1,4 +1,4 @@
-"""What stands before every route: key, time limit, security headers, log and metrics."""
+"""The middleware before every route: security headers, log, metrics, key and limits of a request's body."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from isoglot.serving.messages import Error, ErrorBody
 from isoglot.serving.telemetry import log
 
 if TYPE_CHECKING:
@@ -36,25 +37,25 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-KEYED = ("/v1/", "/metrics")
-"""Paths that ask for the key: what holds data. The page's own files hold none."""
+PROTECTED_PATHS = ("/v1/", "/metrics")
+"""Beginnings of the paths that need the key, because they hold data. The page's own files hold none."""
 
 
 def error_response(
     status: int, message: str, param: str | None = None, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """An error in the API's one form."""
+    """Make an error response; all errors of the API have this form."""
     kind = "invalid_request_error" if status < 500 else "server_error"
-    body = {"error": {"message": message, "type": kind, "param": param, "code": None}}
-    return JSONResponse(body, status, headers)
+    body = Error(error=ErrorBody(message=message, type=kind, param=param))
+    return JSONResponse(body.model_dump(), status, headers)
 
 
-class Observed:
-    """Gives every response its headers and an id, and every request a line in the log and its place in the metrics.
+class ObservingMiddleware:
+    """Gives every response its headers and an id, and counts and logs every request.
 
     Args:
-        app: What answers.
-        metrics: Where it is counted.
+        app: The ASGI application.
+        metrics: The metrics that count requests.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -65,7 +66,7 @@ class Observed:
             await self._app(scope, receive, send)
             return
         started, began, status, size = time.perf_counter(), False, 500, 0
-        identity = scope.setdefault("state", {})["request_id"] = uuid4().hex
+        request_id = scope.setdefault("state", {})["request_id"] = uuid4().hex
 
         async def observed_send(message: Message) -> None:
             nonlocal began, status, size
@@ -73,7 +74,7 @@ class Observed:
                 began = True
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                for name, value in {**HEADERS, "X-Request-Id": identity}.items():
+                for name, value in {**HEADERS, "X-Request-Id": request_id}.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
             elif message["type"] == "http.response.body":
@@ -82,38 +83,45 @@ class Observed:
 
         try:
             await self._app(scope, receive, observed_send)
-        except Exception as error:
-            where = traceback.format_tb(error.__traceback__)  # without its message, which may hold a question
-            failure = {"request_id": identity, "error": type(error).__name__, "traceback": "".join(where)}
-            log.error("failed", extra={"fields": failure})
+        except Exception as error:  # a bug, or a failure of the machine: logged, and answered with 500
+            self._log_failure(request_id, error)
             if began:
                 raise
             await error_response(500, "the server failed; its log says why")(scope, receive, observed_send)
         finally:
-            route = getattr(scope.get("route"), "path", "other")  # never the path as sent: it may be anything
-            seconds = time.perf_counter() - started
-            method = scope["method"] if scope["method"] in METHODS else "other"
-            self._metrics.requests.labels(method, route, status).inc()
-            self._metrics.seconds.labels(route).observe(seconds)
-            client = scope.get("client")
-            fields = {
-                "request_id": identity,
-                "method": method,
-                "route": route,
-                "status": status,
-                "milliseconds": round(1000 * seconds, 1),
-                "bytes": size,
-                "client": client[0] if client else None,
-                **scope["state"].get("logged", {}),
-            }
-            log.info("request", extra={"fields": fields})
+            self._record(scope, status=status, size=size, seconds=time.perf_counter() - started)
+
+    def _log_failure(self, request_id: str, error: Exception) -> None:
+        """Log an error without its message, which may hold a question."""
+        frames = traceback.format_tb(error.__traceback__)
+        fields = {"request_id": request_id, "error": type(error).__name__, "traceback": "".join(frames)}
+        log.error("failed", extra={"fields": fields})
+
+    def _record(self, scope: Scope, *, status: int, size: int, seconds: float) -> None:
+        """Count and log a request that was answered."""
+        route = getattr(scope.get("route"), "path", "other")  # not the path as sent, which may be anything
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self._metrics.requests.labels(method, route, status).inc()
+        self._metrics.seconds.labels(route).observe(seconds)
+        client = scope.get("client")
+        fields = {
+            "request_id": scope["state"]["request_id"],
+            "method": method,
+            "route": route,
+            "status": status,
+            "milliseconds": round(1000 * seconds, 1),
+            "bytes": size,
+            "client": client[0] if client else None,
+            **scope["state"].get("logged", {}),
+        }
+        log.info("request", extra={"fields": fields})
 
 
-class Guarded:
+class GuardingMiddleware:
     """Refuses requests without the key, and bodies that are too large or take too long to arrive.
 
     Args:
-        app: What answers.
+        app: The ASGI application.
         settings: The key and the limits.
     """
 
@@ -124,7 +132,7 @@ class Guarded:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["path"].startswith(KEYED) and not self._has_key(Headers(scope=scope)):
+        if scope["path"].startswith(PROTECTED_PATHS) and not self._has_key(Headers(scope=scope)):
             response = error_response(
                 401, "send the server's key: Authorization: Bearer KEY", headers={"WWW-Authenticate": "Bearer"}
             )
@@ -133,18 +141,18 @@ class Guarded:
         await self._app(scope, self._limited(scope, receive), send)
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
-        """`receive` that raises when the body is too large, or late."""
-        most, seconds = self._settings.max_body, self._settings.body_seconds
+        """Wrap `receive` so that it raises if the body is too large or too late."""
+        max_size, seconds = self._settings.max_body, self._settings.body_seconds
         deadline = time.monotonic() + seconds
-        told = Headers(scope=scope).get("content-length", "")
-        size, complete = int(told) if told.isdecimal() else 0, False
+        announced = Headers(scope=scope).get("content-length", "")
+        size, complete = int(announced) if announced.isdecimal() else 0, False
         received = 0
 
         async def limited_receive() -> Message:
             nonlocal received, complete
-            if complete:  # what comes now is the client's farewell, whenever it may be
+            if complete:  # only the client's disconnect follows, at any time
                 return await receive()
-            if size <= most:
+            if size <= max_size:
                 try:
                     message = await asyncio.wait_for(receive(), max(0.001, deadline - time.monotonic()))
                 except TimeoutError:
@@ -152,8 +160,8 @@ class Guarded:
                     raise HTTPException(408, late, {"Connection": "close"}) from None
                 received += len(message.get("body", b""))
                 complete = not message.get("more_body", False)
-            if max(size, received) > most:
-                raise HTTPException(413, f"a body may have {most:,} bytes", {"Connection": "close"})
+            if max(size, received) > max_size:
+                raise HTTPException(413, f"a body may have at most {max_size:,} bytes", {"Connection": "close"})
             return message
 
         return limited_receive
@@ -161,6 +169,6 @@ class Guarded:
     def _has_key(self, headers: Headers) -> bool:
         if self._settings.api_key is None:
             return True
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        same = hmac.compare_digest(given.strip().encode("latin-1"), self._settings.api_key.encode())  # as it was sent
-        return same and scheme.lower() == "bearer"
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        key_as_sent = key.strip().encode("latin-1")  # the encoding in which Starlette decodes headers
+        return hmac.compare_digest(key_as_sent, self._settings.api_key.encode()) and scheme.lower() == "bearer"
