@@ -49,6 +49,7 @@ def audit(
     device: str = "auto",
     trust_remote_code: bool = False,
     run_depth: int = 0,
+    keep_vectors: bool = True,
     show_progress: bool = False,
 ) -> Audit:
     """Ask a retriever every query of a collection in pools of one and of several languages.
@@ -69,6 +70,8 @@ def audit(
         device: ``auto`` or a torch device.
         trust_remote_code: Whether code inside the model's repository may run.
         run_depth: How many of the top documents of each query to keep for a TREC run.
+        keep_vectors: Whether a model's vectors are read from and written to the cache on disk; false for a model whose
+            weights change between two audits, such as one in training.
         show_progress: Whether to show progress on standard error.
 
     Raises:
@@ -83,7 +86,7 @@ def audit(
     builder = PoolBuilder(loaded, documents_mode, limit, seed)
     built = builder.build(scenarios, language_sets, asked)
     spelled = replace(loaded, names=names)
-    retriever = as_retriever(model, device=device, trust_remote_code=trust_remote_code)
+    retriever = as_retriever(model, device=device, trust_remote_code=trust_remote_code, keep_vectors=keep_vectors)
     depth = max(TOP_K, run_depth)
     rankings = retriever.rankings(spelled, built, balance=balance, top_k=depth, show_progress=show_progress)
     results = [

@@ -16,7 +16,6 @@ from isoglot.corpora.sources import load_collection
 from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.evaluation.audit import audit
 from isoglot.evaluation.results import ScenarioResult
-from isoglot.platform.arrays import Vectors
 from isoglot.platform.languages import canonical
 from isoglot.ranking.pools import PoolBuilder
 
@@ -94,9 +93,9 @@ class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
             epoch: For the CSV file; -1: none.
             steps: For the CSV file; -1: none.
         """
-        encoder = _ForgetfulEncoder(model, loaded_from(model))
+        encoder = Encoder(model, loaded_from(model))
         measures = ("complete@10", "max_r", "ndcg@10")
-        found = audit(encoder, self.collection, measures=measures, **self._how).scenarios
+        found = audit(encoder, self.collection, measures=measures, keep_vectors=False, **self._how).scenarios
         metrics = _metrics(found)
         if output_path is not None and self.write_csv:
             self._add_line(Path(output_path) / self.csv_file, {"epoch": epoch, "steps": steps, **metrics})
@@ -120,13 +119,6 @@ def loaded_from(model: SentenceTransformer) -> str:
     """The hub id or folder that a model's transformer was loaded from, by which its family and prompts are known."""
     transformer = model.transformers_model
     return "model" if transformer is None else str(transformer.config.name_or_path)
-
-
-class _ForgetfulEncoder(Encoder):
-    """Keeps no vector."""
-
-    def encode(self, *args: Any, **options: Any) -> Vectors:
-        return super().encode(*args, **options, keep=False)
 
 
 def _metrics(found: Sequence[ScenarioResult]) -> dict[str, float]:
