@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from isoglot.platform.errors import IsoglotError
@@ -116,6 +116,14 @@ class Collection:
             has = ", ".join(map(self.named, self.languages))
             raise IsoglotError(f"{self.name} has no text in {tag!r}; it has {has}")
         return language
+
+    def spelled_as(self, tags: Iterable[str]) -> Collection:
+        """This collection with its languages named as in `tags`; of two spellings of a language the last counts.
+
+        Raises:
+            IsoglotError: A tag is unknown, or the collection has no text in it.
+        """
+        return replace(self, names={**self.names, **{self.find_language(tag): tag for tag in tags}})
 
 
 def _check_unique(name: str, kind: str, rows: Iterable[tuple[str, str, str]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +23,7 @@ from isoglot.evaluation.statistics.intervals import bootstrap_means, bootstrap_r
 from isoglot.platform.arrays import Floats
 from isoglot.platform.version import __version__
 from isoglot.ranking.exact import Ranking
-from isoglot.ranking.pools import SCENARIOS, Pool, PoolBuilder
+from isoglot.ranking.pools import SCENARIOS, Pool, build_pools
 from isoglot.retrievers.base import Retriever, Scorer, model_record
 from isoglot.retrievers.registry import as_retriever
 
@@ -80,12 +80,16 @@ def audit(
 
     check_measures(measures)
     loaded = load_collection(collection) if isinstance(collection, str) else collection
-    names = dict(loaded.names)
-    language_sets = None if pools is None else [_resolve(loaded, pool, names) for pool in pools]
-    asked = None if query_languages is None else _resolve(loaded, query_languages, names)
-    builder = PoolBuilder(loaded, documents_mode, limit, seed)
-    built = builder.build(scenarios, language_sets, asked)
-    spelled = replace(loaded, names=names)
+    spelled = loaded.spelled_as(chain(*(pools or ()), query_languages or ()))
+    built = build_pools(
+        loaded,
+        pools=pools,
+        query_languages=query_languages,
+        scenarios=scenarios,
+        documents_mode=documents_mode,
+        limit=limit,
+        seed=seed,
+    )
     retriever = as_retriever(model, device=device, trust_remote_code=trust_remote_code, keep_vectors=keep_vectors)
     depth = max(TOP_K, run_depth)
     rankings = retriever.rankings(spelled, built, balance=balance, top_k=depth, show_progress=show_progress)
@@ -108,16 +112,6 @@ def audit(
         retriever.environment(),
         __version__,
     )
-
-
-def _resolve(collection: Collection, tags: Sequence[str], names: dict[str, str]) -> list[str]:
-    """Canonical tags of the languages a user named; `names` learns the user's spelling."""
-    found = []
-    for tag in tags:
-        language = collection.find_language(tag)
-        names[language] = tag
-        found.append(language)
-    return found
 
 
 def _result(
