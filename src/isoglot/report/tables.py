@@ -12,7 +12,7 @@ from isoglot.evaluation.comparison.cells import ComparedCell, Outcome, headlines
 from isoglot.evaluation.comparison.comparison import Comparison
 from isoglot.evaluation.results import Audit, ScenarioResult
 from isoglot.evaluation.statistics.intervals import Interval
-from isoglot.evaluation.statistics.significance import LEVEL
+from isoglot.evaluation.statistics.significance import ANSWERS, LEVEL
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import canonical, english_name
 
@@ -259,9 +259,6 @@ def _marked(cell: ComparedCell, measure: str) -> list[str]:
     return [f"{number(found.mean, 1)}{star}" for found, star in zip(cell.measures[measure], stars, strict=True)]
 
 
-_KEPT = {True: "yes", False: "no", None: "not certain"}
-
-
 def kept_table(comparison: Comparison) -> Table:
     """Whether each audit kept what it must not lose, within the margin: the mean, and in how many pools."""
     rows = []
@@ -274,8 +271,8 @@ def kept_table(comparison: Comparison) -> Table:
                     f"{mean.scenario} {measure}",
                     comparison.names[at],
                     with_interval(mean.differences[measure][at], signed=True),
-                    _KEPT[comparison.kept(mean, measure, at)],
-                    *(f"{found.count(kept)} of {len(found)}" for kept in _KEPT),
+                    ANSWERS[comparison.kept(mean, measure, at)],
+                    *(f"{found.count(kept)} of {len(found)}" for kept in ANSWERS),
                 )
             )
     columns = ("mean over pools and languages", "model", "change", "kept", "each: yes", "no", "not certain")

@@ -14,6 +14,9 @@ LEVEL = 0.05
 PERMUTATIONS = 50_000
 """How many sign patterns are drawn: p is then at least 2e-5, so that tables of 2,500 tests can still show something."""
 
+ANSWERS = {True: "yes", False: "no", None: "not certain"}
+"""The three answers of `non_inferior`, as people read them."""
+
 _CELLS = 4_000_000  # how many signs are held at once
 
 
