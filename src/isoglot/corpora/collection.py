@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import msgspec
+
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import canonical
 
@@ -44,6 +46,22 @@ class Query:
     query_id: str
     language: str
     text: str
+
+
+class CollectionRecord(msgspec.Struct, frozen=True):
+    """What an audit records of a collection.
+
+    Attributes:
+        name: As `Collection.name`.
+        fingerprint: As `Collection.fingerprint`.
+        languages: The languages of its documents and queries, as the user or the source spells them.
+        notes: As `Collection.notes`.
+    """
+
+    name: str
+    fingerprint: str
+    languages: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,6 +118,10 @@ class Collection:
         for row in sorted(rows):
             digest.update(row.encode())
         return digest.hexdigest()
+
+    def record(self) -> CollectionRecord:
+        """What an audit records of this collection."""
+        return CollectionRecord(self.name, self.fingerprint, tuple(map(self.named, self.languages)), tuple(self.notes))
 
     def named(self, language: str) -> str:
         """The spelling of `language` that this collection's source used."""

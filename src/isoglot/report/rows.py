@@ -1,4 +1,4 @@
-"""What reports show of training rows: a build, findings of checks, statistics."""
+"""What reports show of training rows: a build, the findings of checks, and statistics."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from isoglot.training_data.checks import CHECKS, Finding
 from isoglot.training_data.statistics import Statistics
 
 BAR = 40
-"""How wide the longest bar is, in characters."""
+"""Width of the longest bar, in characters."""
 
 
 def build_tables(report: Report) -> list[Table]:
-    """What a build found, dropped and wrote, and what it read."""
+    """Make tables of what a build found, dropped and wrote, and of what it read."""
     origins = [(name, *map(str, counts.values())) for name, counts in report.origins.items()]
     origins += [(name, "-", "-", "-", why) for name, why in report.missing.items()]
     dropped = [
@@ -44,10 +44,15 @@ def build_tables(report: Report) -> list[Table]:
 
 
 def check_tables(findings: Sequence[Finding], most: int) -> list[Table]:
-    """How often each check found something, and the first findings."""
+    """Make a table of how often each check found something, and one of the first findings.
+
+    Args:
+        findings: Of all checks.
+        most: The most findings to show.
+    """
     counts = Counter(finding.check for finding in findings)
     summary = tuple((name, str(counts[name]), CHECKS[name]) for name in CHECKS)
-    shown = tuple((one.check, one.content_id, one.language, one.detail) for one in findings[:most])
+    shown = tuple((finding.check, finding.content_id, finding.language, finding.detail) for finding in findings[:most])
     tables = [Table("Checks", ("check", "findings", "what it means"), summary, labels=1)]
     if shown:
         columns = ("check", "content id", "language", "what was found")
@@ -55,28 +60,28 @@ def check_tables(findings: Sequence[Finding], most: int) -> list[Table]:
     return tables
 
 
-def statistics_tables(found: Statistics) -> list[Table]:
-    """Counts, lengths, languages and licences."""
-    most = max(language.documents for language in found.languages.values()) or 1
+def statistics_tables(statistics: Statistics) -> list[Table]:
+    """Make tables of the counts, lengths, languages and licences of rows."""
+    most = max(language.documents for language in statistics.languages.values()) or 1
     languages = tuple(
         (
             tag,
             language_name(tag),
-            str(one.queries),
-            str(one.documents),
-            number(one.query_length, 0),
-            number(one.document_length, 0),
-            _bar(one.documents / most),
+            str(language.queries),
+            str(language.documents),
+            number(language.query_length, 0),
+            number(language.document_length, 0),
+            _bar(language.documents / most),
         )
-        for tag, one in found.languages.items()
+        for tag, language in statistics.languages.items()
     )
     columns = ("", "language", "queries", "documents", "median query", "median document", "documents")
-    sizes = {str(size): rows for size, rows in found.languages_in_a_row.items()}
+    sizes = {str(size): rows for size, rows in statistics.languages_in_a_row.items()}
     return [
-        Table(f"{found.rows} rows of {found.contents} contents; lengths in characters", columns, languages),
-        _bars("Sources", found.sources),
-        _bars("Licences", found.licences),
-        _bars("Texts, by how they came about", found.provenance),
+        Table(f"{statistics.rows} rows of {statistics.contents} contents; lengths in characters", columns, languages),
+        _bars("Sources", statistics.sources),
+        _bars("Licences", statistics.licences),
+        _bars("Texts, by how they came about", statistics.provenance),
         _bars("Rows, by their number of languages", sizes),
     ]
 
