@@ -12,7 +12,7 @@ import msgspec
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources import load_collection
 from isoglot.evaluation.measures import DEFAULT_MEASURES, check_measures
-from isoglot.evaluation.output import AuditSettings, check_output, holds_audit
+from isoglot.evaluation.output import AuditSettings, check_output
 from isoglot.evaluation.results import Audit
 from isoglot.evaluation.scoring import TOP_K, RankedPool, cell_of
 from isoglot.platform.version import __version__
@@ -85,7 +85,7 @@ def audit(
         seed=seed,
     )
     retriever = as_retriever(model, device=device, trust_remote_code=trust_remote_code, keep_vectors=keep_vectors)
-    if output is not None and not force and holds_audit(output):
+    if output is not None and not force:
         settings = AuditSettings(
             model=retriever.describe(),
             collection=loaded.fingerprint,
@@ -103,7 +103,7 @@ def audit(
         for pool, ranking in zip(built, rankings, strict=True)
     )
     languages = tuple(map(spelled.named, spelled.languages))
-    made = Audit(
+    result = Audit(
         model=retriever.describe(),
         collection=msgspec.structs.replace(loaded.record(), languages=languages),
         scenarios=results,
@@ -114,5 +114,5 @@ def audit(
         isoglot=__version__,
     )
     if output is not None:
-        made.save(output)
-    return made
+        result.save(output)
+    return result

@@ -48,11 +48,6 @@ class AuditSettings:
         )
 
 
-def holds_audit(folder: str | Path) -> bool:
-    """Whether a folder holds an audit."""
-    return (Path(folder) / AUDIT).exists()
-
-
 def check_output(folder: str | Path, settings: AuditSettings) -> None:
     """Refuse a folder that holds an audit with other settings.
 
@@ -63,7 +58,7 @@ def check_output(folder: str | Path, settings: AuditSettings) -> None:
     Raises:
         IsoglotError: The folder holds another audit, or one that is damaged.
     """
-    if not holds_audit(folder):
+    if not (Path(folder) / AUDIT).exists():
         return
     audit = Audit.load(folder)
     held = AuditSettings.of(audit)
