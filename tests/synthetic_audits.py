@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from isoglot import Audit
+from isoglot.corpora.collection import CollectionRecord
 from isoglot.evaluation.measures import DEFAULT_MEASURES, Judged, parse_measure
 from isoglot.evaluation.results import ScenarioResult
 from isoglot.evaluation.statistics.intervals import bootstrap_means
+from isoglot.retrievers.base import RetrieverRecord
 
 
 def synthetic_audit(
@@ -38,7 +40,11 @@ def synthetic_audit(
             gold_languages = np.tile(np.arange(len(pool)), (queries, 1))
             documents = contents * len(pool)
             judged = Judged(
-                ranks.astype(np.int64), np.zeros(ranks.shape, bool), gold_languages, pool.index(asked), documents
+                ranks=ranks.astype(np.int64),
+                tied=np.zeros(ranks.shape, bool),
+                languages=gold_languages,
+                query_language=pool.index(asked),
+                documents=documents,
             )
             asks = tuple(f"p{at % contents}" for at in range(queries)) if with_contents else ()
             values = np.stack([parse_measure(measure)(judged) for measure in measures], axis=1)
@@ -47,9 +53,26 @@ def synthetic_audit(
             ids = tuple(f"q{at}" for at in range(queries))
             results.append(
                 ScenarioResult(
-                    scenario, pool, asked, "dedup", documents, queries, by_name, {}, ids, judged, contents=asks
+                    scenario=scenario,
+                    pool_languages=pool,
+                    query_language=asked,
+                    documents_mode="dedup",
+                    documents=documents,
+                    queries=queries,
+                    measures=by_name,
+                    by_language={},
+                    query_ids=ids,
+                    judged=judged,
+                    contents=asks,
                 )
             )
-    model: Mapping[str, object] = {"name": name, "fingerprint": name}
-    collection = {"name": "synthetic", "fingerprint": "0", "languages": ["en", *languages], "notes": []}
-    return Audit(model, collection, tuple(results), 0, None, "none", {}, "0")
+    return Audit(
+        model=RetrieverRecord(name=name, fingerprint=name),
+        collection=CollectionRecord("synthetic", "0", ("en", *languages)),
+        scenarios=tuple(results),
+        seed=0,
+        limit=None,
+        balance="none",
+        environment={},
+        isoglot="0",
+    )

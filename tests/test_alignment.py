@@ -87,8 +87,8 @@ def test_a_familys_prompts_are_kept_though_its_name_is_gone(
     model.prompts = {}
     model.save_pretrained(str(tmp_path / "e5-small"), create_model_card=False)
     folder = isoglot.align(str(tmp_path / "e5-small"), "center", small_collection, tmp_path / "out")
-    found = isoglot.audit(str(folder), small_collection).model["prompts"]
-    assert (found["query"]["text"], found["document"]["text"]) == ("query: ", "passage: ")
+    found = isoglot.audit(str(folder), small_collection).model.prompts
+    assert (found["query"].text, found["document"].text) == ("query: ", "passage: ")
 
 
 def test_the_same_again_is_kept_and_anything_else_needs_force(

@@ -6,12 +6,14 @@ import json
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import isoglot
 from isoglot import Audit, Collection, IsoglotError
+from isoglot.retrievers.dense import DenseRetriever
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +132,8 @@ def test_an_audit_that_does_not_say_whether_it_is_balanced_is_not(audit: Audit, 
     del older["balance"]
     (tmp_path / "audit.json").write_text(json.dumps(older))
     assert Audit.load(tmp_path).balance == "none"
+    (tmp_path / "audit.json").write_text(json.dumps({**older, "balanced": True}))
+    assert Audit.load(tmp_path).balance == "equal"
     replace(audit, balance="equal").save(tmp_path)
     assert Audit.load(tmp_path).balance == "equal"
 
@@ -146,22 +150,95 @@ def test_an_audit_comes_back_from_disk_with_its_ranks(audit: Audit, tmp_path: Pa
         assert ours.query_ids == theirs.query_ids
 
 
-def test_damaged_audits_are_told(audit: Audit, tmp_path: Path) -> None:
-    with pytest.raises(IsoglotError, match="cannot read: No such file"):
+def test_what_is_wrong_in_a_damaged_audit_is_said(audit: Audit, tmp_path: Path) -> None:
+    with pytest.raises(IsoglotError, match=r"audit.json: cannot read: No such file"):
         Audit.load(tmp_path)
     audit.save(tmp_path)
     whole = (tmp_path / "audit.json").read_text()
+    body = json.loads(whole)
+    first, *others = body["scenarios"]
+    interval = {"mean": "much", "low": 0, "high": 1}
     for text, message in (
-        (whole[:500], "is not an audit that isoglot wrote"),
-        ("{}", "is not an audit that isoglot wrote"),
-        ("[]", "is not an audit that isoglot wrote"),
+        (whole[:500], r"audit.json: is damaged: .*: line \d+ column \d+ \(char \d+\); make the audit again"),
+        ("{}", "is damaged: Object missing required field `schema`"),
+        ("[]", "is damaged: Expected `object`, got `array`"),
         (whole.replace("isoglot.audit/1", "isoglot.audit/9"), "has the schema 'isoglot.audit/9'"),
+        (json.dumps({**body, "seed": "zero"}), r"is damaged: Expected `int`, got `str` - at `\$.seed`"),
+        (json.dumps({**body, "model": {"name": "m"}}), r"missing required field `fingerprint` - at `\$.model`"),
+        (
+            json.dumps({**body, "scenarios": [{**first, "measures": {"max_r": interval}}, *others]}),
+            r"Expected `float`, got `str` - at `\$.scenarios\[0\].measures\[...\].mean`",
+        ),
     ):
         (tmp_path / "audit.json").write_text(text)
         with pytest.raises(IsoglotError, match=message) as error:
             Audit.load(tmp_path)
         assert "\n" not in str(error.value)
-    (tmp_path / "audit.json").write_text(whole)
-    (tmp_path / "ranks.npz").write_bytes((tmp_path / "ranks.npz").read_bytes()[:200])
-    with pytest.raises(IsoglotError, match=r"ranks.npz: is damaged"):
+    (tmp_path / "audit.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(IsoglotError, match=r"audit.json: is damaged: 'utf-"):
         Audit.load(tmp_path)
+
+
+def test_what_is_wrong_in_damaged_ranks_is_said(audit: Audit, tmp_path: Path) -> None:
+    audit.save(tmp_path)
+    path = tmp_path / "ranks.npz"
+    whole = path.read_bytes()
+    with np.load(path) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    missing = {name: array for name, array in arrays.items() if name != "3/gold_tied"}
+    for content, message in (
+        (whole[:200], "File is not a zip file"),
+        (b"", "File is not a zip file"),
+        (missing, "the array 3/gold_tied is missing"),
+        (
+            {**arrays, "3/gold_ranks": arrays["3/gold_ranks"][1:]},
+            r"3/gold_ranks has the shape \(5, 1\), with 6",
+        ),
+        ({**arrays, "3/contents": arrays["3/contents"][1:]}, "3/contents has 5 entries, with 6 queries"),
+        ({**arrays, "other": arrays["3/contents"]}, "not enough values to unpack"),
+    ):
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            np.savez(path, **content)
+        with pytest.raises(IsoglotError, match=rf"ranks.npz: is damaged: .*{message}.*; make the audit again") as error:
+            Audit.load(tmp_path)
+        assert "\n" not in str(error.value)
+
+
+def test_a_folder_with_another_audit_is_refused_unless_forced(
+    tiny_model: Path, small_collection: Collection, tmp_path: Path
+) -> None:
+    """What `isoglot audit -o` does, for Python users."""
+    options: dict[str, Any] = {"scenarios": ["mono-same"], "output": tmp_path}
+    first = isoglot.audit(str(tiny_model), small_collection, **options)
+    assert Audit.load(tmp_path).to_json() == first.to_json()
+    again = isoglot.audit(str(tiny_model), small_collection, measures=["rr"], **options)
+    assert Audit.load(tmp_path).to_json() == again.to_json()
+    for other, message in (
+        (
+            {"seed": 1},
+            r"holds another audit, of .*/tiny on small with seed 0, dedup documents; choose another folder or",
+        ),
+        ({"limit": 2}, "holds another audit"),
+        ({"balance": "equal"}, "holds another audit"),
+        ({"documents_mode": "per-question"}, "holds another audit"),
+        (
+            {"pools": [["en"]]},
+            r"holds an audit of other pools; choose another folder or pass --force \(in Python force=True\)",
+        ),
+    ):
+        with pytest.raises(IsoglotError, match=message):
+            isoglot.audit(str(tiny_model), small_collection, **options, **other)
+    assert Audit.load(tmp_path).to_json() == again.to_json()
+    forced = isoglot.audit(str(tiny_model), small_collection, seed=1, force=True, **options)
+    assert Audit.load(tmp_path).to_json() == forced.to_json()
+
+
+def test_an_audit_of_other_pools_is_refused_before_anything_is_encoded(
+    tiny_model: Path, small_collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isoglot.audit(str(tiny_model), small_collection, scenarios=["mono-same"], output=tmp_path)
+    monkeypatch.setattr(DenseRetriever, "rankings", None)
+    with pytest.raises(IsoglotError, match="holds an audit of other pools"):
+        isoglot.audit(str(tiny_model), small_collection, scenarios=["multi"], output=tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from isoglot import Collection, Document, IsoglotError, Query
+from isoglot.corpora.collection import CollectionRecord
 
 DOCUMENTS = [Document("a", "en", "one"), Document("a", "zh", "一"), Document("b", "en", "two")]
 QUERIES = [Query("q", "en", "one?")]
@@ -36,6 +37,11 @@ def test_english_comes_first_and_the_users_spelling_is_found() -> None:
     assert found.named("zh") == "zho_Hans"
     with pytest.raises(IsoglotError, match="no text in 'ja'; it has en, zho_Hans"):
         found.find_language("ja")
+
+
+def test_a_record_names_languages_as_the_source_does() -> None:
+    collection = Collection("c", DOCUMENTS, QUERIES, {"q": ("a",)}, {"zh": "zho_Hans"}, ("a note",))
+    assert collection.record() == CollectionRecord("c", collection.fingerprint, ("en", "zho_Hans"), ("a note",))
 
 
 def test_the_fingerprint_ignores_order_and_notices_every_change() -> None:

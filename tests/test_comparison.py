@@ -6,12 +6,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from scipy import stats
 
 import isoglot
 from isoglot import Audit, Collection, IsoglotError
+from isoglot.corpora.collection import CollectionRecord
 from isoglot.evaluation.measures import max_r
 from isoglot.evaluation.statistics.intervals import bootstrap_means
 from isoglot.report.tables import kept_table, summary_table
@@ -52,8 +54,8 @@ def test_a_known_difference_is_found_without_width(audit: Audit) -> None:
     [
         ({"seed": 7}, "seed differs"),
         ({"limit": 3}, "limit differs"),
-        ({"collection": {"name": "other", "fingerprint": "x"}}, "collection name differs"),
-        ({"collection": {"name": "small", "fingerprint": "x"}}, r"data version \(collection fingerprint\) differs"),
+        ({"collection": CollectionRecord("other", "x")}, "collection name differs"),
+        ({"collection": CollectionRecord("small", "x")}, r"data version \(collection fingerprint\) differs"),
     ],
 )
 def test_audits_of_other_things_are_refused_with_the_field(audit: Audit, change: dict[str, object], field: str) -> None:
@@ -117,7 +119,7 @@ def test_folders_models_and_audits_can_be_mixed(
 
 def test_equal_names_are_told_apart(audit: Audit) -> None:
     assert len(set(isoglot.compare(audit, audit).names)) == 2
-    a, b = (replace(audit, model={**audit.model, "name": f"/x/{part}/model"}) for part in "ab")
+    a, b = (replace(audit, model=msgspec.structs.replace(audit.model, name=f"/x/{part}/model")) for part in "ab")
     assert isoglot.compare(a, b).names == ("a/model", "b/model")
 
 
@@ -246,7 +248,7 @@ def test_a_folder_of_models_by_seed_is_audited_and_pooled(
     for name in ("seed-0", "seed-1.lossy", "seeds-of-corn"):
         (tmp_path / name).symlink_to(tiny_model)
     found = isoglot.compare(audit, tmp_path, data=small_collection)
-    assert found.models[1]["seeds"] == 2
+    assert found.models[1].seeds == 2
     assert found.names[1] == tmp_path.name
     assert {values[1].mean for cell in found.cells for values in [cell.differences["max_r"]]} == {0}
 
@@ -271,7 +273,7 @@ def test_seeds_of_one_method_are_pooled_by_query(tmp_path: Path) -> None:
     base = synthetic_audit("base", 0)
     seeds = [synthetic_audit("method", seed, rank=8) for seed in (1, 2, 3)]
     found = isoglot.compare(base, seeds, names=["base", "method"])
-    assert [model["seeds"] for model in found.models] == [1, 3]
+    assert [model.seeds for model in found.models] == [1, 3]
     cell = found.cells[0]
     means = [seed.scenarios[0].measures["max_r"].mean for seed in seeds]
     assert cell.measures["max_r"][1].mean == pytest.approx(np.mean(means))

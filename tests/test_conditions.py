@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -26,15 +27,16 @@ def comparison() -> Comparison:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("complete@10<80", Condition("multi", "complete@10", "", "<", 80)),
-        ("mono-same ndcg@10 drop>1", Condition("mono-same", "ndcg@10", "drop", ">", 1)),
-        (" control  rr  rise <= -0.5 ", Condition("control", "rr", "rise", "<=", -0.5)),
-        ("max_r>=20", Condition("multi", "max_r", "", ">=", 20)),
+        ("complete@10<80", ("multi", "complete@10", "", "<", 80)),
+        ("mono-same ndcg@10 drop>1", ("mono-same", "ndcg@10", "drop", ">", 1)),
+        (" control  rr  rise <= -0.5 ", ("control", "rr", "rise", "<=", -0.5)),
+        ("max_r>=20", ("multi", "max_r", "", ">=", 20)),
     ],
 )
-def test_a_condition_is_read(text: str, expected: Condition) -> None:
-    assert Condition.parse(text) == expected
-    assert Condition.parse(str(expected)) == expected
+def test_a_condition_is_read(text: str, expected: tuple[str, str, str, str, float]) -> None:
+    condition = Condition.parse(text)
+    assert astuple(condition) == expected
+    assert Condition.parse(str(condition)) == condition
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,15 @@ def test_changed_weights_change_the_metrics_and_nothing_is_kept_on_disk(
     assert after["control_ndcg@10"] == pytest.approx(fmean(r.measures["ndcg@10"].mean for r in audit.scenarios))
 
 
+def test_an_audit_told_to_keep_no_vectors_leaves_the_cache_alone_and_finds_the_same(
+    tiny_model: Path, small_collection: Collection, own_cache: Path
+) -> None:
+    without = isoglot.audit(str(tiny_model), small_collection, device="cpu", keep_vectors=False)
+    assert not own_cache.exists()
+    assert isoglot.audit(str(tiny_model), small_collection, device="cpu").to_json() == without.to_json()
+    assert (own_cache / "vectors").is_dir()
+
+
 def test_the_trainer_keeps_the_best_checkpoint_and_its_model_card_shows_the_table(
     model: Any, small_collection: Collection, tmp_path: Path
 ) -> None:

@@ -21,10 +21,12 @@ from isoglot.alignment.guard import LossyError, Verdict, development_audit, judg
 from isoglot.alignment.methods import jsd_nce
 from isoglot.alignment.record import read_record
 from isoglot.alignment.training import checkpoints
+from isoglot.corpora.collection import CollectionRecord
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.evaluation.measures import Judged
 from isoglot.evaluation.results import ScenarioResult
 from isoglot.evaluation.statistics.intervals import Interval
+from isoglot.retrievers.base import RetrieverRecord
 from isoglot.training_data.loading import training_rows
 from tests.parallel import parallel_rows
 
@@ -41,14 +43,31 @@ def audited(ranks: dict[str, Sequence[int]]) -> Audit:
     results = []
     for language, found in ranks.items():
         array = np.array(found, dtype=np.int64)[:, None]
-        judged = Judged(array, np.zeros_like(array, dtype=bool), np.zeros_like(array), 0, 100)
+        judged = Judged(
+            ranks=array,
+            tied=np.zeros_like(array, dtype=bool),
+            languages=np.zeros_like(array),
+            query_language=0,
+            documents=100,
+        )
         queries = tuple(f"q{number}" for number in range(len(found)))
         results.append(
-            ScenarioResult("mono-same", (language,), language, "dedup", 100, len(found), {}, {}, queries, judged)
+            ScenarioResult(
+                scenario="mono-same",
+                pool_languages=(language,),
+                query_language=language,
+                documents_mode="dedup",
+                documents=100,
+                queries=len(found),
+                measures={},
+                by_language={},
+                query_ids=queries,
+                judged=judged,
+            )
         )
     return Audit(
-        model={},
-        collection={},
+        model=RetrieverRecord(name="", fingerprint=""),
+        collection=CollectionRecord("", ""),
         scenarios=tuple(results),
         seed=0,
         limit=None,

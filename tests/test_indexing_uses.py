@@ -126,7 +126,7 @@ def test_an_index_is_audited_with_probes_that_are_called_a_proxy(index: Index, o
         document.content_id for document in collection.documents
     }
     result = isoglot.audit(retriever, collection, pools=[["en", "de"]])
-    assert result.model["how"] == "vectors stored in an index, by inner product"
+    assert result.model.how == "vectors stored in an index, by inner product"
     assert result.scenarios[0].documents == 13
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import ir_measures
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isoglot import IsoglotError
-from isoglot.evaluation import audit as auditing
+from isoglot import Collection, Document, IsoglotError, Query
+from isoglot.evaluation import scoring
 from isoglot.evaluation.measures import (
     Judged,
     best_in_language,
@@ -40,7 +42,14 @@ def example() -> tuple[Ranking, Judged]:
     languages = np.array([language for _, language in DOCUMENTS])
     golds = np.array([[0, 4], [1, 5], [2, 6]])
     ranking = rank(np.eye(3, dtype=np.float32), scores, golds, languages=languages)
-    return ranking, Judged(ranking.gold_ranks, ranking.gold_tied, languages[golds], ZH, 8)
+    judged = Judged(
+        ranks=ranking.gold_ranks,
+        tied=ranking.gold_tied,
+        languages=languages[golds],
+        query_language=ZH,
+        documents=8,
+    )
+    return ranking, judged
 
 
 @pytest.mark.parametrize(
@@ -66,11 +75,18 @@ def test_worked_example_of_the_docs(name: str, values: list[float], mean: float)
 
 def test_worked_example_by_language(monkeypatch: pytest.MonkeyPatch) -> None:
     ranking, judged = example()
+    tags = ("en", "zh")
+    documents = [Document(content, tags[language], "text") for content, language in DOCUMENTS]
+    queries = [Query(f"about {content}", "zh", "text?") for content in "abc"]
+    collection = Collection("example", documents, queries, {f"about {content}": (content,) for content in "abc"})
     languages = np.array([language for _, language in DOCUMENTS])
-    nothing = np.arange(8)
-    pool = Pool("multi", ("en", "zh"), "zh", nothing, languages, nothing, np.arange(3), np.array([[0, 4]]))
-    monkeypatch.setattr(auditing, "TOP_K", 3)
-    found = auditing._by_language(pool, ranking, judged, {}, ("a", "b", "c"), 0)
+    golds = np.array([[0, 4], [1, 5], [2, 6]])
+    pool = Pool("multi", tags, "zh", np.arange(8), languages, np.arange(8), np.arange(3), golds)
+    monkeypatch.setattr(scoring, "TOP_K", 3)
+    result = scoring.RankedPool(collection, pool, ranking, 0).result("dedup", ["max_r"], 0)
+    assert result.judged is not None
+    assert (result.judged.ranks == judged.ranks).all()
+    found = result.by_language
     assert (found["en"].mean_rank.mean, found["zh"].mean_rank.mean) == pytest.approx((2.67, 1.67), abs=0.005)
     assert (found["en"].median_rank, found["zh"].median_rank) == (3, 2)
     assert (found["en"].worst_share.mean, found["zh"].worst_share.mean) == pytest.approx((66.67, 33.33), abs=0.005)
@@ -83,7 +99,8 @@ def judged_ranks(*rows: list[int], documents: int = 100) -> Judged:
     width = max(map(len, rows))
     ranks = np.array([row + [0] * (width - len(row)) for row in rows])
     languages = np.tile(np.arange(width), (len(rows), 1))
-    return Judged(ranks, np.zeros(ranks.shape, dtype=bool), languages, 0, documents)
+    tied = np.zeros(ranks.shape, dtype=bool)
+    return Judged(ranks=ranks, tied=tied, languages=languages, query_language=0, documents=documents)
 
 
 def test_max_r_norm_is_100_at_best_0_at_last_and_100_where_every_document_is_gold() -> None:
@@ -100,7 +117,7 @@ def test_one_gold_has_no_rank_distance_no_preference_and_no_worst_language() -> 
 
 def test_preference_is_unknown_where_the_query_language_is_not_in_the_pool() -> None:
     judged = judged_ranks([1, 5])
-    outside = Judged(judged.ranks, judged.tied, judged.languages, None, 100)
+    outside = replace(judged, query_language=None)
     assert np.isnan(parse_measure("lpr")(outside)).all()
 
 
@@ -149,7 +166,13 @@ def test_ranking_then_measuring_agrees_with_ir_measures_on_the_scores() -> None:
     golds = np.array([[*generator.choice(30, 2, replace=False), -1 if q % 2 else 29 - q] for q in range(6)])
     golds = np.array([[a, b, c if c not in (a, b) else -1] for a, b, c in golds])
     ranking = rank(queries, pool, golds)
-    judged = Judged(ranking.gold_ranks, ranking.gold_tied, np.zeros_like(golds), 0, 30)
+    judged = Judged(
+        ranks=ranking.gold_ranks,
+        tied=ranking.gold_tied,
+        languages=np.zeros_like(golds),
+        query_language=0,
+        documents=30,
+    )
     qrels = [ir_measures.Qrel(str(q), str(d), 1) for q, row in enumerate(golds) for d in row if d >= 0]
     scores = queries @ pool.T
     run = [ir_measures.ScoredDoc(str(q), str(d), float(scores[q, d])) for q in range(6) for d in range(30)]
@@ -165,4 +188,5 @@ def test_ranking_then_measuring_agrees_with_ir_measures_on_the_scores() -> None:
 def test_tie_rate_is_the_share_of_a_querys_own_golds() -> None:
     ranks = np.array([[1, 2], [3, 0]])
     tied = np.array([[True, False], [False, True]])  # the second query has no second gold
-    assert parse_measure("tie_rate")(Judged(ranks, tied, np.zeros_like(ranks), 0, 9)).tolist() == [50, 0]
+    judged = Judged(ranks=ranks, tied=tied, languages=np.zeros_like(ranks), query_language=0, documents=9)
+    assert parse_measure("tie_rate")(judged).tolist() == [50, 0]

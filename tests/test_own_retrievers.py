@@ -53,8 +53,8 @@ def test_a_scorer_with_a_models_scores_has_the_models_audit(
     ours = isoglot.audit(scorer, small_collection, balance=balance)
     theirs = isoglot.audit(encoder, small_collection, balance=balance)
     assert scorer.languages == {"en", "de", "ru"}
-    assert ours.model["name"] == "ByModel"
-    assert ours.model["how"] == "scores of tests.test_own_retrievers.ByModel"
+    assert ours.model.name == "ByModel"
+    assert ours.model.how == "scores of tests.test_own_retrievers.ByModel"
     for one, other in zip(ours.scenarios, theirs.scenarios, strict=True):
         assert one.judged is not None
         assert other.judged is not None

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 import ir_measures
+import msgspec
 import pytest
 
 import isoglot
@@ -61,8 +62,9 @@ def test_verdicts_name_languages_ranks_and_pool(audit: Audit) -> None:
 
 
 def test_markdown_shows_text_of_data_as_text(audit: Audit) -> None:
-    model = {**audit.model, "name": "<script>alert(1)</script>|x\ny"}
-    text = audit_to_markdown(replace(audit, model=model, collection={**audit.collection, "notes": ["<b>n</b>"]}))
+    model = msgspec.structs.replace(audit.model, name="<script>alert(1)</script>|x\ny")
+    collection = msgspec.structs.replace(audit.collection, notes=("<b>n</b>",))
+    text = audit_to_markdown(replace(audit, model=model, collection=collection))
     assert "<script>" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;\\|x y" in text
     assert "&lt;b&gt;n&lt;/b&gt;" in text

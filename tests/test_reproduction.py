@@ -146,7 +146,7 @@ def test_what_runs_is_judged_and_what_cannot_says_why(done: tuple[Path, list[Out
     assert base.results[0].measured is not None
     assert base.results[0].difference == base.results[0].measured + 1
     assert center.audit is not None
-    assert center.audit.model["language_given"]
+    assert center.audit.model.language_given
     assert (rows.why, code.why) == (NEEDS_ROWS, NEEDS_TRUST)
     assert "no such model folder" in absent.why
     assert {result.state for outcome in (rows, code, absent) for result in outcome.results} == {State.NOT_RUN}

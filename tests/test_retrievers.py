@@ -91,8 +91,8 @@ def test_bm25_finds_its_own_language_and_ties_the_others_by_the_pools_order(smal
     mixed = found.find("multi", ["en", "ru"], "en")
     assert mixed.measures["lpr"].mean == 100
     assert mixed.measures["tie_rate"].mean > 0
-    assert found.model["name"] == "bm25"
-    assert "bigrams" in found.model["how"]
+    assert found.model.name == "bm25"
+    assert "bigrams" in found.model.how
     shuffled = replace(
         small_collection,
         documents=random.Random(1).sample(list(small_collection.documents), len(small_collection.documents)),
@@ -135,7 +135,7 @@ def test_stored_vectors_give_the_models_audit(stored: Path, tiny_model: Path, sm
         ours = isoglot.audit(f"vectors:{stored}", small_collection, balance=balance)
         theirs = isoglot.audit(str(tiny_model), small_collection, balance=balance)
         assert scenarios(ours) == scenarios(theirs)
-    assert (ours.model["name"], ours.model["dimension"]) == (f"vectors:{stored}", 32)
+    assert (ours.model.name, ours.model.dimension) == (f"vectors:{stored}", 32)
 
 
 def test_half_precision_is_read_too(stored: Path, small_collection: Collection) -> None:
@@ -227,7 +227,7 @@ def cut(runs: Path, depth: int) -> Path:
 def test_runs_that_isoglot_wrote_give_the_same_audit(whole: Audit, runs: Path, small_collection: Collection) -> None:
     again = isoglot.audit(RunRetriever(runs), small_collection)
     assert scenarios(again) == scenarios(whole)
-    assert again.model["name"] == str(runs)
+    assert again.model.name == str(runs)
 
 
 def test_runs_are_found_by_the_languages_as_the_user_spells_them(
@@ -315,7 +315,14 @@ def test_measures_of_a_cut_run_are_those_of_the_whole_or_not_known(
 def test_measures_on_a_cut_run_by_hand() -> None:
     """Five documents of each query are known; the pool has 16. Golds in en (0) and zh (1), asked in zh."""
     ranks = np.array([[1, 2], [5, BEYOND], [BEYOND, 3], [BEYOND, BEYOND], [4, 0]])
-    judged = Judged(ranks, np.zeros((5, 2), bool), np.tile([0, 1], (5, 1)), 1, 16, 5)
+    judged = Judged(
+        ranks=ranks,
+        tied=np.zeros((5, 2), bool),
+        languages=np.tile([0, 1], (5, 1)),
+        query_language=1,
+        documents=16,
+        depth=5,
+    )
     inf, nan = math.inf, math.nan
     expected = {
         "max_r": [2, inf, inf, inf, 4],
@@ -427,7 +434,9 @@ def test_the_order_is_by_score_whatever_the_ranks_say_and_ties_are_the_pools(
     ]
     middle = [found[:2] for found in hits[1:-1]]
     assert middle == [version for version in whole_order if version in middle]
-    assert result.cut == Cut(8, 12, {"en": 5, "de": 5}, ("en", "de"), 5, 0)
+    assert result.cut == Cut(
+        depth=8, golds=12, beyond={"en": 5, "de": 5}, medians_beyond=("en", "de"), missing=5, short=0
+    )
 
 
 class Tied:
@@ -514,7 +523,7 @@ def test_a_foreign_system_needs_a_table_of_documents_qrels_and_the_language_aske
     printed = command(*given, *table, "-o", tmp_path / "out", "--measures", "complete@4,max_r,rr,rr@4,ndcg@4,lpr")
     assert "Chinese questions among 6 documents in en+zh" in printed
     (result,) = Audit.load(tmp_path / "out").scenarios
-    assert result.cut == Cut(4, 5, {"en": 0, "zh": 1}, (), 0, 1)
+    assert result.cut == Cut(depth=4, golds=5, beyond={"en": 0, "zh": 1}, medians_beyond=(), missing=0, short=1)
     assert result.judged is not None
     assert dict(zip(result.query_ids, result.judged.ranks.tolist(), strict=True)) == {
         "1": [4, 1],

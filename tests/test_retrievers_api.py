@@ -54,9 +54,9 @@ def test_an_audit_asks_for_each_text_once_and_the_next_for_none(
         again = isoglot.audit("openai:test", small_collection)
         assert len(server.bodies) == 3
     assert again.to_json() == first.to_json()
-    assert first.model["name"] == "openai:test"
-    assert first.model["dimension"] == 9
-    assert first.model["how"].startswith("embeddings of 127.0.0.1:")
+    assert first.model.name == "openai:test"
+    assert first.model.dimension == 9
+    assert first.model.how.startswith("embeddings of 127.0.0.1:")
     assert first.find("mono-same", ["en"], "en").measures["rr"].mean == 100
 
 

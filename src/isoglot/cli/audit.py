@@ -5,6 +5,8 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from isoglot.corpora.collection import Collection
     from isoglot.evaluation.results import Audit
     from isoglot.retrievers.base import Retriever
+    from isoglot.retrievers.registry import Loading
     from isoglot.retrievers.runs import RunRetriever
 
 
@@ -42,7 +45,7 @@ def audit(
     ] = "dedup",
     balance: Balance = "none",
     balanced: Annotated[bool, typer.Option("--balanced", help="The old name of --balance equal.")] = False,
-    limit: Annotated[int | None, typer.Option(help="Ask at most this many questions.")] = None,
+    limit: Annotated[int | None, typer.Option(help="The most questions to ask.")] = None,
     measures: Annotated[str | None, typer.Option(help="Measures, e.g. max_r,complete@5.")] = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -69,52 +72,21 @@ def audit(
     """Audit a retriever in pools of one and of several languages."""
     import isoglot
     from isoglot.evaluation.measures import DEFAULT_MEASURES
-    from isoglot.evaluation.results import AUDIT, Audit
     from isoglot.ranking.pools import SCENARIOS
     from isoglot.report.markdown import audit_to_markdown
-    from isoglot.report.tables import audit_notes, audit_tables, verdicts
-    from isoglot.report.terminal import print_lines, print_tables
     from isoglot.report.trec import DEPTH, write_runs
-    from isoglot.retrievers.base import model_record
-    from isoglot.retrievers.registry import as_retriever
+    from isoglot.retrievers.registry import Loading
 
-    balance = "equal" if balanced else balance
     if runs and output is None:
         raise IsoglotError("--runs needs -o DIR to write to")
     started = time.monotonic()
+    sources = _Sources(model=model, data=data, run=run, documents_table=documents_table, qrels=qrels, index=index)
+    loading = Loading(device, precision, trust_remote_code)
+    collection, retriever = sources.load(split(query_languages) or [], seed, loading)
     pools = None if pool is None else [split(languages) or [] for languages in pool]
-    retriever: Retriever
-    if index is not None:
-        from isoglot.indexing.probes import audit_inputs
-        from isoglot.indexing.store import Index
-
-        if (run, documents_table, qrels) != (None, None, None):
-            raise IsoglotError("--run, --documents-table and --qrels do not go with --index")
-        opened = Index(index)
-        collection, retriever = audit_inputs(
-            opened, model, data, seed=seed, device=device, trust_remote_code=trust_remote_code
-        )
-    elif run is None:
-        collection = _collection(model, data, documents_table, qrels)
-        with waiting(f"loading {model}"):
-            retriever = as_retriever(
-                model or "", device=device, precision=precision, trust_remote_code=trust_remote_code
-            )
-    else:
-        if model is not None:
-            raise IsoglotError(f"name a retriever ({model}) or --run, not both")
-        collection, retriever = _of_run(run, data, documents_table, qrels, split(query_languages) or [])
-        if run.is_file():
-            scenarios = scenarios or "multi"
-            pools = pools or [list(dict.fromkeys(document.language for document in collection.documents))]
-    there = None if output is None or force or not (output / AUDIT).exists() else Audit.load(output)
-    if there is not None:
-        expected = (model_record(retriever.describe()), collection.fingerprint, seed, limit, balance, documents_mode)
-        mode = there.scenarios[0].documents_mode
-        if (there.model, there.collection["fingerprint"], there.seed, there.limit, there.balance, mode) != expected:
-            raise IsoglotError(
-                f"{output}: holds another audit, of {_described(there)}; choose another folder or pass --force"
-            )
+    if run is not None and run.is_file():
+        scenarios = scenarios or "multi"
+        pools = pools or [list(dict.fromkeys(document.language for document in collection.documents))]
     result = isoglot.audit(
         retriever,
         collection,
@@ -122,70 +94,109 @@ def audit(
         query_languages=split(query_languages),
         scenarios=SCENARIOS if scenarios is None else split(scenarios) or [],
         documents_mode=documents_mode,
-        balance=balance,
+        balance="equal" if balanced else balance,
         limit=limit,
         measures=split(measures) or DEFAULT_MEASURES,
         seed=seed,
         run_depth=DEPTH if runs else 0,
+        output=output,
+        force=force,
         show_progress=True,
     )
     if output is not None:
-        if there is not None and [found.cell for found in there.scenarios] != [
-            found.cell for found in result.scenarios
-        ]:
-            raise IsoglotError(f"{output}: holds an audit of other pools; choose another folder or pass --force")
-        result.save(output)
         write_text(output / "audit.md", audit_to_markdown(result))
         if runs:
             write_runs(result, collection, output / "runs")
     if json:
         print(result.to_json(), end="")
         return
-    if not quiet:
-        print_tables(audit_tables(result))
-    notes = [f"Note: {note}" for note in collection.notes]
-    print_lines([*verdicts(result), *audit_notes(result), *notes])
+    _print(result, tables=not quiet)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
     print(f"{time.monotonic() - started:.1f} s, peak memory {peak:.0f} MiB", file=sys.stderr)
     if output is not None:
         print(f"wrote {output}/audit.md and audit.json", file=sys.stderr)
 
 
-def _collection(model: str | None, data: str | None, documents_table: Path | None, qrels: Path | None) -> Collection:
-    from isoglot.corpora.sources import load_collection
+@dataclass(frozen=True, kw_only=True)
+class _Sources:
+    """The options that say what is audited and on what: a retriever with --data, a --run, or an --index."""
 
-    if documents_table is not None or qrels is not None:
-        raise IsoglotError("--documents-table and --qrels go with --run")
-    if model is None or data is None:
-        raise IsoglotError("name a retriever and its --data, or a --run, or an --index")
-    return load_collection(data)
+    model: str | None
+    data: str | None
+    run: Path | None
+    documents_table: Path | None
+    qrels: Path | None
+    index: str | None
 
+    def load(self, query_languages: Sequence[str], seed: int, loading: Loading) -> tuple[Collection, Retriever]:
+        """The collection and the retriever.
 
-def _of_run(
-    run: Path, data: str | None, documents_table: Path | None, qrels: Path | None, query_languages: list[str]
-) -> tuple[Collection, RunRetriever]:
-    """What a run is audited on: the collection of --data, or the documents of a table and qrels."""
-    from isoglot.corpora.sources import load_collection
-    from isoglot.corpora.trec import check_qrels, judged_collection, known_documents, read_documents
-    from isoglot.retrievers.runs import RunRetriever
+        Raises:
+            IsoglotError: The options do not go together, or something cannot be loaded.
+        """
+        if self.index is not None:
+            if (self.run, self.documents_table, self.qrels) != (None, None, None):
+                raise IsoglotError("--run, --documents-table and --qrels do not go with --index")
+            return self._of_index(self.index, seed, loading)
+        if self.run is not None:
+            if self.model is not None:
+                raise IsoglotError(f"name a retriever ({self.model}) or --run, not both")
+            return self._of_run(self.run, query_languages)
+        return self._of_retriever(loading)
 
-    if data is not None:
-        collection = load_collection(data)
-        documents = known_documents(collection) if documents_table is None else read_documents(documents_table)
-        if qrels is not None:
-            check_qrels(qrels, collection, documents)
-    elif documents_table is None or qrels is None or len(query_languages) != 1:
-        raise IsoglotError(
-            "--run needs the languages of documents and queries: --data, or --documents-table, --qrels and the one "
-            "language that was asked in, --query-languages"
+    def _of_index(self, index: str, seed: int, loading: Loading) -> tuple[Collection, Retriever]:
+        from isoglot.indexing.probes import audit_inputs
+        from isoglot.indexing.store import Index
+
+        return audit_inputs(
+            Index(index),
+            self.model,
+            self.data,
+            seed=seed,
+            device=loading.device,
+            trust_remote_code=loading.trust_remote_code,
         )
-    else:
-        collection = judged_collection(documents_table, qrels, query_languages[0])
-        documents = read_documents(documents_table)
-    return collection, RunRetriever(run, documents)
+
+    def _of_retriever(self, loading: Loading) -> tuple[Collection, Retriever]:
+        from isoglot.corpora.sources import load_collection
+        from isoglot.retrievers.registry import as_retriever
+
+        if self.documents_table is not None or self.qrels is not None:
+            raise IsoglotError("--documents-table and --qrels go with --run")
+        if self.model is None or self.data is None:
+            raise IsoglotError("name a retriever and its --data, or a --run, or an --index")
+        collection = load_collection(self.data)
+        with waiting(f"loading {self.model}"):
+            return collection, as_retriever(self.model, **asdict(loading))
+
+    def _of_run(self, run: Path, query_languages: Sequence[str]) -> tuple[Collection, RunRetriever]:
+        """A run, on the collection of --data or on the documents of a table and qrels."""
+        from isoglot.corpora.sources import load_collection
+        from isoglot.corpora.trec import check_qrels, judged_collection, known_documents, read_documents
+        from isoglot.retrievers.runs import RunRetriever
+
+        table, qrels = self.documents_table, self.qrels
+        if self.data is not None:
+            collection = load_collection(self.data)
+            documents = known_documents(collection) if table is None else read_documents(table)
+            if qrels is not None:
+                check_qrels(qrels, collection, documents)
+        elif table is None or qrels is None or len(query_languages) != 1:
+            raise IsoglotError(
+                "--run needs the languages of documents and queries: --data, or --documents-table, --qrels and the one "
+                "language that was asked in, --query-languages"
+            )
+        else:
+            collection = judged_collection(table, qrels, query_languages[0])
+            documents = read_documents(table)
+        return collection, RunRetriever(run, documents)
 
 
-def _described(audit: Audit) -> str:
-    limit = "" if audit.limit is None else f", limit {audit.limit}"
-    mode = audit.scenarios[0].documents_mode
-    return f"{audit.retriever} on {audit.collection['name']} with seed {audit.seed}, {mode} documents{limit}"
+def _print(result: Audit, *, tables: bool) -> None:
+    from isoglot.report.tables import audit_notes, audit_tables, verdicts
+    from isoglot.report.terminal import print_lines, print_tables
+
+    if tables:
+        print_tables(audit_tables(result))
+    notes = [f"Note: {note}" for note in result.collection.notes]
+    print_lines([*verdicts(result), *audit_notes(result), *notes])

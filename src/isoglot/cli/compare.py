@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from isoglot.cli.options import Device, Json, OutputFolder, Seed, Trust
+from isoglot.cli.options import Device, Json, OutputFolder, Seed, Trust, split
 from isoglot.platform.files import write_text
 
 FAILED = 4
-"""The exit code when a condition of ``--fail-if`` holds."""
+"""The exit code where a condition of ``--fail-if`` holds."""
 
 
 def compare(
@@ -19,12 +19,16 @@ def compare(
         list[str],
         typer.Argument(help="Folders with audits, or models; the first is the baseline. NAME=A,B pools seeds."),
     ],
-    data: Annotated[str | None, typer.Option("--data", help="The source to audit models on.")] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", help="The source to audit models on, where models are named.")
+    ] = None,
     names: Annotated[str | None, typer.Option(help="What to call them, e.g. before,after.")] = None,
     margin: Annotated[float, typer.Option(help="Points of mono-same and control ndcg@10 that may be lost.")] = 1.0,
     fail_if: Annotated[
         list[str] | None,
-        typer.Option(help='Exit with 4 if this holds: "complete@10<80", "mono-same ndcg@10 drop>1"; may be repeated.'),
+        typer.Option(
+            help='Exit with 4 if this is true: "complete@10<80", "mono-same ndcg@10 drop>1"; may be repeated.'
+        ),
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -35,20 +39,22 @@ def compare(
 ) -> None:
     """Put audits of the same collection side by side."""
     import isoglot
-    from isoglot.cli.options import split
     from isoglot.evaluation.comparison.conditions import Condition
     from isoglot.report.tables import comparison_notes, comparison_tables, kept_table, summary_table
     from isoglot.report.terminal import print_lines, print_tables
 
     conditions = [Condition.parse(text) for text in fail_if or []]
-    options: dict[str, Any] = {
-        "seed": seed,
-        "device": device,
-        "trust_remote_code": trust_remote_code,
-        "show_progress": True,
-    }
-    comparison = isoglot.compare(*audits, data=data, names=split(names), margin=margin, **options)
-    held = [found for condition in conditions if (found := condition.held(comparison)) is not None]
+    comparison = isoglot.compare(
+        *audits,
+        data=data,
+        names=split(names),
+        margin=margin,
+        seed=seed,
+        device=device,
+        trust_remote_code=trust_remote_code,
+        show_progress=True,
+    )
+    failures = [line for condition in conditions if (line := condition.held(comparison)) is not None]
     if output is not None:
         write_text(output / "comparison.json", comparison.to_json())
         write_text(output / "comparison.md", isoglot.to_markdown(comparison))
@@ -59,7 +65,7 @@ def compare(
         scenarios = comparison_tables(comparison) if details or not tables else []
         print_tables([*tables, *scenarios])
         print_lines(comparison_notes(comparison))
-    for found in held:
-        print(f"isoglot: fails: {found}", file=sys.stderr)
-    if held:
+    for failure in failures:
+        print(f"isoglot: fails: {failure}", file=sys.stderr)
+    if failures:
         raise typer.Exit(FAILED)

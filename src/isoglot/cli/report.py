@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from isoglot.cli.options import Device, Json, Trust, split
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import write_text
+
+if TYPE_CHECKING:
+    from isoglot.encoders.sentence_transformer import Encoder
+    from isoglot.evaluation.results import Audit
 
 
 class Map(StrEnum):
@@ -42,42 +47,54 @@ def report(
     from json import dumps
 
     import isoglot
-    from isoglot.report.latex import to_latex
-    from isoglot.report.tables import audit_tables, comparison_tables, kept_table, summary_table
 
     if not output.name.endswith((".html", ".md", ".tex", ".mteb.json")):
         raise IsoglotError(f"{output}: a report is written to .html, .md, .tex or .mteb.json; choose such a name")
     loaded = [isoglot.Audit.load(folder) for folder in audits]
+    labels = split(names)
     if output.suffix == ".html":
-        from isoglot.encoders.sentence_transformer import load_encoder
         from isoglot.report.html.page import Material, audits_to_html
 
-        named = split(models) or []
         material = Material(
-            loaded,
-            audits,
-            split(names),
-            None if data is None else isoglot.load_collection(data),
-            [partial(load_encoder, name, device=device, trust_remote_code=trust_remote_code) for name in named],
-            map_kind,
-            shlex.join(["isoglot", *sys.argv[1:]]),
+            audits=loaded,
+            folders=audits,
+            names=labels,
+            collection=None if data is None else isoglot.load_collection(data),
+            encoders=_encoders(split(models) or [], device, trust_remote_code),
+            map_kind=map_kind,
+            command=shlex.join(["isoglot", *sys.argv[1:]]),
         )
         text = audits_to_html(material, show_progress=True)
     elif output.suffix == ".json":
         from isoglot.report.mteb import audits_to_mteb
 
-        text = audits_to_mteb(loaded, split(names))
-    elif len(loaded) == 1:
-        text = isoglot.to_markdown(loaded[0]) if output.suffix == ".md" else to_latex(audit_tables(loaded[0]))
+        text = audits_to_mteb(loaded, labels)
     else:
-        found = isoglot.compare(*loaded, names=split(names))
-        if output.suffix == ".md":
-            text = isoglot.to_markdown(found)
-        else:
-            tables = [summary_table(found), kept_table(found), *comparison_tables(found)]
-            text = to_latex([table for table in tables if table.rows])
+        text = _tables(loaded, labels, output.suffix)
     write_text(output, text)
     size = len(text.encode())
     if json:
         print(dumps({"report": str(output), "bytes": size}, ensure_ascii=False))
     print(f"wrote {output}, {size / 1024:.0f} KiB", file=sys.stderr)
+
+
+def _encoders(models: Sequence[str], device: str, trust_remote_code: bool) -> list[Callable[[], Encoder]]:
+    """What loads each model: one at a time is held."""
+    from isoglot.encoders.sentence_transformer import load_encoder
+
+    return [partial(load_encoder, model, device=device, trust_remote_code=trust_remote_code) for model in models]
+
+
+def _tables(audits: Sequence[Audit], names: Sequence[str] | None, suffix: str) -> str:
+    """The tables of one audit, or of a comparison of several, as Markdown (``.md``) or LaTeX."""
+    import isoglot
+    from isoglot.report.latex import to_latex
+    from isoglot.report.tables import audit_tables, comparison_tables, kept_table, summary_table
+
+    if len(audits) == 1:
+        return isoglot.to_markdown(audits[0]) if suffix == ".md" else to_latex(audit_tables(audits[0]))
+    comparison = isoglot.compare(*audits, names=names)
+    if suffix == ".md":
+        return isoglot.to_markdown(comparison)
+    tables = [summary_table(comparison), kept_table(comparison), *comparison_tables(comparison)]
+    return to_latex([table for table in tables if table.rows])

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+
+import msgspec
 
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import canonical
@@ -44,6 +46,22 @@ class Query:
     query_id: str
     language: str
     text: str
+
+
+class CollectionRecord(msgspec.Struct, frozen=True):
+    """What an audit records of a collection.
+
+    Attributes:
+        name: As `Collection.name`.
+        fingerprint: As `Collection.fingerprint`.
+        languages: The languages of its documents and queries, as the user or the source spells them.
+        notes: As `Collection.notes`.
+    """
+
+    name: str
+    fingerprint: str
+    languages: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +119,10 @@ class Collection:
             digest.update(row.encode())
         return digest.hexdigest()
 
+    def record(self) -> CollectionRecord:
+        """What an audit records of this collection."""
+        return CollectionRecord(self.name, self.fingerprint, tuple(map(self.named, self.languages)), tuple(self.notes))
+
     def named(self, language: str) -> str:
         """The spelling of `language` that this collection's source used."""
         return self.names.get(language, language)
@@ -116,6 +138,14 @@ class Collection:
             has = ", ".join(map(self.named, self.languages))
             raise IsoglotError(f"{self.name} has no text in {tag!r}; it has {has}")
         return language
+
+    def spelled_as(self, tags: Iterable[str]) -> Collection:
+        """This collection with its languages named as in `tags`; of two spellings of a language the last counts.
+
+        Raises:
+            IsoglotError: A tag is unknown, or the collection has no text in it.
+        """
+        return replace(self, names={**self.names, **{self.find_language(tag): tag for tag in tags}})
 
 
 def _check_unique(name: str, kind: str, rows: Iterable[tuple[str, str, str]]) -> None:

@@ -1,8 +1,8 @@
 """Measures: pure functions of gold ranks and languages, one value a query. docs/measures.md has worked examples.
 
-Shares and gains are in percent (0-100), ranks start at 1. A query for which a measure says nothing gets NaN and is left
-out of its mean. One for which it cannot be told, since a gold is beyond the end of a run, gets infinity, and then there
-is no mean.
+Shares and gains are in percent (0-100), ranks start at 1. A query to which a measure does not apply gets NaN and is
+left out of the mean. A query whose value is not known, because a gold is beyond the end of a run, gets infinity, and
+then there is no mean.
 """
 
 from __future__ import annotations
@@ -33,17 +33,18 @@ DEFAULT_MEASURES = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Judged:
-    """The ranked golds of q queries in one pool.
+    """The ranks of the golds of q queries in one pool, at most g golds a query.
 
     Attributes:
         ranks: (q, g) gold ranks from 1; 0 where a query has no further gold, `BEYOND` where the run ends before it.
         tied: (q, g) whether the tie keys decided the gold's rank (see `Ranking.gold_tied`).
-        languages: (q, g) number of each gold's language in the pool.
-        query_language: Number of the queries' language in the pool; None if the pool has no document in it.
-        documents: How many documents the pool has.
-        depth: How many documents of each query are ranked; None: all.
+        languages: (q, g) position of each gold's language among the pool's languages.
+        query_language: Position of the queries' language among the pool's languages; None if the pool has no document
+            in it.
+        documents: Number of documents in the pool.
+        depth: Number of ranked documents of each query; None: all are ranked.
     """
 
     ranks: Ints
@@ -55,7 +56,7 @@ class Judged:
 
     @property
     def counts(self) -> Ints:
-        """(q,) how many golds each query has."""
+        """(q,) number of golds of each query."""
         return np.asarray(np.count_nonzero(self.ranks, axis=1), dtype=np.int64)
 
     @property
@@ -65,7 +66,7 @@ class Judged:
 
     @property
     def best(self) -> Floats:
-        """(q,) rank of the best-placed gold; infinite if all are beyond the end of the run."""
+        """(q,) rank of the best-placed gold; infinite where all are beyond the end of the run."""
         return _finite_or_beyond(np.where(self.ranks > 0, self.ranks, BEYOND).min(axis=1))
 
 
@@ -88,21 +89,21 @@ def max_r_norm(judged: Judged) -> Floats:
 
 def complete(judged: Judged, k: int) -> Floats:
     """Complete@K: whether all golds are in the top K, i.e. Max@R <= K; 0 or 100 (inferred from arXiv 2604.05684)."""
-    return _as_far_as_told(judged, k, 100.0 * (max_r(judged) <= k))
+    return _if_known(judged, k, 100.0 * (max_r(judged) <= k))
 
 
 def recall(judged: Judged, k: int) -> Floats:
     """Recall@K: the share of a query's golds that are in the top K; 0-100."""
-    found = np.count_nonzero((judged.ranks > 0) & (judged.ranks <= k), axis=1)
-    return _as_far_as_told(judged, k, 100 * found / judged.counts)
+    hits = np.count_nonzero((judged.ranks > 0) & (judged.ranks <= k), axis=1)
+    return _if_known(judged, k, 100 * hits / judged.counts)
 
 
 def ndcg(judged: Judged, k: int) -> Floats:
     """nDCG@K with binary gain and discount 1 / log2(1 + rank); 0-100 (Jarvelin and Kekalainen 2002)."""
-    found = (judged.ranks > 0) & (judged.ranks <= k)
-    gain = np.where(found, 1 / np.log2(1 + np.maximum(judged.ranks, 1)), 0).sum(axis=1)
+    in_top = (judged.ranks > 0) & (judged.ranks <= k)
+    gain = np.where(in_top, 1 / np.log2(1 + np.maximum(judged.ranks, 1)), 0).sum(axis=1)
     ideal = np.cumsum(1 / np.log2(1 + np.arange(1, k + 1)))
-    return _as_far_as_told(judged, k, 100 * gain / ideal[np.minimum(judged.counts, k) - 1])
+    return _if_known(judged, k, 100 * gain / ideal[np.minimum(judged.counts, k) - 1])
 
 
 def rr(judged: Judged) -> Floats:
@@ -112,7 +113,7 @@ def rr(judged: Judged) -> Floats:
 
 def rr_cut(judged: Judged, k: int) -> Floats:
     """RR@K: the reciprocal rank of the best-placed gold if it is in the top K, else 0; 0-100 (MRR@10 of MS MARCO)."""
-    return _as_far_as_told(judged, k, np.where(judged.best <= k, 100 / judged.best, 0.0))
+    return _if_known(judged, k, np.where(judged.best <= k, 100 / judged.best, 0.0))
 
 
 def rank_distance(judged: Judged) -> Floats:
@@ -124,49 +125,50 @@ def rank_distance(judged: Judged) -> Floats:
 def lpr(judged: Judged) -> Floats:
     """Language preference: whether the best gold in the query's language outranks all golds in others; 0 or 100.
 
-    NaN for a query without golds on both sides. A mean of 50 is no preference, 100 always prefers the query's language.
+    NaN for a query without golds on both sides. A mean of 50 shows no preference; at 100 the query's language always
+    wins.
     """
     if judged.query_language is None:
         return np.full(len(judged.ranks), np.nan)
-    own = best_in_language(judged, judged.query_language)
+    same = best_in_language(judged, judged.query_language)
     others = [
         best_in_language(judged, language)
         for language in range(int(judged.languages.max()) + 1)
         if language != judged.query_language
     ]
-    other = np.fmin.reduce(others) if others else np.full(len(own), np.nan)
-    preferred = np.where(np.isinf(own) & np.isinf(other), np.inf, 100.0 * (own < other))
-    return np.where(np.isnan(own) | np.isnan(other), np.nan, preferred)
+    other = np.fmin.reduce(others) if others else np.full(len(same), np.nan)
+    preferred = np.where(np.isinf(same) & np.isinf(other), np.inf, 100.0 * (same < other))
+    return np.where(np.isnan(same) | np.isnan(other), np.nan, preferred)
 
 
 def tie_rate(judged: Judged) -> Floats:
-    """The share of a query's golds whose score another document has too; 0-100."""
+    """The share of a query's golds that have the same score as another document; 0-100."""
     rate = 100 * np.count_nonzero(judged.tied & (judged.ranks > 0), axis=1) / judged.counts
     return np.where(judged.beyond.any(axis=1), np.inf, rate)
 
 
 def best_in_language(judged: Judged, language: int) -> Floats:
     """(q,) rank of the best-placed gold in a language; NaN where a query has none in it."""
-    here = (judged.ranks > 0) & (judged.languages == language)
-    ranks = _finite_or_beyond(np.where(here, judged.ranks, BEYOND).min(axis=1))
-    return np.where(here.any(axis=1), ranks, np.nan)
+    in_language = (judged.ranks > 0) & (judged.languages == language)
+    ranks = _finite_or_beyond(np.where(in_language, judged.ranks, BEYOND).min(axis=1))
+    return np.where(in_language.any(axis=1), ranks, np.nan)
 
 
 def worst_in_language(judged: Judged, language: int) -> Floats:
     """(q,) 100 where the worst-placed gold is in a language, else 0; NaN for a query with one gold."""
     worst = judged.languages[np.arange(len(judged.ranks)), judged.ranks.argmax(axis=1)]
-    open_between = (judged.beyond & (judged.languages != worst[:, None])).any(axis=1)
-    shares = np.where(open_between, np.inf, 100.0 * (worst == language))
+    undecided = (judged.beyond & (judged.languages != worst[:, None])).any(axis=1)
+    shares = np.where(undecided, np.inf, 100.0 * (worst == language))
     return np.where(judged.counts > 1, shares, np.nan)
 
 
 def _finite_or_beyond(ranks: Ints) -> Floats:
-    """Ranks as floats, infinite where `BEYOND`."""
+    """Ranks as floats, infinite where they are `BEYOND`."""
     return np.where(ranks == BEYOND, np.inf, ranks.astype(np.float64))
 
 
-def _as_far_as_told(judged: Judged, k: int, values: NDArray[Any]) -> Floats:
-    """`values` of the top k, infinite where the run is shorter than k and a gold is beyond its end."""
+def _if_known(judged: Judged, k: int, values: NDArray[Any]) -> Floats:
+    """(q,) `values` of the top k, infinite where the run is shorter than k and a gold is beyond its end."""
     cut = judged.depth is not None and k > judged.depth
     return np.where(judged.beyond.any(axis=1) & cut, np.inf, values)
 
@@ -186,26 +188,30 @@ _CUT: dict[str, Callable[[Judged, int], Floats]] = {
     "rr": rr_cut,
 }
 LOWER_IS_BETTER = frozenset({"max_r", "rank_distance", "tie_rate"})
-NEITHER_IS_BETTER = frozenset({"lpr"})
+"""Of the others more is better, but for ``lpr``, which is good neither high nor low."""
 
 
 def parse_measure(name: str) -> Callable[[Judged], Floats]:
-    """The function of a measure's name, e.g. ``max_r`` or ``complete@10``.
+    """Return the function that a name such as ``max_r`` or ``complete@10`` stands for.
 
     Raises:
         IsoglotError: There is no measure of that name.
     """
     if name in _PLAIN:
         return _PLAIN[name]
-    found = re.fullmatch(r"(\w+)@([1-9]\d{0,8})", name)
-    if found is None or found[1] not in _CUT:
+    match = re.fullmatch(r"(\w+)@([1-9]\d{0,8})", name)
+    if match is None or match[1] not in _CUT:
         known = [*_PLAIN, *(f"{cut}@K" for cut in _CUT)]
         raise IsoglotError(f"unknown measure {name!r}; known are {', '.join(known)}")
-    function, k = _CUT[found[1]], int(found[2])
+    function, k = _CUT[match[1]], int(match[2])
     return lambda judged: function(judged, k)
 
 
 def check_measures(names: Sequence[str]) -> None:
-    """Raise an IsoglotError if a name is not that of a measure."""
+    """Refuse names that are not those of measures.
+
+    Raises:
+        IsoglotError: There is no measure of a name.
+    """
     for name in names:
         parse_measure(name)

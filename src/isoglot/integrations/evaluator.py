@@ -16,9 +16,8 @@ from isoglot.corpora.sources import load_collection
 from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.evaluation.audit import audit
 from isoglot.evaluation.results import ScenarioResult
-from isoglot.platform.arrays import Vectors
 from isoglot.platform.languages import canonical
-from isoglot.ranking.pools import PoolBuilder
+from isoglot.ranking.pools import build_pools
 
 
 class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
@@ -66,21 +65,19 @@ class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self.collection = load_collection(collection) if isinstance(collection, str) else collection
-        language_sets = None if pools is None else [list(map(self.collection.find_language, pool)) for pool in pools]
-        asked = None if query_languages is None else list(map(self.collection.find_language, query_languages))
-        # built here too, so that a mistake is told before training begins
-        built = PoolBuilder(self.collection, documents_mode, limit, seed).build(scenarios, language_sets, asked)
-        found = {pool.scenario for pool in built}
-        self._how: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "pools": pools,
             "query_languages": query_languages,
-            "scenarios": [scenario for scenario in scenarios if scenario in found],
+            "scenarios": scenarios,
             "documents_mode": documents_mode,
             "limit": limit,
             "seed": seed,
         }
+        # Built here as well, so that a mistake is reported before training begins.
+        built = {pool.scenario for pool in build_pools(self.collection, **settings)}
+        self._settings = settings | {"scenarios": [scenario for scenario in scenarios if scenario in built]}
         self.name, self.write_csv = name, write_csv
-        self.primary_metric = "multi_complete@10" if "multi" in found else f"{self._how['scenarios'][0]}_ndcg@10"
+        self.primary_metric = "multi_complete@10" if "multi" in built else f"{self._settings['scenarios'][0]}_ndcg@10"
         self.csv_file = f"language_bias_evaluation{'_' if name else ''}{name}_results.csv"
 
     def __call__(
@@ -94,9 +91,9 @@ class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
             epoch: For the CSV file; -1: none.
             steps: For the CSV file; -1: none.
         """
-        encoder = _ForgetfulEncoder(model, loaded_from(model))
+        encoder = Encoder(model, loaded_from(model))
         measures = ("complete@10", "max_r", "ndcg@10")
-        found = audit(encoder, self.collection, measures=measures, **self._how).scenarios
+        found = audit(encoder, self.collection, measures=measures, keep_vectors=False, **self._settings).scenarios
         metrics = _metrics(found)
         if output_path is not None and self.write_csv:
             self._add_line(Path(output_path) / self.csv_file, {"epoch": epoch, "steps": steps, **metrics})
@@ -106,7 +103,7 @@ class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
 
     def get_config_dict(self) -> dict[str, Any]:
         """What the model card says of the evaluation."""
-        return {"collection": self.collection.name, "fingerprint": self.collection.fingerprint, **self._how}
+        return {"collection": self.collection.name, "fingerprint": self.collection.fingerprint, **self._settings}
 
     def _add_line(self, path: Path, line: dict[str, float]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,13 +117,6 @@ def loaded_from(model: SentenceTransformer) -> str:
     """The hub id or folder that a model's transformer was loaded from, by which its family and prompts are known."""
     transformer = model.transformers_model
     return "model" if transformer is None else str(transformer.config.name_or_path)
-
-
-class _ForgetfulEncoder(Encoder):
-    """Keeps no vector."""
-
-    def encode(self, *args: Any, **options: Any) -> Vectors:
-        return super().encode(*args, **options, keep=False)
 
 
 def _metrics(found: Sequence[ScenarioResult]) -> dict[str, float]:

@@ -19,7 +19,7 @@ from isoglot.corpora.sources import load_collection
 from isoglot.encoders.sentence_transformer import Encoder, load_encoder
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
-from isoglot.ranking.pools import Pool, PoolBuilder
+from isoglot.ranking.pools import Pool, build_pools
 from isoglot.report.mteb import SPLIT, mteb_languages, revision, subset_name, task_name
 
 try:
@@ -53,9 +53,15 @@ def tasks(
         IsoglotError: The collection has no such language or scenario, or no pool has a query with a gold in it.
     """
     loaded = load_collection(collection) if isinstance(collection, str) else collection
-    language_sets = None if pools is None else [[loaded.find_language(tag) for tag in pool] for pool in pools]
-    asked = None if query_languages is None else [loaded.find_language(tag) for tag in query_languages]
-    built = PoolBuilder(loaded, documents_mode, limit, seed).build(scenarios, language_sets, asked)
+    built = build_pools(
+        loaded,
+        pools=pools,
+        query_languages=query_languages,
+        scenarios=scenarios,
+        documents_mode=documents_mode,
+        limit=limit,
+        seed=seed,
+    )
     made = revision(loaded.fingerprint, documents_mode, limit, seed)
     return [
         _task(loaded, scenario, found, made)

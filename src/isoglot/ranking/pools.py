@@ -202,6 +202,35 @@ class PoolBuilder:
         return chosen
 
 
+def build_pools(
+    collection: Collection,
+    *,
+    pools: Sequence[Sequence[str]] | None,
+    query_languages: Sequence[str] | None,
+    scenarios: Sequence[str],
+    documents_mode: str,
+    limit: int | None,
+    seed: int,
+) -> list[Pool]:
+    """Build the pools that a user asked for, with languages in any spelling.
+
+    Args:
+        collection: Where documents, queries and golds come from.
+        pools: The languages of each pool; None: English with each other language of the documents.
+        query_languages: The languages to ask in; None: those of each pool.
+        scenarios: Names out of `SCENARIOS`.
+        documents_mode: As for `PoolBuilder`.
+        limit: As for `PoolBuilder`.
+        seed: As for `PoolBuilder`.
+
+    Raises:
+        IsoglotError: An unknown scenario, mode or language, a limit below 1, or no pool has a query with a gold in it.
+    """
+    language_sets = None if pools is None else [list(map(collection.find_language, pool)) for pool in pools]
+    asked = None if query_languages is None else list(map(collection.find_language, query_languages))
+    return PoolBuilder(collection, documents_mode, limit, seed).build(scenarios, language_sets, asked)
+
+
 class _Candidate(NamedTuple):
     """A document that can stand in a pool; sorts by its tie hash."""
 

@@ -1,1 +1,1 @@
-"""Audits and comparisons for people: tables, on the terminal and in Markdown; and TREC files for other tools."""
+"""Audits and comparisons for people: tables on the terminal, in Markdown and in LaTeX; TREC files and pages."""

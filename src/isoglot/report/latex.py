@@ -1,4 +1,4 @@
-"""Audits and comparisons as LaTeX tables (package booktabs; for languages' own scripts xelatex or lualatex)."""
+"""Audits and comparisons as LaTeX tables (package booktabs; for scripts other than Latin, xelatex or lualatex)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SPECIAL = {
 
 
 def to_latex(tables: Sequence[Table]) -> str:
-    """One table environment for each of `tables`, to be \\input into a document that loads booktabs."""
+    """Write a table environment for each of `tables`, to be \\input into a document that loads booktabs."""
     return "% needs \\usepackage{booktabs}\n\n" + "\n".join(map(_table, tables))
 
 
@@ -34,7 +34,7 @@ def _table(table: Table) -> str:
 
 
 def _escape(text: str) -> str:
-    """Text of data as text: no commands, on one line."""
+    """Text from data, escaped: no commands, on one line."""
     return "".join(
         _SPECIAL.get(character, character) for character in " ".join(text.split()) if character.isprintable()
     )

@@ -26,10 +26,10 @@ def to_markdown(result: Audit | Comparison) -> str:
 
 
 def audit_to_markdown(audit: Audit) -> str:
-    """What audit.md holds: the verdict, the tables, and how they were made."""
+    """Write what audit.md holds: the verdict, the tables, and how they were made."""
     collection, model = audit.collection, audit.model
     lines = [
-        f"# {_escape(model['name'])} on {_escape(collection['name'])}"
+        f"# {_escape(model.name)} on {_escape(collection.name)}"
         + ("" if audit.balance == "none" else f", {audit.balance} balance"),
         "",
         *(f"- {_escape(line)}" for line in (*verdicts(audit), *audit_notes(audit))),
@@ -42,26 +42,26 @@ def audit_to_markdown(audit: Audit) -> str:
         "",
         f"- isoglot {audit.isoglot}, seed {audit.seed}"
         + (f", limited to {audit.limit} questions" if audit.limit is not None else ""),
-        f"- model: {_escape(model['name'])}, fingerprint `{model['fingerprint'][:16]}`, {_escape(described(model))}",
+        f"- model: {_escape(model.name)}, fingerprint `{model.fingerprint[:16]}`, {_escape(described(model))}",
         *(
-            f"- {role} prompt: `{prompt['text'].strip() or 'none'}` (from: {prompt['source']})"
-            for role, prompt in model["prompts"].items()
+            f"- {role} prompt: `{prompt.text.strip() or 'none'}` (from: {prompt.source})"
+            for role, prompt in model.prompts.items()
         ),
-        *(["- the model was told each text's language"] if model.get("language_given") else []),
+        *(["- the model was told each text's language"] if model.language_given else []),
         *([] if audit.balance == "none" else [f"- {balance_note(audit.balance)}"]),
-        f"- collection: {_escape(collection['name'])}, fingerprint `{collection['fingerprint'][:16]}`, "
-        f"languages {', '.join(map(_escape, collection['languages']))}",
-        *(f"- note: {_escape(note)}" for note in collection["notes"]),
+        f"- collection: {_escape(collection.name)}, fingerprint `{collection.fingerprint[:16]}`, "
+        f"languages {', '.join(map(_escape, collection.languages))}",
+        *(f"- note: {_escape(note)}" for note in collection.notes),
         f"- environment: {', '.join(f'{name} {value}' for name, value in audit.environment.items())}",
     ]
     return "\n".join(lines) + "\n"
 
 
 def comparison_to_markdown(comparison: Comparison) -> str:
-    """The before/after table, what was kept, then every scenario with paired differences."""
+    """Write what comparison.md holds: before and after, what was kept, then every scenario with paired differences."""
     overview = [table for table in (summary_table(comparison), kept_table(comparison)) if table.rows]
     lines = [
-        f"# {' vs '.join(map(_escape, comparison.names))} on {_escape(comparison.collection['name'])}",
+        f"# {' vs '.join(map(_escape, comparison.names))} on {_escape(comparison.collection.name)}",
         "",
         *map(table_to_markdown, overview),
         *(f"- {_escape(note)}" for note in comparison_notes(comparison)),
@@ -72,7 +72,7 @@ def comparison_to_markdown(comparison: Comparison) -> str:
 
 
 def table_to_markdown(table: Table) -> str:
-    """The table with its title as a heading."""
+    """Write a table with its title as a heading."""
     rule = ["---"] * table.labels + ["---:"] * (len(table.columns) - table.labels)
     rows = [list(map(_escape, row)) for row in (table.columns, *table.rows)]
     lines = "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:]))
@@ -80,5 +80,5 @@ def table_to_markdown(table: Table) -> str:
 
 
 def _escape(text: str) -> str:
-    """Text of data as text: no HTML, no table or line breaks."""
+    """Text from data, escaped: no HTML, no table cells, on one line."""
     return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|")

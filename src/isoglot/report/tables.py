@@ -1,20 +1,20 @@
-"""What reports show: verdicts in words and tables of text, which the terminal and Markdown both render."""
+"""What reports show: verdicts in words and tables of text, which the terminal, Markdown and LaTeX render."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Any
 
 from isoglot.evaluation.comparison.cells import ComparedCell, Outcome, headlines
 from isoglot.evaluation.comparison.comparison import Comparison
 from isoglot.evaluation.results import Audit, ScenarioResult
 from isoglot.evaluation.statistics.intervals import Interval
-from isoglot.evaluation.statistics.significance import LEVEL
+from isoglot.evaluation.statistics.significance import ANSWERS, LEVEL
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import canonical, english_name
+from isoglot.retrievers.base import RetrieverRecord
 
 MEANINGS = {
     "multi": "every document in all languages of the pool: are all versions of the right one found?",
@@ -26,7 +26,14 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table of text; the first `labels` columns name the row, the others hold numbers."""
+    """A titled table of text.
+
+    Attributes:
+        title: What stands above it.
+        columns: The heads of its columns.
+        rows: The cells of each row, as many as there are columns.
+        labels: How many of the first columns name the row; the others hold numbers.
+    """
 
     title: str
     columns: tuple[str, ...]
@@ -35,25 +42,25 @@ class Table:
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """`value` with `digits` decimals; a dash where there is none."""
+    """Format `value` with `digits` decimals; a dash for None, NaN and infinity."""
     return "-" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
-def with_interval(found: Interval, signed: bool = False) -> str:
-    """``29.75 [27.23, 32.35]``, or of a difference ``+1.20 [-0.30, +2.70]``; a dash where there is none."""
-    if not math.isfinite(found.mean):
+def with_interval(interval: Interval, signed: bool = False) -> str:
+    """Format a mean as ``29.75 [27.23, 32.35]``, a difference as ``+1.20 [-0.30, +2.70]``; a dash where it is NaN."""
+    if not math.isfinite(interval.mean):
         return "-"
     sign = "+" if signed else ""
-    return f"{found.mean:{sign}.2f} [{found.low:{sign}.2f}, {found.high:{sign}.2f}]"
+    return f"{interval.mean:{sign}.2f} [{interval.low:{sign}.2f}, {interval.high:{sign}.2f}]"
 
 
 def pool_name(languages: Sequence[str]) -> str:
-    """``en+zh``."""
+    """Name a pool by its languages: ``en+zh``."""
     return "+".join(languages)
 
 
 def median_rank(result: ScenarioResult, language: str, form: str = "g") -> str:
-    """``24.5``; ``>100`` where it is beyond the end of a run; a dash where there is none."""
+    """Format a median rank as ``24.5``; ``>100`` where it is beyond the end of a run; a dash where there is none."""
     rank = result.median_rank(language)
     if rank is None:
         return "-"
@@ -61,27 +68,28 @@ def median_rank(result: ScenarioResult, language: str, form: str = "g") -> str:
 
 
 def language_name(tag: str) -> str:
-    """The English name of a language in any spelling; the tag itself where it is not known."""
+    """The English name of a language in any spelling; the tag itself where isoglot does not know it."""
     try:
         return english_name(canonical(tag))
     except IsoglotError:
         return tag
 
 
-def described(model: Mapping[str, Any]) -> str:
-    """What a retriever is, in one line: ``384 dimensions, at most 512 tokens``."""
-    sizes = f"{model['dimension']} dimensions" if model["dimension"] else ""
-    own = f"{sizes}, at most {model['max_length']} tokens" if "how" not in model else sizes
-    return "; ".join(filter(None, (model.get("how"), own)))
+def described(model: RetrieverRecord) -> str:
+    """Describe a retriever in one line: ``384 dimensions, at most 512 tokens``."""
+    sizes = f"{model.dimension} dimensions" if model.dimension else ""
+    if model.how is None:
+        return f"{sizes}, at most {model.max_length} tokens"
+    return "; ".join(filter(None, (model.how, sizes)))
 
 
 def verdicts(audit: Audit) -> list[str]:
-    """One sentence for each mixed pool and query language: where the versions of the right document are."""
+    """One sentence for each mixed pool and query language: at which ranks the versions of the right document are."""
     return [_verdict(result, audit.balance) for result in audit.scenarios if result.scenario == "multi"]
 
 
 def balance_note(balance: str) -> str:
-    """What a balance did to the results, in a phrase."""
+    """Say in a phrase what a balance did to the results."""
     return {
         "equal": "equal balance: the languages take turns, by the ranks in their own lists",
         "proportional": "proportional balance: each language has its share of the pool, by the ranks in its own list",
@@ -91,8 +99,8 @@ def balance_note(balance: str) -> str:
 def _verdict(result: ScenarioResult, balance: str) -> str:
     places = sorted(
         (math.inf if (rank := result.median_rank(tag)) is None else rank, tag)
-        for tag, found in result.by_language.items()
-        if found.median_rank is not None or (result.cut and result.cut.beyond[tag])
+        for tag, language in result.by_language.items()
+        if language.median_rank is not None or (result.cut and result.cut.beyond[tag])
     )
     text = ", ".join(f"{language_name(tag)} version {_place(result, tag)}" for _, tag in places)
     complete = result.measures.get("complete@10")
@@ -112,7 +120,7 @@ def _place(result: ScenarioResult, language: str) -> str:
 
 
 def audit_notes(audit: Audit) -> list[str]:
-    """What is not known of an audit of runs, which end before the last document."""
+    """Say what is not known of an audit of runs, which end before the last document; empty for other audits."""
     cuts = [result.cut for result in audit.scenarios if result.cut is not None]
     if not cuts:
         return []
@@ -130,7 +138,7 @@ def audit_notes(audit: Audit) -> list[str]:
 
 
 def audit_tables(audit: Audit) -> list[Table]:
-    """A table of measures for each scenario, and for mixed pools one of languages."""
+    """Make a table of measures for each scenario, and for mixed pools one by the documents' language."""
     tables = []
     for scenario, meaning in MEANINGS.items():
         results = [result for result in audit.scenarios if result.scenario == scenario]
@@ -159,7 +167,7 @@ def audit_tables(audit: Audit) -> list[Table]:
 
 
 def _beyond(result: ScenarioResult) -> str:
-    """``12 of 80 (N = 100)``."""
+    """How many golds are beyond the end of a run: ``12 of 80 (N = 100)``."""
     cut = result.cut
     return f"{sum(cut.beyond.values())} of {cut.golds} (N = {cut.depth})" if cut else "0"
 
@@ -171,13 +179,13 @@ def _language_table(results: Sequence[ScenarioResult]) -> Table:
             result.query_language,
             tag,
             median_rank(result, tag, ".1f"),
-            with_interval(found.mean_rank),
-            number(found.worst_share.mean, 1),
-            f"{number(found.top_share.mean, 1)} of {number(found.pool_share, 1)}",
-            number(found.above_share.mean, 1),
+            with_interval(language.mean_rank),
+            number(language.worst_share.mean, 1),
+            f"{number(language.top_share.mean, 1)} of {number(language.pool_share, 1)}",
+            number(language.above_share.mean, 1),
         )
         for result in results
-        for tag, found in result.by_language.items()
+        for tag, language in result.by_language.items()
     )
     columns = (
         "pool",
@@ -195,87 +203,86 @@ def _language_table(results: Sequence[ScenarioResult]) -> Table:
 SUMMARY = (("multi", "complete@10"), ("multi", "max_r"), ("mono-same", "ndcg@10"))
 """What the summary of a comparison shows of each mixed pool: what was gained in it, what was kept in one language."""
 
-_SIDE_BY_SIDE = 3  # more audits than that are put below each other
+_SIDE_BY_SIDE = 3
+"""The most audits that stand side by side in the summary; more are put below each other."""
 
 
 def summary_table(comparison: Comparison) -> Table:
-    """Each mixed pool and query language, for every audit, and the mean over them; a star marks what is significant.
+    """Make a table of each mixed pool and query language, by every audit, and of the mean over them.
 
-    Pools of several sizes have a mean for each, without a star: what is possible in them differs too much for one.
+    A star marks what differs significantly from the first audit. Pools of several sizes have a mean for each size,
+    without a star: what is possible in them differs too much for one mean.
     """
-    alone = {cell.query_language: cell for cell in comparison.cells if cell.scenario == "mono-same"}
-    mixed = [cell for cell in comparison.cells if cell.scenario == "multi"]
-    sources = [
-        (
-            (pool_name(cell.pool_languages), cell.query_language),
-            {"multi": cell, "mono-same": alone.get(cell.query_language)},
-        )
-        for cell in mixed
-    ]
-    sizes = sorted({len(cell.pool_languages) for cell in mixed})
-    if len(mixed) > 1 and len(sizes) == 1:
-        sources.append((("mean", ""), {mean.scenario: mean for mean in comparison.means}))
+    rows = list(_summary_rows(comparison))
     empty = ["-"] * len(comparison.names)
-    values = [
-        [_marked(source, measure) if (source := found.get(scenario)) else empty for scenario, measure in SUMMARY]
-        for _, found in sources
-    ]
-    for size in sizes if len(sizes) > 1 else ():
-        same = [cell for cell in mixed if len(cell.pool_languages) == size]
-        sources.append(((f"mean, {size} languages", ""), {}))
-        values.append([_unmarked_means(same, measure) if at == "multi" else empty for at, measure in SUMMARY])
-    kept = [at for at in range(len(SUMMARY)) if any(row[at] != empty for row in values)]
-    names = [f"{SUMMARY[at][0]}\n{SUMMARY[at][1]}" for at in kept]
-    title = f"{comparison.collection['name']}: before and after"
+    shown = [column for column in range(len(SUMMARY)) if any(values[column] != empty for _, values in rows)]
+    heads = [f"{SUMMARY[column][0]}\n{SUMMARY[column][1]}" for column in shown]
+    title = f"{comparison.collection.name}: before and after"
     if len(comparison.names) <= _SIDE_BY_SIDE:
-        columns = ("pool", "asked in", *(f"{name}\n{audit}" for name in names for audit in comparison.names))
-        body = (
-            (*row, *(text for at in kept for text in found[at]))
-            for (row, _), found in zip(sources, values, strict=True)
-        )
+        columns = ("pool", "asked in", *(f"{head}\n{audit}" for head in heads for audit in comparison.names))
+        body = ((*labels, *(text for column in shown for text in values[column])) for labels, values in rows)
         return Table(title, columns, tuple(body))
     body = (
-        (*row, audit, *(found[at][place] for at in kept))
-        for (row, _), found in zip(sources, values, strict=True)
-        for place, audit in enumerate(comparison.names)
+        (*labels, audit, *(values[column][position] for column in shown))
+        for labels, values in rows
+        for position, audit in enumerate(comparison.names)
     )
-    return Table(title, ("pool", "asked in", "model", *names), tuple(body), labels=3)
+    return Table(title, ("pool", "asked in", "model", *heads), tuple(body), labels=3)
+
+
+def _summary_rows(comparison: Comparison) -> Iterator[tuple[tuple[str, str], list[list[str]]]]:
+    """Pool and query language of each row of the summary, and for each of `SUMMARY` what it shows of every audit."""
+    empty = ["-"] * len(comparison.names)
+    alone = {cell.query_language: cell for cell in comparison.cells if cell.scenario == "mono-same"}
+    mixed = [cell for cell in comparison.cells if cell.scenario == "multi"]
+
+    def marked(sources: Mapping[str, ComparedCell | None]) -> list[list[str]]:
+        cells = ((sources.get(scenario), measure) for scenario, measure in SUMMARY)
+        return [empty if cell is None else _marked(cell, measure) for cell, measure in cells]
+
+    for cell in mixed:
+        sources = {"multi": cell, "mono-same": alone.get(cell.query_language)}
+        yield (pool_name(cell.pool_languages), cell.query_language), marked(sources)
+    sizes = sorted({len(cell.pool_languages) for cell in mixed})
+    if len(mixed) > 1 and len(sizes) == 1:
+        yield ("mean", ""), marked({mean.scenario: mean for mean in comparison.means})
+    for size in sizes if len(sizes) > 1 else ():
+        same = [cell for cell in mixed if len(cell.pool_languages) == size]
+        means = [_unmarked_means(same, measure) if scenario == "multi" else empty for scenario, measure in SUMMARY]
+        yield (f"mean, {size} languages", ""), means
 
 
 def _unmarked_means(cells: Sequence[ComparedCell], measure: str) -> list[str]:
-    """The mean over cells of every audit."""
+    """The mean over cells by every audit; dashes where the measure was not computed."""
     if measure not in cells[0].measures:
         return ["-"] * len(next(iter(cells[0].measures.values())))
     audits = zip(*(cell.measures[measure] for cell in cells), strict=True)
-    return [number(fmean(found.mean for found in audit), 1) for audit in audits]
+    return [number(fmean(interval.mean for interval in audit), 1) for audit in audits]
 
 
 def _marked(cell: ComparedCell, measure: str) -> list[str]:
-    """The means of every audit, those that differ significantly from the first with a star; dashes where none are."""
+    """The mean by every audit, starred where it differs significantly from the first; dashes where there is none."""
     if measure not in cell.measures:
         return ["-"] * len(next(iter(cell.measures.values())))
     outcomes = cell.outcomes.get(measure, ())
     stars = [_star(outcome) for outcome in outcomes] or [""] * len(cell.measures[measure])
-    return [f"{number(found.mean, 1)}{star}" for found, star in zip(cell.measures[measure], stars, strict=True)]
-
-
-_KEPT = {True: "yes", False: "no", None: "not certain"}
+    return [f"{number(interval.mean, 1)}{star}" for interval, star in zip(cell.measures[measure], stars, strict=True)]
 
 
 def kept_table(comparison: Comparison) -> Table:
-    """Whether each audit kept what it must not lose, within the margin: the mean, and in how many pools."""
+    """Make a table of whether each audit kept what it must not lose: by the mean, and in how many pools."""
     rows = []
     for measure, mean in comparison.guarded:
         cells = [cell for cell in comparison.cells if cell.scenario == mean.scenario]
-        for at in range(1, len(comparison.names)):
-            found = [comparison.kept(cell, measure, at) for cell in cells]
+        for position in range(1, len(comparison.names)):
+            answers = [comparison.kept(cell, measure, position) for cell in cells]
             rows.append(
                 (
                     f"{mean.scenario} {measure}",
-                    comparison.names[at],
-                    with_interval(mean.differences[measure][at], signed=True),
-                    _KEPT[comparison.kept(mean, measure, at)],
-                    *(f"{found.count(kept)} of {len(found)}" for kept in _KEPT),
+                    comparison.names[position],
+                    with_interval(mean.differences[measure][position], signed=True),
+                    ANSWERS[comparison.kept(mean, measure, position)],
+                    *(f"{answers.count(answer)} of {len(answers)}" for answer in ANSWERS),
                 )
             )
     columns = ("mean over pools and languages", "model", "change", "kept", "each: yes", "no", "not certain")
@@ -283,15 +290,15 @@ def kept_table(comparison: Comparison) -> Table:
 
 
 def comparison_tables(comparison: Comparison) -> list[Table]:
-    """A table for each scenario: every measure of its headline with the paired differences from the first."""
+    """Make a table for each scenario: its headline measures with the paired differences from the first audit."""
     tables = []
     for mean in comparison.means:
         cells = [cell for cell in comparison.cells if cell.scenario == mean.scenario]
         rows = tuple(
-            _difference_row(comparison, cell, measure, at)
+            _difference_row(comparison, cell, measure, position)
             for cell in (*cells, *([mean] if len(cells) > 1 else []))
             for measure in mean.outcomes
-            for at in range(1, len(comparison.names))
+            for position in range(1, len(comparison.names))
         )
         columns = (
             "pool",
@@ -308,34 +315,31 @@ def comparison_tables(comparison: Comparison) -> list[Table]:
     return tables
 
 
-def _difference_row(comparison: Comparison, cell: ComparedCell, measure: str, at: int) -> tuple[str, ...]:
-    before, after = (_with_deviation(cell, measure, place) for place in (0, at))
-    outcome = cell.outcomes[measure][at]
+def _difference_row(comparison: Comparison, cell: ComparedCell, measure: str, position: int) -> tuple[str, ...]:
+    outcome = cell.outcomes[measure][position]
     return (
         pool_name(cell.pool_languages) or "mean",
         cell.query_language,
         measure,
-        comparison.names[at],
-        before,
-        after,
-        f"{with_interval(cell.differences[measure][at], signed=True)}{_star(outcome)}",
+        comparison.names[position],
+        _with_deviation(cell, measure, 0),
+        _with_deviation(cell, measure, position),
+        f"{with_interval(cell.differences[measure][position], signed=True)}{_star(outcome)}",
         f"{outcome.better}/{outcome.same}/{outcome.worse}",
         "<0.001" if outcome.p_holm < 0.001 else number(outcome.p_holm, 3),
     )
 
 
-def _with_deviation(cell: ComparedCell, measure: str, at: int) -> str:
-    deviation = cell.deviations[measure][at]
+def _with_deviation(cell: ComparedCell, measure: str, position: int) -> str:
+    deviation = cell.deviations[measure][position]
     spread = f" ±{deviation:.2f}" if math.isfinite(deviation) else ""
-    return f"{number(cell.measures[measure][at].mean)}{spread}"
+    return f"{number(cell.measures[measure][position].mean)}{spread}"
 
 
 def comparison_notes(comparison: Comparison) -> list[str]:
-    """What a reader of the tables must know: marks, intervals, seeds, and what is not in them."""
+    """Say what a reader of the tables must know: marks, intervals, seeds, and what is not in them."""
     first = comparison.names[0]
-    seeds = [
-        f"{name} ({m['seeds']})" for name, m in zip(comparison.names, comparison.models, strict=True) if m["seeds"] > 1
-    ]
+    seeds = [f"{model.label} ({model.seeds})" for model in comparison.models if model.seeds > 1]
     notes = [
         f"Star: differs from {first}, p < {LEVEL:g} in a paired randomization test, after Holm's correction over all "
         "tests of the scenario.",
@@ -352,12 +356,12 @@ def comparison_notes(comparison: Comparison) -> list[str]:
         notes.append(
             f"Means over seeds: {', '.join(seeds)}. ± is the standard deviation over them, not in intervals and p."
         )
-    for name, model in zip(comparison.names, comparison.models, strict=True):
-        if model.get("golds_beyond"):
-            notes.append(
-                f"Of {name} only the first documents of each query are known: {model['golds_beyond']} golds are beyond "
-                "them. What needs their rank is not known and shown as -."
-            )
+    notes += [
+        f"Of {model.label} only the first documents of each query are known: {model.golds_beyond} golds are beyond "
+        "them. What needs their rank is not known and shown as -."
+        for model in comparison.models
+        if model.golds_beyond
+    ]
     if comparison.left_out:
         notes.append(f"Left out: {comparison.left_out} results of scenarios that only some of the audits have.")
     return notes

@@ -14,7 +14,7 @@ from isoglot.report.tables import Table
 
 
 def print_lines(lines: Sequence[str]) -> None:
-    """Print lines of plain text; nothing in them is taken for markup."""
+    """Print lines of plain text; nothing in them is read as markup."""
     console = _console()
     for line in lines:
         console.print(Text(line), soft_wrap=True)

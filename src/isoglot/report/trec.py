@@ -11,15 +11,18 @@ from isoglot.platform.files import write_text
 from isoglot.platform.languages import canonical
 
 DEPTH = 100
-"""How many documents of each query a run holds."""
+"""Number of documents of each query in a run."""
 
 
 def write_runs(audit: Audit, collection: Collection, folder: Path) -> int:
-    """Write NAME.run and NAME.qrels for every result of an audit that kept its runs; returns how many.
+    """Write NAME.run and NAME.qrels for every result of an audit that kept its runs.
 
     A document is called ``CONTENT@LANGUAGE``; white space in ids is percent-encoded. Scores are the model's, with all
-    digits of a float32, so a tool that sorts again orders exact ties by its own rule. Results
-    merged by a balance get 1 / rank, since the model's scores would sort them out of balance.
+    digits of a float32, so a tool that sorts again orders exact ties by its own rule. Results that were merged by a
+    balance get 1 / rank, since the model's scores would sort them out of balance.
+
+    Returns:
+        The number of results.
 
     Raises:
         IsoglotError: The folder cannot be written.
@@ -27,10 +30,10 @@ def write_runs(audit: Audit, collection: Collection, folder: Path) -> int:
     for result in audit.scenarios:
         name = run_name(result.scenario, result.pool_languages, result.query_language)
         run = [
-            f"{trec_token(query)} {language} {version_id(content, language)} {rank} {shown:.9g} isoglot"
-            for query, found in result.run
-            for rank, (content, language, score) in enumerate(found, start=1)
-            for shown in [1 / rank if audit.balance != "none" else score]
+            f"{trec_token(query)} {language} {version_id(content, language)} {rank} "
+            f"{score if audit.balance == 'none' else 1 / rank:.9g} isoglot"
+            for query, top in result.run
+            for rank, (content, language, score) in enumerate(top, start=1)
         ]
         write_text(folder / f"{name}.run", "\n".join(run) + "\n")
         write_text(folder / f"{name}.qrels", "\n".join(_qrels(result, collection)) + "\n")

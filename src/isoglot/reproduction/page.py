@@ -172,13 +172,13 @@ def facts(expected: Expected, outcome: Outcome) -> list[tuple[str, str]]:
         found.append((str(outcome.results[0].state), outcome.why))
     if outcome.audit is not None:
         audit = outcome.audit
-        prompts = ", ".join(f"{role} {prompt['text']!r}" for role, prompt in audit.model["prompts"].items())
+        prompts = ", ".join(f"{role} {prompt.text!r}" for role, prompt in audit.model.prompts.items())
         machine = ", ".join(f"{name} {value}" for name, value in audit.environment.items())
         found += [
             (
                 "measured",
-                f"model {audit.model['fingerprint'][:16]}, prompts {prompts}; {audit.collection['name']} "
-                f"{audit.collection['fingerprint'][:16]}; seed {audit.seed}; isoglot {audit.isoglot}",
+                f"model {audit.model.fingerprint[:16]}, prompts {prompts}; {audit.collection.name} "
+                f"{audit.collection.fingerprint[:16]}; seed {audit.seed}; isoglot {audit.isoglot}",
             ),
             ("on", machine),
         ]

@@ -32,10 +32,11 @@ class DenseRetriever:
 
     Args:
         encoder: A loaded model.
+        keep_vectors: Whether vectors are read from and written to the cache on disk.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
-        self.encoder = encoder
+    def __init__(self, encoder: Encoder, *, keep_vectors: bool = True) -> None:
+        self.encoder, self.keep_vectors = encoder, keep_vectors
 
     def describe(self) -> RetrieverRecord:
         """As `Retriever.describe`."""
@@ -55,11 +56,17 @@ class DenseRetriever:
         libraries = ("torch", "sentence-transformers", "transformers", "tokenizers", "numpy")
         return environment(*libraries, device=str(model.device), precision=self.encoder.precision)
 
+    def encode(
+        self, texts: Sequence[str], role: str, languages: Sequence[str], *, show_progress: bool = False
+    ) -> Vectors:
+        """As `Encodes.encode`."""
+        return self.encoder.encode(texts, role, languages, show_progress=show_progress, keep=self.keep_vectors)
+
     def rankings(
         self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
     ) -> Iterator[Ranking]:
         """As `Retriever.rankings`."""
-        return rank_encoded(self.encoder, collection, pools, balance=balance, top_k=top_k, show_progress=show_progress)
+        return rank_encoded(self, collection, pools, balance=balance, top_k=top_k, show_progress=show_progress)
 
 
 def prompt_records(prompts: Mapping[str, Prompt]) -> dict[str, PromptRecord]:

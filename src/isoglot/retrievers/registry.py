@@ -74,6 +74,7 @@ def as_retriever(
     device: str = "auto",
     precision: str = "auto",
     trust_remote_code: bool = False,
+    keep_vectors: bool = True,
 ) -> Retriever:
     """The retriever that a user named, or made.
 
@@ -83,12 +84,14 @@ def as_retriever(
         device: ``auto`` or a torch device.
         precision: Of a model's products, as for `load_encoder`.
         trust_remote_code: Whether code inside a model's repository may run.
+        keep_vectors: Whether the vectors of a model on this machine are read from and written to the cache on disk;
+            other retrievers keep theirs as they always do.
 
     Raises:
         IsoglotError: There is no such retriever, or what it needs is missing.
     """
     if isinstance(named, Encoder):
-        return DenseRetriever(named)
+        return DenseRetriever(named, keep_vectors=keep_vectors)
     if not isinstance(named, str):
         if isinstance(named, Retriever):
             return named
@@ -101,10 +104,9 @@ def as_retriever(
     name, colon, argument = named.partition(":")
     load = _loader(name) if colon or name in RETRIEVERS else None
     if load is None:
-        return DenseRetriever(
-            load_encoder(named, device=device, precision=precision, trust_remote_code=trust_remote_code)
-        )
-    return as_retriever(load(argument, Loading(device, precision, trust_remote_code)))
+        encoder = load_encoder(named, device=device, precision=precision, trust_remote_code=trust_remote_code)
+        return DenseRetriever(encoder, keep_vectors=keep_vectors)
+    return as_retriever(load(argument, Loading(device, precision, trust_remote_code)), keep_vectors=keep_vectors)
 
 
 def _loader(name: str) -> Callable[[str, Loading], Any] | None:

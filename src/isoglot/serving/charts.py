@@ -68,7 +68,7 @@ class Charts:
                 names = self._comparison.names if self._comparison else [audit.retriever for audit in self._audits]
                 pools = mixed_pools(self._audits) if self._audits else []
                 self._bias = BiasCharts(
-                    collection=self._audits[0].collection["name"] if self._audits else None,
+                    collection=self._audits[0].collection.name if self._audits else None,
                     headline=headline(names, pools, self._comparison) if self._audits else [],
                     charts=[_message(chart) for chart in overview(names, self._audits, pools)],
                 )

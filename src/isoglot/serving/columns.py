@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from isoglot.indexing.languages import largest_first
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
-from isoglot.ranking.balance import check_balance
+from isoglot.ranking.balance import parse_balance
 from isoglot.serving.messages import SHOWN_LENGTH, Column, FoundColumn, Result, SearchResponse, Twin
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def default_columns(models: Sequence[str], compare: str | None = None, balance: 
     Raises:
         IsoglotError: The index has no such model, or the balance is unknown.
     """
-    check_balance(balance)
+    parse_balance(balance)
     if compare is not None and compare not in models:
         raise IsoglotError(f"--compare {compare}: the index has no vectors of that model; it has {', '.join(models)}")
     base = compare or models[0]

@@ -1,4 +1,4 @@
-"""Which audits stand beside each other in a comparison: loaded, gathered by seed, named, and refused if they differ."""
+"""The audits of a comparison: loaded, gathered by seed, named, and refused where they cannot be compared."""
 
 from __future__ import annotations
 
@@ -9,25 +9,33 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.corpora.collection import Collection
-from isoglot.evaluation.results import AUDIT, Audit, ScenarioResult
+from isoglot.evaluation.results import AUDIT, Audit, Cell, ScenarioResult
 from isoglot.platform.errors import IsoglotError
 
-Source = Audit | str | Path
+AuditSource = Audit | str | Path
 """An audit, a folder that holds one, or a model's name."""
-
-Cell = tuple[str, tuple[str, ...], str]
 
 
 def load_audits(
-    arguments: Sequence[Source | Sequence[Source]],
+    arguments: Sequence[AuditSource | Sequence[AuditSource]],
     data: str | Collection | None,
     names: Sequence[str] | None,
     options: Mapping[str, Any],
 ) -> tuple[tuple[str, ...], list[list[Audit]]]:
-    """Names and audits of what `isoglot.compare` was given; several audits under one name are seeds of one method.
+    """Load what `isoglot.compare` was given.
+
+    Args:
+        arguments: As for `isoglot.compare`.
+        data: As for `isoglot.compare`.
+        names: As for `isoglot.compare`.
+        options: Options of ``isoglot.audit`` for the models named.
+
+    Returns:
+        A name for each argument, and its audits: one, or those of several seeds of one method.
 
     Raises:
-        IsoglotError: Fewer than two, a model without `data`, wrong names, or audits that cannot be compared.
+        IsoglotError: There are fewer than two, a model is named without `data`, a name is wrong, or the audits cannot
+            be compared.
     """
     if len(arguments) < 2:
         raise IsoglotError("compare needs at least two audits or models")
@@ -40,11 +48,11 @@ def load_audits(
         _check_comparable(every[0], other)
     given = [name for name, _ in members] if names is None else names
     short = iter(_short_names([group[0].retriever for name, group in zip(given, audits, strict=True) if name is None]))
-    called = tuple(next(short) if name is None else name for name in given)
-    twice = [name for name, times in Counter(called).items() if times > 1]
-    if twice:
-        raise IsoglotError(f"two audits are called {twice[0]!r}; name them apart with --names")
-    return called, audits
+    labels = tuple(next(short) if name is None else name for name in given)
+    duplicates = [name for name, times in Counter(labels).items() if times > 1]
+    if duplicates:
+        raise IsoglotError(f"two audits are called {duplicates[0]!r}; give each its own name with --names")
+    return labels, audits
 
 
 def common_cells(audits: Sequence[Audit]) -> list[Cell]:
@@ -53,14 +61,8 @@ def common_cells(audits: Sequence[Audit]) -> list[Cell]:
     return [result.cell for result in audits[0].scenarios if result.scenario in shared]
 
 
-def cell_name(cell: Cell) -> str:
-    """``multi en+zh asked in zh``."""
-    scenario, languages, query_language = cell
-    return f"{scenario} {'+'.join(languages)} asked in {query_language}"
-
-
-def _members(argument: Source | Sequence[Source]) -> tuple[str | None, list[Source]]:
-    """The name that an argument gives, if any, and the audits it stands for: ``NAME=DIR,DIR`` or a folder of seeds."""
+def _members(argument: AuditSource | Sequence[AuditSource]) -> tuple[str | None, list[AuditSource]]:
+    """The name in an argument, if any, and the audits that it stands for: ``NAME=DIR,DIR`` or a folder of seeds."""
     if isinstance(argument, Audit):
         return None, [argument]
     if not isinstance(argument, str | Path):
@@ -79,16 +81,16 @@ def _members(argument: Source | Sequence[Source]) -> tuple[str | None, list[Sour
     return None, [argument]
 
 
-def _load(found: Source, data: str | Collection | None, options: Mapping[str, Any]) -> Audit:
-    if isinstance(found, Audit):
-        return found
-    if (Path(found) / AUDIT).is_file():
-        return Audit.load(found)
+def _load(source: AuditSource, data: str | Collection | None, options: Mapping[str, Any]) -> Audit:
+    if isinstance(source, Audit):
+        return source
+    if (Path(source) / AUDIT).is_file():
+        return Audit.load(source)
     if data is None:
-        raise IsoglotError(f"{found}: holds no {AUDIT}; to audit it as a model, name the collection with --data")
+        raise IsoglotError(f"{source}: holds no {AUDIT}; to audit it as a model, name the collection with --data")
     from isoglot.evaluation.audit import audit
 
-    return audit(str(found), data, **options)
+    return audit(str(source), data, **options)
 
 
 def _check_comparable(first: Audit, other: Audit) -> None:
@@ -99,12 +101,12 @@ def _check_comparable(first: Audit, other: Audit) -> None:
 
 
 def _differences(first: Audit, other: Audit) -> Iterator[str]:
-    """What keeps two audits from being compared: each field that differs, with both values."""
+    """Each field in which two audits differ so that they cannot be compared, with both values."""
     fields = {
-        "collection name": (first.collection["name"], other.collection["name"]),
+        "collection name": (first.collection.name, other.collection.name),
         "data version (collection fingerprint)": (
-            first.collection["fingerprint"][:12],
-            other.collection["fingerprint"][:12],
+            first.collection.fingerprint[:12],
+            other.collection.fingerprint[:12],
         ),
         "seed": (first.seed, other.seed),
         "limit": (first.limit, other.limit),
@@ -112,34 +114,33 @@ def _differences(first: Audit, other: Audit) -> Iterator[str]:
     }
     yield from (f"{field} differs ({one} and {two})" for field, (one, two) in fields.items() if one != two)
     results, others = ({result.cell: result for result in audit.scenarios} for audit in (first, other))
-    cells, found = common_cells([first, other]), common_cells([other, first])
+    cells = common_cells([first, other])
     if not cells:
         yield "they have no scenario in common"
-    for cell in [*cells, *found]:
+    for cell in [*cells, *common_cells([other, first])]:
         if (cell in results) != (cell in others):
-            yield f"pools differ (only one has {cell_name(cell)})"
+            yield f"pools differ (only one has {cell})"
     for cell in cells:
         yield from _result_differences(results[cell], others[cell])
 
 
 def _result_differences(first: ScenarioResult, other: ScenarioResult) -> Iterator[str]:
-    where = cell_name(first.cell)
     only = sorted(set(first.measures) ^ set(other.measures))
     if only:
-        yield f"measures differ (only one has {', '.join(only)}, in {where})"
+        yield f"measures differ (only one has {', '.join(only)}, in {first.cell})"
     if first.documents != other.documents:
-        yield f"pool differs ({first.documents} and {other.documents} documents in {where})"
+        yield f"pool differs ({first.documents} and {other.documents} documents in {first.cell})"
     if first.judged is None or other.judged is None:
-        yield "one was saved without its ranks (ranks.npz); make it anew"
+        yield "one was saved without its ranks (ranks.npz); make it again"
     elif first.query_ids != other.query_ids:
-        yield f"queries differ (in {where})"
+        yield f"queries differ (in {first.cell})"
 
 
 def _short_names(names: Sequence[str]) -> tuple[str, ...]:
     """The last parts of paths, with as many parent folders as it takes to tell them apart."""
     parts = [Path(name).parts for name in names]
     for depth in range(1, max(map(len, parts), default=0) + 1):
-        short = tuple("/".join(found[-depth:]) for found in parts)
+        short = tuple("/".join(path[-depth:]) for path in parts)
         if len(set(short)) == len(short):
             return short
     return tuple(f"{name} ({number})" for number, name in enumerate(names, start=1))

@@ -2,49 +2,118 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from isoglot.corpora.collection import Collection
+import msgspec
+
+from isoglot.corpora.collection import Collection, CollectionRecord
 from isoglot.evaluation.comparison.cells import ComparedCell, compare_scenario
-from isoglot.evaluation.comparison.comparable import Cell, Source, common_cells, load_audits
-from isoglot.evaluation.results import Audit, without_nan
+from isoglot.evaluation.comparison.comparable import AuditSource, common_cells, load_audits
+from isoglot.evaluation.results import Audit, Cell, json_text
 from isoglot.evaluation.statistics.significance import non_inferior
 from isoglot.platform.errors import IsoglotError
+from isoglot.retrievers.base import RetrieverRecord, model_record
 
 SCHEMA = "isoglot.comparison/1"
 
 GUARDED = (("mono-same", "ndcg@10"), ("control", "ndcg@10"))
-"""What a fix must not lower by more than the margin."""
+"""Scenario and measure of what a fix must not lower by more than the margin."""
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Audits side by side; the first is the one that the others are compared with.
+class ComparedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands in one place of a comparison: an audit, or those of several seeds of one method.
 
     Attributes:
-        names: One for each audit.
-        models: Each audit's model, how its results were balanced, how many seeds were pooled; of runs also how many
-            golds are beyond their end.
-        collection: Of all audits.
-        cells: What all audits have.
-        means: For each scenario the mean over its cells.
-        margin: In points: what `GUARDED` measures may lose and still count as kept.
-        unit: What was drawn and flipped whole: ``content``, or ``query`` where no audit says its contents.
-        left_out: How many results are of scenarios that only some of the audits have.
+        label: What the comparison calls it.
+        record: What was audited; of several seeds the first.
+        balance: How the languages' results were merged, as `Audit.balance`.
+        seeds: Number of audits that are pooled.
+        golds_beyond: Of TREC runs the number of golds beyond their end; None where all documents are ranked.
     """
 
-    names: tuple[str, ...]
-    models: tuple[Mapping[str, Any], ...]
-    collection: Mapping[str, Any]
+    label: str
+    record: RetrieverRecord
+    balance: str
+    seeds: int
+    golds_beyond: int | None = None
+
+    @classmethod
+    def of(cls, label: str, audits: Sequence[Audit]) -> ComparedModel:
+        """What the audits of one or more seeds share."""
+        cuts = [result.cut for audit in audits for result in audit.scenarios if result.cut is not None]
+        return cls(
+            label=label,
+            record=audits[0].model,
+            balance=audits[0].balance,
+            seeds=len(audits),
+            golds_beyond=sum(sum(cut.beyond.values()) for cut in cuts) if cuts else None,
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """The model as comparison.json holds it: flat, without `golds_beyond` where it is None."""
+        beyond = {} if self.golds_beyond is None else {"golds_beyond": self.golds_beyond}
+        return {
+            "label": self.label,
+            **model_record(self.record),
+            "balance": self.balance,
+            "seeds": self.seeds,
+            **beyond,
+        }
+
+
+class GuardedRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether each audit kept a `GUARDED` measure of a cell, or of the mean over cells, in comparison.json."""
+
+    scenario: str
+    pool_languages: tuple[str, ...]
+    query_language: str
+    measure: str
+    kept: list[bool | None]
+
+
+class ComparisonRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The shape of comparison.json; see `Comparison` for the fields."""
+
+    schema: str
+    collection: CollectionRecord
+    models: list[dict[str, Any]]
+    unit: str
+    margin: float
+    non_inferiority: list[GuardedRecord]
+    means: tuple[ComparedCell, ...]
+    cells: tuple[ComparedCell, ...]
+    left_out: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Audits side by side; the first is the baseline of the others.
+
+    Attributes:
+        models: What was audited, one for each place.
+        collection: What all were audited on.
+        cells: The cells that all audits have.
+        means: For each scenario the mean over its cells.
+        margin: The points that `GUARDED` measures may lose and still count as kept.
+        unit: What was drawn and flipped whole: ``content``, or ``query`` where no audit records its contents.
+        left_out: Number of results in scenarios that only some of the audits have.
+    """
+
+    models: tuple[ComparedModel, ...]
+    collection: CollectionRecord
     cells: tuple[ComparedCell, ...]
     means: tuple[ComparedCell, ...]
     margin: float
     unit: str
     left_out: int = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the comparison calls each of its models."""
+        return tuple(model.label for model in self.models)
 
     @property
     def guarded(self) -> list[tuple[str, ComparedCell]]:
@@ -56,38 +125,38 @@ class Comparison:
             if mean.scenario == scenario and measure in mean.measures
         ]
 
-    def kept(self, cell: ComparedCell, measure: str, at: int) -> bool | None:
-        """Whether audit number `at` kept a measure of a cell within the margin; None: not certain either way."""
-        return non_inferior(cell.differences[measure][at], self.margin)
+    def kept(self, cell: ComparedCell, measure: str, position: int) -> bool | None:
+        """Whether the model at a position kept a measure of a cell within the margin; None: not certain."""
+        return non_inferior(cell.differences[measure][position], self.margin)
 
     def to_json(self) -> str:
         """The comparison as JSON; NaN becomes null."""
-        body = {
-            "schema": SCHEMA,
-            "collection": self.collection,
-            "models": [{"label": name, **model} for name, model in zip(self.names, self.models, strict=True)],
-            "unit": self.unit,
-            "margin": self.margin,
-            "non_inferiority": [
-                {
-                    "scenario": cell.scenario,
-                    "pool_languages": list(cell.pool_languages),
-                    "query_language": cell.query_language,
-                    "measure": measure,
-                    "kept": [self.kept(cell, measure, at) for at in range(len(self.names))],
-                }
+        record = ComparisonRecord(
+            schema=SCHEMA,
+            collection=self.collection,
+            models=[model.plain() for model in self.models],
+            unit=self.unit,
+            margin=self.margin,
+            non_inferiority=[
+                GuardedRecord(
+                    scenario=cell.scenario,
+                    pool_languages=cell.pool_languages,
+                    query_language=cell.query_language,
+                    measure=measure,
+                    kept=[self.kept(cell, measure, position) for position in range(len(self.models))],
+                )
                 for measure, mean in self.guarded
                 for cell in (mean, *(cell for cell in self.cells if cell.scenario == mean.scenario))
             ],
-            "means": [cell.to_json() for cell in self.means],
-            "cells": [cell.to_json() for cell in self.cells],
-            "left_out": self.left_out,
-        }
-        return json.dumps(without_nan(body), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+            means=self.means,
+            cells=self.cells,
+            left_out=self.left_out,
+        )
+        return json_text(record)
 
 
 def compare(
-    *audits: Source | Sequence[Source],
+    *audits: AuditSource | Sequence[AuditSource],
     data: str | Collection | None = None,
     names: Sequence[str] | None = None,
     margin: float = 1.0,
@@ -99,21 +168,21 @@ def compare(
         *audits: Two or more: an `Audit`, a folder that holds one, or a model's name to audit on `data`. Seeds of one
             method count as one, each query with its mean over them: a list of such, ``NAME=A,B`` (a folder with = in
             its name is written ./a=b), or a folder with folders seed-0, seed-1 ... of audits or models.
-        data: What to audit models on; needed where a model is named.
+        data: The collection to audit models on; required where a model is named.
         names: What to call each; None: the models' names, as short as tells them apart.
-        margin: In points, above 0: what mono-same and control ndcg@10 may lose and still count as kept.
-        **options: Passed to ``isoglot.audit`` for the models named.
+        margin: The points, above 0, that mono-same and control ndcg@10 may lose and still count as kept.
+        **options: Options of ``isoglot.audit`` for the models named.
 
     Raises:
-        IsoglotError: Fewer than two, a model without `data`, or audits that cannot be compared; the message names the
-            field that differs.
+        IsoglotError: There are fewer than two, a model is named without `data`, or the audits cannot be compared; the
+            message names the field that differs.
     """
     if not 0 < margin < math.inf:
         raise IsoglotError(f"the margin is {margin:g}; it must be above 0")
-    called, loaded = load_audits(audits, data, names, options)
-    every = [audit for group in loaded for audit in group]
+    labels, groups = load_audits(audits, data, names, options)
+    every = [audit for group in groups for audit in group]
     first = every[0]
-    results = [[{result.cell: result for result in audit.scenarios} for audit in group] for group in loaded]
+    results = [[{result.cell: result for result in audit.scenarios} for audit in group] for group in groups]
     contents = {
         query: content
         for audit in every
@@ -123,26 +192,18 @@ def compare(
     cells = common_cells(every)
     compared: dict[Cell, ComparedCell] = {}
     means = []
-    for scenario in dict.fromkeys(scenario for scenario, _, _ in cells):
-        own = [cell for cell in cells if cell[0] == scenario]
-        by_cell = [[[found[cell] for found in group] for group in results] for cell in own]
-        *found, mean = compare_scenario(by_cell, contents, first.seed)
-        compared.update(zip(own, found, strict=True))
+    for scenario in dict.fromkeys(cell.scenario for cell in cells):
+        of_scenario = [cell for cell in cells if cell.scenario == scenario]
+        by_cell = [[[seed[cell] for seed in group] for group in results] for cell in of_scenario]
+        *compared_cells, mean = compare_scenario(by_cell, contents, first.seed)
+        compared.update(zip(of_scenario, compared_cells, strict=True))
         means.append(mean)
     return Comparison(
-        called,
-        tuple(map(_described, loaded)),
-        first.collection,
-        tuple(compared[cell] for cell in cells),
-        tuple(means),
-        margin,
-        "content" if contents else "query",
-        len({result.cell for audit in every for result in audit.scenarios}) - len(cells),
+        models=tuple(map(ComparedModel.of, labels, groups)),
+        collection=first.collection,
+        cells=tuple(compared[cell] for cell in cells),
+        means=tuple(means),
+        margin=margin,
+        unit="content" if contents else "query",
+        left_out=len({result.cell for audit in every for result in audit.scenarios}) - len(cells),
     )
-
-
-def _described(group: Sequence[Audit]) -> dict[str, Any]:
-    """The model of one or more seeds; of runs also how many golds are beyond their end."""
-    cuts = [result.cut for audit in group for result in audit.scenarios if result.cut is not None]
-    beyond = {"golds_beyond": sum(sum(cut.beyond.values()) for cut in cuts)} if cuts else {}
-    return {**group[0].model, "balance": group[0].balance, "seeds": len(group), **beyond}

@@ -1,4 +1,4 @@
-"""Conditions on a comparison, such as ``complete@10<80``, under which continuous integration is to fail."""
+"""Conditions on a comparison, such as ``complete@10<80``, that make continuous integration fail."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _GRAMMAR = re.compile(
 )
 _CHANGES = {"drop": -1, "rise": 1}
 
-_PLACES = 5
-"""How many cells are named, the furthest first."""
+_SHOWN = 5
+"""How many cells a message names, those furthest beyond the bound first."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Condition:
     """``[SCENARIO] MEASURE [drop|rise] <|<=|>|>= NUMBER`` about the last audit of a comparison.
 
     Attributes:
         scenario: A name out of ``isoglot.ranking.pools.SCENARIOS``; ``multi`` where the condition names none.
-        measure: Such as ``complete@10``; its mean over the cells of the scenario counts.
-        change: ``drop``: by how much the mean is below the first audit's; ``rise``: above; empty: the mean itself.
+        measure: A name such as ``complete@10``; its mean over the cells of the scenario counts.
+        change: ``drop``: how far the mean is below the first audit's; ``rise``: how far above; empty: the mean itself.
         comparison: ``<``, ``<=``, ``>`` or ``>=``.
-        bound: In the unit of the measure.
+        bound: The number to compare with, in the unit of the measure.
     """
 
     scenario: str
@@ -50,34 +50,40 @@ class Condition:
 
     @classmethod
     def parse(cls, text: str) -> Condition:
-        """The condition that `text` states.
+        """Read a condition.
 
         Raises:
-            IsoglotError: It is none, or there is no such scenario or measure.
+            IsoglotError: `text` is no condition, or names an unknown scenario or measure.
         """
-        found = _GRAMMAR.fullmatch(text)
-        if found is None:
+        match = _GRAMMAR.fullmatch(text)
+        if match is None:
             raise IsoglotError(
                 f'"{text}" is not a condition; write [SCENARIO] MEASURE [drop|rise] <|<=|>|>= NUMBER, such as '
                 '"complete@10<80" or "mono-same ndcg@10 drop>1"'
             )
-        scenario = found["scenario"] or "multi"
+        scenario = match["scenario"] or "multi"
         if scenario not in SCENARIOS:
             raise IsoglotError(f'"{text}": unknown scenario {scenario!r}; choose from {", ".join(SCENARIOS)}')
-        check_measures([found["measure"]])
-        return cls(scenario, found["measure"], found["change"] or "", found["comparison"], float(found["bound"]))
+        check_measures([match["measure"]])
+        return cls(
+            scenario=scenario,
+            measure=match["measure"],
+            change=match["change"] or "",
+            comparison=match["comparison"],
+            bound=float(match["bound"]),
+        )
 
     def __str__(self) -> str:
         change = f" {self.change}" if self.change else ""
         return f"{self.scenario} {self.measure}{change} {self.comparison} {self.bound:g}"
 
     def held(self, comparison: Comparison) -> str | None:
-        """What makes the condition true, in one line; None if it is not.
+        """Say in one line what makes the condition true; None if it is not true.
 
         Raises:
-            IsoglotError: The audits have no such scenario or measure, or it says nothing there.
+            IsoglotError: The audits have no such scenario or measure, or the measure has no value there.
         """
-        mean = next((found for found in comparison.means if found.scenario == self.scenario), None)
+        mean = next((mean for mean in comparison.means if mean.scenario == self.scenario), None)
         if mean is None:
             raise IsoglotError(f'"{self}": the audits have no scenario {self.scenario} in common')
         if self.measure not in mean.measures:
@@ -93,9 +99,9 @@ class Condition:
             held.reverse()
         named = [
             f"{'+'.join(cell.pool_languages)} asked in {cell.query_language} {self._value(cell):.2f}"
-            for cell in held[:_PLACES]
+            for cell in held[:_SHOWN]
         ]
-        more = f" and {len(held) - _PLACES} more" if len(held) > _PLACES else ""
+        more = f" and {len(held) - _SHOWN} more" if len(held) > _SHOWN else ""
         what = f"the {self.change} of its mean is" if self.change else "its mean is"
         return (
             f"{comparison.names[-1]}: {self}: {what} {value:.2f}; by themselves {len(held)} of {len(cells)}: "

@@ -9,26 +9,29 @@ from isoglot.evaluation.statistics.intervals import Interval
 from isoglot.platform.arrays import Floats
 
 LEVEL = 0.05
-"""Below it, after Holm's correction, a difference is called significant."""
+"""A difference is called significant where p is below this level after Holm's correction."""
 
 PERMUTATIONS = 50_000
-"""How many sign patterns are drawn: p is then at least 2e-5, so that tables of 2,500 tests can still show something."""
+"""How many sign patterns are drawn: p is then at least 2e-5, so that a table of 2,500 tests can show significance."""
 
-_CELLS = 4_000_000  # how many signs are held at once
+ANSWERS = {True: "yes", False: "no", None: "not certain"}
+"""The three answers of `non_inferior`, as people read them."""
+
+_CELLS = 4_000_000  # the most signs held at once
 
 
 def randomization_test(sums: Floats, seed: int = 0, permutations: int = PERMUTATIONS) -> Floats:
-    """Two-sided p-values of the paired randomization test (Fisher 1935; in retrieval: Smucker et al. 2007).
+    """Return two-sided p-values of the paired randomization test (Fisher 1935; in retrieval: Smucker et al. 2007).
 
     If two systems were alike, each unit's differences might as well have the other sign. p is the share of sign
     patterns under which the absolute sum is at least the observed one. Where there are no more than `permutations`
-    patterns, all are tried; otherwise so many are drawn, and the observed one counts as one of them, so that p is never
+    patterns, all are tried. Otherwise so many are drawn, and the observed one counts as one of them, so that p is never
     0 (Phipson and Smyth 2010). The same patterns serve all columns.
 
     Args:
-        sums: (u, m) the differences of each unit, such as all questions about one content, summed; m statistics.
-        seed: Of the drawing.
-        permutations: The most patterns.
+        sums: (u, m) sums of m differences over each of u units, such as all questions about one content.
+        seed: Random seed for the patterns.
+        permutations: The most patterns to try.
 
     Returns:
         (m,) p-values in (0, 1].
@@ -49,21 +52,21 @@ def randomization_test(sums: Floats, seed: int = 0, permutations: int = PERMUTAT
 
 
 def _hits(patterns: NDArray[np.integer], sums: Floats, least: Floats) -> Floats:
-    """(m,) how many of the (n, u) `patterns` of 0 (minus) and 1 (plus) reach `least`."""
+    """(m,) number of the (n, u) `patterns` of 0 (minus) and 1 (plus) whose absolute sum reaches `least`."""
     signed = (2.0 * patterns - 1) @ sums
     return np.asarray(np.count_nonzero(np.abs(signed) >= least, axis=0), dtype=np.float64)
 
 
 def holm(p: Floats) -> Floats:
-    """The p-values of one family corrected by Holm's step-down method (1979); NaN is no test and stays NaN.
+    """Correct the p-values of one family by Holm's step-down method (1979); NaN is no test and stays NaN.
 
-    Calling those below 0.05 significant errs anywhere in the family in at most 5% of cases.
+    Calling corrected p-values below 0.05 significant errs anywhere in the family in at most 5% of cases.
 
     Args:
-        p: Any shape.
+        p: P-values, in an array of any shape.
 
     Returns:
-        The same shape, in [0, 1].
+        Corrected p-values in [0, 1], in the same shape.
     """
     corrected = np.full(p.shape, np.nan)
     tests = np.flatnonzero(~np.isnan(p))
@@ -76,10 +79,15 @@ def holm(p: Floats) -> Floats:
 def non_inferior(difference: Interval, margin: float) -> bool | None:
     """Whether a measure of which more is better fell by less than `margin`, by the 95% interval of the difference.
 
-    Its lower bound alone is a one-sided test at 2.5% (ICH E9).
+    The lower bound of the interval alone is a one-sided test at 2.5% (ICH E9).
+
+    Args:
+        difference: After less before, with its interval.
+        margin: The most that may be lost, in the unit of the measure, above 0.
 
     Returns:
-        True: the interval lies above -margin. False: it lies below. None: it holds -margin, or there is no difference.
+        True: the interval lies above -margin. False: it lies below. None: it holds -margin, or the difference is NaN.
+        `ANSWERS` has the words for them.
     """
     if difference.low > -margin:
         return True

@@ -12,7 +12,7 @@ import numpy as np
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.trec import run_name, trec_token, version_id
 from isoglot.evaluation.measures import best_in_language, max_r
-from isoglot.evaluation.results import ScenarioResult
+from isoglot.evaluation.results import Cell, ScenarioResult
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import os_errors_explained
 from isoglot.platform.languages import canonical
@@ -101,7 +101,7 @@ def _chosen(order: Sequence[tuple[float, int, Mixed]]) -> list[tuple[int, Mixed]
     """The first few (place, pool), each question once and few of one pool."""
     chosen: list[tuple[int, Mixed]] = []
     seen: set[str] = set()
-    taken: Counter[tuple[str, tuple[str, ...], str]] = Counter()
+    taken: Counter[Cell] = Counter()
     for _, place, pool in order:
         query_id, cell = pool[0].query_ids[place], pool[0].cell
         if query_id not in seen and taken[cell] < OF_A_POOL and len(chosen) < SHOWN:

@@ -99,8 +99,8 @@ def audits_to_html(material: Material, *, show_progress: bool = False) -> str:
                 for at in range(len(audits))
             ],
             collection=audits[0].collection,
-            licence=_licence(audits[0].collection["name"]),
-            model_licences=[_model_licence(audit.model["name"]) for audit in audits],
+            licence=_licence(audits[0].collection.name),
+            model_licences=[_model_licence(audit.model.name) for audit in audits],
             headline=headline(names, pools, comparison) + ([] if comparison else audit_notes(audits[0])),
             steps=next_steps(audits, pools, comparison),
             overview=overview(names, audits, pools),
@@ -148,7 +148,7 @@ def _check(material: Material) -> None:
         if any(result.judged is None for result in audit.scenarios):
             raise IsoglotError(f"{audit.retriever}: the audit was saved without its ranks (ranks.npz); make it anew")
     collection = material.collection
-    if collection is not None and collection.fingerprint != audits[0].collection["fingerprint"]:
+    if collection is not None and collection.fingerprint != audits[0].collection.fingerprint:
         raise IsoglotError(f"{collection.name}: is not the collection that was audited (its fingerprint differs)")
     if material.names is not None and len(material.names) != len(audits):
         raise IsoglotError(f"{len(material.names)} names for {len(audits)} audits; name each")
@@ -205,7 +205,7 @@ def overview(names: Sequence[str], audits: Sequence[Audit], pools: Sequence[char
 def _axis(audit: Audit, pools: Sequence[charts.Mixed]) -> list[str]:
     """The languages as the pools spell them, in the collection's order, then what it does not name."""
     used = [tag for pool in pools for tag in (*pool[0].pool_languages, pool[0].query_language)]
-    return sorted(dict.fromkeys(used), key=[*audit.collection["languages"], *used].index)
+    return sorted(dict.fromkeys(used), key=[*audit.collection.languages, *used].index)
 
 
 def _detail(names: Sequence[str], pool: charts.Mixed) -> dict[str, Any]:
@@ -237,7 +237,7 @@ def _vectors(material: Material, show_progress: bool) -> list[Vectors]:
 
 
 def _encoded(documents: Sequence[Document], audit: Audit, encoder: Encoder, show_progress: bool) -> Vectors:
-    if encoder.fingerprint != audit.model["fingerprint"]:
+    if encoder.fingerprint != audit.model.fingerprint:
         raise IsoglotError(f"{encoder.name}: is not the model of the audit of {audit.retriever}")
     texts, languages = [found.text for found in documents], [found.language for found in documents]
     return encoder.encode(texts, "document", languages, show_progress=show_progress)

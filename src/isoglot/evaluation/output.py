@@ -1,0 +1,72 @@
+"""Whether an audit may be written to a folder: the audit that a folder holds is replaced by the same audit only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from isoglot.evaluation.results import AUDIT, Audit, Cell
+from isoglot.platform.errors import IsoglotError
+from isoglot.retrievers.base import RetrieverRecord
+
+_ADVICE = "choose another folder or pass --force (in Python force=True)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditSettings:
+    """What tells audits apart.
+
+    Attributes:
+        model: What is audited.
+        collection: The fingerprint of what it is audited on.
+        seed: As `Audit.seed`.
+        limit: As `Audit.limit`.
+        balance: As `Audit.balance`.
+        documents_mode: ``dedup`` or ``per-question``.
+        cells: The pools and their query languages, in order.
+    """
+
+    model: RetrieverRecord
+    collection: str
+    seed: int
+    limit: int | None
+    balance: str
+    documents_mode: str
+    cells: tuple[Cell, ...]
+
+    @classmethod
+    def of(cls, audit: Audit) -> AuditSettings:
+        """The settings that an audit was made with."""
+        return cls(
+            model=audit.model,
+            collection=audit.collection.fingerprint,
+            seed=audit.seed,
+            limit=audit.limit,
+            balance=audit.balance,
+            documents_mode=audit.scenarios[0].documents_mode,
+            cells=tuple(result.cell for result in audit.scenarios),
+        )
+
+
+def check_output(folder: str | Path, settings: AuditSettings) -> None:
+    """Refuse a folder that holds an audit with other settings.
+
+    Args:
+        folder: The folder to write to; it need not exist.
+        settings: Those of the audit to be written.
+
+    Raises:
+        IsoglotError: The folder holds another audit, or one that is damaged.
+    """
+    if not (Path(folder) / AUDIT).exists():
+        return
+    audit = Audit.load(folder)
+    held = AuditSettings.of(audit)
+    if replace(held, cells=settings.cells) != settings:
+        limit = "" if held.limit is None else f", limit {held.limit}"
+        raise IsoglotError(
+            f"{folder}: holds another audit, of {audit.retriever} on {audit.collection.name} with seed {held.seed}, "
+            f"{held.documents_mode} documents{limit}; {_ADVICE}"
+        )
+    if held.cells != settings.cells:
+        raise IsoglotError(f"{folder}: holds an audit of other pools; {_ADVICE}")

@@ -1,0 +1,112 @@
+"""ranks.npz: the gold ranks of every query of an audit, which comparisons need."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoglot.platform.arrays import Bools, Ints
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.files import os_errors_explained
+
+if TYPE_CHECKING:
+    from isoglot.evaluation.results import ScenarioResult
+
+_GOLD_ARRAYS = ("gold_ranks", "gold_languages", "gold_tied")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredRanks:
+    """The arrays of one result, for its q queries of at most g golds.
+
+    Attributes:
+        query_ids: Ids of the q queries.
+        contents: The content that each query asks about; empty where the audit is older.
+        gold_ranks: (q, g) as `Judged.ranks`.
+        gold_languages: (q, g) as `Judged.languages`.
+        gold_tied: (q, g) as `Judged.tied`.
+    """
+
+    query_ids: tuple[str, ...]
+    contents: tuple[str, ...]
+    gold_ranks: Ints
+    gold_languages: Ints
+    gold_tied: Bools
+
+
+def pack_ranks(results: Sequence[ScenarioResult]) -> bytes:
+    """Return the bytes of a compressed .npz of the ranks that `results` have; its arrays are named NUMBER/NAME."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for number, result in enumerate(results):
+        if result.judged is not None:
+            arrays[f"{number}/query_ids"] = np.array(result.query_ids)
+            if result.contents:
+                arrays[f"{number}/contents"] = np.array(result.contents)
+            arrays[f"{number}/gold_ranks"] = result.judged.ranks.astype(np.int32)
+            arrays[f"{number}/gold_languages"] = result.judged.languages.astype(np.int16)
+            arrays[f"{number}/gold_tied"] = result.judged.tied
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def read_ranks(path: Path) -> dict[int, StoredRanks]:
+    """Read the number of each result that has ranks -> its ranks; empty if there is no file.
+
+    Raises:
+        IsoglotError: The file cannot be read or is damaged; the message says which array is wrong.
+    """
+    if not path.is_file():
+        return {}
+    with os_errors_explained(path, "read"):
+        content = path.read_bytes()
+    try:
+        return {number: _checked(number, arrays) for number, arrays in _by_result(content).items()}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise IsoglotError(f"{path}: is damaged: {error}; make the audit again") from error
+
+
+def _by_result(content: bytes) -> dict[int, dict[str, NDArray[Any]]]:
+    """Result number -> name -> array, out of the bytes of a .npz."""
+    by_result: dict[int, dict[str, NDArray[Any]]] = {}
+    with zipfile.ZipFile(io.BytesIO(content)):  # np.load reads other files too, and returns other types then
+        pass
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        for key in archive.files:
+            number, name = key.split("/")
+            by_result.setdefault(int(number), {})[name] = archive[key]
+    return by_result
+
+
+def _checked(number: int, arrays: Mapping[str, NDArray[Any]]) -> StoredRanks:
+    """The arrays of one result.
+
+    Raises:
+        ValueError: One is missing, or its shape does not fit the others.
+    """
+    for name in ("query_ids", *_GOLD_ARRAYS):
+        if name not in arrays:
+            raise ValueError(f"the array {number}/{name} is missing")
+    query_ids = tuple(map(str, arrays["query_ids"]))
+    shape = arrays["gold_ranks"].shape
+    for name in _GOLD_ARRAYS:
+        if arrays[name].ndim != 2 or arrays[name].shape != shape or len(arrays[name]) != len(query_ids):
+            raise ValueError(f"{number}/{name} has the shape {arrays[name].shape}, with {len(query_ids)} queries")
+    contents = tuple(map(str, arrays.get("contents", ())))
+    if contents and len(contents) != len(query_ids):
+        raise ValueError(f"{number}/contents has {len(contents)} entries, with {len(query_ids)} queries")
+    return StoredRanks(
+        query_ids=query_ids,
+        contents=contents,
+        gold_ranks=arrays["gold_ranks"].astype(np.int64),
+        gold_languages=arrays["gold_languages"].astype(np.int64),
+        gold_tied=arrays["gold_tied"],
+    )
