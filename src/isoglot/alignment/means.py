@@ -1,0 +1,85 @@
+"""Means of languages: estimated from few or many vectors, and shrunk towards what all languages have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from isoglot.platform.arrays import Floats, Vectors
+
+
+def shrunk_means(vectors: Mapping[str, Vectors], prior: Mapping[str, Floats] | None = None) -> dict[str, Floats]:
+    """Estimate each language's mean by empirical Bayes, so that a handful of texts does no harm.
+
+    A language's mean of n vectors is a noisy look at its true mean, which itself lies around a centre. With the
+    variance s of vectors around their language's mean and the variance t of true means around their centres, both
+    estimated here, the estimate is centre + n / (n + s / t) (mean - centre) (James and Stein 1961; Morris 1983).
+
+    Args:
+        vectors: Language -> (n, d) vectors of its texts; n may be 0 where there is a prior.
+        prior: Language -> (d,) its centre; None: the mean of the languages' means is the centre of all.
+
+    Returns:
+        Language -> (d,) its mean; for every language of `vectors`.
+    """
+    means = {tag: found.mean(axis=0, dtype=np.float64) for tag, found in vectors.items() if len(found)}
+    if prior is None:
+        centre = np.mean(list(means.values()), axis=0)
+        centres = dict.fromkeys(vectors, centre)
+    else:
+        centres = {tag: np.asarray(prior[tag], dtype=np.float64) for tag in vectors}
+    counts = {tag: len(vectors[tag]) for tag in means}
+    within = _within_variance(vectors, means)
+    noise = within * np.mean([1 / count for count in counts.values()])
+    free = max(1, len(means) - (prior is None))  # the mean of the means has used up one of them
+    between = max(sum(float(((means[tag] - centres[tag]) ** 2).sum()) for tag in means) / free - noise, 0.0)
+    if len(means) == 1 and prior is None:
+        return {tag: means.get(tag, centres[tag]) for tag in vectors}
+    return {
+        tag: centres[tag] + _weight(counts.get(tag, 0), within, between) * (means.get(tag, centres[tag]) - centres[tag])
+        for tag in vectors
+    }
+
+
+def query_means(queries: Mapping[str, Vectors], document_means: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Estimate the mean of each language's queries, also of languages in which few or none are known.
+
+    The centre of a language's query mean is the mean of all query means, moved as the language's documents are moved
+    from theirs: languages lie alike for both roles.
+
+    Args:
+        queries: Language -> (n, d) vectors of its queries; n may be 0, but not for all languages.
+        document_means: Language -> (d,) mean of its documents.
+
+    Returns:
+        Language -> (d,) the mean of its queries; for every language of `document_means` and `queries`.
+    """
+    tags = sorted({*queries, *document_means})
+    known = [tag for tag in tags if tag in queries and len(queries[tag])]
+    common = np.mean([queries[tag].mean(axis=0, dtype=np.float64) for tag in known], axis=0)
+    placed = [document_means[tag] for tag in known if tag in document_means]
+    around = np.mean(placed or list(document_means.values()), axis=0)
+    prior = {tag: common + (document_means.get(tag, around) - around) for tag in tags}
+    nothing = np.empty((0, len(common)), dtype=np.float32)
+    return shrunk_means({tag: queries.get(tag, nothing) for tag in tags}, prior)
+
+
+def _within_variance(vectors: Mapping[str, Vectors], means: Mapping[str, Floats]) -> float:
+    """The pooled variance of vectors around their language's mean, summed over dimensions."""
+    squares = sum(float(((vectors[tag] - mean) ** 2).sum()) for tag, mean in means.items())
+    free = sum(len(vectors[tag]) for tag in means) - len(means)
+    if free > 0:
+        return squares / free
+    return max(1.0 - float((np.mean(list(means.values()), axis=0) ** 2).sum()), 0.0)  # of unit vectors
+
+
+def _weight(count: int, within: float, between: float) -> float:
+    """How much of a language's own mean counts against its centre, from 0 to 1."""
+    return 0.0 if count == 0 or between == 0 else count / (count + within / between)
+
+
+def group(pairs: Sequence[tuple[str, str]], vectors: Vectors) -> dict[str, Vectors]:
+    """Group (n, d) vectors of (language, text) pairs by language."""
+    tags = np.array([tag for tag, _ in pairs])
+    return {str(tag): vectors[tags == tag] for tag in np.unique(tags)}
