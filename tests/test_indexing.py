@@ -93,7 +93,7 @@ def test_a_text_that_shows_no_language_is_in_the_largest_of_the_index(index: Ind
         ({"balance": "fair"}, "unknown balance 'fair'; choose none, equal, proportional"),
     ],
 )
-def test_wrong_arguments_of_a_search_are_told(index: Index, arguments: dict[str, Any], message: str) -> None:
+def test_wrong_arguments_of_a_search_are_reported(index: Index, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(IsoglotError, match=message):
         index.search_vector(question("x"), **arguments)
     with pytest.raises(IsoglotError, match=r"shape \(3,\)"):
@@ -105,11 +105,11 @@ def test_balanced_results_hold_the_languages_in_their_shares(tmp_path: Path, enc
     update_index(write_jsonl(tmp_path / "c.jsonl", rows), tmp_path / "index", ["base"])
     index = Index(tmp_path / "index")
     for seed in range(5):
-        found = {
+        mixes = {
             balance: Counter(h.passage.language for h in index.search_vector(question(str(seed)), k=8, balance=balance))
             for balance in ("equal", "proportional")
         }
-        assert found == {"equal": {"de": 4, "en": 4}, "proportional": {"de": 6, "en": 2}}
+        assert mixes == {"equal": {"de": 4, "en": 4}, "proportional": {"de": 6, "en": 2}}
 
 
 def test_the_first_k_are_those_of_the_whole_order_and_ranks_agree(index: Index) -> None:
@@ -314,9 +314,9 @@ def test_a_large_index_is_searched_approximately_and_its_recall_is_measured(larg
     state = large.snapshot()
     model = state.model(None)
     assert ann.has_ann(state, model)
-    found = ann.recall(state, model)
-    assert found is not None
-    assert 0.7 < found <= 1
+    recall = ann.recall(state, model)
+    assert recall is not None
+    assert 0.7 < recall <= 1
     hits = large.search_vector(question("document number 77"), k=10)
     assert hits[0].passage.id == "d77#1"
     exact = large.rank_of([hit.passage.id for hit in hits], question("document number 77"))
@@ -420,7 +420,7 @@ def test_two_writers_take_turns(tmp_path: Path, encoders: list[HashEncoder]) -> 
     assert stored_ids(tmp_path / "index") == sorted(f"d{n}" for n in range(700))
 
 
-def test_a_full_disk_is_told_and_the_old_index_still_serves(tmp_path: Path, encoders: list[HashEncoder]) -> None:
+def test_a_full_disk_is_reported_and_the_old_index_still_serves(tmp_path: Path, encoders: list[HashEncoder]) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]
@@ -447,7 +447,7 @@ def test_a_full_disk_is_told_and_the_old_index_still_serves(tmp_path: Path, enco
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def test_an_index_that_is_not_there_is_told_and_no_folder_is_made(tmp_path: Path) -> None:
+def test_an_index_that_does_not_exist_is_reported_and_no_folder_is_made(tmp_path: Path) -> None:
     with pytest.raises(IsoglotError, match="no index here; `isoglot index CORPUS"):
         Index(tmp_path / "none")
     assert not (tmp_path / "none").exists()

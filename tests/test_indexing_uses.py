@@ -54,7 +54,7 @@ def question(index: Index, own_cache: Path) -> np.ndarray[tuple[int], np.dtype[n
     return index.load_encoder().encode(["when does the train leave?"], "query", ["en"])[0]
 
 
-def found(index: Index, vector: np.ndarray[tuple[int], np.dtype[np.float32]]) -> list[str]:
+def nearest_ids(index: Index, vector: np.ndarray[tuple[int], np.dtype[np.float32]]) -> list[str]:
     return [hit.passage.id for hit in index.search_vector(vector, k=5)]
 
 
@@ -62,7 +62,7 @@ def test_faiss_finds_what_the_index_finds(index: Index, question: np.ndarray, tm
     export_index(index, "faiss", tmp_path / "out")
     lines = [json.loads(line) for line in (tmp_path / "out" / "passages.jsonl").read_text().splitlines()]
     scores, places = faiss.read_index(str(tmp_path / "out" / "index.faiss")).search(question[None], 5)
-    assert [lines[place]["id"] for place in places[0]] == found(index, question)
+    assert [lines[place]["id"] for place in places[0]] == nearest_ids(index, question)
     np.testing.assert_allclose(scores[0], [hit.score for hit in index.search_vector(question, k=5)], rtol=1e-5)
 
 
@@ -71,7 +71,7 @@ def test_qdrant_finds_what_the_index_finds(index: Index, question: np.ndarray, t
     assert str(tmp_path / "out") in steps[0]
     client = QdrantClient(path=str(tmp_path / "out"))
     points = client.query_points("passages", question.tolist(), limit=5).points
-    assert [point.payload["id"] for point in points if point.payload] == found(index, question)
+    assert [point.payload["id"] for point in points if point.payload] == nearest_ids(index, question)
     german = models.Filter(must=[models.FieldCondition(key="language", match=models.MatchValue(value="de"))])
     assert client.count("passages", count_filter=german).count == index.languages["de"]
     client.close()
@@ -146,10 +146,12 @@ def test_an_audit_of_an_index_is_that_of_its_model(
     collection, retriever = audit_inputs(index, data=f"folder:{tmp_path}")
     mine = isoglot.audit(retriever, collection, pools=[["de", "ru"]])
     usual = isoglot.audit(str(tiny_model), small_collection, pools=[["de", "ru"]])
-    assert str([found.measures for found in mine.scenarios]) == str([found.measures for found in usual.scenarios])
+    assert str([scenario.measures for scenario in mine.scenarios]) == str(
+        [scenario.measures for scenario in usual.scenarios]
+    )
 
 
-def test_questions_for_documents_in_several_passages_are_left_out_and_told(
+def test_questions_for_documents_in_several_passages_are_left_out_with_a_note(
     tmp_path: Path, tiny_model: Path, own_cache: Path
 ) -> None:
     long = {"_id": "long", "lang": "en", "text": "the train leaves at nine. " * 20}
@@ -181,11 +183,11 @@ def test_the_command_line_indexes_describes_searches_and_deletes(
     assert made.splitlines()[0] == "documents: 19 added"
     assert made.splitlines()[1].startswith(f"{folder}: 19 passages (en 7, de 6, ru 6)")
     assert "exact search" in made
-    hits = run("search", folder, "when does the train leave?", "-k", 4, "--balance", "equal", "--explain", "--json")
-    found = json.loads(hits)
-    assert [hit["rank"] for hit in found] == [1, 2, 3, 4]
-    assert {hit["passage"]["language"] for hit in found[:3]} == {"de", "en", "ru"}
-    assert set(found[0]["explanation"]) == {
+    printed = run("search", folder, "when does the train leave?", "-k", 4, "--balance", "equal", "--explain", "--json")
+    hits = json.loads(printed)
+    assert [hit["rank"] for hit in hits] == [1, 2, 3, 4]
+    assert {hit["passage"]["language"] for hit in hits[:3]} == {"de", "en", "ru"}
+    assert set(hits[0]["explanation"]) == {
         "plain_rank",
         "language_rank",
         "language_mean",
@@ -207,7 +209,7 @@ def test_the_command_line_indexes_describes_searches_and_deletes(
         (["export", "nothing", "--to", "faiss", "-o", "x"], "nothing: no index here"),
     ],
 )
-def test_wrong_commands_are_told_in_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:
+def test_wrong_commands_are_reported_in_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from isoglot.cli import main; main()", *arguments]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2

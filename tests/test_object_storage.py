@@ -49,10 +49,10 @@ def test_an_index_is_made_changed_and_searched(bucket: str, tmp_path: Path, monk
     assert index.search_vector(vector, model="base", k=1)[0].passage.document_id == "d7"
 
 
-def test_a_bucket_or_an_index_that_is_not_there_is_told_in_one_line(bucket: str) -> None:
+def test_a_bucket_or_an_index_that_does_not_exist_is_reported_in_one_line(bucket: str) -> None:
     with pytest.raises(IsoglotError, match=r"^s3://no-such/index: cannot be reached: The specified bucket does not"):
         Index("s3://no-such/index")
     command = [sys.executable, "-m", "isoglot", "serve", f"{bucket}/none"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert found.returncode == 2
-    assert found.stderr.startswith(f"isoglot: {bucket}/none: no index here")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"isoglot: {bucket}/none: no index here")

@@ -54,8 +54,8 @@ def served(tiny_model: Path, small_collection: Collection, tmp_path_factory: pyt
 
 @pytest.fixture(scope="module")
 def client(served: Served) -> Iterator[TestClient]:
-    with client_of(served) as found:
-        yield found
+    with client_of(served) as client:
+        yield client
 
 
 def client_of(served: Served, **settings: Any) -> TestClient:
@@ -87,21 +87,22 @@ def logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
     logger.removeHandler(handler)
 
 
-# What is found
+# Results
 
 
-def test_results_are_those_of_exact_search_and_tell_their_rank_in_the_other_column(
+def test_results_are_those_of_exact_search_and_have_their_rank_in_the_other_column(
     client: TestClient, served: Served
 ) -> None:
     a, b = served.models
-    found = ask(client, columns=[{"model": a}, {"model": b}], k=5)["columns"]
+    columns = ask(client, columns=[{"model": a}, {"model": b}], k=5)["columns"]
     whole = ask(client, columns=[{"model": a}, {"model": b}], k=100)["columns"]
-    for at, column in enumerate(found):
-        encoder = served.encoders[served.models[at]]
-        scores = served.vectors[served.models[at]] @ encoder.encode(["flour and water"], "query", ["en"])[0]
+    for side, column in enumerate(columns):
+        model = served.models[side]
+        encoder = served.encoders[model]
+        scores = served.vectors[model] @ encoder.encode(["flour and water"], "query", ["en"])[0]
         best = np.sort(scores)[::-1][:5]
         np.testing.assert_allclose([result["score"] for result in column["results"]], best, atol=1e-4)
-        other = {result["id"]: result["rank"] for result in whole[1 - at]["results"]}
+        other = {result["id"]: result["rank"] for result in whole[1 - side]["results"]}
         assert [result["rank"] for result in column["results"]] == [1, 2, 3, 4, 5]
         assert all(result["other_rank"] == other[result["id"]] for result in column["results"])
 
@@ -119,9 +120,9 @@ def test_twins_are_the_other_language_versions_with_their_ranks_in_the_column(cl
 
 
 def test_a_filter_leaves_only_its_languages_and_any_spelling_of_them_will_do(client: TestClient) -> None:
-    found = ask(client, languages=["deu", "RU"], k=100, twins=True)
-    assert found["corpus"] == {"de": 0.5, "ru": 0.5}
-    (column,) = found["columns"]
+    response = ask(client, languages=["deu", "RU"], k=100, twins=True)
+    assert response["corpus"] == {"de": 0.5, "ru": 0.5}
+    (column,) = response["columns"]
     assert set(column["mix"]) == {"de", "ru"}
     assert len(column["results"]) == 12
     assert all(twin["rank"] is None for r in column["results"] for twin in r["twins"] if twin["language"] == "en")
@@ -129,9 +130,9 @@ def test_a_filter_leaves_only_its_languages_and_any_spelling_of_them_will_do(cli
 
 def test_equal_shares_give_each_language_its_part(client: TestClient, served: Served) -> None:
     columns = [{"model": served.models[0]}, {"model": served.models[0], "balance": "equal"}]
-    found = ask(client, columns=columns, k=6)["columns"][1]
-    assert found["mix"] == {"de": 0.3333, "en": 0.3333, "ru": 0.3333}
-    assert all(result["other_rank"] >= 1 for result in found["results"])
+    column = ask(client, columns=columns, k=6)["columns"][1]
+    assert column["mix"] == {"de": 0.3333, "en": 0.3333, "ru": 0.3333}
+    assert all(result["other_rank"] >= 1 for result in column["results"])
 
 
 def test_the_questions_language_is_detected_unless_it_is_given(client: TestClient) -> None:
@@ -173,7 +174,7 @@ def test_a_question_that_shows_no_language_gets_the_same_hits_in_python_on_the_c
     np.testing.assert_allclose(vector, encoder.encode(["1869 ?"], "query", ["de"])[0], atol=1e-5)
 
 
-def test_the_index_its_languages_and_its_models_are_told(client: TestClient, served: Served) -> None:
+def test_the_index_its_languages_and_its_models_are_described(client: TestClient, served: Served) -> None:
     languages = client.get("/v1/languages").json()["languages"]
     assert languages == [
         {"language": tag, "name": name, "passages": 6}
@@ -229,12 +230,13 @@ def test_embeddings_are_the_encoders_in_both_formats(client: TestClient, served:
 
 def test_a_query_has_its_own_prompt(client: TestClient, served: Served) -> None:
     asked = {"input": "snow", "model": served.models[0], "input_type": "query", "dimensions": 32}
-    found = client.post("/v1/embeddings", json=asked).json()["data"][0]["embedding"]
-    np.testing.assert_allclose(found, served.encoders[served.models[0]].encode(["snow"], "query", ["en"])[0], atol=1e-5)
+    vector = client.post("/v1/embeddings", json=asked).json()["data"][0]["embedding"]
+    expected = served.encoders[served.models[0]].encode(["snow"], "query", ["en"])[0]
+    np.testing.assert_allclose(vector, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"input": [1, 2, 3]}, "token arrays are not accepted"),
         ({"input": [[1, 2], [3]]}, "token arrays are not accepted"),
@@ -248,18 +250,18 @@ def test_a_query_has_its_own_prompt(client: TestClient, served: Served) -> None:
     ],
 )
 def test_embeddings_that_cannot_be_given_are_refused_with_the_reason(
-    client: TestClient, served: Served, wrong: dict[str, Any], told: str
+    client: TestClient, served: Served, wrong: dict[str, Any], message: str
 ) -> None:
     response = client.post("/v1/embeddings", json={"input": "snow", "model": served.models[0], **wrong})
-    assert told in refused(response, 422)
+    assert message in refused(response, 422)
 
 
 def test_openais_own_client_gets_vectors(running: Running, served: Served) -> None:
     openai = pytest.importorskip("openai")
     client = openai.OpenAI(base_url=f"{running.url}/v1", api_key="none", max_retries=0)
-    found = client.embeddings.create(input=["snow"], model=served.models[0])
+    response = client.embeddings.create(input=["snow"], model=served.models[0])
     expected = served.encoders[served.models[0]].encode(["snow"], "document", ["en"])[0]
-    np.testing.assert_allclose(found.data[0].embedding, expected, atol=1e-5)
+    np.testing.assert_allclose(response.data[0].embedding, expected, atol=1e-5)
     assert [model.id for model in client.models.list()] == served.models
 
 
@@ -267,7 +269,7 @@ def test_openais_own_client_gets_vectors(running: Running, served: Served) -> No
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"k": 0}, "k|"),
         ({"k": 101}, "k|k: Input should be less than or equal to 100"),
@@ -282,8 +284,10 @@ def test_openais_own_client_gets_vectors(running: Running, served: Served) -> No
         ({"balance": "equal"}, "balance|balance: Extra inputs are not permitted"),
     ],
 )
-def test_a_wrong_field_is_named_with_what_would_be_right(client: TestClient, wrong: dict[str, Any], told: str) -> None:
-    assert told in refused(client.post("/v1/search", json={"question": "snow", **wrong}), 422)
+def test_a_wrong_field_is_named_with_what_would_be_right(
+    client: TestClient, wrong: dict[str, Any], message: str
+) -> None:
+    assert message in refused(client.post("/v1/search", json={"question": "snow", **wrong}), 422)
 
 
 @pytest.mark.parametrize(
@@ -351,7 +355,7 @@ def test_other_sites_may_not_read_answers_unless_they_are_allowed_to(client: Tes
     assert "access-control-allow-origin" not in open_to_it.get("/healthz", headers={"Origin": "https://x"}).headers
 
 
-def test_more_requests_than_are_worked_on_at_once_are_told_to_come_back(served: Served) -> None:
+def test_more_requests_than_may_be_in_progress_are_asked_to_come_back(served: Served) -> None:
     async def all_at_once() -> list[httpx.Response]:
         transport = httpx.ASGITransport(create_app(served.index, served.encoders, Settings(max_requests=2)))
         async with httpx.AsyncClient(transport=transport, base_url=HERE) as client:
@@ -362,7 +366,7 @@ def test_more_requests_than_are_worked_on_at_once_are_told_to_come_back(served: 
     assert all(response.headers["retry-after"] == "1" for response in responses if response.status_code == 429)
 
 
-# What is told of it
+# Logs and metrics
 
 
 def test_questions_are_logged_only_where_that_was_asked_for(
@@ -376,7 +380,7 @@ def test_questions_are_logged_only_where_that_was_asked_for(
     assert logged()[1]["question"] == "where is the secret recipe"
 
 
-def test_a_failure_is_told_without_its_details_and_logged_without_the_question(
+def test_a_failure_is_answered_without_its_details_and_logged_without_the_question(
     served: Served, logged: Callable[[], list[dict[str, Any]]]
 ) -> None:
     class Failing(Encoder):
@@ -432,12 +436,12 @@ def test_texts_that_wait_together_are_encoded_together_and_get_the_vectors_of_ea
 
     async def together() -> list[np.ndarray]:
         batcher = Batcher({model: encoder}, sizes.append)
-        found = await asyncio.gather(*(batcher.encode(model, "query", [text], ["en"]) for text in texts))
+        encoded = await asyncio.gather(*(batcher.encode(model, "query", [text], ["en"]) for text in texts))
         batcher.close()
-        return [one.vectors[0] for one in found]
+        return [result.vectors[0] for result in encoded]
 
-    found = asyncio.run(together())
-    for text, vector in zip(texts, found, strict=True):
+    vectors = asyncio.run(together())
+    for text, vector in zip(texts, vectors, strict=True):
         alone = encoder.model.encode(f"q: {text}", normalize_embeddings=True)
         np.testing.assert_allclose(vector, alone, atol=1e-5)
     assert len(sizes) < 5
@@ -497,8 +501,8 @@ def test_more_texts_than_may_wait_are_refused_at_once(served: Served) -> None:
 
 @pytest.fixture(scope="module")
 def running(served: Served) -> Iterator[Running]:
-    with Running(served, Settings(body_seconds=0.3)) as found:
-        yield found
+    with Running(served, Settings(body_seconds=0.3)) as server:
+        yield server
 
 
 def test_a_client_that_sends_half_a_body_and_waits_is_let_go_while_others_are_served(running: Running) -> None:
@@ -564,7 +568,7 @@ def test_a_process_told_to_stop_finishes_what_it_works_on(
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--api-key-env", "NO_SUCH_KEY"], "isoglot: --api-key-env NO_SUCH_KEY: the variable is not set or empty"),
         (["--balance", "fair"], "isoglot: unknown balance 'fair'; choose none, equal, proportional"),
@@ -572,16 +576,16 @@ def test_a_process_told_to_stop_finishes_what_it_works_on(
         (["--port", "{taken}"], "isoglot: cannot listen on 127.0.0.1:{taken}: Address already in use"),
     ],
 )
-def test_what_the_user_did_wrong_is_told_in_one_line(
-    served: Served, running: Running, options: list[str], told: str
+def test_what_the_user_did_wrong_is_reported_in_one_line(
+    served: Served, running: Running, options: list[str], message: str
 ) -> None:
     options = [option.format(taken=running.port) for option in options]
-    found = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "isoglot", "serve", str(served.folder), *options], capture_output=True, text=True
     )
-    assert found.returncode == 2
-    assert len(found.stderr.splitlines()) == 1
-    assert found.stderr.startswith(told.format(taken=running.port))
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(message.format(taken=running.port))
 
 
 # The OpenAPI document
@@ -590,8 +594,8 @@ def test_what_the_user_did_wrong_is_told_in_one_line(
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_the_api_is_as_its_openapi_document_says(running: Running, mode: GenerationMode) -> None:
     document = schemathesis.openapi.from_url(f"{running.url}/openapi.json")
-    for found in document.get_all_operations():
-        operation = found.ok()
+    for result in document.get_all_operations():
+        operation = result.ok()
         if mode is GenerationMode.NEGATIVE and operation.method == "get":
             continue
 

@@ -42,8 +42,8 @@ def audit(tiny_model: Path, small_collection: Collection, tmp_path_factory: pyte
 
 @pytest.fixture(scope="module")
 def running(served: Served, audit: Path) -> Iterator[Running]:
-    with Running(served, Settings(audits=(audit,))) as found:
-        yield found
+    with Running(served, Settings(audits=(audit,))) as server:
+        yield server
 
 
 @pytest.fixture
@@ -78,8 +78,8 @@ def test_a_question_shows_two_columns_with_lines_ranks_twins_and_languages(open_
     page.locator(".card").first.wait_for()
     assert ranks(page, 0) == ranks(page, 1) == [str(rank) for rank in range(1, 11)]
     shown = [
-        set(page.locator(".column").nth(at).locator(".card").evaluate_all("cards => cards.map((c) => c.dataset.id)"))
-        for at in (0, 1)
+        set(page.locator(".column").nth(side).locator(".card").evaluate_all("cards => cards.map((c) => c.dataset.id)"))
+        for side in (0, 1)
     ]
     assert page.locator(".lines path.same").count() == len(shown[0] & shown[1])
     assert f"{len(shown[0] & shown[1])} passages are in both columns" in page.locator("#status").inner_text()
@@ -201,7 +201,7 @@ def test_right_to_left_texts_run_from_the_right_and_the_interface_from_the_left(
     assert page.evaluate("getComputedStyle(document.body).direction") == "ltr"
 
 
-def test_nothing_found_is_told_with_what_to_do(open_page: Callable[..., Opened], running: Running) -> None:
+def test_nothing_found_is_reported_with_what_to_do(open_page: Callable[..., Opened], running: Running) -> None:
     opened = open_page()
     page = opened.page
     empty = {
@@ -286,7 +286,7 @@ def test_the_bias_page_shows_the_audits_charts_and_gives_the_report(
 def test_the_api_page_lists_what_can_be_asked(open_page: Callable[..., Opened]) -> None:
     opened = open_page("#api")
     opened.page.get_by_text("/v1/embeddings").wait_for()
-    assert opened.page.locator("#api").get_by_text("question (needed)").is_visible()
+    assert opened.page.locator("#api").get_by_text("question (required)").is_visible()
     assert opened.told == []
 
 
@@ -300,8 +300,8 @@ def test_the_page_meets_wcag_aa(open_page: Callable[..., Opened], scheme: str, s
         page.wait_for_load_state("networkidle")
         if address == "":
             page.get_by_text("Languages: all").click()
-        found = Axe().run(page, options=rules)
-        assert found.violations_count == 0, f"{address}: {found.generate_report()}"
+        results = Axe().run(page, options=rules)
+        assert results.violations_count == 0, f"{address}: {results.generate_report()}"
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen_but_the_two_columns_one_swipes(

@@ -1,39 +1,40 @@
-// Elements, and how languages are shown. Text from data is set as text, never as markup.
+// Elements of the page, and the names and colours of languages. Text from data is set as text, never as markup.
 
 export const byId = (id) => document.getElementById(id);
 
 export function element(name, properties = {}, ...children) {
-  const made = document.createElement(name);
+  const created = document.createElement(name);
   for (const [key, value] of Object.entries(properties)) {
     if (value === null || value === undefined) continue;
-    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
-    else if (key in made && key !== "list") made[key] = value;
-    else made.setAttribute(key, value);
+    if (key.startsWith("on")) created.addEventListener(key.slice(2), value);
+    else if (key in created && key !== "list") created[key] = value;
+    else created.setAttribute(key, value);
   }
-  made.append(...children.filter((child) => child !== null && child !== undefined));
-  return made;
+  created.append(...children.filter((child) => child !== null && child !== undefined));
+  return created;
 }
 
-// Text from data: isolated, so that its direction ends with it.
+// Text from data, isolated so that its direction does not affect the text around it.
 export const data = (text, language) => element("bdi", { dir: "auto", lang: language, textContent: text });
 
 const names = new Map();
 const colours = new Map();
 
-export function knowLanguages(languages) {
+export function setLanguages(languages) {
   for (const { language, name } of languages) names.set(language, name);
-  // In the order of the map on the Corpus page, which colours them too.
-  [...names.keys()].sort().forEach((tag, at) => colours.set(tag, `var(--language${at % 12})`));
+  // Sorted by tag, so that languages have the colours of the map on the Corpus page.
+  [...names.keys()].sort().forEach((tag, number) => colours.set(tag, `var(--language${number % 12})`));
 }
 
 export const nameOf = (tag) => names.get(tag) ?? tag;
 export const colourOf = (tag) => colours.get(tag) ?? "var(--quiet)";
 
+// A language's tag, with its name for screen readers unless the name stands beside the badge.
 export function badge(tag, named = false) {
   const name = named ? null : element("span", { className: "unseen" }, ` (${nameOf(tag)})`);
-  const made = element("span", { className: "badge", title: nameOf(tag) }, tag, name);
-  made.style.setProperty("--of", colourOf(tag));
-  return made;
+  const created = element("span", { className: "badge", title: nameOf(tag) }, tag, name);
+  created.style.setProperty("--of", colourOf(tag));
+  return created;
 }
 
 export const percent = (share) => `${share > 0 && share < 0.01 ? "<1" : Math.round(100 * share)} %`;

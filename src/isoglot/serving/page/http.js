@@ -1,4 +1,4 @@
-// Requests to this server, and their failures in words.
+// Requests to this server, and messages for people when they fail.
 
 const KEY = "isoglot-key";
 
@@ -20,7 +20,7 @@ const TITLES = {
   503: "The index cannot be read now",
 };
 
-async function answer(path, body, signal) {
+async function send(path, body, signal) {
   const headers = {};
   const key = sessionStorage.getItem(KEY);
   if (key) headers.Authorization = `Bearer ${key}`;
@@ -33,10 +33,10 @@ async function answer(path, body, signal) {
     throw new Failure("The server does not answer", "Is isoglot serve still running? Your question is kept; search again when it is.");
   }
   if (response.ok) return response;
-  const told = await response.json().catch(() => null);
-  throw new Failure(TITLES[response.status] ?? "Something went wrong", told?.error?.message ?? `The server answered ${response.status}.`, response.status);
+  const failed = await response.json().catch(() => null);
+  throw new Failure(TITLES[response.status] ?? "Something went wrong", failed?.error?.message ?? `The server answered ${response.status}.`, response.status);
 }
 
-export const get = async (path, signal) => (await answer(path, null, signal)).json();
-export const post = async (path, body, signal) => (await answer(path, body, signal)).json();
-export const blob = async (path) => (await answer(path)).blob();
+export const get = async (path, signal) => (await send(path, null, signal)).json();
+export const post = async (path, body, signal) => (await send(path, body, signal)).json();
+export const blob = async (path) => (await send(path)).blob();

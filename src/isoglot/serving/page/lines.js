@@ -1,23 +1,23 @@
-// Lines between the columns: the same passage left and right; dashed, its translations, when one of them is lit.
+// Lines between the columns: solid ones join the same passage, dashed ones the translations of a highlighted passage.
 
 import { colourOf } from "./dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
-// Draw and keep drawn while sizes change; returns what ends that.
-export function join(board) {
+// Draw the lines, and draw them again whenever sizes change. Returns a function that ends this.
+export function joinColumns(board) {
   const drawing = document.createElementNS(SVG, "svg");
   drawing.classList.add("lines");
   drawing.setAttribute("aria-hidden", "true");
   board.prepend(drawing);
-  const draw = () => lines(board, drawing);
-  const watching = new ResizeObserver(draw);
-  watching.observe(board);
+  const draw = () => drawLines(board, drawing);
+  const observer = new ResizeObserver(draw);
+  observer.observe(board);
   board.addEventListener("resized", draw);
-  return () => watching.disconnect();
+  return () => observer.disconnect();
 }
 
-function lines(board, drawing) {
+function drawLines(board, drawing) {
   const [left, right] = [...board.querySelectorAll(".column")].map((column) => [...column.querySelectorAll(".card")]);
   drawing.replaceChildren();
   if (!right) return;

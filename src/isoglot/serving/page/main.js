@@ -1,6 +1,6 @@
-// Which page is shown: what stands behind # in the address, which no server sees.
+// Which page is shown. The part of the address behind # says so, which browsers do not send to servers.
 
-import { byId, element, knowLanguages, notice, plural } from "./dom.js";
+import { byId, element, setLanguages, notice, plural } from "./dom.js";
 import { get, setKey } from "./http.js";
 import { showApi } from "./docs.js";
 import { showBias, showCorpus } from "./pages.js";
@@ -40,7 +40,7 @@ async function start() {
   try {
     const [index, { languages }] = await Promise.all([get("/v1/index"), get("/v1/languages")]);
     byId("key").hidden = true;
-    knowLanguages(languages);
+    setLanguages(languages);
     byId("about").replaceChildren(element("bdi", { textContent: index.name }), `: ${plural(index.passages, "passage", "passages")} in ${plural(languages.length, "language", "languages")}`);
     prepareSearch(index, languages);
     window.addEventListener("hashchange", route);
@@ -49,7 +49,7 @@ async function start() {
     if (error.status === 401) return askForKey();
     byId("key").hidden = true;
     byId("search").hidden = false;
-    byId("found").replaceChildren(notice(error.title ?? "Something went wrong", error.message, element("button", { className: "main", onclick: () => location.reload() }, "Try again")));
+    byId("results").replaceChildren(notice(error.title ?? "Something went wrong", error.message, element("button", { className: "main", onclick: () => location.reload() }, "Try again")));
   }
 }
 

@@ -3,12 +3,12 @@
 import { badge, byId, colourOf, element, figure, nameOf, notice, percent, plural } from "./dom.js";
 import { blob, get } from "./http.js";
 
-async function fill(id, heading, ask) {
+async function fill(id, heading, load) {
   const section = byId(id);
   const title = element("h1", {}, heading);
   section.replaceChildren(title, element("p", { className: "quiet", role: "status" }, "Drawing …"));
   try {
-    section.replaceChildren(title, ...(await ask()));
+    section.replaceChildren(title, ...(await load()));
   } catch (error) {
     section.replaceChildren(title, notice(error.title ?? "Something went wrong", error.message));
   }
@@ -34,7 +34,7 @@ export const showBias = () => fill("bias", "Bias", async () => {
 
 export const showCorpus = () => fill("corpus", "Corpus", async () => {
   const [{ languages }, { charts }] = await Promise.all([get("/v1/languages"), get("/v1/corpus")]);
-  if (languages.length === 0) return [notice("The index is empty", "Put documents in: isoglot index --add, and this page fills itself.")];
+  if (languages.length === 0) return [notice("The index is empty", "Add documents with isoglot index --add, and this page shows them.")];
   const total = languages.reduce((sum, { passages }) => sum + passages, 0);
   const most = Math.max(...languages.map(({ passages }) => passages));
   const rows = languages.map(({ language, passages }) => {

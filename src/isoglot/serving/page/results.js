@@ -1,33 +1,33 @@
-// Two columns of results: cards, and the languages of each column beside those of the corpus.
+// The columns of results: a card for each, and the languages of a column's results beside those of the corpus.
 
 import { badge, colourOf, data, element, nameOf, percent, plural } from "./dom.js";
 
 const LETTERS = ["A", "B"];
-const BALANCES = { none: "by score", equal: "equal shares", proportional: "proportional shares" };
+export const BALANCES = { none: "by score", equal: "equal shares", proportional: "proportional shares" };
 
-export function columnsOf(found) {
-  const board = element("div", { className: "board" }, ...found.columns.map((column, at) => columnOf(column, at, found.corpus)));
+export function boardOf(response) {
+  const board = element("div", { className: "board" }, ...response.columns.map((column, side) => columnOf(column, side, response.corpus)));
   board.addEventListener("keydown", (event) => move(board, event));
-  const lit = (event) => light(board, event.target.closest(".card"));
-  board.addEventListener("focusin", lit);
-  board.addEventListener("focusout", () => light(board, null));
-  board.addEventListener("mouseover", lit);
-  board.addEventListener("mouseleave", () => light(board, null));
+  const highlightCard = (event) => highlight(board, event.target.closest(".card"));
+  board.addEventListener("focusin", highlightCard);
+  board.addEventListener("focusout", () => highlight(board, null));
+  board.addEventListener("mouseover", highlightCard);
+  board.addEventListener("mouseleave", () => highlight(board, null));
   return board;
 }
 
-function columnOf(column, at, corpus) {
+function columnOf(column, side, corpus) {
   return element(
     "section",
-    { className: "column", ariaLabel: `Column ${LETTERS[at]}: ${column.model}, ${BALANCES[column.balance]}` },
-    element("h2", {}, element("b", { className: "letter" }, LETTERS[at]), " ", data(column.model), column.balance === "none" ? null : element("span", { className: "quiet" }, ` ${BALANCES[column.balance]}`)),
+    { className: "column", ariaLabel: `Column ${LETTERS[side]}: ${column.model}, ${BALANCES[column.balance]}` },
+    element("h2", {}, element("b", { className: "letter" }, LETTERS[side]), " ", data(column.model), column.balance === "none" ? null : element("span", { className: "quiet" }, ` ${BALANCES[column.balance]}`)),
     mixOf(column, corpus),
-    element("ol", { className: "cards" }, ...column.results.map((result, row) => element("li", {}, cardOf(result, at, row, column)))),
+    element("ol", { className: "cards" }, ...column.results.map((result, row) => element("li", {}, cardOf(result, side, row, column)))),
   );
 }
 
 function mixOf(column, corpus) {
-  const told = (shares) => Object.entries(shares).map(([tag, share]) => `${nameOf(tag)} ${percent(share)}`).join(", ");
+  const inWords = (shares) => Object.entries(shares).map(([tag, share]) => `${nameOf(tag)} ${percent(share)}`).join(", ");
   const bar = (shares, what) => {
     const parts = Object.entries(shares).map(([tag, share]) => {
       const part = element("span", { title: `${nameOf(tag)} ${percent(share)}`, textContent: share >= 0.07 ? tag : "" });
@@ -35,15 +35,15 @@ function mixOf(column, corpus) {
       part.style.setProperty("--of", colourOf(tag));
       return part;
     });
-    const drawn = element("div", { className: "stack", role: "img", ariaLabel: `${what}: ${told(shares)}` }, ...parts);
+    const drawn = element("div", { className: "stack", role: "img", ariaLabel: `${what}: ${inWords(shares)}` }, ...parts);
     drawn.setAttribute("role", "img");
     return element("div", { className: "row" }, element("span", { className: "what" }, what), drawn);
   };
   return element("div", { className: "mix" }, bar(column.mix, "Results"), bar(corpus, "Corpus"));
 }
 
-function cardOf(result, at, row, column) {
-  const there = column.results.map((other) => other.id);
+function cardOf(result, side, row, column) {
+  const shownIds = column.results.map((other) => other.id);
   const card = element(
     "article",
     { className: "card", tabIndex: row === 0 ? 0 : -1, ariaLabel: `Rank ${result.rank}, ${nameOf(result.language)}` },
@@ -53,11 +53,11 @@ function cardOf(result, at, row, column) {
       element("span", { className: "rank" }, String(result.rank)),
       badge(result.language),
       element("span", { className: "score", title: "Cosine between question and passage" }, result.score.toFixed(3)),
-      otherRank(result, at),
+      otherRank(result, side),
     ),
     result.title ? element("h3", { dir: "auto", lang: result.language, textContent: result.title }) : null,
     textOf(result),
-    result.twins.length ? twinsOf(result, there) : null,
+    result.twins.length ? twinsOf(result, shownIds) : null,
     sourceOf(result),
   );
   card.dataset.id = result.id;
@@ -66,16 +66,16 @@ function cardOf(result, at, row, column) {
   return card;
 }
 
-// The rank in the other column, and where the passage goes from A to B.
-function otherRank(result, at) {
+// The rank in the other column, and whether the passage moves up or down from A to B.
+function otherRank(result, side) {
   if (result.other_rank === null) return null;
-  const [a, b] = at === 0 ? [result.rank, result.other_rank] : [result.other_rank, result.rank];
+  const [a, b] = side === 0 ? [result.rank, result.other_rank] : [result.other_rank, result.rank];
   const [mark, className, direction] = b < a ? ["▲", "up", "up"] : b > a ? ["▼", "down", "down"] : ["=", "", "nowhere"];
   return element(
     "span",
     { className: `other ${className}`, title: `Rank ${a} in A, ${b} in B` },
     element("span", { ariaHidden: "true" }, `${mark} `),
-    `${LETTERS[1 - at]} #${result.other_rank.toLocaleString("en")}`,
+    `${LETTERS[1 - side]} #${result.other_rank.toLocaleString("en")}`,
     element("span", { className: "unseen" }, `, moves ${direction} from A to B`),
   );
 }
@@ -94,12 +94,12 @@ function textOf(result) {
   return element("div", {}, text, more, cut);
 }
 
-function twinsOf(result, there) {
-  const twins = result.twins.filter(({ rank }) => rank !== null).sort((one, other) => one.rank - other.rank);
+function twinsOf(result, shownIds) {
+  const twins = result.twins.filter(({ rank }) => rank !== null).sort((a, b) => a.rank - b.rank);
   const hidden = result.twins.length - twins.length;
   const items = twins.map(({ id, language, rank }) => {
     const label = [badge(language), ` #${rank.toLocaleString("en")}`];
-    if (!there.includes(id)) return element("li", {}, ...label);
+    if (!shownIds.includes(id)) return element("li", {}, ...label);
     const go = (event) => [...event.currentTarget.closest(".column").querySelectorAll(".card")].find((card) => card.dataset.id === id).focus();
     return element("li", {}, element("button", { className: "twin", title: "Go to it in this column", onclick: go }, ...label));
   });
@@ -113,15 +113,15 @@ function sourceOf(result) {
   return element("p", { className: "source" }, element("a", { href: result.source, rel: "noreferrer noopener", target: "_blank" }, data(result.source)));
 }
 
-// Arrows: up and down in a column, left and right to the same passage (or the same place) in the other column.
+// Arrow keys: up and down in a column, left and right to the same passage in the other column, or else the same place.
 function move(board, event) {
   const card = event.target.closest(".card");
   if (!card || event.target !== card) return;
   const columns = [...board.querySelectorAll(".column")].map((column) => [...column.querySelectorAll(".card")]);
-  const at = columns.findIndex((cards) => cards.includes(card));
-  const row = columns[at].indexOf(card);
-  const beside = (side) => columns[side]?.find((other) => other.dataset.id === card.dataset.id) ?? columns[side]?.[Math.min(row, columns[side].length - 1)];
-  const next = { ArrowDown: columns[at][row + 1], ArrowUp: columns[at][row - 1], ArrowLeft: beside(at - 1), ArrowRight: beside(at + 1), Home: columns[at][0], End: columns[at].at(-1) }[event.key];
+  const side = columns.findIndex((cards) => cards.includes(card));
+  const row = columns[side].indexOf(card);
+  const beside = (other) => columns[other]?.find(({ dataset }) => dataset.id === card.dataset.id) ?? columns[other]?.[Math.min(row, columns[other].length - 1)];
+  const next = { ArrowDown: columns[side][row + 1], ArrowUp: columns[side][row - 1], ArrowLeft: beside(side - 1), ArrowRight: beside(side + 1), Home: columns[side][0], End: columns[side].at(-1) }[event.key];
   if (event.key === "Enter") card.querySelector(".more:not([hidden])")?.click();
   if (!next) return;
   event.preventDefault();
@@ -129,8 +129,8 @@ function move(board, event) {
   next.focus();
 }
 
-// The same passage and its translations stand out in both columns.
-function light(board, card) {
+// Highlight a passage and its translations in both columns; without a card, highlight nothing.
+function highlight(board, card) {
   for (const other of board.querySelectorAll(".card")) {
     const same = card !== null && other !== card && other.dataset.id === card.dataset.id;
     const twin = card !== null && !same && other !== card && card.dataset.content !== undefined && other.dataset.content === card.dataset.content;
