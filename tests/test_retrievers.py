@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import isoglot
 from isoglot import Audit, Collection, Document, IsoglotError, Query
 from isoglot.cli import app
-from isoglot.corpora.trec import read_documents
+from isoglot.corpora.trec import read_documents_table
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.evaluation.measures import (
     BEYOND,
@@ -546,7 +546,7 @@ def test_a_run_of_a_collection_whose_documents_have_other_ids(tmp_path: Path) ->
 def test_wrong_tables_are_told_with_file_and_line(name: str, text: str, told: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(IsoglotError, match=told):
-        read_documents(tmp_path / name)
+        read_documents_table(tmp_path / name)
 
 
 def test_what_goes_with_a_run_is_refused_without_one(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
 from isoglot import Collection, IsoglotError
-from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.encoders.encoder import Encoder
 from isoglot.serving.app import create_app
 from isoglot.serving.batching import MOST_WAITING, Batcher, BusyError
 from isoglot.serving.settings import Settings

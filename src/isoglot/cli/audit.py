@@ -166,12 +166,12 @@ def _of_run(
 ) -> tuple[Collection, RunRetriever]:
     """What a run is audited on: the collection of --data, or the documents of a table and qrels."""
     from isoglot.corpora.sources import load_collection
-    from isoglot.corpora.trec import check_qrels, judged_collection, known_documents, read_documents
+    from isoglot.corpora.trec import check_qrels, judged_collection, known_documents, read_documents_table
     from isoglot.retrievers.runs import RunRetriever
 
     if data is not None:
         collection = load_collection(data)
-        documents = known_documents(collection) if documents_table is None else read_documents(documents_table)
+        documents = known_documents(collection) if documents_table is None else read_documents_table(documents_table)
         if qrels is not None:
             check_qrels(qrels, collection, documents)
     elif documents_table is None or qrels is None or len(query_languages) != 1:
@@ -181,7 +181,7 @@ def _of_run(
         )
     else:
         collection = judged_collection(documents_table, qrels, query_languages[0])
-        documents = read_documents(documents_table)
+        documents = read_documents_table(documents_table)
     return collection, RunRetriever(run, documents)
 
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import regex  # type: ignore[import-untyped]
 
-from isoglot.corpora.extraction import Extracted, read_html, read_markdown, read_pdf, read_plain
-from isoglot.corpora.reading import language_field, read_jsonl, text_field
+from isoglot.corpora.fields import language_field, text_field
+from isoglot.corpora.readers.extraction import Extracted, read_html, read_markdown, read_pdf, read_plain
+from isoglot.corpora.readers.jsonl import read_jsonl
 from isoglot.corpora.sources import SOURCES, load_collection
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.files import os_errors_explained

@@ -9,12 +9,14 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from isoglot.corpora.collection import Collection, Document, Query
-from isoglot.corpora.reading import language_field, read_jsonl, read_lines, text_field
+from isoglot.corpora.fields import language_field, text_field
+from isoglot.corpora.readers.jsonl import read_jsonl
+from isoglot.corpora.readers.lines import read_lines
 from isoglot.platform.errors import InputError
 from isoglot.platform.languages import canonical
 
 
-class Hit(NamedTuple):
+class RunLine(NamedTuple):
     """A line of a run."""
 
     document: str
@@ -37,13 +39,13 @@ def run_name(scenario: str, languages: Iterable[str], query_language: str) -> st
     return f"{scenario}.{'+'.join(languages)}.{query_language}"
 
 
-def read_run(path: Path) -> dict[str, list[Hit]]:
+def read_run(path: Path) -> dict[str, list[RunLine]]:
     """Query id -> its documents, in the order of the file.
 
     Raises:
         InputError: A line has not six fields or no score, or a query has a document twice.
     """
-    found: dict[str, dict[str, Hit]] = {}
+    found: dict[str, dict[str, RunLine]] = {}
     for line, text in read_lines(path):
         fields = text.split()
         if len(fields) != 6:
@@ -54,7 +56,7 @@ def read_run(path: Path) -> dict[str, list[Hit]]:
             raise InputError(
                 f"query {query!r} has document {document!r} already in line {hits[document].line}", path, line
             )
-        hits[document] = Hit(document, _number(score, "score", path, line), line)
+        hits[document] = RunLine(document, _number(score, "score", path, line), line)
     if not found:
         raise InputError("is empty", path)
     return {query: list(hits.values()) for query, hits in found.items()}
@@ -79,7 +81,7 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
     return found
 
 
-def read_documents(path: Path, names: dict[str, str] | None = None) -> dict[str, tuple[str, str]]:
+def read_documents_table(path: Path, names: dict[str, str] | None = None) -> dict[str, tuple[str, str]]:
     """Document id -> (content id, canonical language), from a table; `names` learns how it spells languages.
 
     A ``.jsonl`` has the fields of a BEIR corpus: ``_id``, ``lang`` and, where documents have translations,
@@ -115,7 +117,7 @@ def judged_collection(table: Path, qrels: Path, query_language: str) -> Collecti
     """
     language = canonical(query_language)
     names = {language: query_language}
-    documents = read_documents(table, names)
+    documents = read_documents_table(table, names)
     golds = {query: tuple(_contents(query, judged, documents, qrels)) for query, judged in read_qrels(qrels).items()}
     return Collection(
         table.stem,

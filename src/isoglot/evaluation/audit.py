@@ -28,7 +28,7 @@ from isoglot.retrievers.base import Retriever, Scorer, model_record
 from isoglot.retrievers.registry import as_retriever
 
 if TYPE_CHECKING:
-    from isoglot.encoders.sentence_transformer import Encoder
+    from isoglot.encoders.encoder import Encoder
 
 TOP_K = 10
 """How deep the language mix of the top results is looked at."""

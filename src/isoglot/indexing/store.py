@@ -21,7 +21,7 @@ from isoglot.platform.languages import canonical, detect
 from isoglot.ranking.balance import check_balance, order, top
 
 if TYPE_CHECKING:
-    from isoglot.encoders.sentence_transformer import Encoder
+    from isoglot.encoders.encoder import Encoder
 
 
 class Index:
@@ -87,7 +87,8 @@ class Index:
         Raises:
             IsoglotError: The index has no such model, it cannot be loaded, or it has changed since it was indexed.
         """
-        from isoglot.encoders.sentence_transformer import Encoder, load_model
+        from isoglot.encoders.encoder import Encoder
+        from isoglot.encoders.sentence_transformer import load_model
         from isoglot.indexing.models import signature_of
 
         stored = self.snapshot().model(model)

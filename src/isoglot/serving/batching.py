@@ -17,7 +17,7 @@ from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 
 if TYPE_CHECKING:
-    from isoglot.encoders.sentence_transformer import Encoder
+    from isoglot.encoders.encoder import Encoder
 
 BATCH = 32
 """Texts encoded at once: more of them gain nothing on a CPU and make the others wait."""

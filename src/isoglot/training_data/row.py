@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from isoglot.corpora.reading import read_jsonl, text_field
+from isoglot.corpora.fields import text_field
+from isoglot.corpora.readers.jsonl import read_jsonl
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.files import os_errors_explained, write_bytes
 from isoglot.platform.languages import canonical

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.corpora.collection import Collection, Document, Query
-from isoglot.corpora.reading import language_field, read_jsonl, text_field
-from isoglot.corpora.sources import hub
+from isoglot.corpora.fields import language_field, text_field
+from isoglot.corpora.readers.jsonl import read_jsonl
+from isoglot.corpora.sources import hub_datasets
 from isoglot.platform.errors import InputError, IsoglotError
 
 HUB_NAME = "facebook/belebele"
@@ -49,8 +50,8 @@ def load(path: Path | None, split: str | None) -> Collection:
 
 def _languages(path: Path | None) -> Iterable[tuple[str, Path, Iterable[tuple[int, dict[str, Any]]]]]:
     if path is None:
-        for name in hub.configurations(HUB_NAME):
-            yield name, Path(HUB_NAME) / name, enumerate(hub.rows(HUB_NAME, name, "test"), start=1)
+        for name in hub_datasets.configurations(HUB_NAME):
+            yield name, Path(HUB_NAME) / name, enumerate(hub_datasets.rows(HUB_NAME, name, "test"), start=1)
         return
     files = sorted(file for file in path.iterdir() if re.fullmatch(r"[a-z]{3}_[A-Z][a-z]{3}\.jsonl", file.name))
     if not files:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.corpora.collection import Collection, Document, Query
-from isoglot.corpora.reading import language_field, read_jsonl, read_lines, text_field
+from isoglot.corpora.fields import language_field, text_field
+from isoglot.corpora.readers.jsonl import read_jsonl
+from isoglot.corpora.readers.lines import read_lines
 from isoglot.platform.errors import InputError, IsoglotError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from isoglot.corpora.collection import Collection, Document, Query
-from isoglot.corpora.reading import read_jsonl
+from isoglot.corpora.readers.jsonl import read_jsonl
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import PACKAGE_DATA
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from isoglot.corpora.collection import Collection, Document, Query
-from isoglot.corpora.reading import language_field, read_json, text_field
-from isoglot.corpora.sources import hub
+from isoglot.corpora.fields import language_field, text_field
+from isoglot.corpora.readers.jsonl import read_json
+from isoglot.corpora.sources import hub_datasets
 from isoglot.platform.errors import InputError, IsoglotError
 
 HUB_NAME = "google/xquad"
@@ -37,9 +38,10 @@ def load(path: Path | None, split: str | None) -> Collection:
     if path is None:
         rows = {
             name.removeprefix("xquad."): [
-                Row(row["id"], row["question"], row["context"]) for row in hub.rows(HUB_NAME, name, "validation")
+                Row(row["id"], row["question"], row["context"])
+                for row in hub_datasets.rows(HUB_NAME, name, "validation")
             ]
-            for name in hub.configurations(HUB_NAME)
+            for name in hub_datasets.configurations(HUB_NAME)
         }
     else:
         files = sorted(file for file in path.iterdir() if re.fullmatch(r"xquad\.[\w-]+\.json", file.name))
