@@ -16,8 +16,9 @@ import msgspec
 
 from isoglot.corpora.fields import text_field
 from isoglot.corpora.readers.jsonl import read_jsonl
+from isoglot.corpora.readers.parquet import read_parquet
 from isoglot.platform.errors import InputError, IsoglotError
-from isoglot.platform.files import os_errors_explained, write_bytes
+from isoglot.platform.files import write_bytes
 from isoglot.platform.languages import canonical
 
 PROVENANCES = ("original", "human", "machine")
@@ -126,22 +127,9 @@ def _read_raw(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     if path.suffix != ".parquet":
         yield from read_jsonl(path)
         return
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with os_errors_explained(path, "read"):
-        try:
-            table = pq.read_table(path)
-        except pa.ArrowInvalid as error:
-            raise InputError(f"not a Parquet file: {error}", path) from error
-    for number, fields in enumerate(table.to_pylist(), start=1):
-        yield (
-            number,
-            {
-                name: dict(value) if name in _MAPS and isinstance(value, list) else value
-                for name, value in fields.items()
-            },
-        )
+    for number, fields in read_parquet(path):
+        maps = {name: dict(fields[name]) for name in _MAPS if isinstance(fields.get(name), list)}
+        yield number, fields | maps
 
 
 def _checked(fields: dict[str, Any], path: Path, number: int) -> Row:
