@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 import isoglot
 from benchmarks import measuring, onnx_peer
 from isoglot import load_collection
-from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.sentence_transformer import load_encoder
 
 MODEL = "e5-small-q4"
 XQUAD = Path(__file__).resolve().parents[2] / "shared/data/xquad"

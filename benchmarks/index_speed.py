@@ -25,7 +25,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from isoglot import Index, load_collection
-from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.encoders.encoder import Encoder
 from isoglot.indexing import ann
 from isoglot.indexing.passages import passage_key
 from isoglot.indexing.tables import TABLE, connect

@@ -35,7 +35,8 @@ from isoglot.alignment.methods.jsd_nce import Options, objective
 from isoglot.alignment.training.embedding_loss import EmbeddingLoss
 from isoglot.alignment.training.examples import ContentBatchSampler, triplets
 from isoglot.alignment.training.trainer import train
-from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.sentence_transformer import load_encoder
 
 MODEL, BATCH, LENGTH = "e5-small-q4", 32, 128
 COLUMNS = {"query": "query", "document": "document", "translation": "document"}

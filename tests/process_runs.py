@@ -16,7 +16,8 @@ from isoglot.alignment.training import checkpoints
 from isoglot.alignment.training.embedding_loss import TokenTerm
 from isoglot.alignment.training.objectives import info_nce
 from isoglot.alignment.training.trainer import TrainingOptions, train
-from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.sentence_transformer import load_encoder
 
 WORDS = "bread train snow piano garden letter river window candle forest".split()
 BATCH = {"batch_size": 10, "learning_rate": 1e-3, "epochs": 4.0}

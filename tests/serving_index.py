@@ -14,7 +14,8 @@ import numpy as np
 import uvicorn
 
 from isoglot import Collection
-from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.indexing.store import Index
 from isoglot.indexing.update import update_index
 from isoglot.serving.app import create_app

@@ -18,8 +18,9 @@ from tokenizers import normalizers
 import isoglot
 from isoglot import Collection, IsoglotError
 from isoglot.alignment.methods import jsd_nce
-from isoglot.encoders import sentence_transformer as module
-from isoglot.encoders.sentence_transformer import Encoder, load_encoder, load_model
+from isoglot.encoders import encoder as module
+from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.sentence_transformer import load_encoder, load_model
 from isoglot.training_data.loading import training_rows
 
 TEXTS = ["the old piano", "снег", "der brief", "the old piano", "x" * 300]

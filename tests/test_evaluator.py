@@ -16,7 +16,8 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 
 import isoglot
 from isoglot import Collection, IsoglotError, LanguageBiasEvaluator
-from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.sentence_transformer import load_encoder
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from typer.testing import CliRunner
 import isoglot
 from isoglot import Audit, Collection, Document, IsoglotError, Query
 from isoglot.cli import app
-from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.evaluation.results import ScenarioResult
 from isoglot.report.html import charts, spaces
 from isoglot.report.html.changes import most_changed

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from isoglot.corpora.documents import SourceDocument, read_documents
+from isoglot.corpora.readers import extraction
 from isoglot.indexing.splitting import Splitter, sentences
-from isoglot.platform.errors import IsoglotError
+from isoglot.platform.errors import InputError, IsoglotError
 from tests.indexing import write_jsonl
 
 GERMAN = "Die Straße über den Berg ist heute wegen Schnee gesperrt."
@@ -202,6 +204,32 @@ def test_a_pdf_gives_its_text_and_title(tmp_path: Path) -> None:
 def test_a_damaged_pdf_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.pdf").write_bytes(b"%PDF-1.4\nnothing more")
     assert refused(tmp_path / "a.pdf").startswith("a.pdf: cannot be read as PDF: ")
+
+
+def test_whatever_a_damaged_pdf_makes_pypdf_raise_is_told_in_one_line(tmp_path: Path) -> None:
+    """Its tokens are mutated; pypdf raises NotImplementedError, AttributeError, TypeError ... for a few of them."""
+    whole, generator = one_page_pdf("The road is closed because of the snow.", "Road news"), random.Random(0)
+    tokens = [b"0", b"-1", b"/", b"<<", b">>", b"[", b"R", b"(", b"null", b"true", b"1.5", b"/Encrypt"]
+    messages = []
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(generator.choice([1, 2, 8])):
+            place = generator.randrange(len(damaged))
+            damaged[place : place + generator.randrange(4)] = generator.choice(tokens)
+        (tmp_path / "a.pdf").write_bytes(damaged)
+        try:
+            read(tmp_path / "a.pdf", "en")
+        except InputError as error:
+            messages.append(str(error))
+    assert len(messages) > 20
+    assert [message for message in messages if "\n" in message] == []
+
+
+def test_a_mistake_of_isoglots_own_is_no_damaged_pdf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.pdf").write_bytes(one_page_pdf("The road is closed because of the snow."))
+    monkeypatch.setattr(extraction, "Extracted", None)
+    with pytest.raises(TypeError):
+        read(tmp_path / "a.pdf")
 
 
 def test_text_in_a_wrong_encoding_is_told_with_its_line(tmp_path: Path) -> None:

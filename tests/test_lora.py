@@ -14,7 +14,8 @@ from sentence_transformers import SentenceTransformer
 from isoglot import Collection, IsoglotError
 from isoglot.alignment.methods import jsd_nce
 from isoglot.encoders.adapters import apply_adapter, top_layers, write_adapter
-from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.training_data.loading import training_rows
 
 LINEAR = ("query", "key", "value", "dense")

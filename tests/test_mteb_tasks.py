@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 import isoglot
 from isoglot import Audit, Collection, Document, IsoglotError
 from isoglot.cli import app
-from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.ranking.pools import SCENARIOS
 from isoglot.report.mteb import audits_to_mteb
 

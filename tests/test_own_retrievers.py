@@ -13,7 +13,8 @@ import pytest
 
 import isoglot
 from isoglot import Collection, Document, IsoglotError, Query
-from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.retrievers import registry
 
 ROOT = Path(__file__).parents[1]

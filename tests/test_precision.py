@@ -13,9 +13,11 @@ from typer.testing import CliRunner
 
 from isoglot import load_collection
 from isoglot.cli import app
+from isoglot.encoders.devices import has_bfloat16
+from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.fused import fused_layers
 from isoglot.encoders.int8 import MOST_ERROR, Int8Linear
-from isoglot.encoders.sentence_transformer import Encoder, has_bfloat16, load_encoder
+from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.evaluation.results import Audit
 from isoglot.platform.errors import IsoglotError
 

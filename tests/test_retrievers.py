@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import isoglot
 from isoglot import Audit, Collection, Document, IsoglotError, Query
 from isoglot.cli import app
-from isoglot.corpora.trec import read_documents
+from isoglot.corpora.trec import read_documents_table
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.evaluation.measures import (
     BEYOND,
@@ -587,17 +587,17 @@ def test_a_run_of_a_collection_whose_documents_have_other_ids(tmp_path: Path) ->
     [
         ("d.tsv", "d1 en c1", r"d.tsv:1: expected document id, language and content id, separated by tabs"),
         ("d.tsv", "d1\ten\tc\nd1\tde\tc", r"d.tsv:2: document 'd1' occurs twice"),
-        ("d.tsv", "d1\ten\tc\nd2\ten\tc", r"d.tsv:2: content 'c' occurs twice in en"),
+        ("d.tsv", "d1\ten\tc\nd2\ten\tc", r"d.tsv:2: content_id 'c' occurs twice in en"),
         ("d.tsv", "d1\tklingonese\tc", r"d.tsv:1: unknown language 'klingonese'"),
         ("d.tsv", "", r"d.tsv: is empty"),
         ("d.jsonl", '{"_id": "d1", "text": "x"}', r"d.jsonl:1: field 'lang' is missing"),
-        ("d.jsonl", '{"_id": "d1", "lang": "en", "content_id": 3}', r"d.jsonl:1: field 'content_id' is int"),
+        ("d.jsonl", '{"_id": "d1", "lang": "en", "content_id": [3]}', r"d.jsonl:1: field 'content_id' is list"),
     ],
 )
 def test_wrong_tables_are_told_with_file_and_line(name: str, text: str, told: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(IsoglotError, match=told):
-        read_documents(tmp_path / name)
+        read_documents_table(tmp_path / name)
 
 
 def test_what_goes_with_a_run_is_refused_without_one(tmp_path: Path) -> None:

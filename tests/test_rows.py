@@ -82,7 +82,7 @@ def test_a_wrong_line_is_reported_with_file_and_line(line: str, message: str, tm
 
 def test_files_that_are_no_rows_are_reported(tmp_path: Path) -> None:
     (tmp_path / "rows.parquet").write_bytes(b"PAR1 not really")
-    with pytest.raises(IsoglotError, match=r"rows.parquet: not a Parquet file"):
+    with pytest.raises(IsoglotError, match=r"rows.parquet: cannot be read as Parquet"):
         read_rows(tmp_path / "rows.parquet")
     (tmp_path / "latin.jsonl").write_bytes('{"content_id": "ü"}'.encode("latin-1"))
     with pytest.raises(IsoglotError, match=r"latin.jsonl:1: byte 17 of the line is not UTF-8"):

@@ -31,7 +31,7 @@ from typer.testing import CliRunner
 import isoglot
 from isoglot import Collection, Index, IsoglotError
 from isoglot.cli import app
-from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.encoders.encoder import Encoder
 from isoglot.indexing.update import update_index
 from isoglot.ranking.balance import BALANCES
 from isoglot.serving import messages

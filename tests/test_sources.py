@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from isoglot import IsoglotError, load_collection
+from isoglot.corpora.documents import read_documents
+from isoglot.corpora.trec import read_documents_table
 
 CORPUS = [
     {"_id": "d1", "text": "hello", "lang": "en", "content_id": "a"},
@@ -59,6 +61,40 @@ def test_language_and_shared_ids_may_stand_in_the_metadata_even_beside_an_empty_
     found = load_collection(write(tmp_path, corpus, queries))
     assert [(q.query_id, q.language) for q in found.queries] == [("0", "en"), ("0", "zh")]
     assert [(d.content_id, d.language) for d in found.documents][2:] == [("d3", "en"), ("d3", "ru")]
+
+
+NUMBERS = [{"_id": at, "text": "x", "lang": tag, "content_id": at // 2} for at, tag in enumerate(("en", "zh") * 2)]
+IN_METADATA = [
+    {"_id": f"d{at}", "text": "x", "metadata": {"lang": tag, "content_id": "lamp"}}
+    for at, tag in enumerate(("en", "zh"))
+]
+NULLS = [{"_id": "d1", "text": "x", "lang": "en", "content_id": None, "title": None}]
+OTHER_NAMES = [{"id": "d1", "text": "x", "language": "zho_Hans", "content_id": "lamp"}]
+
+
+@pytest.mark.parametrize("corpus", [CORPUS, NUMBERS, IN_METADATA, NULLS, OTHER_NAMES])
+def test_a_corpus_holds_the_same_documents_in_a_folder_in_a_table_and_in_an_index(
+    tmp_path: Path, corpus: list[dict[str, Any]]
+) -> None:
+    first = corpus[0].get("_id", corpus[0].get("id"))
+    spec = write(tmp_path, corpus, test=f"q1\t{first}\t1\n")
+    table = read_documents_table(tmp_path / "corpus.jsonl")
+    assert len(table) == len(corpus)
+    documents = load_collection(spec).documents
+    assert [(document.content_id, document.language) for document in documents] == list(table.values())
+    indexed = read_documents(str(tmp_path / "corpus.jsonl"))
+    assert {document.id: (document.content_id or document.id, document.language) for document in indexed} == table
+
+
+def test_a_lang_in_the_metadata_that_is_no_language_is_metadata_like_any_other(tmp_path: Path) -> None:
+    row = {"_id": "d1", "text": "Snow covers the road over the mountain.", "metadata": {"lang": "python"}}
+    spec = write(tmp_path, [row])
+    (document,) = read_documents(str(tmp_path / "corpus.jsonl"))
+    assert (document.language, document.metadata) == ("en", {"lang": "python"})
+    with pytest.raises(
+        IsoglotError, match=r"jsonl:1: field 'lang' is missing, and 'python' in 'metadata' is no language"
+    ):
+        load_collection(spec)
 
 
 def test_a_content_id_of_zero_is_an_id_like_any_other(tmp_path: Path) -> None:
@@ -122,11 +158,11 @@ FAULTS = [
     ("corpus", row(content_id=["a"]), r"corpus.jsonl:4: field 'content_id' is list, not text"),
     ("corpus", row(lang="klingon"), r"corpus.jsonl:4: unknown language 'klingon'"),
     ("corpus", row(lang=None), r"corpus.jsonl:4: field 'lang' is missing, here and in 'metadata'"),
-    ("corpus", row(_id="d1"), r"corpus.jsonl:4: duplicate _id 'd1'"),
+    ("corpus", row(_id="d1"), r"corpus.jsonl:4: document 'd1' occurs twice"),
     ("corpus", row(_id=""), r"corpus.jsonl:4: field '_id' is missing or no text"),
     ("corpus", row(content_id="a"), r"corpus.jsonl:4: content_id 'a' occurs twice in en"),
     ("queries", b"", r"queries.jsonl: has no queries"),
-    ("queries", [*QUERIES, QUERIES[0]], r"queries.jsonl:4: duplicate _id 'q1'"),
+    ("queries", [*QUERIES, QUERIES[0]], r"queries.jsonl:4: query 'q1' occurs twice"),
     ("queries", [*QUERIES, {**QUERIES[0], "_id": "q4"}], r"queries.jsonl:4: query_id 'q' occurs twice in en"),
     ("queries", [{"_id": "q1", "lang": "en"}], r"queries.jsonl:1: field 'text' is missing"),
     ("queries", [{"_id": "q1", "text": "", "lang": "en"}], r"queries.jsonl:1: field 'text' is empty"),
@@ -211,7 +247,10 @@ def test_xquad_faults_are_told(tmp_path: Path) -> None:
     with pytest.raises(IsoglotError, match="question 1 in en belongs to paragraph p000, in another language to p001"):
         load_collection(f"xquad:{tmp_path}")
     for broken, message in (
-        ('{"data": [{}]}', "xquad.de.json: not in SQuAD form: field 'paragraphs' is missing"),
+        (
+            '{"data": [{}]}',
+            r"xquad.de.json: not in SQuAD form: Object missing required field `paragraphs` - at `\$.data\[0\]`",
+        ),
         ("[1, 2]", "xquad.de.json: not in SQuAD form"),
         ('{"data": [', "xquad.de.json:1: malformed JSON"),
         ('{\n\n\n"data": [}\n', "xquad.de.json:4: malformed JSON"),

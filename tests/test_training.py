@@ -22,7 +22,8 @@ from isoglot.alignment.training.embedding_loss import TokenTerm
 from isoglot.alignment.training.examples import ContentBatchSampler, content_batches, triplets
 from isoglot.alignment.training.objectives import info_nce
 from isoglot.alignment.training.trainer import TrainingOptions, train
-from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.training_data.loading import training_rows
 from isoglot.training_data.row import Row
 

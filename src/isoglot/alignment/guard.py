@@ -28,7 +28,7 @@ from isoglot.training_data.overlap import EightGrams
 from isoglot.training_data.row import Row
 
 if TYPE_CHECKING:
-    from isoglot.encoders.sentence_transformer import Encoder
+    from isoglot.encoders.encoder import Encoder
 
 log = logging.getLogger(__name__)
 

@@ -29,16 +29,16 @@ def shrunk_means(vectors: Mapping[str, Vectors], prior: Mapping[str, Floats] | N
         centres = dict.fromkeys(vectors, centre)
     else:
         centres = {tag: np.asarray(prior[tag], dtype=np.float64) for tag in vectors}
-    counts = {tag: len(vectors[tag]) for tag in means}
+    counts: dict[str, int] = {tag: len(vectors[tag]) for tag in means}
     within = _within_variance(vectors, means)
-    noise = within * np.mean([1 / count for count in counts.values()])
+    noise = within * float(np.mean([1 / count for count in counts.values()]))
     free = max(1, len(means) - (prior is None))  # the mean of the means has used up one of them
     between = max(sum(float(((means[tag] - centres[tag]) ** 2).sum()) for tag in means) / free - noise, 0.0)
-    if len(means) == 1 and prior is None:
-        return {tag: means.get(tag, centres[tag]) for tag in vectors}
+    if len(means) == 1 and prior is None:  # one language alone says nothing of how languages differ
+        return centres
     return {
-        tag: centres[tag] + _weight(counts.get(tag, 0), within, between) * (means.get(tag, centres[tag]) - centres[tag])
-        for tag in vectors
+        tag: centre + _weight(counts.get(tag, 0), within, between) * (means.get(tag, centre) - centre)
+        for tag, centre in centres.items()
     }
 
 

@@ -15,7 +15,8 @@ from typing import Any
 from isoglot.alignment.guard import FEWEST, named_development, split
 from isoglot.alignment.registry import Method
 from isoglot.corpora.collection import Collection
-from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.version import __version__
 from isoglot.training_data.loading import data_name, training_rows

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.prompts import ROLES
-from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.platform.arrays import Floats, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.row import Row

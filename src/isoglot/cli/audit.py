@@ -172,13 +172,13 @@ class _Sources:
     def _of_run(self, run: Path, query_languages: Sequence[str]) -> tuple[Collection, RunRetriever]:
         """A run, on the collection of --data or on the documents of a table and qrels."""
         from isoglot.corpora.sources import load_collection
-        from isoglot.corpora.trec import check_qrels, judged_collection, known_documents, read_documents
+        from isoglot.corpora.trec import check_qrels, judged_collection, known_documents, read_documents_table
         from isoglot.retrievers.runs import RunRetriever
 
         table, qrels = self.documents_table, self.qrels
         if self.data is not None:
             collection = load_collection(self.data)
-            documents = known_documents(collection) if table is None else read_documents(table)
+            documents = known_documents(collection) if table is None else read_documents_table(table)
             if qrels is not None:
                 check_qrels(qrels, collection, documents)
         elif table is None or qrels is None or len(query_languages) != 1:
@@ -188,7 +188,7 @@ class _Sources:
             )
         else:
             collection = judged_collection(table, qrels, query_languages[0])
-            documents = read_documents(table)
+            documents = read_documents_table(table)
         return collection, RunRetriever(run, documents)
 
 

@@ -17,7 +17,7 @@ from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import write_text
 
 if TYPE_CHECKING:
-    from isoglot.encoders.sentence_transformer import Encoder
+    from isoglot.encoders.encoder import Encoder
     from isoglot.evaluation.results import Audit
 
 

@@ -1,1 +1,1 @@
-"""Documents and queries: collections, the files they are read from, and where collections come from."""
+"""Documents and queries: collections, where collections come from, and the readers of files of each format."""

@@ -1,8 +1,8 @@
-"""Collection: documents and queries in several languages, and which document answers which query.
+"""Collection: documents and queries in several languages, and which documents answer which query.
 
-A document has a content id, shared by its translations, and a language; a query has a query id, shared by its
-translations, and a language. Golds are stated once for a query id, as content ids: every language version of a gold
-content is relevant.
+A document has a language and a content id, which its translations share. A query has a language and a query id, which
+its translations share. Golds are stated once for a query id, as content ids: every language version of a gold content
+is relevant.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Document:
     """One language version of one content.
 
     Attributes:
-        content_id: Shared by all translations.
+        content_id: The id that all translations share.
         language: Canonical BCP-47 tag.
-        text: What is encoded; title and body where a source has both.
+        text: The text to encode: title and body where a source has both.
     """
 
     content_id: str
@@ -38,9 +38,9 @@ class Query:
     """One language version of one question.
 
     Attributes:
-        query_id: Shared by all translations.
+        query_id: The id that all translations share.
         language: Canonical BCP-47 tag.
-        text: What is encoded.
+        text: The text to encode.
     """
 
     query_id: str
@@ -69,15 +69,16 @@ class Collection:
     """Documents, queries and golds: the one type that audits and alignments take.
 
     Attributes:
-        name: What reports call it, e.g. ``xquad``.
-        documents: (content id, language) is unique.
-        queries: (query id, language) is unique.
+        name: The name in reports, e.g. ``xquad``.
+        documents: The documents; (content id, language) is unique.
+        queries: The queries; (query id, language) is unique.
         golds: Query id -> the content ids that answer it.
-        names: Canonical tag -> the spelling that the source used; tags not in it are called by themselves.
-        notes: What a reader of results must know (licence, known contamination).
+        names: Canonical tag -> the spelling of the source; a tag that is missing is its own spelling.
+        notes: What a reader of results has to know, such as the licence or a known contamination.
 
     Raises:
-        IsoglotError: No document or query, an empty text, a duplicate, or a gold that no document has.
+        IsoglotError: There is no document or no query, a text is empty, a version occurs twice, or a query has no gold
+            or one that no document has.
     """
 
     name: str
@@ -105,18 +106,18 @@ class Collection:
 
     @cached_property
     def languages(self) -> list[str]:
-        """Canonical tags of all documents and queries, English first, then by tag."""
+        """The canonical tags of all documents and queries, English first, then by tag."""
         tags = {d.language for d in self.documents} | {q.language for q in self.queries}
         return sorted(tags, key=lambda tag: (tag != "en", tag))
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over documents, queries and golds, in hex; the order of the rows does not matter."""
-        rows = [repr(("d", d.content_id, d.language, d.text)) for d in self.documents]
-        rows += [repr(("q", q.query_id, q.language, q.text, sorted(self.golds[q.query_id]))) for q in self.queries]
+        """SHA-256 over documents, queries and golds, in hex; their order does not matter."""
+        parts = [repr(("d", d.content_id, d.language, d.text)) for d in self.documents]
+        parts += [repr(("q", q.query_id, q.language, q.text, sorted(self.golds[q.query_id]))) for q in self.queries]
         digest = hashlib.sha256()
-        for row in sorted(rows):
-            digest.update(row.encode())
+        for part in sorted(parts):
+            digest.update(part.encode())
         return digest.hexdigest()
 
     def record(self) -> CollectionRecord:
@@ -124,11 +125,11 @@ class Collection:
         return CollectionRecord(self.name, self.fingerprint, tuple(map(self.named, self.languages)), tuple(self.notes))
 
     def named(self, language: str) -> str:
-        """The spelling of `language` that this collection's source used."""
+        """Return how the source of this collection spells a canonical tag."""
         return self.names.get(language, language)
 
     def find_language(self, tag: str) -> str:
-        """The canonical tag of a language that a user named.
+        """Return the canonical tag of a language that a user named.
 
         Raises:
             IsoglotError: The tag is unknown, or the collection has no text in it.
@@ -148,9 +149,10 @@ class Collection:
         return replace(self, names={**self.names, **{self.find_language(tag): tag for tag in tags}})
 
 
-def _check_unique(name: str, kind: str, rows: Iterable[tuple[str, str, str]]) -> None:
+def _check_unique(name: str, kind: str, versions: Iterable[tuple[str, str, str]]) -> None:
+    """Check that no text is blank and that no (id, language) occurs twice among (id, language, text)."""
     seen = set()
-    for identity, language, text in rows:
+    for identity, language, text in versions:
         if not text.strip():
             raise IsoglotError(f"{name}: {kind} {identity!r} in {language} has an empty text")
         if (identity, language) in seen:

@@ -1,46 +1,64 @@
-"""Documents out of whatever a user has: JSON Lines, CSV, Parquet, folders of files, isoglot's own sources."""
+"""Documents out of whatever a user has: JSON Lines, CSV, Parquet, folders of files, isoglot's own sources, the hub."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import regex  # type: ignore[import-untyped]
-
-from isoglot.corpora.extraction import Extracted, read_html, read_markdown, read_pdf, read_plain
-from isoglot.corpora.reading import language_field, read_jsonl, text_field
+from isoglot.corpora.fields import Fields
+from isoglot.corpora.readers.delimited import read_delimited
+from isoglot.corpora.readers.extraction import Extracted, read_html, read_markdown, read_pdf, read_plain
+from isoglot.corpora.readers.jsonl import read_jsonl
+from isoglot.corpora.readers.parquet import read_parquet
 from isoglot.corpora.sources import SOURCES, load_collection
+from isoglot.corpora.sources.hub_datasets import stream_dataset
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.files import os_errors_explained
 from isoglot.platform.languages import canonical, detect
+from isoglot.platform.text import cleaned
 
 log = logging.getLogger("isoglot")
 
-_CONTROLS = regex.compile(r"[\p{Cc}--[\t\n]]", regex.VERSION1)
-"""Control characters, NUL among them, which no text needs and PostgreSQL refuses; each becomes a space."""
-_ALIASES = {"id": ("_id", "id"), "language": ("lang", "language"), "source": ("url", "source")}
-_OWN = ("text", "title", "content_id", "metadata", *(name for names in _ALIASES.values() for name in names))
+READERS_OF_LINES: dict[str, Callable[[Path], Iterator[tuple[int, dict[str, Any]]]]] = {
+    ".jsonl": read_jsonl,
+    ".csv": partial(read_delimited, required="text"),
+    ".tsv": partial(read_delimited, delimiter="\t", required="text"),
+    ".parquet": partial(read_parquet, required="text"),
+}
+"""Suffix -> the reader of files that hold a document a line."""
+
+READERS_OF_FILES: dict[str, Callable[[Path], Extracted]] = {
+    ".txt": read_plain,
+    ".md": read_markdown,
+    ".markdown": read_markdown,
+    ".html": read_html,
+    ".htm": read_html,
+    ".pdf": read_pdf,
+}
+"""Suffix -> the reader of files that are one document each."""
+
+KINDS = (*READERS_OF_LINES, *READERS_OF_FILES)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceDocument:
-    """A document as it came in.
+    """A document of a corpus, its texts cleaned.
 
     Attributes:
-        id: Unique in the index.
+        id: The id, unique in an index.
         language: Canonical BCP-47 tag.
-        text: Not blank.
-        title: May be empty.
-        content_id: Shared by its translations; None if unknown.
-        source: A URL or path; may be empty.
-        metadata: JSON values.
+        text: The text, not blank.
+        title: The title, which may be empty.
+        content_id: The id that translations share; None if unknown.
+        source: A URL or path, which may be empty.
+        metadata: Further fields, as JSON values.
         where: File and line, for messages.
     """
 
@@ -55,34 +73,39 @@ class SourceDocument:
 
     @property
     def digest(self) -> str:
-        """A hash of all that an index keeps of it."""
+        """A hash of all that an index keeps of the document, in hex."""
         parts = [self.id, self.language, self.text, self.title, self.content_id, self.source, self.metadata]
         return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
+def is_source(corpus: str) -> bool:
+    """Return whether `corpus` names one of isoglot's sources, such as ``mini@test``, and no file or folder."""
+    return not Path(corpus).expanduser().exists() and corpus.partition(":")[0].partition("@")[0] in SOURCES
+
+
 def corpus_name(corpus: str) -> str:
-    """What an index calls a corpus: its absolute path, or the name of a source.
+    """Return what an index calls a corpus: its absolute path, or the name of a source.
 
     Raises:
-        IsoglotError: It is neither.
+        IsoglotError: There is neither.
     """
     path = Path(corpus).expanduser()
     if path.exists():
         return str(path.resolve())
-    if corpus.partition(":")[0].partition("@")[0] in SOURCES:
+    if is_source(corpus):
         return corpus
     raise IsoglotError(f"{corpus}: no such file or folder, and no source of that name (see `isoglot sources`)")
 
 
 def read_documents(corpus: str, language: str | None = None) -> Iterator[SourceDocument]:
-    """The documents of a corpus, one after another.
+    """Yield the documents of a corpus.
 
     Args:
         corpus: A file, a folder, or a source such as ``mini@test``, whose content ids make translations twins.
-        language: Of documents that name none; None: detected.
+        language: Canonical tag of documents that name no language; None: their languages are detected.
 
     Raises:
-        IsoglotError: Something in it is wrong; the message has file, line and field.
+        IsoglotError: The corpus is missing or something in it is wrong; the message has file, line and field.
     """
     path = Path(corpus_name(corpus))
     if path.is_dir():
@@ -91,9 +114,57 @@ def read_documents(corpus: str, language: str | None = None) -> Iterator[SourceD
         yield from _read_file(path, path.name, language)
     else:
         for document in load_collection(corpus).documents:
-            identity = f"{document.content_id}:{document.language}"
-            text = _clean(document.text)
-            yield SourceDocument(identity, document.language, text, content_id=document.content_id, where=corpus)
+            yield SourceDocument(
+                id=f"{document.content_id}:{document.language}",
+                language=document.language,
+                text=cleaned(document.text),
+                content_id=document.content_id,
+                where=corpus,
+            )
+
+
+def read_hub_documents(spec: str, language: str | None = None) -> Iterator[SourceDocument]:
+    """Yield the documents of a data set on the Hugging Face hub, which is not downloaded as a whole.
+
+    Args:
+        spec: ``DATASET`` or ``DATASET:SPLIT``; the split is ``train`` if not named.
+        language: Canonical tag of documents that name no language; None: their languages are detected.
+
+    Raises:
+        IsoglotError: The data set cannot be read, or something in it is wrong.
+    """
+    dataset, _, split = spec.partition(":")
+    for number, row in enumerate(stream_dataset(dataset, split or "train"), start=1):
+        values = {name: value for name, value in row.items() if value is not None}
+        yield document_of(Fields(values, Path(dataset), number), language)
+
+
+def document_of(fields: Fields, language: str | None) -> SourceDocument:
+    """Return the document that a line holds; fields that have no meaning become metadata.
+
+    Args:
+        fields: The fields of the line.
+        language: Canonical tag of documents that name no language; None: the language is detected.
+
+    Raises:
+        InputError: A field is missing or wrong; the message has file, line and field.
+    """
+    text, title = cleaned(fields.text()), cleaned(fields.title())
+    if not text:
+        raise fields.error("field 'text' is empty")
+    stated = fields.language()
+    tag = _language(language, text, fields.path, fields.line) if stated is None else stated.tag
+    metadata = fields.metadata()
+    return SourceDocument(
+        id=fields.id() or _content_hash(tag, title, text),
+        language=tag,
+        text=text,
+        title=title,
+        content_id=fields.shared_id("content_id"),
+        source=fields.source(),
+        metadata=json.loads(json.dumps(metadata, default=str)),
+        where=f"{fields.path}:{fields.line}",
+    )
 
 
 def _read_folder(folder: Path, language: str | None) -> Iterator[SourceDocument]:
@@ -111,157 +182,41 @@ def _read_folder(folder: Path, language: str | None) -> Iterator[SourceDocument]
 
 
 def _read_file(path: Path, name: str, language: str | None) -> Iterator[SourceDocument]:
-    read = KINDS.get(path.suffix.lower())
-    if read is None:
-        raise InputError(f"unknown kind of file; known are {' '.join(KINDS)}", path)
-    with os_errors_explained(path, "read"):
-        yield from read(path, name, language)
-
-
-def _whole(extract: Callable[[Path], Extracted]) -> Callable[[Path, str, str | None], Iterator[SourceDocument]]:
-    """A reader of files that are one document each; one without text is left out, which is told."""
-
-    def read(path: Path, name: str, language: str | None) -> Iterator[SourceDocument]:
-        found = extract(path)
-        text = _clean(found.text)
-        if not text:
+    """Yield the documents of a file; `name` is the id of a file that is one document."""
+    kind = path.suffix.lower()
+    if kind in READERS_OF_LINES:
+        for number, values in READERS_OF_LINES[kind](path):
+            yield document_of(Fields(values, path, number), language)
+    elif kind in READERS_OF_FILES:
+        with os_errors_explained(path, "read"):
+            extracted = READERS_OF_FILES[kind](path)
+        text = cleaned(extracted.text)
+        if text:
+            tag = _known(extracted.language) or _language(language, text, path, None)
+            title = cleaned(extracted.title)
+            yield SourceDocument(id=name, language=tag, text=text, title=title, source=name, where=str(path))
+        else:
             log.warning("%s: holds no text and is left out", path)
-            return
-        named = None if found.language is None else _named_language(found.language)
-        tag = named or _language(None, language, text, path, None)
-        yield SourceDocument(name, tag, text, _clean(found.title), source=name, where=str(path))
-
-    return read
+    else:
+        raise InputError(f"unknown kind of file; known are {' '.join(KINDS)}", path)
 
 
-def _named_language(tag: str) -> str | None:
-    """What an HTML file says of itself; None where it names no language that there is."""
+def _known(tag: str | None) -> str | None:
+    """Return the canonical tag of the language that an HTML file names; None where it names none that is known."""
     try:
-        return canonical(tag)
+        return None if tag is None else canonical(tag)
     except IsoglotError:
         return None
 
 
-def _read_jsonl(path: Path, name: str, language: str | None) -> Iterator[SourceDocument]:
-    for line, row in read_jsonl(path):
-        yield document_of(row, path, line, language)
-
-
-def _read_csv(path: Path, name: str, language: str | None) -> Iterator[SourceDocument]:
-    csv.field_size_limit(2**31 - 1)
-    reader = csv.DictReader(
-        _decoded(path), delimiter="\t" if path.suffix.lower() == ".tsv" else ",", restkey="", strict=True
-    )
-    try:
-        header = reader.fieldnames or []
-        if "text" not in header:
-            raise InputError(f"the header has no field 'text'; it has {', '.join(header) or 'nothing'}", path, 1)
-        for row in reader:
-            if "" in row:
-                raise InputError(f"has more fields than the header's {len(header)}", path, reader.line_num)
-            yield document_of({key: value for key, value in row.items() if value}, path, reader.line_num, language)
-    except csv.Error as error:
-        raise InputError(f"malformed CSV: {error}", path, reader.line_num + 1) from error  # after the last good line
-
-
-def _decoded(path: Path) -> Iterator[str]:
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            try:
-                yield raw.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise InputError(
-                    f"byte {error.start + 1} of the line is not UTF-8; convert the file to UTF-8", path, number
-                ) from error
-
-
-def _read_parquet(path: Path, name: str, language: str | None) -> Iterator[SourceDocument]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    number = 0
-    try:
-        with pq.ParquetFile(path) as file:
-            if "text" not in file.schema_arrow.names:
-                raise InputError(f"has no column 'text'; it has {', '.join(file.schema_arrow.names)}", path)
-            for batch in file.iter_batches(batch_size=1024):
-                for row in batch.to_pylist():
-                    number += 1
-                    given = {key: value for key, value in row.items() if value is not None}
-                    yield document_of(given, path, number, language)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise InputError(f"cannot be read as Parquet: {str(error).splitlines()[0]}", path) from error
-
-
-KINDS: dict[str, Callable[[Path, str, str | None], Iterator[SourceDocument]]] = {
-    ".jsonl": _read_jsonl,
-    ".csv": _read_csv,
-    ".tsv": _read_csv,
-    ".parquet": _read_parquet,
-    ".txt": _whole(read_plain),
-    ".md": _whole(read_markdown),
-    ".markdown": _whole(read_markdown),
-    ".html": _whole(read_html),
-    ".htm": _whole(read_html),
-    ".pdf": _whole(read_pdf),
-}
-
-
-def document_of(row: dict[str, Any], path: Path, line: int, language: str | None) -> SourceDocument:
-    """A document out of the fields of a line; fields that are not known become metadata.
-
-    Raises:
-        InputError: A field is missing or wrong; the message has file, line and field.
-    """
-    text = _clean(text_field(row, "text", path, line))
-    if not text:
-        raise InputError("field 'text' is empty", path, line)
-    title = _clean(text_field(row, "title", path, line)) if row.get("title") else ""
-    tag = _language(_alias(row, "language", path, line), language, text, path, line)
-    metadata = row.get("metadata") or {}
-    if not isinstance(metadata, dict):
-        raise InputError(f"field 'metadata' is {type(metadata).__name__}, not an object", path, line)
-    metadata = {**metadata, **{key: value for key, value in row.items() if key not in _OWN}}
-    identity = _alias(row, "id", path, line) or _content_hash(tag, title, text)
-    return SourceDocument(
-        identity,
-        tag,
-        text,
-        title,
-        _text_or_number(row.get("content_id"), "content_id", path, line),
-        _alias(row, "source", path, line) or "",
-        json.loads(json.dumps(metadata, default=str)),
-        f"{path}:{line}",
-    )
+def _language(given: str | None, text: str, path: Path, line: int | None) -> str:
+    """Return the given language, else the one that is detected."""
+    language = given or detect([text])[0]
+    if language is None:
+        raise InputError("no language can be detected here; name it in a field 'lang' or with --language", path, line)
+    return language
 
 
 def _content_hash(*parts: str) -> str:
-    """The id of a document that has none: the same text is the same document."""
+    """Return the id of a document that has none, by which the same text is the same document."""
     return "text-" + hashlib.blake2b("\0".join(parts).encode(), digest_size=12).hexdigest()
-
-
-def _alias(row: dict[str, Any], name: str, path: Path, line: int) -> str | None:
-    known = next((alias for alias in _ALIASES[name] if row.get(alias) is not None), name)
-    return _text_or_number(row.get(known), known, path, line)
-
-
-def _text_or_number(value: Any, name: str, path: Path, line: int) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, str | int | None):
-        raise InputError(f"field {name!r} is {type(value).__name__}, not text", path, line)
-    if value is None or value == "":
-        return None
-    return text_field({name: str(value)}, name, path, line)
-
-
-def _language(tag: str | None, given: str | None, text: str, path: Path, line: int | None) -> str:
-    if tag is not None:
-        return language_field(tag, path, line)
-    found = given or detect([text])[0]
-    if found is None:
-        raise InputError("no language can be detected here; name it in a field 'lang' or with --language", path, line)
-    return found
-
-
-def _clean(text: str) -> str:
-    whole = text.encode("utf-8", "replace").decode()  # halves of surrogate pairs out of PDFs
-    return str(_CONTROLS.sub(" ", whole.replace("\r\n", "\n").replace("\r", "\n"))).strip()

@@ -1,21 +1,23 @@
-"""The files of other systems: runs and qrels as TREC has them, and tables of documents with their languages."""
+"""The files of other systems: TREC runs and qrels, and tables of documents with their languages."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
 from isoglot.corpora.collection import Collection, Document, Query
-from isoglot.corpora.reading import language_field, read_jsonl, read_lines, text_field
+from isoglot.corpora.fields import Fields, Versions
+from isoglot.corpora.readers.jsonl import read_jsonl
+from isoglot.corpora.readers.lines import read_lines
 from isoglot.platform.errors import InputError
 from isoglot.platform.languages import canonical
 
 
-class Hit(NamedTuple):
-    """A line of a run."""
+class RunLine(NamedTuple):
+    """One line of a run: a document, its score, and the number of the line."""
 
     document: str
     score: float
@@ -23,112 +25,113 @@ class Hit(NamedTuple):
 
 
 def trec_token(identity: str) -> str:
-    """An id as one word of a TREC file: white space and what is not ASCII percent-encoded."""
+    """Return an id as one word of a TREC file, with white space and what is not ASCII percent-encoded."""
     return quote(identity, safe="".join(chr(c) for c in range(33, 127) if chr(c) != "%"))
 
 
 def version_id(identity: str, language: str) -> str:
-    """``ID@LANGUAGE``: what a document or query in one language is called, with its canonical tag."""
+    """Return ``ID@LANGUAGE``, the name of a document or query in one language, with its canonical tag."""
     return f"{trec_token(identity)}@{language}"
 
 
 def run_name(scenario: str, languages: Iterable[str], query_language: str) -> str:
-    """``multi.en+zh.zh``: what the run of a pool asked in one language is called."""
+    """Return ``multi.en+zh.zh``, the name of the run of a pool for one query language."""
     return f"{scenario}.{'+'.join(languages)}.{query_language}"
 
 
-def read_run(path: Path) -> dict[str, list[Hit]]:
-    """Query id -> its documents, in the order of the file.
+def read_run(path: Path) -> dict[str, list[RunLine]]:
+    """Return the documents of each query id of a run, in the order of the file.
 
     Raises:
-        InputError: A line has not six fields or no score, or a query has a document twice.
+        InputError: The file is missing or empty, a line has not six fields or no score, or a query has a document
+            twice.
     """
-    found: dict[str, dict[str, Hit]] = {}
+    run: dict[str, dict[str, RunLine]] = {}
     for line, text in read_lines(path):
         fields = text.split()
         if len(fields) != 6:
             raise InputError(f"has {len(fields)} fields, not: query Q0 document rank score tag", path, line)
         query, _, document, _, score, _ = fields
-        hits = found.setdefault(query, {})
-        if document in hits:
+        lines = run.setdefault(query, {})
+        if document in lines:
             raise InputError(
-                f"query {query!r} has document {document!r} already in line {hits[document].line}", path, line
+                f"query {query!r} has document {document!r} already in line {lines[document].line}", path, line
             )
-        hits[document] = Hit(document, _number(score, "score", path, line), line)
-    if not found:
+        lines[document] = RunLine(document, _number(score, "score", path, line), line)
+    if not run:
         raise InputError("is empty", path)
-    return {query: list(hits.values()) for query, hits in found.items()}
+    return {query: list(lines.values()) for query, lines in run.items()}
 
 
 def read_qrels(path: Path) -> dict[str, dict[str, int]]:
-    """Query id -> its relevant documents (relevance above 0), each with its line.
+    """Return the relevant documents (relevance above 0) of each query id, each with the number of its line.
 
     Raises:
-        InputError: A line has not four fields or no number, or nothing is relevant.
+        InputError: The file is missing, a line has not four fields or no number, or no document is relevant.
     """
-    found: dict[str, dict[str, int]] = {}
+    relevant: dict[str, dict[str, int]] = {}
     for line, text in read_lines(path):
         fields = text.split()
         if len(fields) != 4:
             raise InputError(f"has {len(fields)} fields, not: query 0 document relevance", path, line)
         query, _, document, relevance = fields
         if _number(relevance, "relevance", path, line) > 0:
-            found.setdefault(query, {}).setdefault(document, line)
-    if not found:
+            relevant.setdefault(query, {}).setdefault(document, line)
+    if not relevant:
         raise InputError("judges no document relevant", path)
-    return found
+    return relevant
 
 
-def read_documents(path: Path, names: dict[str, str] | None = None) -> dict[str, tuple[str, str]]:
-    """Document id -> (content id, canonical language), from a table; `names` learns how it spells languages.
+def read_documents_table(path: Path) -> dict[str, tuple[str, str]]:
+    """Return the content id and the canonical language of each document id in a table.
 
     A ``.jsonl`` has the fields of a BEIR corpus: ``_id``, ``lang`` and, where documents have translations,
     ``content_id``. Any other file has the same three, separated by tabs, and no header.
 
     Raises:
-        InputError: A line has other fields, or a document occurs twice.
+        InputError: The file is missing or empty, a line has other fields, or a document occurs twice.
     """
-    found: dict[str, tuple[str, str]] = {}
-    seen: set[tuple[str, str]] = set()
-    for line, (identity, tag, content) in _table(path):
-        version = content or identity, language_field(tag, path, line)
-        if identity in found:
-            raise InputError(f"document {identity!r} occurs twice", path, line)
-        if version in seen:
-            raise InputError(f"content {version[0]!r} occurs twice in {version[1]}", path, line)
-        seen.add(version)
-        found[identity] = version
-        if names is not None:
-            names.setdefault(version[1], tag)
-    if not found:
-        raise InputError("is empty", path)
-    return found
+    return _read_table(path).of
 
 
 def judged_collection(table: Path, qrels: Path, query_language: str) -> Collection:
-    """A collection without texts, for runs alone: a table of documents and qrels; all queries are in one language.
+    """Return a collection without texts, for runs alone.
 
-    All versions of a content are right where one is.
+    All versions of a content are relevant where one of them is.
+
+    Args:
+        table: The table of documents, see `read_documents_table`.
+        qrels: TREC qrels.
+        query_language: The one language of all queries.
 
     Raises:
         IsoglotError: A file is wrong, the table lacks a document that is judged relevant, or the language is unknown.
     """
     language = canonical(query_language)
+    documents = _read_table(table)
     names = {language: query_language}
-    documents = read_documents(table, names)
-    golds = {query: tuple(_contents(query, judged, documents, qrels)) for query, judged in read_qrels(qrels).items()}
+    golds = {query: tuple(_contents(query, judged, documents.of, qrels)) for query, judged in read_qrels(qrels).items()}
     return Collection(
         table.stem,
-        [Document(content, tag, identity) for identity, (content, tag) in documents.items()],
+        [Document(content, tag, identity) for identity, (content, tag) in documents.of.items()],
         [Query(query, language, query) for query in golds],
         golds,
-        names,
+        names | documents.names | names,
         (f"documents of {table.name}, judged by {qrels.name}; ids stand for the texts, which are not known",),
     )
 
 
 def check_qrels(qrels: Path, collection: Collection, documents: Mapping[str, tuple[str, str]]) -> None:
-    """Raise an InputError if a document that is judged relevant is not what the collection calls right."""
+    """Check that each document that qrels judge relevant is a gold of its query in the collection.
+
+    Args:
+        qrels: TREC qrels.
+        collection: The collection that has the golds.
+        documents: The content id and the canonical language of each document id.
+
+    Raises:
+        InputError: A document is unknown or no gold.
+    """
     golds = {trec_token(query): contents for query, contents in collection.golds.items()}
     for query, judged in read_qrels(qrels).items():
         for document, line in judged.items():
@@ -145,24 +148,33 @@ def check_qrels(qrels: Path, collection: Collection, documents: Mapping[str, tup
 def _contents(
     query: str, judged: Mapping[str, int], documents: Mapping[str, tuple[str, str]], qrels: Path
 ) -> Iterable[str]:
-    """The contents of the documents of `judged`, each once."""
+    """Return the contents of the documents in `judged`, each once."""
     for document, line in judged.items():
         if document not in documents:
             raise InputError(f"document {document!r} of query {query!r} is not known", qrels, line)
     return dict.fromkeys(documents[document][0] for document in judged)
 
 
-def _table(path: Path) -> Iterable[tuple[int, tuple[str, str, str]]]:
+def _read_table(path: Path) -> Versions:
+    documents = Versions("document")
+    for fields in _table(path):
+        documents.add(fields)
+    if not documents.of:
+        raise InputError("is empty", path)
+    return documents
+
+
+def _table(path: Path) -> Iterator[Fields]:
+    """Yield the fields of each line of a documents table."""
     if path.suffix == ".jsonl":
-        for line, row in read_jsonl(path):
-            content = text_field(row, "content_id", path, line) if "content_id" in row else ""
-            yield line, (text_field(row, "_id", path, line), text_field(row, "lang", path, line), content)
+        for line, values in read_jsonl(path):
+            yield Fields(values, path, line)
         return
     for line, text in read_lines(path):
-        fields = text.split("\t")
-        if len(fields) not in (2, 3) or not fields[0]:
+        cells = text.split("\t")
+        if len(cells) not in (2, 3) or not all(cells[:2]):
             raise InputError("expected document id, language and content id, separated by tabs", path, line)
-        yield line, (fields[0], fields[1], fields[2] if len(fields) == 3 else "")
+        yield Fields(dict(zip(("_id", "lang", "content_id"), cells, strict=False)), path, line)
 
 
 def _number(text: str, what: str, path: Path, line: int) -> float:
@@ -176,5 +188,5 @@ def _number(text: str, what: str, path: Path, line: int) -> float:
 
 
 def known_documents(collection: Collection) -> dict[str, tuple[str, str]]:
-    """``CONTENT@LANGUAGE`` -> (content id, language) of a collection's documents."""
+    """Return the content id and the language of each document of a collection by its name ``CONTENT@LANGUAGE``."""
     return {version_id(d.content_id, d.language): (d.content_id, d.language) for d in collection.documents}

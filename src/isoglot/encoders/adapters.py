@@ -12,7 +12,7 @@ from safetensors.torch import save
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
-from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.encoders.encoder import Encoder
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import os_errors_explained, write_bytes
 

@@ -21,7 +21,7 @@ from isoglot.retrievers.base import Retriever, Scorer
 from isoglot.retrievers.registry import as_retriever
 
 if TYPE_CHECKING:
-    from isoglot.encoders.sentence_transformer import Encoder
+    from isoglot.encoders.encoder import Encoder
 
 
 def audit(

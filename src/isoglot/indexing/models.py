@@ -12,7 +12,7 @@ import pyarrow as pa
 from isoglot.indexing.snapshot import StoredModel
 
 if TYPE_CHECKING:
-    from isoglot.encoders.sentence_transformer import Encoder
+    from isoglot.encoders.encoder import Encoder
 
 
 def signature_of(encoder: Encoder) -> str:

@@ -189,7 +189,7 @@ def _user_questions(data: str, passages: Sequence[Passage], contents: Sequence[s
     if data.startswith("folder:"):
         path, _, split = data.removeprefix("folder:").partition("@")
         folder = Path(path).expanduser()
-        queries, query_ids = read_queries(folder / "queries.jsonl", {})
+        queries, query_ids, _ = read_queries(folder / "queries.jsonl")
         judged: dict[str, dict[str, None]] = defaultdict(dict)
         for query, content in read_qrels(qrels_file(folder, split or None), query_ids, known):
             judged[query][content] = None

@@ -22,7 +22,7 @@ from isoglot.platform.languages import canonical
 from isoglot.ranking.balance import order, parse_balance, top
 
 if TYPE_CHECKING:
-    from isoglot.encoders.sentence_transformer import Encoder
+    from isoglot.encoders.encoder import Encoder
 
 
 class Index:
@@ -86,7 +86,8 @@ class Index:
         Raises:
             IsoglotError: The index has no such model, it cannot be loaded, or it has changed since it was indexed.
         """
-        from isoglot.encoders.sentence_transformer import Encoder, load_model
+        from isoglot.encoders.encoder import Encoder
+        from isoglot.encoders.sentence_transformer import load_model
         from isoglot.indexing.models import signature_of
 
         stored = self.snapshot().model(model)

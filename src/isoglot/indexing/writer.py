@@ -24,7 +24,7 @@ from isoglot.platform.errors import IsoglotError
 from isoglot.platform.progress import progress
 
 if TYPE_CHECKING:
-    from isoglot.encoders.sentence_transformer import Encoder
+    from isoglot.encoders.encoder import Encoder
 
 log = logging.getLogger("isoglot")
 
@@ -299,7 +299,8 @@ def load_encoders(paths: Mapping[str, str], device: str, trust_remote_code: bool
         device: ``auto`` or a torch device.
         trust_remote_code: Whether code inside a model's repository may run.
     """
-    from isoglot.encoders.sentence_transformer import Encoder, load_model
+    from isoglot.encoders.encoder import Encoder
+    from isoglot.encoders.sentence_transformer import load_model
 
     return [
         Encoder(load_model(path, device=device, trust_remote_code=trust_remote_code), name)

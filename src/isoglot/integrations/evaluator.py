@@ -13,7 +13,7 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources import load_collection
-from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.encoders.encoder import Encoder
 from isoglot.evaluation.audit import audit
 from isoglot.evaluation.results import ScenarioResult
 from isoglot.platform.languages import canonical

@@ -33,8 +33,8 @@ from isoglot.alignment.training.examples import quads as quad_examples
 from isoglot.alignment.training.examples import triplets as triplet_examples
 from isoglot.alignment.training.objectives import multi_positive_nce
 from isoglot.corpora.collection import Collection
+from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.prompts import find_prompts
-from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.integrations.evaluator import loaded_from
 from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.loading import training_rows

@@ -16,7 +16,8 @@ import numpy as np
 
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources import load_collection
-from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.ranking.pools import Pool, build_pools

@@ -1,1 +1,1 @@
-"""What every other room stands on: errors, files, languages, progress, the hub and package downloads."""
+"""What every other room builds on: errors, files, languages, text, progress, the hub and package downloads."""

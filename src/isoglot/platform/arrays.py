@@ -1,4 +1,4 @@
-"""Names for the types of arrays. Shapes stand in docstrings, as ``(n, d)``."""
+"""Names for the types of arrays; docstrings say their shapes, as ``(n, d)``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
-"""Embeddings (n, d) or one of them (d,), and scores, in single precision."""
+"""Embeddings (n, d), a single one (d,), and scores, in single precision."""
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

@@ -1,8 +1,8 @@
 """Packages of Debian's archive and of npm, fetched by the machine's own clients into isoglot's cache.
 
-No root and no change to the system: apt works in a private folder with the machine's own sources and keys, and what a
-package holds is read from the file, never installed. Where packages come from is the machine's own setting; no host
-is named here.
+Fetching needs no root and changes nothing on the system: apt works in a private folder with the machine's own sources
+and keys, and packages are read from their files and never installed. The machine's settings say where packages come
+from; this module names no host.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ from isoglot.platform.files import cache_dir, os_errors_explained, write_text
 log = logging.getLogger(__name__)
 
 RETRIES = 3
-"""How often apt asks an archive again."""
+"""The number of times that apt asks an archive again."""
 
 _NO_HOOKS = "".join(f"#clear APT::Update::{hook};\n" for hook in ("Pre-Invoke", "Post-Invoke", "Post-Invoke-Success"))
-"""The machine's own update hooks clean and write its own caches."""
+"""Settings that turn off the machine's update hooks, which would clean and write the caches of the system."""
 
 
 class SourceMissingError(IsoglotError):
-    """A package or client that is not to be had here; a build of several sources goes on without it."""
+    """A package or a client is not available here; a build of several sources goes on without it."""
 
 
 @dataclass(frozen=True, order=True)
 class Package:
-    """A package as it was used.
+    """A package that was read.
 
     Attributes:
-        name: With the client's name in front, e.g. ``apt:debian-faq-de``.
-        version: As the archive states it.
-        size: Bytes of the file.
+        name: The client and the package's name, e.g. ``apt:debian-faq-de``.
+        version: The version as the archive states it.
+        size: The size of the file in bytes.
     """
 
     name: str
@@ -57,12 +57,12 @@ class Package:
 
 @dataclass
 class Downloads:
-    """A private folder of packages; a package of the same version is fetched once.
+    """A private folder of packages, into which each version of a package is fetched once.
 
     Attributes:
-        folder: Where packages and package lists are kept; ``packages`` in isoglot's cache if not named.
+        folder: The folder of packages and package lists; by default ``packages`` in isoglot's cache.
         used: The packages read so far, in any order.
-        fetched: Bytes that came over the network, package lists included as far as apt states them.
+        fetched: The number of bytes that came over the network, package lists included as far as apt states them.
     """
 
     folder: Path = field(default_factory=lambda: cache_dir() / "packages")
@@ -70,7 +70,7 @@ class Downloads:
     fetched: int = 0
 
     def debian_names(self, pattern: str) -> list[str]:
-        """Names of Debian packages that the regular expression `pattern` matches whole, sorted.
+        """Return the sorted names of the Debian packages that the regular expression `pattern` matches as a whole.
 
         Raises:
             SourceMissingError: There is no apt here, or it cannot reach the archive.
@@ -78,7 +78,11 @@ class Downloads:
         return sorted(name for name in self._debian_packages if re.fullmatch(pattern, name))
 
     def debian_files(self, name: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-        """(path, content) of the wanted regular files of a Debian package, in its order; paths like ``usr/share/...``.
+        """Yield (path, content) of the wanted regular files of a Debian package; paths are like ``usr/share/...``.
+
+        Args:
+            name: The name of the package.
+            wanted: Whether the file at a path is wanted.
 
         Raises:
             SourceMissingError: The archive has no such package, or it cannot be fetched.
@@ -96,7 +100,7 @@ class Downloads:
                 process.kill()
 
     def debian_translation_languages(self) -> list[str]:
-        """The languages that the archive has package descriptions in, as Debian spells them (``pt_BR``), sorted.
+        """Return the sorted languages that the archive has package descriptions in, in Debian's spelling (``pt_BR``).
 
         Raises:
             SourceMissingError: There is no apt here, or it cannot reach the archive.
@@ -107,9 +111,12 @@ class Downloads:
         return sorted({name for release in releases for name in index.findall(release)})
 
     def debian_translations(self, languages: Sequence[str]) -> dict[str, Path]:
-        """Language, as Debian spells it (``pt_BR``) -> its index of package descriptions, uncompressed, and ``en``'s.
+        """Return the uncompressed indices of package descriptions by language, that of ``en`` always among them.
 
         Languages without an index are left out.
+
+        Args:
+            languages: Languages in Debian's spelling (``pt_BR``).
 
         Raises:
             SourceMissingError: There is no apt here, or it cannot reach the archive.
@@ -117,19 +124,23 @@ class Downloads:
         asked = sorted({"en", *languages})
         self._update(asked)
         wanted = ("--format", "$(LANGUAGE) $(FILENAME)", "Created-By: Translations")
-        told = self._apt("apt-get", "indextargets", *wanted, languages=asked)
+        targets = self._apt("apt-get", "indextargets", *wanted, languages=asked)
         paths: dict[str, list[Path]] = defaultdict(list)
-        for line in told.splitlines():
+        for line in targets.splitlines():
             language, _, path = line.partition(" ")
             paths[language].append(Path(path))
         # Suites of updates and components of non-free packages have small indices of their own.
-        found = {language: max(paths[language], key=lambda path: path.stat().st_size) for language in sorted(paths)}
-        for language, index in found.items():
+        largest = {language: max(paths[language], key=lambda path: path.stat().st_size) for language in sorted(paths)}
+        for language, index in largest.items():
             self._use(f"apt:Translation-{language}", _release(index), index.stat().st_size)
-        return found
+        return largest
 
     def npm_files(self, name: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-        """(path, content) of the wanted files of an npm package's newest version; paths like ``package/README.md``.
+        """Yield (path, content) of the wanted files of the newest version of an npm package.
+
+        Args:
+            name: The name of the package.
+            wanted: Whether the file at a path, e.g. ``package/README.md``, is wanted.
 
         Raises:
             SourceMissingError: There is no npm here, or it cannot fetch the package.
@@ -194,7 +205,7 @@ class Downloads:
             return _run([_client(command), *options, *arguments], cwd=cwd or self._debs)
 
     def _alone(self) -> AbstractContextManager[object]:
-        """No other process of isoglot's fetches into the folder meanwhile."""
+        """Return a lock that keeps other processes of isoglot from fetching into the folder meanwhile."""
         from filelock import FileLock
 
         with os_errors_explained(self.folder):
@@ -209,13 +220,13 @@ class Downloads:
 
     def _update(self, languages: Sequence[str]) -> None:
         try:
-            told = self._apt("apt-get", "update", languages=languages)
+            output = self._apt("apt-get", "update", languages=languages)
         except SourceMissingError as error:
             if not list(self._lists.glob("*_Packages")):
                 raise
             log.warning("%s; the package lists in the cache are used", error)
             return
-        amount = re.search(r"Fetched ([\d.,]+) ([kM]?)B", told)
+        amount = re.search(r"Fetched ([\d.,]+) ([kM]?)B", output)
         if amount:
             self.fetched += int(float(amount[1].replace(",", "")) * {"": 1, "k": 1e3, "M": 1e6}[amount[2]])
 
@@ -227,8 +238,9 @@ class Downloads:
     def _debian_package(self, name: str) -> Path:
         if name not in self._debian_packages:
             raise SourceMissingError(f"Debian's archive, as this machine reaches it, has no package {name}")
-        told = self._apt("apt-get", "--print-uris", "download", name, cwd=self._lists)  # silent where the file is there
-        uri = re.search(r"^'[^']*' (\S+) (\d+)", told, re.MULTILINE)
+        # In the folder of lists, since apt prints nothing where the file is already.
+        uris = self._apt("apt-get", "--print-uris", "download", name, cwd=self._lists)
+        uri = re.search(r"^'[^']*' (\S+) (\d+)", uris, re.MULTILINE)
         if uri is None:
             raise SourceMissingError(f"apt does not say where {name} is")
         path, size = self._debs / uri[1], int(uri[2])
@@ -257,7 +269,7 @@ def _damaged(path: Path) -> SourceMissingError:
 
 
 def _release(index: Path) -> str:
-    """The date of the release that an index belongs to, as its InRelease or Release file states it."""
+    """Return the date of the release that an index belongs to, as its InRelease or Release file states it."""
     suite = re.sub(r"_[^_]+_i18n_Translation-[^_]+$", "", index.name)
     for name in (f"{suite}_InRelease", f"{suite}_Release"):
         release = index.with_name(name)
@@ -277,10 +289,10 @@ def _client(name: str) -> str:
 def _run(command: Sequence[str], cwd: Path | None = None) -> str:
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": ""}
     done = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, errors="replace", env=environment, check=False
+        command, cwd=cwd, capture_output=True, encoding="utf-8", errors="replace", env=environment, check=False
     )
     if done.returncode:
         reason = re.search(r"^(?:E: |npm (?:error|ERR!) (?!code |errno |syscall ))(.*\S)", done.stderr, re.MULTILINE)
-        told = reason[1] if reason else (done.stderr.splitlines() or ["failed"])[-1].strip()
-        raise SourceMissingError(f"{Path(command[0]).name}: {told}")
+        message = reason[1] if reason else (done.stderr.splitlines() or ["failed"])[-1].strip()
+        raise SourceMissingError(f"{Path(command[0]).name}: {message}")
     return done.stdout

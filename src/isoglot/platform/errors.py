@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from traceback import walk_tb
 
 
 class IsoglotError(Exception):
-    """A wrong input or a missing part, told in one line; the command line prints it and exits with 2."""
+    """A wrong input or a missing part, reported in one line; the command line prints it and exits with 2."""
 
 
 class InputError(IsoglotError):
@@ -14,10 +15,26 @@ class InputError(IsoglotError):
 
     Args:
         message: What is wrong and what to do about it.
-        path: The file it was found in.
-        line: Its line, counted from 1; None when the whole file is meant.
+        path: The file in which it is wrong.
+        line: The number of the line, counted from 1; None when the whole file is meant.
     """
 
     def __init__(self, message: str, path: str | Path, line: int | None = None) -> None:
         where = f"{path}:{line}" if line is not None else str(path)
         super().__init__(f"{where}: {message}")
+
+
+def raised_by_isoglot(error: BaseException) -> bool:
+    """Return whether `error` was raised in isoglot's own code and not in a library that it called.
+
+    Libraries raise a TypeError or a KeyError for a damaged file, which a user has to hear of in one line; the same
+    exception out of isoglot's own code is a bug and must not be taken for a user's mistake.
+    """
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    return bool(modules) and modules[-1].partition(".")[0] == "isoglot"
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of a library's message, at most 200 characters; its class where it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines or [type(error).__name__])[0][:200]

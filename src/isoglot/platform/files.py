@@ -16,9 +16,11 @@ from isoglot.platform.errors import IsoglotError
 PACKAGE_DATA = Path(__file__).parents[1] / "data"
 """The folder of the data files inside the package."""
 
+_REASONS = {errno.ENOSPC: "the disk is full", errno.EROFS: "the file system is read-only"}
+
 
 def cache_dir() -> Path:
-    """The folder for converted models and vectors: ``$ISOGLOT_CACHE``, else the platform's user cache."""
+    """Return the folder for converted models and vectors: ``$ISOGLOT_CACHE``, else the platform's user cache."""
     named = os.environ.get("ISOGLOT_CACHE")
     if named:
         return Path(named).expanduser()
@@ -33,14 +35,12 @@ def os_errors_explained(path: Path, doing: str = "write") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = {errno.ENOSPC: "the disk is full", errno.EROFS: "the file system is read-only"}.get(
-            error.errno or 0, error.strerror or str(error)
-        )
+        reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
         raise IsoglotError(f"{path}: cannot {doing}: {reason}") from error
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 beside `path` and rename it there, so that `path` is never half written.
+    r"""Write `text` as UTF-8 with its own line ends, also on Windows; `path` is never half written.
 
     Raises:
         IsoglotError: The folder cannot be written to, or the disk is full.
@@ -49,7 +49,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` beside `path` and rename it there, so that `path` is never half written.
+    """Write `data` to a temporary file beside `path` and rename it, so that `path` is never half written.
 
     Raises:
         IsoglotError: The folder cannot be written to, or the disk is full.
@@ -57,16 +57,16 @@ def write_bytes(path: Path, data: bytes) -> None:
     with os_errors_explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        beside = Path(name)
+        unfinished = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            beside.chmod(0o666 & ~_umask())
-            beside.replace(path)
+            unfinished.chmod(0o666 & ~_umask())
+            unfinished.replace(path)
         except BaseException:
-            beside.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
             raise
 
 
@@ -75,8 +75,8 @@ def new_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     """Yield an empty folder beside `target` and, if the block succeeds, rename it to `target`.
 
     Args:
-        target: Where the finished folder shall be.
-        replace: Whether a folder that is there already is replaced; it stays until the new one is complete.
+        target: The path of the finished folder.
+        replace: Whether to replace what `target` is now; it stays until the new folder is complete.
 
     Raises:
         IsoglotError: `target` exists and `replace` is false, or the folder cannot be written.
@@ -85,30 +85,45 @@ def new_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
         raise IsoglotError(f"{target}: exists already; choose another folder or pass --force")
     with os_errors_explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-        beside.chmod(0o777 & ~_umask())
+        unfinished = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        unfinished.chmod(0o777 & ~_umask())
     try:
         with os_errors_explained(target):
-            yield beside
-            for file in beside.rglob("*"):
+            yield unfinished
+            for file in unfinished.rglob("*"):
                 file.chmod((0o777 if file.is_dir() else 0o666) & ~_umask())  # safetensors makes its files private
             if target.exists():
-                old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old."))
-                target.replace(old / "replaced")
-                beside.replace(target)
-                shutil.rmtree(old, ignore_errors=True)
+                _swap(unfinished, target)
             else:
-                beside.replace(target)
+                unfinished.replace(target)
     except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise
 
 
+def _swap(new: Path, target: Path) -> None:
+    """Put `new` in the place of `target` and delete what was there; if that fails, `target` stays as it was.
+
+    No system renames a folder onto one that is not empty, and Windows moves none that holds an open file.
+    """
+    aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old."))
+    try:
+        target.replace(aside / "replaced")
+        try:
+            new.replace(target)
+        except OSError:
+            (aside / "replaced").replace(target)
+            raise
+    finally:
+        if target.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+
+
 def cached_folder(target: Path, build: Callable[[Path], None]) -> Path:
-    """`target`, built by ``build(empty folder)`` if it is not there; safe when several processes ask at once.
+    """Return `target`, built by ``build(empty folder)`` if it is missing; several processes build it once.
 
     Raises:
-        IsoglotError: The cache cannot be written, or `build` said what is wrong.
+        IsoglotError: The cache cannot be written, or `build` raises it.
     """
     if target.is_dir():
         return target
@@ -128,7 +143,7 @@ def cached_folder(target: Path, build: Callable[[Path], None]) -> Path:
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hex."""
+    """Return the SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -1,4 +1,4 @@
-"""Whether the Hugging Face hub can be reached, asked once: its own client retries for more than a minute."""
+"""The Hugging Face hub: whether it can be reached, and what its client raises."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from urllib.request import getproxies
 
 @cache
 def reachable() -> bool:
-    """Whether a connection to the hub opens within 5 seconds; taken for granted behind a proxy.
+    """Return whether a connection to the hub opens within 5 seconds; assumed behind a proxy.
 
-    False too where ``HF_HUB_OFFLINE`` says so. Without the hub only what is in its cache can be loaded.
+    The answer is kept, since the hub's own client retries for more than a minute. Where ``HF_HUB_OFFLINE`` is set it
+    is False. Without the hub only what is in its cache can be loaded.
     """
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
         return False
@@ -28,3 +29,16 @@ def reachable() -> bool:
     except OSError:
         return False
     return True
+
+
+@cache
+def hub_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions that huggingface_hub raises for what cannot be fetched or found.
+
+    They have no common base: some are errors of the operating system or of values, the others, that of its HTTP client
+    among them, are the classes of ``huggingface_hub.errors``.
+    """
+    from huggingface_hub import errors
+
+    named = (value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception))
+    return (OSError, ValueError, *named)

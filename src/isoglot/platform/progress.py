@@ -1,4 +1,4 @@
-"""Progress of long work on standard error: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of long work on standard error: a bar on a terminal, a line every ten seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _SECONDS_BETWEEN_LINES = 10
 
 @contextmanager
 def progress(description: str, total: int, *, show: bool) -> Iterator[Callable[[int], None]]:
-    """Yield a function that is told how many more steps are done.
+    """Yield a function that takes how many more steps are done.
 
     Args:
         description: What is being done.
-        total: How many steps there are.
+        total: The number of steps.
         show: Whether to show anything.
     """
     if not show or total == 0:
@@ -35,7 +35,7 @@ def progress(description: str, total: int, *, show: bool) -> Iterator[Callable[[
 
 @contextmanager
 def waiting(description: str) -> Iterator[None]:
-    """Show on a terminal that something of unknown length is under way; elsewhere nothing."""
+    """Show a spinner on a terminal while the block, whose length is unknown, runs; elsewhere show nothing."""
     if not sys.stderr.isatty():
         yield
         return
@@ -46,6 +46,8 @@ def waiting(description: str) -> Iterator[None]:
 
 
 class _Lines:
+    """Prints how many steps are done: every ten seconds, and at the end."""
+
     def __init__(self, description: str, total: int) -> None:
         self._description, self._total, self._done = description, total, 0
         self._last = time.monotonic()

@@ -15,7 +15,7 @@ from isoglot.ranking.pools import Pool
 from isoglot.retrievers.base import PromptRecord, RetrieverRecord, environment, used_documents, used_queries
 
 if TYPE_CHECKING:
-    from isoglot.encoders.sentence_transformer import Encoder
+    from isoglot.encoders.encoder import Encoder
 
 
 class Encodes(Protocol):

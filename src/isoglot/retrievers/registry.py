@@ -16,7 +16,8 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-from isoglot.encoders.sentence_transformer import Encoder, load_encoder
+from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.platform.errors import IsoglotError
 from isoglot.retrievers.base import Retriever, Scorer
 from isoglot.retrievers.dense import DenseRetriever

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from isoglot.corpora.collection import Collection
-from isoglot.corpora.trec import Hit, known_documents, read_run, run_name, trec_token
+from isoglot.corpora.trec import RunLine, known_documents, read_run, run_name, trec_token
 from isoglot.platform.arrays import Floats, Ints
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.files import sha256
@@ -110,7 +110,7 @@ def _query_ids(collection: Collection, pool: Pool) -> list[str]:
 
 def _ranking(
     path: Path,
-    run: Mapping[str, list[Hit]],
+    run: Mapping[str, list[RunLine]],
     collection: Collection,
     pool: Pool,
     documents: Mapping[str, tuple[str, str]],
@@ -193,7 +193,7 @@ def _scaled(
 
 
 def _place(
-    hit: Hit, documents: Mapping[str, tuple[str, str]], places: Mapping[tuple[str, str], int], path: Path
+    hit: RunLine, documents: Mapping[str, tuple[str, str]], places: Mapping[tuple[str, str], int], path: Path
 ) -> int:
     """Where a document of a run stands in the pool."""
     version = documents.get(hit.document)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoglot.corpora.collection import Collection
-from isoglot.corpora.reading import read_lines
+from isoglot.corpora.readers.lines import read_lines
 from isoglot.corpora.trec import version_id
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import InputError

@@ -15,8 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoglot.corpora.documents import SourceDocument, document_of, read_documents
-from isoglot.corpora.sources import SOURCES, load_collection
+from isoglot.corpora.documents import is_source, read_documents, read_hub_documents
+from isoglot.corpora.sources import load_collection
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import os_errors_explained, write_text
 from isoglot.scale.encoding_shards import How, Shard, encode_shard, load_for
@@ -90,7 +90,7 @@ def encode_corpus(
     """
     if engine not in ("local", "ray"):
         raise IsoglotError(f"unknown engine {engine!r}; choose local or ray")
-    chosen = roles or (("document", "query") if _is_source(corpus) else ("document",))
+    chosen = roles or (("document", "query") if is_source(corpus) else ("document",))
     loading = {"device": device, "precision": how.precision, "trust_remote_code": trust_remote_code}
     encoder = load_for(how, loading)
     settings = {
@@ -139,7 +139,7 @@ def read_texts(corpus: str, role: str, language: str | None = None) -> Iterator[
     Raises:
         IsoglotError: Something in it is wrong; the message has file and line.
     """
-    if _is_source(corpus):
+    if is_source(corpus):
         collection = load_collection(corpus)
         if role == "query":
             for query in collection.queries:
@@ -149,31 +149,14 @@ def read_texts(corpus: str, role: str, language: str | None = None) -> Iterator[
                 yield Text(f"{found.content_id}:{found.language}", found.content_id, found.language, found.text)
         return
     kind, _, name = corpus.partition(":")
-    for document in _read_hub(name, language) if kind == "hub" else read_documents(corpus, language):
+    for document in read_hub_documents(name, language) if kind == "hub" else read_documents(corpus, language):
         text = f"{document.title} {document.text}" if document.title else document.text
         yield Text(document.id, document.content_id or document.id, document.language, text)
-
-
-def _read_hub(name: str, language: str | None) -> Iterator[SourceDocument]:
-    """Rows of a data set of the hub, which is not downloaded as a whole."""
-    from datasets import load_dataset
-
-    name, _, split = name.partition(":")
-    try:
-        rows = load_dataset(name, split=split or "train", streaming=True)
-    except Exception as error:  # many kinds, from several libraries
-        raise IsoglotError(f"hub:{name}: cannot be read: {(str(error).splitlines() or [''])[0]}") from error
-    for number, row in enumerate(rows, start=1):
-        yield document_of({key: value for key, value in row.items() if value is not None}, Path(name), number, language)
 
 
 def _parts(texts: Iterator[Text], size: int) -> Iterator[list[Text]]:
     while part := list(islice(texts, size)):
         yield part
-
-
-def _is_source(corpus: str) -> bool:
-    return not Path(corpus).expanduser().exists() and corpus.partition(":")[0].partition("@")[0] in SOURCES
 
 
 def _claim(output: Path, settings: dict[str, Any], force: bool) -> None:

@@ -10,7 +10,7 @@ from isoglot.platform.errors import IsoglotError
 from isoglot.scale.shards import Text, write_shard
 
 if TYPE_CHECKING:
-    from isoglot.encoders.sentence_transformer import Encoder
+    from isoglot.encoders.encoder import Encoder
 
 SHARD_SIZE = 8192
 

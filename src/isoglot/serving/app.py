@@ -27,7 +27,7 @@ from isoglot.serving.routes import PAGE, ServerContext, api_routes, page_routes,
 from isoglot.serving.telemetry import Metrics
 
 if TYPE_CHECKING:
-    from isoglot.encoders.sentence_transformer import Encoder
+    from isoglot.encoders.encoder import Encoder
     from isoglot.indexing.store import Index
     from isoglot.serving.settings import Settings
 

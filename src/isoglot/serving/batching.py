@@ -17,7 +17,7 @@ from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 
 if TYPE_CHECKING:
-    from isoglot.encoders.sentence_transformer import Encoder
+    from isoglot.encoders.encoder import Encoder
 
 BATCH_TEXTS = 32
 """How many texts are encoded at once: more are no faster on a CPU, and other texts wait longer."""

@@ -29,7 +29,7 @@ from isoglot.serving.columns import search_columns
 from isoglot.serving.telemetry import Metrics, log
 
 if TYPE_CHECKING:
-    from isoglot.encoders.sentence_transformer import Encoder
+    from isoglot.encoders.encoder import Encoder
     from isoglot.indexing.store import Index
     from isoglot.serving.settings import Settings
 

@@ -14,9 +14,11 @@ from typing import Any
 
 import msgspec
 
-from isoglot.corpora.reading import read_jsonl, text_field
+from isoglot.corpora.fields import text_field
+from isoglot.corpora.readers.jsonl import read_jsonl
+from isoglot.corpora.readers.parquet import read_parquet
 from isoglot.platform.errors import InputError, IsoglotError
-from isoglot.platform.files import os_errors_explained, write_bytes
+from isoglot.platform.files import write_bytes
 from isoglot.platform.languages import canonical
 
 
@@ -132,20 +134,9 @@ def _read_raw(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     if path.suffix != ".parquet":
         yield from read_jsonl(path)
         return
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with os_errors_explained(path, "read"):
-        try:
-            table = pq.read_table(path)
-        except pa.ArrowInvalid as error:
-            raise InputError(f"not a Parquet file: {error}", path) from error
-    for number, record in enumerate(table.to_pylist(), start=1):
-        fields = {
-            name: dict(value) if name in _LANGUAGE_FIELDS and isinstance(value, list) else value
-            for name, value in record.items()
-        }
-        yield number, fields
+    for number, fields in read_parquet(path):
+        maps = {name: dict(fields[name]) for name in _LANGUAGE_FIELDS if isinstance(fields.get(name), list)}
+        yield number, fields | maps
 
 
 def _row_of(fields: dict[str, Any], path: Path, number: int) -> Row:

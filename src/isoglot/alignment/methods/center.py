@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from isoglot.alignment.row_vectors import RowVectors, encode_rows
+from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.language_modules import LanguageCentering
 from isoglot.encoders.prompts import ROLES
-from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.training_data.row import Row
 
 

@@ -20,8 +20,8 @@ from isoglot.alignment.row_vectors import RowVectors, encode_rows
 from isoglot.alignment.training.additions import AdditionOptions
 from isoglot.alignment.training.objectives import cosine_distance, multi_positive_nce
 from isoglot.alignment.training.trainer import How, train
+from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.prompts import ROLES
-from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.row import Row

@@ -21,7 +21,7 @@ from isoglot.alignment.training.additions import AdditionOptions, mined_negative
 from isoglot.alignment.training.examples import ROLES_OF_TEXTS, triplets
 from isoglot.alignment.training.objectives import info_nce, root_jsd
 from isoglot.alignment.training.trainer import How, train
-from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.encoders.encoder import Encoder
 from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.row import Row
 

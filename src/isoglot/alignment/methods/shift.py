@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from isoglot.alignment.row_vectors import encode_rows
+from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.language_modules import LanguageCentering
-from isoglot.encoders.sentence_transformer import Encoder
 from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.row import Row
 

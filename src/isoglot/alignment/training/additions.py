@@ -14,7 +14,7 @@ from isoglot.alignment.training.embedding_loss import TokenTerm
 from isoglot.alignment.training.examples import Example
 from isoglot.alignment.training.negatives import mine
 from isoglot.alignment.training.trainer import How, TrainingOptions
-from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.encoders.encoder import Encoder
 from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.row import Row
 

@@ -19,7 +19,7 @@ from sentence_transformers.util.distributed import (
 from torch import Tensor
 from torch.nn.functional import pad
 
-from isoglot.encoders.sentence_transformer import batch_tokens, has_bfloat16
+from isoglot.encoders.devices import batch_tokens, has_bfloat16
 
 TOKEN_TENSORS = ("input_ids", "attention_mask", "token_type_ids")
 """What a tokenizer of texts gives a transformer, each (b, s)."""

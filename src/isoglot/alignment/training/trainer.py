@@ -33,7 +33,7 @@ from isoglot.alignment.training.embedding_loss import EmbeddingLoss, TokenTerm
 from isoglot.alignment.training.examples import ContentBatchSampler
 from isoglot.alignment.training.lora import low_rank
 from isoglot.encoders.adapters import top_layers
-from isoglot.encoders.sentence_transformer import Encoder
+from isoglot.encoders.encoder import Encoder
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.progress import progress
 

@@ -1,4 +1,4 @@
-"""Where collections come from: one file a source, each a function from a path and a split to a Collection."""
+"""Where collections come from: one module a source, with a function from a path and a split to a Collection."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from isoglot.corpora.collection import Collection
 from isoglot.platform.errors import IsoglotError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Source:
-    """A kind of collection that ``load`` knows by name.
+    """A kind of collection that `load_collection` knows by name.
 
     Attributes:
-        name: What stands before the colon, e.g. ``xquad``.
-        form: How it is written on the command line.
-        summary: One line for ``isoglot sources``.
+        name: The name before the colon, e.g. ``xquad``.
+        form: The form in which it is written on the command line.
+        summary: The line that ``isoglot sources`` prints.
         licence: SPDX id, or where to look.
         module: The module with ``load(path, split)``.
     """
@@ -35,46 +35,50 @@ SOURCES = {
     source.name: source
     for source in (
         Source(
-            "mini",
-            "mini[@train|@test]",
-            "embedded: 80 topics in 8 languages, written for isoglot, machine-translated",
-            "CC0-1.0",
-            "isoglot.corpora.sources.mini",
+            name="mini",
+            form="mini[@train|@test]",
+            summary="bundled: 80 topics in 8 languages, written for isoglot, machine-translated",
+            licence="CC0-1.0",
+            module="isoglot.corpora.sources.mini",
         ),
         Source(
-            "xquad",
-            "xquad[:DIR]",
-            "240 paragraphs, 1190 questions in 12 languages; the hub's google/xquad or a folder of xquad.XX.json",
-            "CC-BY-SA-4.0",
-            "isoglot.corpora.sources.xquad",
+            name="xquad",
+            form="xquad[:DIR]",
+            summary="240 paragraphs, 1190 questions in 12 languages; the hub's google/xquad or a folder of "
+            "xquad.XX.json",
+            licence="CC-BY-SA-4.0",
+            module="isoglot.corpora.sources.xquad",
         ),
         Source(
-            "belebele",
-            "belebele[:DIR]",
-            "488 passages, 900 questions in 122 languages; the hub's facebook/belebele or a folder of xxx_Xxxx.jsonl",
-            "CC-BY-SA-4.0",
-            "isoglot.corpora.sources.belebele",
+            name="belebele",
+            form="belebele[:DIR]",
+            summary="488 passages, 900 questions in 122 languages; the hub's facebook/belebele or a folder of "
+            "xxx_Xxxx.jsonl",
+            licence="CC-BY-SA-4.0",
+            module="isoglot.corpora.sources.belebele",
         ),
         Source(
-            "gnome-help",
-            "gnome-help[:DIR]",
-            "361 pages and sections of GNOME's help in 31 languages; Debian's package or a folder of XX/gnome-help",
-            "CC-BY-SA-3.0",
-            "isoglot.corpora.sources.gnome_help",
+            name="gnome-help",
+            form="gnome-help[:DIR]",
+            summary="361 pages and sections of GNOME's help in 31 languages; Debian's package or a folder of "
+            "XX/gnome-help",
+            licence="CC-BY-SA-3.0",
+            module="isoglot.corpora.sources.gnome_help",
         ),
         Source(
-            "debian-faq",
-            "debian-faq[:DIR]",
-            "123 questions about Debian in 10 languages; Debian's packages or a folder of XX/NAME.XX.html",
-            "LicenseRef-Debian-FAQ",
-            "isoglot.corpora.sources.debian_faq",
+            name="debian-faq",
+            form="debian-faq[:DIR]",
+            summary="123 questions about Debian in 10 languages; Debian's packages or a folder of XX/NAME.XX.html",
+            licence="LicenseRef-Debian-FAQ",
+            module="isoglot.corpora.sources.debian_faq",
         ),
         Source(
-            "folder",
-            "folder:DIR[@SPLIT]",
-            "your own, in the BEIR layout: corpus.jsonl, queries.jsonl, qrels/SPLIT.tsv, with a lang in each line",
-            "yours",
-            "isoglot.corpora.sources.folder",
+            name="folder",
+            form="folder:DIR[@SPLIT]",
+            summary="your own, in the BEIR layout: corpus.jsonl, queries.jsonl, qrels/SPLIT.tsv, with a lang in each "
+            "line",
+            licence="yours",
+            module="isoglot.corpora.sources.folder",
         ),
     )
 }
@@ -93,14 +97,14 @@ def load_collection(spec: str) -> Collection:
     if not colon:
         name, _, rest = spec.partition("@")
         rest = f"@{rest}" if rest else ""
-    found = re.fullmatch(r"(?P<path>.*?)(?:@(?P<split>[\w.-]+))?", rest, re.DOTALL)
-    assert found is not None  # the pattern matches any text
+    parts = re.fullmatch(r"(?P<path>.*?)(?:@(?P<split>[\w.-]+))?", rest, re.DOTALL)
+    assert parts is not None  # the pattern matches any text
     source = SOURCES.get(name)
     if source is None:
         hint = f"; for a folder write folder:{spec}" if Path(spec).is_dir() else ""
         raise IsoglotError(f"unknown source {name!r}; known are {', '.join(SOURCES)}{hint}")
-    path = Path(found["path"]).expanduser() if found["path"] else None
+    path = Path(parts["path"]).expanduser() if parts["path"] else None
     if path is not None and not path.is_dir():
         raise IsoglotError(f"{path}: no such folder (from the source {spec!r})")
     load: Callable[[Path | None, str | None], Collection] = import_module(source.module).load
-    return load(path, found["split"])
+    return load(path, parts["split"])

@@ -8,20 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.corpora.collection import Collection, Document, Query
-from isoglot.corpora.reading import language_field, read_jsonl, text_field
-from isoglot.corpora.sources import hub
+from isoglot.corpora.fields import language_field, text_field
+from isoglot.corpora.readers.jsonl import read_jsonl
+from isoglot.corpora.sources.hub_datasets import configurations, read_dataset
 from isoglot.platform.errors import InputError, IsoglotError
 
 HUB_NAME = "facebook/belebele"
 
 
 def load(path: Path | None, split: str | None) -> Collection:
-    """Every language of the folder `path` (xxx_Xxxx.jsonl), or of the hub's facebook/belebele.
+    """Load every language of the folder `path` (xxx_Xxxx.jsonl), or of the hub's facebook/belebele.
 
-    A content id is a passage's link; a query id is the link and the question's number.
+    A content id is the link of a passage; a query id is the link and the number of the question.
 
     Raises:
-        IsoglotError: A split was asked for, there is no file, or a file is malformed.
+        IsoglotError: A split was named, there is no file, or a file is malformed.
     """
     if split is not None:
         raise IsoglotError(f"belebele has no split {split!r}")
@@ -29,28 +30,29 @@ def load(path: Path | None, split: str | None) -> Collection:
     queries: list[Query] = []
     golds: dict[str, tuple[str, ...]] = {}
     names = {}
-    for name, where, rows in _languages(path):
+    for name, where, lines in _languages(path):
         language = language_field(name, where, None)
         names[language] = name
         passages: dict[str, str] = {}
-        for number, row in rows:
-            link, passage = text_field(row, "link", where, number), text_field(row, "flores_passage", where, number)
+        for line, fields in lines:
+            link, passage = text_field(fields, "link", where, line), text_field(fields, "flores_passage", where, line)
             if passages.setdefault(link, passage) != passage:
-                raise InputError(f"another passage than before for the link {link}", where, number)
-            question = row.get("question_number")
-            if isinstance(question, bool) or not isinstance(question, int | str):
-                raise InputError("field 'question_number' is missing or no number", where, number)
-            query_id = f"{link}#{question}"
+                raise InputError(f"another passage than before for the link {link}", where, line)
+            number = fields.get("question_number")
+            if isinstance(number, bool) or not isinstance(number, int | str):
+                raise InputError("field 'question_number' is missing or no number", where, line)
+            query_id = f"{link}#{number}"
             golds[query_id] = (link,)
-            queries.append(Query(query_id, language, text_field(row, "question", where, number)))
+            queries.append(Query(query_id, language, text_field(fields, "question", where, line)))
         documents += [Document(link, language, passage) for link, passage in passages.items()]
     return Collection("belebele", documents, queries, golds, names)
 
 
 def _languages(path: Path | None) -> Iterable[tuple[str, Path, Iterable[tuple[int, dict[str, Any]]]]]:
+    """Yield for each language its name, its file, and the numbered fields of its lines."""
     if path is None:
-        for name in hub.configurations(HUB_NAME):
-            yield name, Path(HUB_NAME) / name, enumerate(hub.rows(HUB_NAME, name, "test"), start=1)
+        for name in configurations(HUB_NAME):
+            yield name, Path(HUB_NAME) / name, enumerate(read_dataset(HUB_NAME, name, "test"), start=1)
         return
     files = sorted(file for file in path.iterdir() if re.fullmatch(r"[a-z]{3}_[A-Z][a-z]{3}\.jsonl", file.name))
     if not files:

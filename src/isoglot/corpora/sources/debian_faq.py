@@ -19,7 +19,7 @@ from isoglot.platform.files import os_errors_explained
 
 PACKAGE = "debian-faq"
 LANGUAGES = {"pt": "pt-PT"}
-"""Debian's names that mean another language than they say by themselves."""
+"""Debian's name -> the language that it means, where that is another one than the name says."""
 
 NOTES = (
     "Debian FAQ, copyright 1996-2003 Software in the Public Interest; may be copied and changed under its own terms",
@@ -28,17 +28,17 @@ NOTES = (
 
 
 def load(path: Path | None, split: str | None) -> Collection:
-    """Every section whose English heading is a question: the heading is the query, the text under it the document.
+    """Load every section whose English heading is a question: the heading is the query, its text the document.
 
-    A content id is ``NUMBER/ANCHOR`` of the section; both must be the same in a translation, and so must the number of
-    paragraphs. Listings of commands, the same in all languages, are left out.
+    A content id is ``NUMBER/ANCHOR`` of the section. Both must be the same in a translation, and so must the number of
+    paragraphs. Listings of commands, which are the same in all languages, are left out.
 
     Args:
         path: A folder with ``NAME.en.html`` and ``de/NAME.de.html``, as in the packages; None: the packages.
-        split: There are none.
+        split: None, since there are no splits.
 
     Raises:
-        IsoglotError: A split was asked for, a package cannot be had, or there are no English files.
+        IsoglotError: A split was named, a package is not available, or there are no English files.
     """
     if split is not None:
         raise IsoglotError(f"debian-faq has no split {split!r}")
@@ -49,14 +49,14 @@ def load(path: Path | None, split: str | None) -> Collection:
         raise InputError("has no English sections, NAME.en.html", path or PACKAGE)
     questions = {identity for identity, (heading, _) in items["en"].items() if "?" in heading}
     asked = {
-        language: {identity: item for identity, item in found.items() if identity in questions}
-        for language, found in items.items()
+        language: {identity: item for identity, item in sections.items() if identity in questions}
+        for language, sections in items.items()
     }
     return collection("debian-faq", asked, NOTES)
 
 
 def _files(path: Path | None) -> Iterator[tuple[str, bytes]]:
-    """(language, content) of each chapter."""
+    """Yield the language and the content of each chapter."""
     chapter = re.compile(r".*\.([a-z]{2}(?:-[a-z]{2})?)\.html")
     if path is None:
         downloads = Downloads()
@@ -65,13 +65,14 @@ def _files(path: Path | None) -> Iterator[tuple[str, bytes]]:
                 yield chapter.sub(r"\1", name), content
         return
     for file in sorted((*path.glob("*.en.html"), *path.glob("*/*.html"))):
-        if found := chapter.fullmatch(file.as_posix()):
+        if match := chapter.fullmatch(file.as_posix()):
             with os_errors_explained(file, "read"):
-                yield found[1], file.read_bytes()
+                content = file.read_bytes()
+            yield match[1], content
 
 
 def _sections(content: bytes) -> Iterator[tuple[str, Item]]:
-    """(number/anchor, heading and paragraphs) of each section of a chapter, without its subsections."""
+    """Yield number/anchor, heading and paragraphs of each section of a chapter, without its subsections."""
     try:
         chapter = html.document_fromstring(content)
     except etree.ParserError:  # an empty file
@@ -79,7 +80,7 @@ def _sections(content: bytes) -> Iterator[tuple[str, Item]]:
     etree.strip_elements(chapter, "sup", with_tail=False)  # the marks of footnotes
     for section in chapter.iterfind(".//div[@class='section']"):
         heading = section.find("div[@class='titlepage']//a[@id]/..")
-        found = None if heading is None else re.fullmatch(r"([\d.]+)\.\s(.+)", folded(heading.text_content()))
+        numbered = None if heading is None else re.fullmatch(r"([\d.]+)\.\s(.+)", folded(heading.text_content()))
         paragraphs = [
             text
             for part in section.iterfind("*")
@@ -87,5 +88,5 @@ def _sections(content: bytes) -> Iterator[tuple[str, Item]]:
             for paragraph in part.iter("p", "dt")
             if (text := folded(paragraph.text_content()))
         ]
-        if found and paragraphs:
-            yield f"{found[1]}/{heading.find('a').get('id')}", (found[2], paragraphs)
+        if numbered and paragraphs:
+            yield f"{numbered[1]}/{heading.find('a').get('id')}", (numbered[2], paragraphs)

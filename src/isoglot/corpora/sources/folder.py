@@ -1,23 +1,24 @@
 """A user's own collection in the BEIR layout: corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv, with languages.
 
-Each corpus line: ``_id``, ``text``, ``lang``, optionally ``title`` and ``content_id``; each query line: ``_id``,
-``text``, ``lang``, optionally ``query_id``, shared by translations. ``lang``, ``content_id`` and ``query_id`` may stand
-in ``metadata`` instead. Without a content id a document is a content of its own.
+Each corpus line has ``_id``, ``text`` and ``lang``, and optionally ``title`` and ``content_id``. Each query line has
+``_id``, ``text`` and ``lang``, and optionally ``query_id``, which its translations share. ``lang``, ``content_id`` and
+``query_id`` may stand in ``metadata`` instead. Without a content id a document is a content of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from isoglot.corpora.collection import Collection, Document, Query
-from isoglot.corpora.reading import language_field, read_jsonl, read_lines, text_field
+from isoglot.corpora.fields import Fields, Versions
+from isoglot.corpora.readers.jsonl import read_jsonl
+from isoglot.corpora.readers.lines import read_lines
 from isoglot.platform.errors import InputError, IsoglotError
 
 
 def load(path: Path | None, split: str | None) -> Collection:
-    """The collection in the folder `path`, judged by qrels/`split`.tsv (default: test.tsv, or the only one there).
+    """Load the collection in the folder `path`, judged by qrels/`split`.tsv (default: test.tsv, or the only one there).
 
     Queries without a relevant document in that split are left out, as is usual for BEIR.
 
@@ -26,9 +27,8 @@ def load(path: Path | None, split: str | None) -> Collection:
     """
     if path is None:
         raise IsoglotError("name the folder: folder:DIR")
-    names: dict[str, str] = {}
-    documents, contents = _read_corpus(path / "corpus.jsonl", names)
-    queries, query_ids = read_queries(path / "queries.jsonl", names)
+    documents, contents, names = _read_corpus(path / "corpus.jsonl")
+    queries, query_ids, query_names = read_queries(path / "queries.jsonl")
     golds: dict[str, dict[str, None]] = {}
     for query, document in read_qrels(qrels_file(path, split), query_ids, contents):
         golds.setdefault(query, {})[document] = None
@@ -36,65 +36,67 @@ def load(path: Path | None, split: str | None) -> Collection:
     if not judged:
         raise InputError("no query has a relevant document", path)
     name = path.resolve().name + (f"@{split}" if split else "")
-    return Collection(name, documents, judged, {query: tuple(found) for query, found in golds.items()}, names)
+    relevant = {query: tuple(contents) for query, contents in golds.items()}
+    return Collection(name, documents, judged, relevant, names | query_names | names)
 
 
-def _read_corpus(file: Path, names: dict[str, str]) -> tuple[list[Document], dict[str, str]]:
+def _read_corpus(file: Path) -> tuple[list[Document], dict[str, str], dict[str, str]]:
+    """Return the documents of corpus.jsonl, the content id of each of its ids, and how it spells its languages."""
     documents: list[Document] = []
-    contents: dict[str, str] = {}
-    seen: set[tuple[str, str]] = set()
-    for line, row in read_jsonl(file):
-        identity = _identity(row, file, line)
-        if identity in contents:
-            raise InputError(f"duplicate _id {identity!r}", file, line)
-        language = _language(row, names, file, line)
-        contents[identity] = content_id = _shared_id(row, "content_id", file, line) or identity
-        if (content_id, language) in seen:
-            raise InputError(f"content_id {content_id!r} occurs twice in {language}", file, line)
-        seen.add((content_id, language))
-        title = row.get("title") or ""
-        if str(title).strip():
-            title = text_field(row, "title", file, line)
-        text = text_field(row, "text", file, line)
-        documents.append(Document(content_id, language, f"{title} {text}" if title.strip() else text))
+    versions = Versions("document")
+    for line, values in read_jsonl(file):
+        fields = Fields(values, file, line)
+        content_id, language = versions.add(fields)
+        title, text = fields.title(), fields.text()
+        documents.append(Document(content_id, language, f"{title} {text}" if title else text))
     if not documents:
         raise InputError("has no documents", file)
-    return documents, contents
+    return documents, {identity: content for identity, (content, _) in versions.of.items()}, versions.names
 
 
-def read_queries(file: Path, names: dict[str, str]) -> tuple[list[Query], dict[str, str]]:
-    """The queries of queries.jsonl, and the query id that each of its ids stands for; `names` learns its languages."""
+def read_queries(file: Path) -> tuple[list[Query], dict[str, str], dict[str, str]]:
+    """Return the queries of queries.jsonl, the query id of each of its ids, and how it spells its languages.
+
+    Raises:
+        InputError: The file is missing or a line is wrong.
+    """
     queries: list[Query] = []
-    query_ids: dict[str, str] = {}
-    seen: set[tuple[str, str]] = set()
-    for line, row in read_jsonl(file):
-        identity = _identity(row, file, line)
-        if identity in query_ids:
-            raise InputError(f"duplicate _id {identity!r}", file, line)
-        language = _language(row, names, file, line)
-        query_ids[identity] = query_id = _shared_id(row, "query_id", file, line) or identity
-        if (query_id, language) in seen:
-            raise InputError(f"query_id {query_id!r} occurs twice in {language}", file, line)
-        seen.add((query_id, language))
-        queries.append(Query(query_id, language, text_field(row, "text", file, line)))
+    versions = Versions("query")
+    for line, values in read_jsonl(file):
+        fields = Fields(values, file, line)
+        query_id, language = versions.add(fields)
+        queries.append(Query(query_id, language, fields.text()))
     if not queries:
         raise InputError("has no queries", file)
-    return queries, query_ids
+    return queries, {identity: query for identity, (query, _) in versions.of.items()}, versions.names
 
 
 def qrels_file(path: Path, split: str | None) -> Path:
-    """The qrels of a split; None: test, or the only one there is."""
-    found = {file.stem: file for file in sorted((path / "qrels").glob("*.tsv"))}
-    if not found:
+    """Return the qrels file of a split; None: of ``test``, or the only one there is.
+
+    Raises:
+        InputError: The folder has no qrels, or none of that split.
+    """
+    files = {file.stem: file for file in sorted((path / "qrels").glob("*.tsv"))}
+    if not files:
         raise InputError("has no qrels/*.tsv", path)
-    wanted = split or ("test" if "test" in found or len(found) > 1 else next(iter(found)))
-    if wanted not in found:
-        raise InputError(f"has no {wanted}.tsv; name one of @{', @'.join(found)}", path / "qrels")
-    return found[wanted]
+    wanted = split or ("test" if "test" in files or len(files) > 1 else next(iter(files)))
+    if wanted not in files:
+        raise InputError(f"has no {wanted}.tsv; name one of @{', @'.join(files)}", path / "qrels")
+    return files[wanted]
 
 
-def read_qrels(file: Path, query_ids: dict[str, str], contents: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Pairs of query id and content id that a qrels file calls right, ids looked up in what is given."""
+def read_qrels(file: Path, query_ids: Mapping[str, str], contents: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of query id and content id that a qrels file calls relevant.
+
+    Args:
+        file: A qrels file in BEIR's form: query-id, corpus-id and a number, separated by tabs, with or without header.
+        query_ids: The query id of each id that the file may name.
+        contents: The content id of each document id that the file may name.
+
+    Raises:
+        InputError: The file is missing, or a line is malformed or names an unknown id.
+    """
     for line, text in read_lines(file):
         fields = text.split("\t")
         if line == 1 and len(fields) == 3 and not _is_number(fields[2]) and fields[0] not in query_ids:
@@ -116,34 +118,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _identity(row: dict[str, Any], file: Path, line: int) -> str:
-    value = row.get("_id")
-    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        raise InputError("field '_id' is missing or no text", file, line)
-    return str(value)
-
-
-def _language(row: dict[str, Any], names: dict[str, str], file: Path, line: int) -> str:
-    tag = _extra(row, "lang")
-    if tag is not None and not isinstance(tag, str):
-        raise InputError(f"field 'lang' is {type(tag).__name__}, not text", file, line)
-    if tag is None:
-        raise InputError("field 'lang' is missing, here and in 'metadata'; add a BCP-47 tag, e.g. \"en\"", file, line)
-    language = language_field(tag, file, line)
-    names.setdefault(language, tag)
-    return language
-
-
-def _shared_id(row: dict[str, Any], field: str, file: Path, line: int) -> str:
-    value = _extra(row, field)
-    if isinstance(value, bool) or not isinstance(value, str | int | None):
-        raise InputError(f"field {field!r} is {type(value).__name__}, not text", file, line)
-    return "" if value is None else str(value)
-
-
-def _extra(row: dict[str, Any], field: str) -> Any:
-    metadata = row.get("metadata")
-    value = row.get(field)
-    return metadata.get(field) if value is None and isinstance(metadata, dict) else value

@@ -19,10 +19,10 @@ from isoglot.platform.files import os_errors_explained
 
 PACKAGE = "gnome-user-docs"
 LANGUAGES = {"C": "en", "sr@latin": "sr-Latn"}
-"""Folders whose name is no language tag."""
+"""Folder -> its language, where the name of the folder is no language tag."""
 
 LEFT_OUT = {"pt"}
-"""The folder for Portugal has Brazil's text with single words replaced, which left it ungrammatical."""
+"""Folders that are not read. That for Portugal has Brazil's text with single words replaced and is ungrammatical."""
 
 NOTES = (
     "CC-BY-SA-3.0, GNOME's documentation team and translators",
@@ -32,18 +32,18 @@ MALLARD = "{http://projectmallard.org/1.0/}"
 
 
 def load(path: Path | None, split: str | None) -> Collection:
-    """Every page and every section with a text of its own: its heading is the query, its text the document.
+    """Load every page and every section with a text of its own: its heading is the query, its text the document.
 
-    A content id is ``PAGE`` or ``PAGE#SECTION``. A content is there in English and where its heading and its text are
-    translated. Headings of one word (*Security*) ask for nothing, and those that are used twice have no one answer:
-    both are left out.
+    A content id is ``PAGE`` or ``PAGE#SECTION``. A content has a version in English and in each language in which its
+    heading and its text are translated. Headings of one word (*Security*) ask for nothing, and headings that occur
+    twice have no single answer: both are left out.
 
     Args:
         path: A folder laid out as in the package, ``C/gnome-help/*.page``, ``de/gnome-help/*.page``; None: the package.
-        split: There are none.
+        split: None, since there are no splits.
 
     Raises:
-        IsoglotError: A split was asked for, the package cannot be had, or a page is missing or malformed.
+        IsoglotError: A split was named, the package is not available, or a page is missing or malformed.
     """
     if split is not None:
         raise IsoglotError(f"gnome-help has no split {split!r}")
@@ -54,14 +54,15 @@ def load(path: Path | None, split: str | None) -> Collection:
 
 
 def _pages(path: Path | None) -> dict[str, dict[str, etree._Element]]:
-    """Folder of the language -> page id -> the page."""
+    """Return the root element of each page, by the folder of its language and its page id."""
     parser = etree.XMLParser(remove_comments=True, remove_pis=True, resolve_entities=False)
     pages: dict[str, dict[str, etree._Element]] = {}
     for file, content in _files(path):
-        found = re.fullmatch(r"(?:.*/)?([\w@]+)/gnome-help/([\w.-]+)\.page", file.as_posix())
-        if found and found[1] not in LEFT_OUT:
+        match = re.fullmatch(r"(?:.*/)?([\w@]+)/gnome-help/([\w.-]+)\.page", file.as_posix())
+        if match and match[1] not in LEFT_OUT:
+            folder, page = match[1], match[2]
             try:
-                pages.setdefault(found[1], {})[found[2]] = etree.fromstring(content, parser)
+                pages.setdefault(folder, {})[page] = etree.fromstring(content, parser)
             except etree.XMLSyntaxError as error:
                 raise InputError(f"malformed XML: {error.msg}", file) from error
     return pages
@@ -74,11 +75,12 @@ def _files(path: Path | None) -> Iterator[tuple[Path, bytes]]:
         return
     for file in sorted(path.glob("*/gnome-help/*.page")):
         with os_errors_explained(file, "read"):
-            yield file, file.read_bytes()
+            content = file.read_bytes()
+        yield file, content
 
 
 def _items(pages: Mapping[str, etree._Element]) -> dict[str, Item]:
-    """Content id -> heading and text, of all pages of a language."""
+    """Return heading and text of each content id in the pages of a language."""
     parts = {
         name if element is root else f"{name}#{element.get('id')}": element
         for name, root in pages.items()
@@ -88,7 +90,7 @@ def _items(pages: Mapping[str, etree._Element]) -> dict[str, Item]:
     headings = {identity: _inline(element.find(MALLARD + "title")) for identity, element in parts.items()}
     for name, root in pages.items():
         for link in root.iter(MALLARD + "link"):
-            if not len(link) and not (link.text or "").strip():  # it shows the heading of its target, or the address
+            if not len(link) and not (link.text or "").strip():  # shown as the heading of its target, or the address
                 target = link.get("xref", "")
                 link.text = headings.get(name + target if target.startswith("#") else target, link.get("href", ""))
     texts = {identity: list(_blocks(element)) for identity, element in parts.items()}
@@ -96,11 +98,11 @@ def _items(pages: Mapping[str, etree._Element]) -> dict[str, Item]:
 
 
 NOT_READ = {"info", "section", "links", "comment", "media", "screen"}
-"""Elements that are no text of the section they stand in."""
+"""Elements whose text does not belong to the section in which they stand."""
 
 
 def _blocks(element: etree._Element) -> Iterator[str]:
-    """Paragraphs, those in lists and tables too, and titles inside the text."""
+    """Yield the paragraphs, those in lists and tables too, and the titles inside the text."""
     heading = element.find(MALLARD + "title") if element.tag in (MALLARD + "page", MALLARD + "section") else None
     for child in element:
         name = etree.QName(child).localname
@@ -114,7 +116,7 @@ def _blocks(element: etree._Element) -> Iterator[str]:
 
 
 def _shown(element: etree._Element) -> bool:
-    """Whether a conditional element is shown on GNOME's own desktop by a reader that installs nothing."""
+    """Return whether a conditional element is shown on GNOME's own desktop by a reader that installs nothing."""
     test = element.get("test") or element.get("{http://projectmallard.org/if/1.0/}test") or "!"
     return str(test).startswith("!")
 

@@ -1,4 +1,4 @@
-"""Documentation that people translated, more or less of it: which texts are translations, as a collection."""
+"""Collections of documentation that people have translated in part: which texts are translations is found out here."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from isoglot.corpora.collection import Collection, Document, Query
 from isoglot.platform.languages import canonical
 
 LEAST = 0.05
-"""A language with less than this share of the English contents is left out: a handful of queries measures nothing."""
+"""Share of the English contents; a language with less is left out, since a handful of queries measures nothing."""
 
 RUN = 8
-"""So many words in a row as in English are left untranslated."""
+"""Number of successive words which, if they are as in English, count as left untranslated."""
 
 Item = tuple[str, list[str]]
 """A heading and the blocks of text under it."""
 
 
 def collection(name: str, items: Mapping[str, Mapping[str, Item]], notes: tuple[str, ...]) -> Collection:
-    """A collection of headings and their texts, each in English and where it is translated.
+    """Make a collection of headings and their texts, each in English and in the languages it is translated into.
 
     Args:
-        name: Of the collection.
-        items: Language as the source spells it -> content id -> heading and blocks of text; with ``en``.
-        notes: As of `Collection`.
+        name: The name of the collection.
+        items: Language in the source's spelling, ``en`` among them -> content id -> heading and blocks of text.
+        notes: The notes of the collection.
     """
     english = {
         identity: [heading, *blocks]
@@ -54,10 +54,14 @@ def collection(name: str, items: Mapping[str, Mapping[str, Item]], notes: tuple[
 
 
 def is_translated(blocks: Sequence[str], english: Sequence[str]) -> bool:
-    """Whether all blocks, of which the first is the heading, are translations; names and commands may stay as they are.
+    """Return whether all blocks are translations; names and commands may stay as they are.
 
-    Translation tools put the English text, letter by letter, where a translation is missing or out of date; what they
+    Translation tools put the English text, letter by letter, where a translation is missing or out of date. What they
     fill in themselves, such as the heading that a link names, may be translated nonetheless.
+
+    Args:
+        blocks: The heading and the blocks of text.
+        english: The same in English.
     """
     return (
         len(blocks) == len(english)
@@ -70,9 +74,9 @@ def is_translated(blocks: Sequence[str], english: Sequence[str]) -> bool:
 
 
 def _runs(blocks: Sequence[str]) -> set[tuple[str, ...]]:
-    """All runs of words, but for addresses and numbers, that are long enough to be a sentence rather than a name."""
-    words = [re.findall(r"[^\W\d_]{2,}", re.sub(r"\w+://\S+", "", block)) for block in blocks]
-    return {run for found in words for run in zip(*(found[start:] for start in range(RUN)), strict=False)}
+    """Return all runs of `RUN` words, addresses and numbers apart: each is a sentence rather than a name."""
+    by_block = [re.findall(r"[^\W\d_]{2,}", re.sub(r"\w+://\S+", "", block)) for block in blocks]
+    return {run for words in by_block for run in zip(*(words[start:] for start in range(RUN)), strict=False)}
 
 
 _WIDE = r"[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff60]"
@@ -80,16 +84,16 @@ _WRAPPED = re.compile(rf"(?<={_WIDE})[ \t]*\n\s*(?={_WIDE})")
 
 
 def folded(text: str) -> str:
-    """`text` with all white space as single spaces, and none where a line of Chinese or Japanese was broken."""
+    """Return `text` with single spaces for all white space, and none where a line of Chinese or Japanese was broken."""
     return " ".join(_WRAPPED.sub("", text).split())
 
 
 def _unambiguous(items: Mapping[str, Item]) -> dict[str, Item]:
-    """The items whose heading no other has."""
+    """Return the items whose heading no other item has."""
     used = Counter(heading.casefold() for heading, _ in items.values())
     return {identity: item for identity, item in items.items() if used[item[0].casefold()] == 1}
 
 
 def _says_something(block: str) -> bool:
-    """Whether it has four words; fewer may be a name or keys, the same in all languages."""
+    """Return whether a block has four words; fewer may be a name or keys, the same in all languages."""
     return len(re.findall(r"\b[^\W\d_]{2,}", block)) >= 4

@@ -7,82 +7,103 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from isoglot.corpora.collection import Collection, Document, Query
-from isoglot.corpora.reading import language_field, read_json, text_field
-from isoglot.corpora.sources import hub
+from isoglot.corpora.fields import language_field, text_field
+from isoglot.corpora.readers.jsonl import read_json
+from isoglot.corpora.sources.hub_datasets import configurations, read_dataset
 from isoglot.platform.errors import InputError, IsoglotError
 
 HUB_NAME = "google/xquad"
 NOTES = ("English paragraphs are SQuAD v1.1 dev: models trained on SQuAD (e5 is) have seen them",)
 
 
-class Row(NamedTuple):
-    """One question of one language, with the paragraph it is asked of."""
+class Question(NamedTuple):
+    """One question in one language, with the paragraph that answers it."""
 
-    question_id: str
-    question: str
+    id: str
+    text: str
     context: str
 
 
-def load(path: Path | None, split: str | None) -> Collection:
-    """Every language of the folder `path` (xquad.XX.json), or of the hub's google/xquad.
+class _SquadQuestion(msgspec.Struct):
+    id: Any
+    question: Any
 
-    A content id is the paragraph's running number, which is the same in all languages.
+
+class _SquadParagraph(msgspec.Struct):
+    context: Any
+    qas: list[_SquadQuestion]
+
+
+class _SquadArticle(msgspec.Struct):
+    paragraphs: list[_SquadParagraph]
+
+
+class _SquadFile(msgspec.Struct):
+    """A file in SQuAD's form; whether its texts are texts is checked one by one, with messages that name the field."""
+
+    data: list[_SquadArticle]
+
+
+def load(path: Path | None, split: str | None) -> Collection:
+    """Load every language of the folder `path` (xquad.XX.json), or of the hub's google/xquad.
+
+    A content id is the running number of a paragraph, which is the same in all languages.
 
     Raises:
-        IsoglotError: A split was asked for, there is no file, or a file is malformed or does not match the others.
+        IsoglotError: A split was named, there is no file, or a file is malformed or does not match the others.
     """
     if split is not None:
         raise IsoglotError(f"xquad has no split {split!r}")
     if path is None:
-        rows = {
+        questions = {
             name.removeprefix("xquad."): [
-                Row(row["id"], row["question"], row["context"]) for row in hub.rows(HUB_NAME, name, "validation")
+                Question(fields["id"], fields["question"], fields["context"])
+                for fields in read_dataset(HUB_NAME, name, "validation")
             ]
-            for name in hub.configurations(HUB_NAME)
+            for name in configurations(HUB_NAME)
         }
     else:
         files = sorted(file for file in path.iterdir() if re.fullmatch(r"xquad\.[\w-]+\.json", file.name))
         if not files:
             raise InputError("has no file named xquad.XX.json", path)
-        rows = {file.name.split(".")[1]: list(_read(file)) for file in files}
-    return _collection(rows, path or Path(HUB_NAME))
+        questions = {file.name.split(".")[1]: list(_read(file)) for file in files}
+    return _collection(questions, path or Path(HUB_NAME))
 
 
-def _read(file: Path) -> Iterator[Row]:
+def _read(file: Path) -> Iterator[Question]:
     try:
-        for article in read_json(file)["data"]:
-            for paragraph in article["paragraphs"]:
-                context = text_field(paragraph, "context", file, None)
-                for question in paragraph["qas"]:
-                    identity = text_field(question, "id", file, None)
-                    yield Row(identity, text_field(question, "question", file, None), context)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"not in SQuAD form: {_describe(error)}", file) from error
+        squad = msgspec.convert(read_json(file), _SquadFile)
+    except msgspec.ValidationError as error:
+        raise InputError(f"not in SQuAD form: {error}", file) from error
+    for article in squad.data:
+        for paragraph in article.paragraphs:
+            context = text_field({"context": paragraph.context}, "context", file, None)
+            for question in paragraph.qas:
+                identity = text_field({"id": question.id}, "id", file, None)
+                yield Question(identity, text_field({"question": question.question}, "question", file, None), context)
 
 
-def _describe(error: Any) -> str:
-    return f"field {error} is missing" if isinstance(error, KeyError) else str(error)
-
-
-def _collection(rows: dict[str, list[Row]], where: Path) -> Collection:
+def _collection(by_language: dict[str, list[Question]], where: Path) -> Collection:
     documents, queries = [], []
     golds: dict[str, tuple[str, ...]] = {}
     names = {}
-    for name, questions in rows.items():
+    for name, questions in by_language.items():
         language = language_field(name, where, None)
         names[language] = name
         paragraph, last = -1, None
-        for row in questions:
-            if row.context != last:
-                paragraph, last = paragraph + 1, row.context
-                documents.append(Document(f"p{paragraph:03}", language, row.context))
+        for question in questions:
+            if question.context != last:
+                paragraph, last = paragraph + 1, question.context
+                documents.append(Document(f"p{paragraph:03}", language, question.context))
             content_id = f"p{paragraph:03}"
-            if golds.setdefault(row.question_id, (content_id,)) != (content_id,):
+            if golds.setdefault(question.id, (content_id,)) != (content_id,):
                 raise InputError(
-                    f"question {row.question_id} in {name} belongs to paragraph {content_id}, "
-                    f"in another language to {golds[row.question_id][0]}",
+                    f"question {question.id} in {name} belongs to paragraph {content_id}, "
+                    f"in another language to {golds[question.id][0]}",
                     where,
                 )
-            queries.append(Query(row.question_id, language, row.question))
+            queries.append(Query(question.id, language, question.text))
     return Collection("xquad", documents, queries, golds, names, NOTES)

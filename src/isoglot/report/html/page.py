@@ -40,7 +40,7 @@ from isoglot.report.tables import (
 )
 
 if TYPE_CHECKING:
-    from isoglot.encoders.sentence_transformer import Encoder
+    from isoglot.encoders.encoder import Encoder
 
 MOST_POOLS = 24
 """Pools that get pictures of their own, the most buried first; the tables have all."""

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from isoglot.corpora.reading import read_jsonl, read_lines, text_field
+from isoglot.corpora.fields import text_field
+from isoglot.corpora.readers.jsonl import read_jsonl
+from isoglot.corpora.readers.lines import read_lines
 from isoglot.llm.service import Service
 from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.checks import check_rows

@@ -9,7 +9,7 @@ from typing import Self
 
 import msgspec
 
-from isoglot.corpora.reading import read_jsonl
+from isoglot.corpora.readers.jsonl import read_jsonl
 from isoglot.platform.errors import InputError
 from isoglot.platform.files import os_errors_explained
 

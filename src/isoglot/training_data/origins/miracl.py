@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from isoglot.corpora.reading import read_lines
+from isoglot.corpora.readers.lines import read_lines
 from isoglot.platform.downloads import Downloads, SourceMissingError
 from isoglot.platform.errors import InputError
 from isoglot.platform.files import os_errors_explained

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from isoglot.corpora.reading import read_lines
+from isoglot.corpora.readers.lines import read_lines
 from isoglot.platform.downloads import Downloads, SourceMissingError
 from isoglot.platform.errors import InputError
 from isoglot.platform.files import os_errors_explained

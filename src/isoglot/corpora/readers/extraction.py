@@ -1,8 +1,10 @@
-"""Markdown, HTML and PDF files as title and text."""
+"""Plain text, Markdown, HTML and PDF files, each as one title and text."""
 
 from __future__ import annotations
 
 import logging
+import struct
+import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 import regex  # type: ignore[import-untyped]
 
-from isoglot.platform.errors import InputError, IsoglotError
+from isoglot.platform.errors import InputError, IsoglotError, first_line
 
 _DROPPED = ("script", "style", "noscript", "template", "svg", "iframe", "object", "nav", "head")
 _BLOCKS = frozenset(
@@ -19,16 +21,28 @@ _BLOCKS = frozenset(
 )
 _CELLS = frozenset(["td", "th", "br"])
 _FRONT_MATTER = regex.compile(r"\A---\n.*?\n---\n", regex.DOTALL)
+_DAMAGED_PDF = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What pypdf raises, besides its own errors, where an object of a damaged file is not of the kind that it expects."""
 
 
 @dataclass(frozen=True)
 class Extracted:
-    """What a file says.
+    """The title and text of a file.
 
     Attributes:
-        title: May be empty.
-        text: May be empty; paragraphs stand between blank lines.
-        language: As the file names it; None if it does not.
+        title: The title, which may be empty.
+        text: The text, which may be empty, with blank lines between paragraphs.
+        language: The language tag that the file states; None if it states none.
     """
 
     title: str
@@ -37,7 +51,7 @@ class Extracted:
 
 
 def read_plain(path: Path) -> Extracted:
-    """A text file in UTF-8.
+    """Read a text file in UTF-8; it has no title.
 
     Raises:
         InputError: It is not UTF-8.
@@ -51,7 +65,7 @@ def read_plain(path: Path) -> Extracted:
 
 
 def read_markdown(path: Path) -> Extracted:
-    """CommonMark: the first heading is the title; front matter is left out.
+    """Read CommonMark without its front matter; the first heading is the title.
 
     Raises:
         InputError: It is not UTF-8.
@@ -63,7 +77,7 @@ def read_markdown(path: Path) -> Extracted:
 
 
 def read_html(path: Path) -> Extracted:
-    """HTML in UTF-8 or in the encoding that it names, without scripts, styles and navigation."""
+    """Read HTML in UTF-8 or in the encoding that it names, without scripts, styles and navigation."""
     data = path.read_bytes()
     try:
         data.decode()
@@ -73,28 +87,29 @@ def read_html(path: Path) -> Extracted:
 
 
 def read_pdf(path: Path) -> Extracted:
-    """The text layer of a PDF, its pages as paragraphs; empty where it holds pictures alone.
+    """Read the text layer of a PDF, its pages as paragraphs; the text is empty where the PDF holds pictures alone.
 
     Raises:
-        InputError: It is damaged or encrypted.
+        InputError: The file is damaged or encrypted.
+        IsoglotError: The package pypdf is missing.
     """
     try:
         from pypdf import PdfReader
+        from pypdf.errors import DependencyError, PyPdfError
     except ImportError as error:
         raise IsoglotError("PDF files need pypdf: pip install 'isoglot[index]'") from error
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it tells of each oddity that it copes with
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it reports each oddity that it copes with
+    data = BytesIO(path.read_bytes())
     try:
-        reader = PdfReader(BytesIO(path.read_bytes()))
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise InputError("is encrypted; save it without a password", path)
-        title = (reader.metadata and reader.metadata.title) or ""
-        return Extracted(str(title), "\n\n".join(page.extract_text() for page in reader.pages))
-    except InputError:
-        raise
-    except Exception as error:  # pypdf raises many kinds for damaged files
-        raise InputError(
-            f"cannot be read as PDF: {(str(error) or type(error).__name__).splitlines()[0]}", path
-        ) from error
+        reader = PdfReader(data)
+        locked = reader.is_encrypted and not reader.decrypt("")
+        title = "" if locked or reader.metadata is None else reader.metadata.title
+        pages = [] if locked else [page.extract_text() for page in reader.pages]
+    except (PyPdfError, DependencyError, *_DAMAGED_PDF) as error:
+        raise InputError(f"cannot be read as PDF: {first_line(error)}", path) from error
+    if locked:
+        raise InputError("is encrypted; save it without a password", path)
+    return Extracted(str(title or ""), "\n\n".join(pages))
 
 
 def _from_html(data: bytes, encoding: str | None) -> Extracted:
@@ -119,7 +134,7 @@ def _from_html(data: bytes, encoding: str | None) -> Extracted:
 
 
 def _text(root: Any) -> str:
-    """The text of an element; no recursion, since pages may nest without end."""
+    """Return the text of an element; without recursion, since pages may nest without end."""
     from lxml import etree
 
     parts: list[str] = []

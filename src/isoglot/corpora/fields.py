@@ -1,0 +1,241 @@
+"""What the fields of a line say of a document or a query, with errors that name file, line and field.
+
+Every format is read by these rules: corpora to index or encode, folders in the BEIR layout, tables of documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from isoglot.platform.errors import InputError, IsoglotError
+from isoglot.platform.languages import canonical
+
+ID_FIELDS = ("_id", "id")
+LANGUAGE_FIELDS = ("lang", "language")
+SOURCE_FIELDS = ("url", "source")
+DOCUMENT_FIELDS = frozenset((*ID_FIELDS, *LANGUAGE_FIELDS, *SOURCE_FIELDS, "text", "title", "content_id", "metadata"))
+"""The names of all fields that have a meaning in a document; the others are metadata."""
+
+
+class StatedLanguage(NamedTuple):
+    """A language as a line states it.
+
+    Attributes:
+        tag: The canonical tag.
+        spelling: The tag as it is written there.
+    """
+
+    tag: str
+    spelling: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The fields of one line.
+
+    Of the names that a field may have (``_id`` or ``id``), the first that is there and is not null counts. The
+    language and the ids that translations share may stand in ``metadata`` instead.
+
+    Attributes:
+        values: The value of each field.
+        path: The file.
+        line: The number of the line, counted from 1.
+    """
+
+    values: Mapping[str, Any]
+    path: Path
+    line: int
+
+    def error(self, message: str) -> InputError:
+        """Return an error that names the file and the line."""
+        return InputError(message, self.path, self.line)
+
+    def text(self) -> str:
+        """Return the text.
+
+        Raises:
+            InputError: As `text_field`.
+        """
+        return text_field(self.values, "text", self.path, self.line)
+
+    def title(self) -> str:
+        """Return the title; empty where there is none.
+
+        Raises:
+            InputError: The title is not Unicode text.
+        """
+        title = self.values.get("title") or ""
+        if isinstance(title, str) and not title.strip():
+            return ""
+        return text_field(self.values, "title", self.path, self.line)
+
+    def id(self) -> str | None:
+        """Return the id, a number as its digits; None where the line has none.
+
+        Raises:
+            InputError: The id is neither text nor a whole number.
+        """
+        return self._text_or_number(*self._first(ID_FIELDS))
+
+    def required_id(self) -> str:
+        """Return the id.
+
+        Raises:
+            InputError: The line has no id, or it is neither text nor a whole number.
+        """
+        identity = self.id()
+        if identity is None:
+            raise self.error("field '_id' is missing or no text")
+        return identity
+
+    def shared_id(self, name: str) -> str | None:
+        """Return the id that translations share, ``content_id`` or ``query_id``; None where the line has none.
+
+        Raises:
+            InputError: The id is neither text nor a whole number.
+        """
+        value = self.values.get(name)
+        return self._text_or_number(name, self._in_metadata(name) if value is None else value)
+
+    def source(self) -> str:
+        """Return where the document is from, a URL or a path; empty where the line does not say.
+
+        Raises:
+            InputError: The value is neither text nor a whole number.
+        """
+        return self._text_or_number(*self._first(SOURCE_FIELDS)) or ""
+
+    def language(self) -> StatedLanguage | None:
+        """Return the language; None where the line names none.
+
+        A ``lang`` in the metadata that is no language is metadata like any other.
+
+        Raises:
+            InputError: The field is not the tag of a known language.
+        """
+        name, value = self._first(LANGUAGE_FIELDS)
+        if value is not None and not isinstance(value, str):
+            raise self.error(f"field {name!r} is {type(value).__name__}, not text")
+        if value:
+            return StatedLanguage(language_field(value, self.path, self.line), value)
+        value = self._in_metadata("lang")
+        if not isinstance(value, str):
+            return None
+        try:
+            return StatedLanguage(canonical(value), value)
+        except IsoglotError:
+            return None
+
+    def required_language(self) -> StatedLanguage:
+        """Return the language.
+
+        Raises:
+            InputError: The line names no language that is known.
+        """
+        language = self.language()
+        if language is None:
+            value = self._in_metadata("lang")
+            other = "here and in 'metadata'" if value is None else f"and {value!r} in 'metadata' is no language"
+            raise self.error(f"field 'lang' is missing, {other}; add a BCP-47 tag, e.g. \"en\"")
+        return language
+
+    def metadata(self) -> dict[str, Any]:
+        """Return the field ``metadata`` and all fields whose names have no meaning here.
+
+        Raises:
+            InputError: The field is no object.
+        """
+        stated = self.values.get("metadata") or {}
+        if not isinstance(stated, dict):
+            raise self.error(f"field 'metadata' is {type(stated).__name__}, not an object")
+        return stated | {name: value for name, value in self.values.items() if name not in DOCUMENT_FIELDS}
+
+    def _first(self, names: tuple[str, ...]) -> tuple[str, Any]:
+        """Return the name and the value of the first of these fields that is there; None for a value if none is."""
+        return next(((name, value) for name in names if (value := self.values.get(name)) is not None), (names[0], None))
+
+    def _in_metadata(self, name: str) -> Any:
+        metadata = self.values.get("metadata")
+        return metadata.get(name) if isinstance(metadata, dict) else None
+
+    def _text_or_number(self, name: str, value: Any) -> str | None:
+        if isinstance(value, bool) or not isinstance(value, str | int | None):
+            raise self.error(f"field {name!r} is {type(value).__name__}, not text")
+        if value is None or value == "":
+            return None
+        return text_field({name: str(value)}, name, self.path, self.line)
+
+
+class Versions:
+    """The documents, or the queries, of a corpus by their ids: no id and no version occurs twice.
+
+    A version is what an id stands for: the id that translations share, and a language. An id without translations
+    is its own shared id.
+
+    Args:
+        kind: ``document`` or ``query``.
+
+    Attributes:
+        of: Id -> (shared id, canonical language).
+        names: Canonical language -> the spelling that was met first.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._shared = {"document": "content_id", "query": "query_id"}[kind]
+        self._known: set[tuple[str, str]] = set()
+        self.of: dict[str, tuple[str, str]] = {}
+        self.names: dict[str, str] = {}
+
+    def add(self, fields: Fields) -> tuple[str, str]:
+        """Add the document or query of a line; return its shared id and its canonical language.
+
+        Raises:
+            InputError: The id or the language is missing or wrong, or the id or the version occurs a second time.
+        """
+        identity, language = fields.required_id(), fields.required_language()
+        version = fields.shared_id(self._shared) or identity, language.tag
+        if identity in self.of:
+            raise fields.error(f"{self._kind} {identity!r} occurs twice")
+        if version in self._known:
+            raise fields.error(f"{self._shared} {version[0]!r} occurs twice in {version[1]}")
+        self._known.add(version)
+        self.of[identity] = version
+        self.names.setdefault(language.tag, language.spelling)
+        return version
+
+
+def text_field(fields: Mapping[str, Any], name: str, path: Path, line: int | None) -> str:
+    """Return the text in the field `name`.
+
+    Raises:
+        InputError: The field is missing, no text, blank, or no Unicode text.
+    """
+    value = fields.get(name)
+    if not isinstance(value, str):
+        fault = "is missing" if name not in fields else f"is {type(value).__name__}, not text"
+        raise InputError(f"field {name!r} {fault}", path, line)
+    if not value.strip():
+        raise InputError(f"field {name!r} is empty", path, line)
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:  # no tokenizer takes it
+        raise InputError(
+            f"field {name!r} has half of a surrogate pair at character {error.start + 1}", path, line
+        ) from error
+    return value
+
+
+def language_field(tag: str, path: Path, line: int | None) -> str:
+    """Return the canonical spelling of a language tag.
+
+    Raises:
+        InputError: No language has that tag.
+    """
+    try:
+        return canonical(tag)
+    except IsoglotError as error:
+        raise InputError(str(error), path, line) from error
