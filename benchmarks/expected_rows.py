@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from datetime import date
 
 from isoglot import Audit
-from isoglot.reproduction.expected import SHIPPED, Row, load_expected
-from isoglot.reproduction.running import measured
+from isoglot.reproduction.expected import SHIPPED, ExpectedNumber, load_expected
+from isoglot.reproduction.running import measured_value
 
 NAME = re.compile(r"  - name: (\S+)\n")
-ROW = re.compile(r"      - \[([^,]+), ([^,]+), ([^,]+), ([^,]+), [^,\]]+\]\n")
+NUMBER = re.compile(r"      - \[([^,]+), ([^,]+), ([^,]+), ([^,]+), [^,\]]+\]\n")
 DATE = re.compile(r"(    sure: .*\bon )\d{4}-\d\d-\d\d")
 
 
@@ -28,11 +28,12 @@ def refreshed(text: str, audits: dict[str, Audit], day: str) -> str:
     audit = None
     lines = []
     for line in text.splitlines(keepends=True):
-        if found := NAME.fullmatch(line):
-            audit = audits.get(found[1])
-        elif audit and (found := ROW.fullmatch(line)):
-            value = measured(audit, Row(*found.groups(), expected=0.0))
-            line = f"      - [{', '.join(found.groups())}, {value:.2f}]\n"
+        if name := NAME.fullmatch(line):
+            audit = audits.get(name[1])
+        elif audit and (entry := NUMBER.fullmatch(line)):
+            scenario, pool, asked, measure = entry.groups()
+            number = ExpectedNumber(scenario=scenario, pool=pool, asked=asked, measure=measure, expected=0.0)
+            line = f"      - [{', '.join(entry.groups())}, {measured_value(audit, number):.2f}]\n"
         elif audit:
             line = DATE.sub(rf"\g<1>{day}", line)
         lines.append(line)

@@ -1,4 +1,4 @@
-"""The HTML report: what it says is true, what it shows is there, and no data can do anything in it."""
+"""The HTML report: its numbers are those of the audits, every part is there, and no data can run in it."""
 
 from __future__ import annotations
 
@@ -55,12 +55,19 @@ def better(audit: Audit) -> Audit:
 @pytest.fixture(scope="module")
 def page(audit: Audit, better: Audit, small_collection: Collection) -> lxml.html.HtmlElement:
     return parse(
-        audits_to_html(Material([audit, better], [Path("a"), Path("b")], ["before", "after"], small_collection))
+        audits_to_html(
+            Material(
+                audits=[audit, better],
+                folders=[Path("a"), Path("b")],
+                names=["before", "after"],
+                collection=small_collection,
+            )
+        )
     )
 
 
 def with_ranks(audit: Audit, change: Any) -> Audit:
-    """The audit with other gold ranks; what it says by language stays."""
+    """The audit with other gold ranks; its results by language stay."""
     results = []
     for result in audit.scenarios:
         assert result.judged is not None
@@ -83,15 +90,15 @@ def chart_data(page: lxml.html.HtmlElement, title: str) -> Mapping[str, list[Any
 
 
 def test_the_page_has_every_chart_with_a_title_a_sentence_and_its_data(page: lxml.html.HtmlElement) -> None:
-    titles = [found.text_content() for found in page.xpath("//figcaption/h3")]
+    titles = [title.text_content() for title in page.xpath("//figcaption/h3")]
     assert titles[:5] == [
-        "Median rank of the right document, pools of 2 languages",
+        "Median rank of the relevant document, pools of 2 languages",
         "Complete@K",
         "Where the worst-placed version stands",
         "Share of the top 10, against the pool's",
         "Whose version is placed worst",
     ]
-    assert titles.count("The right document and its twin") == 4
+    assert titles.count("The relevant document and its twin") == 4
     for figure in page.xpath("//figure"):
         assert figure.xpath("string(figcaption/p)").strip()
         assert all(image.get("aria-label") and image.xpath("svg") for image in figure.xpath(".//div[@role='img']"))
@@ -102,7 +109,7 @@ def test_the_page_has_every_chart_with_a_title_a_sentence_and_its_data(page: lxm
 def test_ids_are_unique_and_headings_descend_by_one(page: lxml.html.HtmlElement) -> None:
     ids = page.xpath("//@id")
     assert len(ids) == len(set(ids))
-    levels = [int(found.tag[1]) for found in page.xpath("//h1 | //h2 | //h3 | //h4")]
+    levels = [int(heading.tag[1]) for heading in page.xpath("//h1 | //h2 | //h3 | //h4")]
     assert levels[0] == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
@@ -148,16 +155,17 @@ def test_scatter_holds_every_question_and_needs_the_querys_language(
         str(tiny_model), small_collection, pools=[["de", "ru"]], query_languages=["en"], scenarios=["multi"]
     )
     assert twin_scatter(["a"], mixed(other)[0]) is None
-    assert "The right document and its twin" not in audits_to_html(Material([other], [Path("a")]))
+    assert "The relevant document and its twin" not in audits_to_html(Material(audits=[other], folders=[Path("a")]))
 
 
 def test_the_verdict_names_what_is_buried_and_what_became_of_it(audit: Audit) -> None:
     result = audit.find("multi", ["en", "de"], "de")
-    found = {**result.by_language, "en": replace(result.by_language["en"], median_rank=171.0)}
-    buried = replace(audit, scenarios=(replace(result, by_language=found),))
-    after = replace(
-        audit, scenarios=(replace(result, by_language={**found, "en": replace(found["en"], median_rank=3)}),)
-    )
+
+    def with_median_rank(rank: float) -> Audit:
+        by_language = {**result.by_language, "en": replace(result.by_language["en"], median_rank=rank)}
+        return replace(audit, scenarios=(replace(result, by_language=by_language),))
+
+    buried, after = with_median_rank(171), with_median_rank(3)
     lines = headline(["base", "aligned"], mixed(buried, after), None)
     assert "German questions in en+de: the English version is buried, median rank 171 of 12; aligned:\u00a03." in lines
     assert any("isoglot align MODEL" in step for step in next_steps([buried], mixed(buried), None))
@@ -181,11 +189,11 @@ def test_in_a_pool_of_many_languages_all_versions_cannot_be_in_the_top_10(audit:
     )
 
     def pool(median: float) -> list[list[ScenarioResult]]:
-        found = {tag: replace(result.by_language["en"], median_rank=median) for tag in tags}
-        return [[replace(result, pool_languages=tags, by_language=found, judged=judged, documents=2880)]]
+        by_language = {tag: replace(result.by_language["en"], median_rank=median) for tag in tags}
+        return [[replace(result, pool_languages=tags, by_language=by_language, judged=judged, documents=2880)]]
 
     lines = headline(["m"], pool(14), None)
-    assert lines[0].startswith("Every version of the right document is in the top 30 for 100.0\u00a0% (m)")
+    assert lines[0].startswith("Every version of the relevant document is in the top 30 for 100.0\u00a0% (m)")
     assert lines[1].startswith("No language's version is buried")
     assert "in 12 languages" in headline(["m"], pool(25), None)[1]
     assert "100.0\u00a0% in the top 30" in charts.complete_curves(["m"], pool(14)).summary
@@ -203,11 +211,11 @@ def test_of_several_fixes_the_best_that_keeps_quality_is_named(audit: Audit, bet
     assert headline(["base", "a", "b"], mixed(audit, worst, worst), lost)[-1] == "None of them certainly keeps it."
 
 
-def test_a_loss_in_pools_of_one_language_is_told_and_not_recommended(audit: Audit) -> None:
+def test_a_loss_in_pools_of_one_language_is_reported_and_not_recommended(audit: Audit) -> None:
     worst = with_ranks(audit, lambda ranks: np.full_like(ranks, 6))
     lost, same = (isoglot.compare(audit, other, names=["a", "b"]) for other in (worst, audit))
-    told = "Quality in mono-same pools (one language, asked in it), ndcg@10, is lost ("
-    assert any(line.startswith(told) for line in headline(["a", "b"], [], lost))
+    start = "Quality in mono-same pools (one language, asked in it), ndcg@10, is lost ("
+    assert any(line.startswith(start) for line in headline(["a", "b"], [], lost))
     assert any(
         line.startswith("Quality in control pools") and "is kept" in line for line in headline(["a", "b"], [], same)
     )
@@ -243,14 +251,14 @@ def test_the_questions_that_changed_most_are_those_with_the_largest_ratio(
 
 
 def test_without_the_collection_there_are_ranks_and_a_hint(audit: Audit, better: Audit) -> None:
-    page = parse(audits_to_html(Material([audit, better], [Path("a"), Path("b")])))
+    page = parse(audits_to_html(Material(audits=[audit, better], folders=[Path("a"), Path("b")])))
     assert "pass --data SOURCE to see them" in page.text_content()
     assert page.xpath("//article//table[@class='ranks']")
     assert not page.xpath("//article//div[@class='text']")
 
 
 def test_one_audit_alone_shows_its_worst_questions(audit: Audit) -> None:
-    text = parse(audits_to_html(Material([audit], [Path("a")]))).text_content()
+    text = parse(audits_to_html(Material(audits=[audit], folders=[Path("a")]))).text_content()
     assert "Questions whose versions are placed worst" in text
     assert "Before and after" not in text
 
@@ -259,16 +267,16 @@ def test_where_no_content_is_translated_there_is_no_twin(tiny_model: Path, small
     languages = dict(
         zip(dict.fromkeys(d.content_id for d in small_collection.documents), ["en", "de"] * 3, strict=True)
     )
-    documents = [found for found in small_collection.documents if languages[found.content_id] == found.language]
-    found = isoglot.audit(str(tiny_model), replace(small_collection, documents=documents))
-    titles = parse(audits_to_html(Material([found], [Path("a")]))).xpath("//figcaption/h3/text()")
+    documents = [entry for entry in small_collection.documents if languages[entry.content_id] == entry.language]
+    audit = isoglot.audit(str(tiny_model), replace(small_collection, documents=documents))
+    titles = parse(audits_to_html(Material(audits=[audit], folders=[Path("a")]))).xpath("//figcaption/h3/text()")
     assert "Complete@K" in titles
-    assert not {"The right document and its twin", "Whose version is placed worst"} & set(titles)
+    assert not {"The relevant document and its twin", "Whose version is placed worst"} & set(titles)
 
 
 def test_without_mixed_pools_there_are_the_tables(tiny_model: Path, small_collection: Collection) -> None:
     mono = isoglot.audit(str(tiny_model), small_collection, scenarios=["mono-same"])
-    page = parse(audits_to_html(Material([mono], [Path("a")])))
+    page = parse(audits_to_html(Material(audits=[mono], folders=[Path("a")])))
     assert "there is nothing to draw" in page.text_content()
     assert len(page.xpath("//table[@id='all']/tbody/tr")) == 3 * 10
 
@@ -277,11 +285,11 @@ def test_the_table_and_the_csv_data_hold_every_measure(
     page: lxml.html.HtmlElement, audit: Audit, better: Audit
 ) -> None:
     assert len(page.xpath("//table[@id='all']/tbody/tr")) == 10 * len(audit.scenarios)
-    held = json.loads(page.xpath("//script[@id='measures']")[0].text)
+    data = json.loads(page.xpath("//script[@id='measures']")[0].text)
     rows = [
-        dict(zip(held["columns"], [*cell, language, measure, held["audits"][at], *numbers], strict=False))
-        for *cell, values in held["cells"]
-        for language, measure, at, *numbers in values
+        dict(zip(data["columns"], [*cell, language, measure, data["audits"][index], *numbers], strict=False))
+        for *cell, entries in data["cells"]
+        for language, measure, index, *numbers in entries
     ]
     result = audit.find("multi", ["en", "ru"], "ru")
     (row,) = (
@@ -301,7 +309,9 @@ def test_the_table_and_the_csv_data_hold_every_measure(
 def test_how_it_was_made_is_on_the_page(audit: Audit, small_collection: Collection) -> None:
     collection = msgspec.structs.replace(audit.collection, name="xquad", notes=("seen in training",))
     noted = replace(audit, collection=collection)
-    text = parse(audits_to_html(Material([noted], [Path("a")], command="isoglot report a -o r.html"))).text_content()
+    text = parse(
+        audits_to_html(Material(audits=[noted], folders=[Path("a")], command="isoglot report a -o r.html"))
+    ).text_content()
     for part in (
         *("isoglot report a -o r.html", audit.model.fingerprint, small_collection.fingerprint, "CC-BY-SA-4.0"),
         *("seen in training", "torch", "seed 0", "q: "),
@@ -310,7 +320,7 @@ def test_how_it_was_made_is_on_the_page(audit: Audit, small_collection: Collecti
 
 
 def hostile_material(tiny_model: Path) -> Material:
-    """Two audits of texts that try to be more than text, among them one of a megabyte, in English and in Arabic."""
+    """Two audits of texts that try to act as code, one of them a megabyte long, in English and in Arabic."""
 
     def corpus(long: str) -> Collection:
         texts = {"en": [*HOSTILE, long], "ar": [f"ثلج {text}" for text in (*HOSTILE, long)]}
@@ -320,12 +330,17 @@ def hostile_material(tiny_model: Path) -> Material:
         golds = {f"{name}?": (name,) for name in ids}
         return Collection(HOSTILE[0], documents, queries, golds, notes=(HOSTILE[1], "lone \ud800"))
 
-    found = isoglot.audit(str(tiny_model), corpus("short"))  # a megabyte takes the tiny model long
+    short = isoglot.audit(str(tiny_model), corpus("short"))  # a megabyte takes the tiny model long
     whole = corpus("short" * 200_000)
-    found = replace(found, collection=msgspec.structs.replace(found.collection, fingerprint=whole.fingerprint))
-    found = replace(found, model=msgspec.structs.replace(found.model, name=HOSTILE[2] + "\ud800"))
-    changed = with_ranks(found, lambda ranks: 1 + 11 * np.arange(len(ranks) * 2).reshape(-1, 2) % 12)
-    return Material([found, changed], [Path("a"), Path("b")], [HOSTILE[0], HOSTILE[4]], whole)
+    audit = replace(
+        short,
+        collection=msgspec.structs.replace(short.collection, fingerprint=whole.fingerprint),
+        model=msgspec.structs.replace(short.model, name=HOSTILE[2] + "\ud800"),
+    )
+    changed = with_ranks(audit, lambda ranks: 1 + 11 * np.arange(len(ranks) * 2).reshape(-1, 2) % 12)
+    return Material(
+        audits=[audit, changed], folders=[Path("a"), Path("b")], names=[HOSTILE[0], HOSTILE[4]], collection=whole
+    )
 
 
 def test_a_hostile_corpus_is_inert(tiny_model: Path) -> None:
@@ -334,19 +349,19 @@ def test_a_hostile_corpus_is_inert(tiny_model: Path) -> None:
     assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", html)
     page = parse(html)
     scripts = page.xpath("//script[not(@type='application/json')]")
-    assert [found.text_content() for found in scripts] == [(Path(charts.__file__).parent / "script.js").read_text()]
-    assert not [name for found in page.iter() for name in found.attrib if name.lower().startswith("on")]
+    assert [script.text_content() for script in scripts] == [(Path(charts.__file__).parent / "script.js").read_text()]
+    assert not [name for element in page.iter() for name in element.attrib if name.lower().startswith("on")]
     assert page.xpath("//@href | //@src | //@action | //*[local-name()='use']/@*") == ["data:,"]
     allowed = "path g svg line text"
-    drawn = {found.tag for found in page.xpath("//svg//*")}
+    drawn = {element.tag for element in page.xpath("//svg//*")}
     assert drawn <= set(allowed.split())
     assert not page.xpath("//img | //iframe | //object | //embed | //form | //base | //b[text()='bold']")
     shown = page.xpath("//div[@class='text']/p[@dir='auto']")
-    assert {found.text_content() for found in shown} >= set(HOSTILE[:4])
-    assert all(not found.xpath("*") for found in shown)
+    assert {paragraph.text_content() for paragraph in shown} >= set(HOSTILE[:4])
+    assert all(not paragraph.xpath("*") for paragraph in shown)
     for mark in ("\u202e", "\u2066"):
-        for found in page.xpath(f"//body//text()[contains(., '{mark}')]"):
-            assert found.getparent().tag in ("bdi", "p", "script")
+        for text in page.xpath(f"//body//text()[contains(., '{mark}')]"):
+            assert text.getparent().tag in ("bdi", "p", "script")
 
 
 def test_the_policy_forbids_the_network_and_names_the_one_script(page: lxml.html.HtmlElement) -> None:
@@ -357,12 +372,12 @@ def test_the_policy_forbids_the_network_and_names_the_one_script(page: lxml.html
 
 
 def test_text_and_marks_have_the_contrast_of_wcag_aa_in_light_and_dark() -> None:
-    found = re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)", style())
+    pairs = re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)", style())
     for theme in (0, 1):
-        colours = {name: pair[theme] for name, *pair in found}
+        colours = {name: pair[theme] for name, *pair in pairs}
         grounds = ("background", "raised")
         texts = [(text, ground) for ground in (*grounds, "gold") for text in ("text", "quiet")]
-        texts += [("on-light", f"rank{at}") for at in range(5)] + [("on-dark", f"rank{at}") for at in range(5, 8)]
+        texts += [("on-light", f"rank{i}") for i in range(5)] + [("on-dark", f"rank{i}") for i in range(5, 8)]
         marks = [name for name in colours if re.match(r"(audit|language)\d", name)]
         for text, ground in texts:
             assert contrast(colours[text], colours[ground]) >= 4.5, (theme, text, ground)
@@ -375,7 +390,7 @@ def contrast(one: str, other: str) -> float:
     """WCAG 2's contrast ratio of two #rrggbb colours."""
 
     def luminance(colour: str) -> float:
-        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
         return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
 
@@ -431,7 +446,7 @@ def test_a_map_by_umap_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> No
 def test_languages_are_named_on_the_map_where_their_names_have_room() -> None:
     places = {"de": (0.0, 0.0), "en": (0.01, 0.0), "zh": (1.0, 1.0)}
     rows = [{"x": x, "y": y, "language": tag} for tag, (x, y) in places.items()]
-    assert [found["language"] for found in spaces._middles(rows, list(places))] == ["zh"]
+    assert [label["language"] for label in spaces._middles(rows, list(places))] == ["zh"]
 
 
 @pytest.fixture(scope="module")
@@ -442,7 +457,8 @@ def encoder(tiny_model: Path) -> Encoder:
 def test_with_the_models_there_are_similarities_and_a_map(
     audit: Audit, encoder: Encoder, small_collection: Collection
 ) -> None:
-    page = parse(audits_to_html(Material([audit], [Path("a")], None, small_collection, [lambda: encoder])))
+    material = Material(audits=[audit], folders=[Path("a")], collection=small_collection, encoders=[lambda: encoder])
+    page = parse(audits_to_html(material))
     assert len(chart_data(page, "Where documents lie")["x"]) == 18
     assert chart_data(page, "How similar documents are")["share"]
     assert "need vectors" not in page.text_content()
@@ -450,16 +466,17 @@ def test_with_the_models_there_are_similarities_and_a_map(
 
 def test_what_does_not_belong_together_is_refused(audit: Audit, encoder: Encoder, small_collection: Collection) -> None:
     other = replace(small_collection, queries=small_collection.queries[:-1])
-    folders = [Path("a")]
+    base = Material(audits=[audit], folders=[Path("a")])
+    full = replace(base, collection=small_collection, encoders=[lambda: encoder])
     stranger = replace(audit, model=msgspec.structs.replace(audit.model, fingerprint="0" * 64))
     bare = replace(audit, scenarios=tuple(replace(result, judged=None) for result in audit.scenarios))
     for material, message in (
-        (Material([audit], folders, None, other), "is not the collection that was audited"),
-        (Material([audit], folders, ["a", "b"]), "2 names for 1 audits"),
-        (Material([audit], folders, None, None, [lambda: encoder]), "name the collection with --data"),
-        (Material([audit], folders, None, small_collection, [lambda: encoder] * 2), "2 models for 1 audits"),
-        (Material([stranger], folders, None, small_collection, [lambda: encoder]), "is not the model of the audit"),
-        (Material([bare], folders), "saved without its ranks"),
+        (replace(base, collection=other), "is not the collection that was audited"),
+        (replace(base, names=["a", "b"]), "2 names for 1 audits"),
+        (replace(full, collection=None), "name the collection with --data"),
+        (replace(full, encoders=[lambda: encoder] * 2), "2 models for 1 audits"),
+        (replace(full, audits=[stranger]), "is not the model of the audit"),
+        (replace(base, audits=[bare]), "saved without its ranks"),
     ):
         with pytest.raises(IsoglotError, match=message):
             audits_to_html(material)
@@ -476,8 +493,8 @@ def test_latex_shows_text_of_data_as_text() -> None:
 
 def test_the_command_writes_what_the_name_says(audit: Audit, better: Audit, tmp_path: Path) -> None:
     folders = [str(tmp_path / name) for name in ("a", "b")]
-    for folder, found in zip(folders, (audit, better), strict=True):
-        found.save(folder)
+    for folder, saved in zip(folders, (audit, better), strict=True):
+        saved.save(folder)
     for named, output, start in (
         (folders, "r.html", "<!DOCTYPE html>"),
         (folders, "r.md", "# before vs after on small"),

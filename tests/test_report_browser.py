@@ -1,4 +1,4 @@
-"""The HTML report in Chromium, from a disk: it shows all, anybody can use it, and no data does anything in it."""
+"""The HTML report in Chromium, from a disk: it shows every part, anybody can use it, and no data runs in it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,13 @@ def report(tiny_model: Path, small_collection: Collection, tmp_path_factory: pyt
     better = with_ranks(audit, lambda ranks: (ranks + 1) // 2)
     encoder = load_encoder(str(tiny_model))
     names = ["=<img src=x onerror='document.title=1'>", "after"]
-    material = Material([audit, better], [Path("a"), Path("b")], names, small_collection, [lambda: encoder] * 2)
+    material = Material(
+        audits=[audit, better],
+        folders=[Path("a"), Path("b")],
+        names=names,
+        collection=small_collection,
+        encoders=[lambda: encoder] * 2,
+    )
     return written(audits_to_html(material), tmp_path_factory)
 
 
@@ -49,15 +55,15 @@ def written(html: str, folders: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Opened]]:
-    """Opens a file; its page is closed after the test."""
+    """Open a file; its page is closed after the test."""
     pages = []
 
     def open_file(file: Path, **options: Any) -> Opened:
-        found = Opened(browser, **options)
-        pages.append(found)
-        found.page.goto(file.as_uri())
-        found.told.remove(f"request: {file.as_uri()}")
-        return found
+        opened = Opened(browser, **options)
+        pages.append(opened)
+        opened.page.goto(file.as_uri())
+        opened.told.remove(f"request: {file.as_uri()}")
+        return opened
 
     yield open_file
     for opened in pages:
@@ -69,17 +75,17 @@ def opened(open_page: Callable[..., Opened], report: Path) -> Opened:
     return open_page(report)
 
 
-def test_every_chart_is_there_and_nothing_is_asked_of_a_network_or_told_on_the_console(opened: Opened) -> None:
+def test_every_chart_is_there_and_no_request_or_console_message_is_made(opened: Opened) -> None:
     page = opened.page
     page.evaluate(OPEN_ALL)
     titles = page.locator("figure h3").all_inner_texts()
     for title in (
-        "Median rank of the right document, pools of 2 languages",
+        "Median rank of the relevant document, pools of 2 languages",
         "Complete@K",
         "Where the worst-placed version stands",
         "Share of the top 10, against the pool's",
         "Whose version is placed worst",
-        "The right document and its twin",
+        "The relevant document and its twin",
         "How similar documents are",
         "Where documents lie",
     ):
@@ -149,8 +155,8 @@ def test_the_page_breaks_no_rule_of_wcag_aa(
 
     page = open_page(request.getfixturevalue(file), color_scheme=scheme, viewport=size).page
     page.evaluate(OPEN_ALL)
-    found = Axe().run(page)
-    assert found.response["violations"] == [], found.generate_report()
+    results = Axe().run(page)
+    assert results.response["violations"] == [], results.generate_report()
 
 
 def test_light_and_dark_are_as_the_system_says_and_turn_at_a_button(
@@ -204,7 +210,7 @@ def test_rows_sort_and_filter_and_parts_open_by_keyboard(opened: Opened) -> None
     page = opened.page
     page.locator("#filter").focus()
     page.keyboard.type("multi RU max_r ")
-    assert page.locator("details.table").get_attribute("open") is not None  # else one would not see what is found
+    assert page.locator("details.table").get_attribute("open") is not None  # else the matches would be hidden
     rows = page.locator("#all tbody tr:visible")
     assert rows.count() == 4  # max_r and max_r_norm, asked in en and in ru
     assert all("en+ru" in text for text in rows.all_inner_texts())
@@ -228,13 +234,13 @@ def test_rows_sort_and_filter_and_parts_open_by_keyboard(opened: Opened) -> None
 def test_the_csv_is_downloaded_and_holds_the_measures_and_no_formula(
     opened: Opened, tiny_model: Path, small_collection: Collection
 ) -> None:
-    with opened.page.expect_download() as found:
+    with opened.page.expect_download() as download:
         opened.page.get_by_role("button", name="Download as CSV").press("Enter")
-    assert found.value.suggested_filename == "isoglot-measures.csv"
-    rows = list(csv.DictReader(io.StringIO(found.value.path().read_text(encoding="utf-8-sig"))))
+    assert download.value.suggested_filename == "isoglot-measures.csv"
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text(encoding="utf-8-sig"))))
     assert {row["audit"] for row in rows} == {"'=<img src=x onerror='document.title=1'>", "after"}
     audit = isoglot.audit(str(tiny_model), small_collection, scenarios=["multi"])
-    of = {
+    by_key = {
         (row["pool"], row["asked in"], row["measure"], row["documents in"]): row
         for row in rows
         if row["audit"] != "after" and row["scenario"] == "multi"
@@ -242,13 +248,13 @@ def test_the_csv_is_downloaded_and_holds_the_measures_and_no_formula(
     for result in audit.scenarios:
         cell = ("+".join(result.pool_languages), result.query_language)
         for measure, expected in result.measures.items():
-            row = of[(*cell, measure, "")]
+            row = by_key[(*cell, measure, "")]
             assert [float(row[end]) for end in ("mean", "low", "high")] == pytest.approx(
                 [expected.mean, expected.low, expected.high], abs=1e-4
             )
             assert row["difference"] == ""
         for tag, language in result.by_language.items():
-            row = of[(*cell, "median_rank", tag)]
+            row = by_key[(*cell, "median_rank", tag)]
             assert float(row["mean"]) == language.median_rank
             assert row["low"] == row["p (Holm)"] == ""
     changed = [row for row in rows if row["audit"] == "after" and row["measure"] == "max_r"]

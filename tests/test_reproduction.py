@@ -1,4 +1,4 @@
-"""``isoglot reproduce``: what is shipped is sound, and a small file of its own runs, resumes, and shows what is off."""
+"""``isoglot reproduce``: the shipped file is sound, and a small file runs, resumes, and shows what is off."""
 
 from __future__ import annotations
 
@@ -26,9 +26,18 @@ from isoglot.cli import app
 from isoglot.cli import main as run_cli
 from isoglot.platform.languages import canonical
 from isoglot.reproduction import expected as expected_module
-from isoglot.reproduction.expected import SHIPPED, Expected, Row, load_expected
+from isoglot.reproduction.expected import SHIPPED, Expected, ExpectedNumber, load_expected
 from isoglot.reproduction.page import Reproduction
-from isoglot.reproduction.running import MADE, NEEDS_ROWS, NEEDS_TRUST, Outcome, Runner, State, in_a_process, measured
+from isoglot.reproduction.running import (
+    NEEDS_ROWS,
+    NEEDS_TRUST,
+    ORIGIN_FILE,
+    ExperimentResult,
+    Runner,
+    State,
+    measured_value,
+    run_in_process,
+)
 
 FILE = """
 tolerances:
@@ -118,60 +127,60 @@ def small_file(tiny_model: Path, folder: Path) -> Path:
 
 
 def in_this_process(arguments: Sequence[str], work: Path) -> None:
-    """Runs isoglot without the seconds that a process of its own takes to start."""
+    """Run isoglot without the seconds that a new process takes to start."""
     with contextlib.chdir(work), contextlib.redirect_stdout(io.StringIO()):
         typer.main.get_command(app).main(list(arguments), standalone_mode=False)
 
 
 @pytest.fixture(scope="module")
-def done(small: Expected, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Outcome]]:
-    """The work folder and outcomes of the whole small file, run once."""
+def done(small: Expected, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[ExperimentResult]]:
+    """The work folder and results of the whole small file, run once."""
     work = tmp_path_factory.mktemp("done")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ISOGLOT_CACHE", str(cache))
         patch.setenv("HF_HUB_OFFLINE", "1")
-        runner = Runner(small, work, execute=in_this_process)
+        runner = Runner(expected=small, work=work, execute=in_this_process)
         return work, [runner.run(experiment) for experiment in small.select("methods")]
 
 
-def with_measured(small: Expected, outcome: Outcome) -> Any:
-    """The experiment of an outcome, expecting what was measured."""
-    rows = [msgspec.structs.replace(r.row, expected=r.measured) for r in outcome.results]
-    return msgspec.structs.replace(outcome.experiment, rows=rows)
+def with_measured(result: ExperimentResult) -> Any:
+    """The experiment of a result, expecting what was measured."""
+    numbers = [msgspec.structs.replace(each.number, expected=each.measured) for each in result.numbers]
+    return msgspec.structs.replace(result.experiment, numbers=numbers)
 
 
-def test_what_runs_is_judged_and_what_cannot_says_why(done: tuple[Path, list[Outcome]], small: Expected) -> None:
+def test_what_runs_is_compared_and_what_cannot_run_says_why(done: tuple[Path, list[ExperimentResult]]) -> None:
     base, center, rows, code, absent = done[1]
-    assert [result.state for result in base.results] == [State.OFF] * 3
-    assert base.results[0].measured is not None
-    assert base.results[0].difference == base.results[0].measured + 1
+    assert [number.state for number in base.numbers] == [State.OFF] * 3
+    assert base.numbers[0].measured is not None
+    assert base.numbers[0].difference == base.numbers[0].measured + 1
     assert center.audit is not None
     assert center.audit.model.language_given
-    assert (rows.why, code.why) == (NEEDS_ROWS, NEEDS_TRUST)
-    assert "no such model folder" in absent.why
-    assert {result.state for outcome in (rows, code, absent) for result in outcome.results} == {State.NOT_RUN}
+    assert (rows.reason, code.reason) == (NEEDS_ROWS, NEEDS_TRUST)
+    assert "no such model folder" in absent.reason
+    assert {number.state for result in (rows, code, absent) for number in result.numbers} == {State.NOT_RUN}
 
 
 def test_a_number_within_its_tolerance_is_ok_and_just_beyond_it_is_off(
-    done: tuple[Path, list[Outcome]], small: Expected, work: Path
+    done: tuple[Path, list[ExperimentResult]], small: Expected, work: Path
 ) -> None:
-    runner = Runner(small, done[0])
-    right = with_measured(small, done[1][0])
-    assert {result.state for result in runner.run(right).results} == {State.OK}
-    row = msgspec.structs.replace(right.rows[0], expected=right.rows[0].expected + 0.011)
-    assert runner.run(msgspec.structs.replace(right, rows=[row])).results[0].state is State.OFF
+    runner = Runner(expected=small, work=done[0])
+    right = with_measured(done[1][0])
+    assert {number.state for number in runner.run(right).numbers} == {State.OK}
+    beyond = msgspec.structs.replace(right.numbers[0], expected=right.numbers[0].expected + 0.011)
+    assert runner.run(msgspec.structs.replace(right, numbers=[beyond])).numbers[0].state is State.OFF
 
 
 def test_a_finished_command_is_not_run_again_and_a_changed_one_is(
-    done: tuple[Path, list[Outcome]], small: Expected, work: Path
+    done: tuple[Path, list[ExperimentResult]], small: Expected, work: Path
 ) -> None:
     ran: list[str] = []
-    runner = Runner(small, done[0], execute=lambda arguments, work: ran.append(arguments[0]))
+    runner = Runner(expected=small, work=done[0], execute=lambda arguments, work: ran.append(arguments[0]))
     base, center = small.experiments[:2]
     runner.run(base)
     runner.run(center)
     assert ran == []
-    (done[0] / "models" / "center" / MADE).write_text("made by another version")
+    (done[0] / "models" / "center" / ORIGIN_FILE).write_text("made by another version")
     runner.run(center)
     assert ran == ["align"]  # the model came out as before, so its audit holds
 
@@ -185,30 +194,31 @@ def test_an_interrupted_run_goes_on_where_it_stopped(small: Expected, work: Path
             raise KeyboardInterrupt
         in_this_process(arguments, work)
 
-    runner = Runner(small, work, execute=interrupted)
+    runner = Runner(expected=small, work=work, execute=interrupted)
     base, center = small.experiments[:2]
     runner.run(base)
     with pytest.raises(KeyboardInterrupt):
         runner.run(center)
-    assert [runner.run(experiment).why for experiment in (base, center)] == ["", ""]
+    assert [runner.run(experiment).reason for experiment in (base, center)] == ["", ""]
     assert ran == ["audit", "align", "audit", "audit"]
 
 
-def test_a_command_in_a_process_of_its_own_says_what_is_wrong_or_has_failed(
+def test_a_command_in_its_own_process_reports_what_is_wrong_or_fails(
     small: Expected, work: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     wrong = msgspec.structs.replace(
         small.experiments[0], command="isoglot audit ./nowhere --data mini@test -o audits/x"
     )
-    found = Runner(small, work).run(wrong)
-    assert found.results[0].state is State.NOT_RUN
-    assert found.why == "./nowhere: no such model folder"
-    assert f"isoglot: {found.why}" in capfd.readouterr().err
+    runner = Runner(expected=small, work=work)
+    refused = runner.run(wrong)
+    assert refused.numbers[0].state is State.NOT_RUN
+    assert refused.reason == "./nowhere: no such model folder"
+    assert f"isoglot: {refused.reason}" in capfd.readouterr().err
     monkeypatch.setenv("PYTHONHASHSEED", "not a number")
-    found = Runner(small, work).run(small.experiments[0])
-    assert found.results[0].state is State.FAILED
-    assert found.why.startswith("the command ended with 1: ")
-    assert not Reproduction("methods", small, [found]).reproduced
+    failed = runner.run(small.experiments[0])
+    assert failed.numbers[0].state is State.FAILED
+    assert failed.reason.startswith("the command ended with 1: ")
+    assert not Reproduction("methods", small, [failed]).reproduced
 
 
 def test_an_interrupted_command_leaves_no_process_behind(tmp_path: Path) -> None:
@@ -219,7 +229,7 @@ def test_an_interrupted_command_leaves_no_process_behind(tmp_path: Path) -> None
     signal.setitimer(signal.ITIMER_REAL, 0.3)
     try:
         with pytest.raises(KeyboardInterrupt):
-            in_a_process(["audit", "e5-small-q4", "--data", "mini@test"], tmp_path)
+            run_in_process(["audit", "e5-small-q4", "--data", "mini@test"], tmp_path)
     finally:
         signal.signal(signal.SIGALRM, before)
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
@@ -228,14 +238,16 @@ def test_an_interrupted_command_leaves_no_process_behind(tmp_path: Path) -> None
         assert not any(b"isoglot" in command and b"audit" in command for command in commands)
 
 
-def test_pages_and_json_say_the_same_and_show_text_as_text(done: tuple[Path, list[Outcome]], small: Expected) -> None:
-    found = Reproduction("methods", small, done[1])
-    html, markdown, body = found.to_html(), found.to_markdown(), json.loads(found.to_json())
-    assert found.summary == "0 ok, 4 off, 3 not run"
+def test_pages_and_json_say_the_same_and_show_text_as_text(
+    done: tuple[Path, list[ExperimentResult]], small: Expected
+) -> None:
+    reproduction = Reproduction("methods", small, done[1])
+    html, markdown, body = reproduction.to_html(), reproduction.to_markdown(), json.loads(reproduction.to_json())
+    assert reproduction.summary == "0 ok, 4 off, 3 not run"
     assert body["counts"] == {"off": 4, "not run": 3}
     assert body["reproduced"] is False
     for page in (html, markdown):
-        assert found.summary in page
+        assert reproduction.summary in page
         assert "no such model folder" in page
         assert "isoglot align" in page
         assert "<script>alert" not in page
@@ -247,8 +259,12 @@ def test_pages_and_json_say_the_same_and_show_text_as_text(done: tuple[Path, lis
     assert f"{difference:+.2f}" in markdown
 
 
-def test_the_command_writes_pages_and_tells_by_its_exit_code_what_is_off(
-    done: tuple[Path, list[Outcome]], tiny_model: Path, tmp_path: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_command_writes_pages_and_its_exit_code_says_that_numbers_are_off(
+    done: tuple[Path, list[ExperimentResult]],
+    tiny_model: Path,
+    tmp_path: Path,
+    work: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     file = small_file(tiny_model, tmp_path)
     monkeypatch.setattr(expected_module.load_expected, "__defaults__", (file,))
@@ -266,32 +282,32 @@ def test_the_command_writes_pages_and_tells_by_its_exit_code_what_is_off(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--model", "nothing"], "nothing of methods is about the model 'nothing'; known are e5-small-q4"),
-        (["--only", "nothing"], "no row fits 'nothing'"),
+        (["--only", "nothing"], "no number fits 'nothing'"),
         (["--data", "xquad"], "--data xquad: write xquad:DIR"),
         (["--data", "xquad:nowhere"], "nowhere: no such folder"),
         (["--rows", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
         (["-o", "page.pdf"], "page.pdf: a page is written to .html or .md"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_what_is_wrong_is_reported_in_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["isoglot", "reproduce", "methods", *arguments])
     with pytest.raises(SystemExit) as exit_:
         run_cli()
     assert exit_.value.code == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("tolerance: exact", "tolerance: loose", "experiment 'base': unknown tolerance 'loose'"),
         ("EACH, max_r, -1]", "EACH, max_rr, 0]", "experiment 'base': unknown measure 'max_rr'"),
-        ("EACH, max_r, -1]", "EACH, max_r, .nan]", "the expected max_r is no number"),
+        ("EACH, max_r, -1]", "EACH, max_r, .nan]", "the expected max_r is not a number"),
         ("EACH, max_r, -1]", "EACH, max_r, many]", "$.experiments[0].rows[0][4]"),
         ("[multi, en+de, EACH", "[many, en+de, EACH", "unknown scenario 'many'"),
         ("name: center", "name: base", "two experiments are called 'base'"),
@@ -300,33 +316,37 @@ def test_what_is_wrong_is_told_in_one_line(
         ("remote_code: true", "not_run: why", "needs either a command or not_run"),
     ],
 )
-def test_a_wrong_file_is_refused_with_the_place(old: str, new: str, told: str, tmp_path: Path) -> None:
+def test_a_wrong_file_is_refused_with_the_place(old: str, new: str, message: str, tmp_path: Path) -> None:
     file = tmp_path / "expected.yaml"
     file.write_text(FILE.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(IsoglotError, match=re.escape(told)):
+    with pytest.raises(IsoglotError, match=re.escape(message)):
         load_expected(file)
 
 
 def test_words_stand_for_languages_and_each_cell_counts_the_same(
     tiny_model: Path, small_collection: Collection, own_cache: Path
 ) -> None:
-    found = audit(str(tiny_model), small_collection, scenarios=("multi", "mono-same"))
-    own = {cell.cell: cell.measures["max_r"].mean for cell in found.scenarios}
-    pairs = {cell: value for cell, value in own.items() if cell[0] == "multi"}
+    result = audit(str(tiny_model), small_collection, scenarios=("multi", "mono-same"))
+    means = {cell.cell: cell.measures["max_r"].mean for cell in result.scenarios}
+    pairs = {cell: value for cell, value in means.items() if cell[0] == "multi"}
     target = [value for cell, value in pairs.items() if cell[2] != "en"]
     assert len(target) == 2
-    assert measured(found, Row("multi", "en+TARGET", "TARGET", "max_r", 0)) == pytest.approx(sum(target) / 2)
-    assert measured(found, Row("multi", "en+TARGET", "EACH", "max_r", 0)) == pytest.approx(sum(pairs.values()) / 4)
-    alone = own["mono-same", ("en",), "en"]
-    assert measured(found, Row("mono-same", "en", "en", "max_r", 0)) == pytest.approx(alone)
+
+    def measured(scenario: str, pool: str, asked: str) -> float:
+        number = ExpectedNumber(scenario=scenario, pool=pool, asked=asked, measure="max_r", expected=0)
+        return measured_value(result, number)
+
+    assert measured("multi", "en+TARGET", "TARGET") == pytest.approx(sum(target) / 2)
+    assert measured("multi", "en+TARGET", "EACH") == pytest.approx(sum(pairs.values()) / 4)
+    assert measured("mono-same", "en", "en") == pytest.approx(means["mono-same", ("en",), "en"])
     with pytest.raises(IsoglotError, match="no multi pool en asked in en"):
-        measured(found, Row("multi", "en", "en", "max_r", 0))
+        measured("multi", "en", "en")
 
 
-def test_numbers_are_refreshed_from_audits_and_nothing_else_changes(done: tuple[Path, list[Outcome]]) -> None:
+def test_numbers_are_refreshed_from_audits_and_nothing_else_changes(done: tuple[Path, list[ExperimentResult]]) -> None:
     before = FILE.replace("MODEL", "tiny")
     after = refreshed(before, {"base": Audit.load(done[0] / "audits" / "base")}, "2026-01-31")
-    base = done[1][0].results
+    base = done[1][0].numbers
     changed = [(old, new) for old, new in zip(before.splitlines(), after.splitlines(), strict=True) if old != new]
     assert [new for _, new in changed] == [
         "    sure: measured by isoglot on 2026-01-31",
@@ -342,7 +362,7 @@ def commands() -> Any:
 
 
 def options(command: str) -> dict[str, Any]:
-    """What the real command line makes of a command."""
+    """The options that the real command line reads from a command."""
     words = shlex.split(command)
     assert words[0] == "isoglot"
     sub = commands()[words[1]]
@@ -362,7 +382,7 @@ def test_every_shipped_command_is_one_that_the_command_line_takes() -> None:
             assert given["model"] in (experiment.model, *shipped.models)
 
 
-def test_every_shipped_row_has_a_source_and_a_pool_that_its_command_makes() -> None:
+def test_every_shipped_number_has_a_source_and_a_pool_that_its_command_makes() -> None:
     shipped = load_expected()
     assert {experiment.set for experiment in shipped.experiments} == {"paper", "methods"} == set(shipped.notes)
     for experiment in shipped.experiments:
@@ -374,12 +394,12 @@ def test_every_shipped_row_has_a_source_and_a_pool_that_its_command_makes() -> N
         given = options(experiment.command)
         pools = [pool.split(",") for pool in given["pool"]]
         named = {language for pool in pools for language in pool}
-        for row in experiment.rows:
-            assert row.scenario in given["scenarios"].split(",")
-            parts = row.pool.split("+")
+        for number in experiment.numbers:
+            assert number.scenario in given["scenarios"].split(",")
+            parts = number.pool.split("+")
             assert set(parts) - {"TARGET", "EACH"} <= named
-            assert {row.asked} - {"TARGET", "EACH"} <= named
-            if row.scenario in ("multi", "control"):
+            assert {number.asked} - {"TARGET", "EACH"} <= named
+            if number.scenario in ("multi", "control"):
                 assert any(len(pool) == len(parts) for pool in pools)
             for language in named:
                 canonical(language)

@@ -367,7 +367,8 @@ def test_a_cut_audit_says_what_is_not_known_wherever_it_is_shown(
     assert "TREC runs, by score" in text
     assert "golds beyond N" in to_latex(audit_tables(found))
     for audits in ([found], [whole, found], [found, whole], [found, found, whole]):
-        page = audits_to_html(Material(audits, [tmp_path] * len(audits), names=list("abc")[: len(audits)]))
+        names = list("abc")[: len(audits)]
+        page = audits_to_html(Material(audits=audits, folders=[tmp_path] * len(audits), names=names))
         assert "beyond" in page
         for wrong in ("NaN", "Infinity", ">nan<", ">inf<"):
             assert wrong not in page.partition("<script>")[0]

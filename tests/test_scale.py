@@ -1,8 +1,10 @@
-"""Encoding and ranking shard by shard: what is done is kept, what is damaged is done again, and all ways agree."""
+"""Encoding and ranking shard by shard: sound shards are kept, damaged ones made again, and all engines agree."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -30,8 +32,9 @@ from isoglot.ranking.exact import (
     usual_scores_of,
 )
 from isoglot.retrievers.registry import as_retriever
-from isoglot.scale.encoding import Encoded, encode_corpus, read_texts
-from isoglot.scale.encoding_shards import How
+from isoglot.scale.encoding import EncodingOutcome, encode_corpus, read_texts
+from isoglot.scale.manifest import MANIFEST, read_manifest
+from isoglot.scale.shard_encoding import EncodingSettings
 from isoglot.scale.shards import Text, is_sound, read_vectors, shard_paths, write_shard
 from tests.test_ranks import problem
 
@@ -45,21 +48,21 @@ def corpus(folder: Path, count: int = 40) -> Path:
     return path
 
 
-def encode(path: Path, output: Path, model: Path, engine: str = "local", workers: int = 0) -> Encoded:
-    how = How(str(model), shard_size=8, threads=1)
-    return encode_corpus(str(path), output, how, device="cpu", engine=engine, workers=workers)
+def encode(path: Path, output: Path, model: Path, engine: str = "local", workers: int = 0) -> EncodingOutcome:
+    settings = EncodingSettings(model=str(model), shard_size=8, threads=1)
+    return encode_corpus(str(path), output, settings, device="cpu", engine=engine, workers=workers)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
 
 
-def test_what_is_there_is_kept_and_what_is_damaged_missing_or_changed_is_done_again(
+def test_sound_shards_are_kept_and_damaged_missing_or_changed_ones_are_made_again(
     tmp_path: Path, tiny_model: Path
 ) -> None:
     path = corpus(tmp_path)
     first = encode(path, tmp_path / "v", tiny_model)
-    assert first == Encoded({"document": 40}, 5, 0)
+    assert first == EncodingOutcome({"document": 40}, 5, 0)
     whole = contents(tmp_path / "v")
     shards = shard_paths(tmp_path / "v", "document")
     middle = bytearray(shards[0].read_bytes())
@@ -71,9 +74,9 @@ def test_what_is_there_is_kept_and_what_is_damaged_missing_or_changed_is_done_ag
     assert contents(tmp_path / "v") == whole
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines[:38], lines[38].replace("loaf", "bread")]) + "\n")
-    assert encode(path, tmp_path / "v", tiny_model) == Encoded({"document": 39}, 5, 4)
+    assert encode(path, tmp_path / "v", tiny_model) == EncodingOutcome({"document": 39}, 5, 4)
     path.write_text("\n".join(lines[:10]) + "\n")
-    assert encode(path, tmp_path / "v", tiny_model) == Encoded({"document": 10}, 2, 1)
+    assert encode(path, tmp_path / "v", tiny_model) == EncodingOutcome({"document": 10}, 2, 1)
     assert len(shard_paths(tmp_path / "v", "document")) == 2
 
 
@@ -118,7 +121,7 @@ def test_ray_workers_write_what_one_process_writes_though_one_is_killed(tmp_path
         "import sys, threading, time, os, signal, subprocess\n"
         "from pathlib import Path\n"
         "from isoglot.scale.encoding import encode_corpus\n"
-        "from isoglot.scale.encoding_shards import How\n"
+        "from isoglot.scale.shard_encoding import EncodingSettings\n"
         "corpus, output, model = sys.argv[1:]\n"
         "killed = []\n"
         "def kill():\n"
@@ -129,8 +132,8 @@ def test_ray_workers_write_what_one_process_writes_though_one_is_killed(tmp_path
         "    killed.append(found[0])\n"
         "thread = threading.Thread(target=kill)\n"
         "thread.start()\n"
-        "how = How(model, shard_size=8, threads=1)\n"
-        "encode_corpus(corpus, Path(output), how, engine='ray', workers=2, device='cpu')\n"
+        "settings = EncodingSettings(model=model, shard_size=8, threads=1)\n"
+        "encode_corpus(corpus, Path(output), settings, engine='ray', workers=2, device='cpu')\n"
         "thread.join()\n"
         "assert killed\n"
     )
@@ -139,7 +142,7 @@ def test_ray_workers_write_what_one_process_writes_though_one_is_killed(tmp_path
     assert contents(tmp_path / "two") == contents(tmp_path / "one")
 
 
-def test_ray_that_is_not_installed_is_told_in_one_line(
+def test_ray_that_is_not_installed_is_reported_in_one_line(
     tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
@@ -150,7 +153,9 @@ def test_ray_that_is_not_installed_is_told_in_one_line(
 def test_an_audit_of_shards_has_the_ranks_of_the_model_on_one_process_and_on_ray(
     tmp_path: Path, tiny_model: Path, own_cache: Path
 ) -> None:
-    encode_corpus("mini@test", tmp_path / "v", How(str(tiny_model), shard_size=50, threads=1), device="cpu")
+    encode_corpus(
+        "mini@test", tmp_path / "v", EncodingSettings(model=str(tiny_model), shard_size=50, threads=1), device="cpu"
+    )
     options = {"pools": [["en", "zh"], ["de", "es", "hi"]], "scenarios": ["multi"], "limit": 20}
     kinds = [str(tiny_model), f"vectors:{tmp_path / 'v'}"]
     try:
@@ -188,7 +193,7 @@ def test_parts_joined_are_the_whole(seed: int, parts: int, balance: str, k: int)
         assert np.array_equal(getattr(one, name), getattr(two, name)), name
 
 
-def test_a_corpus_or_folder_that_will_not_do_is_told_in_one_line(tmp_path: Path, tiny_model: Path) -> None:
+def test_an_unfit_corpus_or_folder_is_reported_in_one_line(tmp_path: Path, tiny_model: Path) -> None:
     path = corpus(tmp_path)
     output = tmp_path / "v"
     encode(path, output, tiny_model)
@@ -211,10 +216,40 @@ def test_a_corpus_or_folder_that_will_not_do_is_told_in_one_line(tmp_path: Path,
     with pytest.raises(IsoglotError, match="choose local or ray"):
         encode(path, tmp_path / "y", tiny_model, engine="spark")
     with pytest.raises(IsoglotError, match="choose float16 or float32"):
-        How(str(tiny_model), dtype="int8")
+        EncodingSettings(model=str(tiny_model), dtype="int8")
 
 
-def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, tiny_model: Path) -> None:
+def test_a_damaged_manifest_says_so_and_where_and_force_encodes_anew(tmp_path: Path, tiny_model: Path) -> None:
+    path, output = corpus(tmp_path), tmp_path / "v"
+    encode(path, output, tiny_model)
+    whole = (output / MANIFEST).read_text()
+    before = read_manifest(output)
+    for broken, message in (
+        (whole.replace('"dimension"', '"dimensions"'), "encoded.json: is damaged (Object missing required field `dim"),
+        (whole.replace('"shard_size": 8', '"shard_size": "8"'), "is damaged (Expected `int`, got `str` - at `$.shard_"),
+        (whole[:-10], "encoded.json: is damaged (Input data was truncated)"),
+        ("[]", "encoded.json: is damaged (Expected `object`, got `array`)"),
+    ):
+        (output / MANIFEST).write_text(broken)
+        with pytest.raises(IsoglotError, match=re.escape(message)):
+            as_retriever(f"vectors:{output}")
+        with pytest.raises(IsoglotError, match=re.escape(message)):
+            encode(path, output, tiny_model)
+    settings = EncodingSettings(model=str(tiny_model), shard_size=8, threads=1)
+    assert encode_corpus(str(path), output, settings, device="cpu", force=True).kept == 0
+    assert read_manifest(output) == before
+    assert (output / MANIFEST).read_text() == whole
+
+
+def test_the_digest_of_a_manifest_is_that_of_its_json(tmp_path: Path, tiny_model: Path) -> None:
+    encode(corpus(tmp_path), tmp_path / "v", tiny_model)
+    body = json.loads((tmp_path / "v" / MANIFEST).read_text())
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    assert read_manifest(tmp_path / "v").digest == as_retriever(f"vectors:{tmp_path / 'v'}").describe().fingerprint
+    assert read_manifest(tmp_path / "v").digest == digest
+
+
+def test_a_folder_that_cannot_be_written_is_reported_in_one_line(tmp_path: Path, tiny_model: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(IsoglotError, match="file"):
         encode(corpus(tmp_path), tmp_path / "file" / "v", tiny_model)
@@ -224,5 +259,5 @@ def test_half_precision_shards_and_titles(tmp_path: Path, tiny_model: Path) -> N
     path = tmp_path / "titles.jsonl"
     path.write_text('{"_id": "a", "lang": "en", "content_id": "c", "title": "Rye", "text": "keeps long"}\n')
     assert list(read_texts(str(path), "document")) == [Text("a", "c", "en", "Rye keeps long")]
-    encode_corpus(str(path), tmp_path / "v", How(str(tiny_model), dtype="float16"), device="cpu")
+    encode_corpus(str(path), tmp_path / "v", EncodingSettings(model=str(tiny_model), dtype="float16"), device="cpu")
     assert read_vectors(shard_paths(tmp_path / "v", "document")[0]).dtype == np.float16

@@ -23,9 +23,11 @@ def shrunk_means(vectors: Mapping[str, Vectors], prior: Mapping[str, Floats] | N
     Returns:
         Language -> (d,) its mean; for every language of `vectors`.
     """
-    means = {tag: found.mean(axis=0, dtype=np.float64) for tag, found in vectors.items() if len(found)}
+    means: dict[str, Floats] = {
+        tag: found.mean(axis=0, dtype=np.float64) for tag, found in vectors.items() if len(found)
+    }
     if prior is None:
-        centre = np.mean(list(means.values()), axis=0)
+        centre: Floats = np.mean(list(means.values()), axis=0)
         centres = dict.fromkeys(vectors, centre)
     else:
         centres = {tag: np.asarray(prior[tag], dtype=np.float64) for tag in vectors}

@@ -43,12 +43,12 @@ def encode(
 
     from isoglot.platform.languages import canonical
     from isoglot.scale.encoding import encode_corpus
-    from isoglot.scale.encoding_shards import How
+    from isoglot.scale.shard_encoding import EncodingSettings
 
     encoded = encode_corpus(
         corpus,
         output,
-        How(model, precision, dtype, shard_size, threads),
+        EncodingSettings(model=model, precision=precision, dtype=dtype, shard_size=shard_size, threads=threads),
         roles=None if role is None else tuple(split(role) or ()),
         language=None if language is None else canonical(language),
         engine=engine,

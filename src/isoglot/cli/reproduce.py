@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,12 +14,16 @@ from isoglot.cli.options import Json, Trust
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import cache_dir, write_text
 
+if TYPE_CHECKING:
+    from isoglot.reproduction.expected import Expected, Experiment
+    from isoglot.reproduction.page import Reproduction
+
 OFF = 5
-"""The exit code when a number is off, or a command failed."""
+"""Exit code where a number is off or a command failed."""
 
 
 class Set(StrEnum):
-    """What can be reproduced."""
+    """The sets of numbers that can be reproduced."""
 
     PAPER = "paper"
     METHODS = "methods"
@@ -26,31 +31,30 @@ class Set(StrEnum):
 
 def reproduce(
     what: Annotated[Set, typer.Argument(help="The paper's numbers, or those of isoglot's own documentation.")],
-    model: Annotated[list[str] | None, typer.Option(help="Only what is about this model; may be repeated.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="Only numbers of this model; may be repeated.")] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="Only this experiment or row; * stands for anything; may be repeated.")
+        list[str] | None, typer.Option(help="Only this experiment or number; * stands for anything; may be repeated.")
     ] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option(help="Where a collection is if not on the hub: xquad:DIR, belebele:DIR; may be repeated."),
+        typer.Option(help="Folder of a collection, else it is read from the hub: xquad:DIR, belebele:DIR; may repeat."),
     ] = None,
-    rows: Annotated[Path | None, typer.Option(help="Training rows that `isoglot data build mix` made.")] = None,
-    work: Annotated[Path | None, typer.Option(help="Where finished audits and models are kept.")] = None,
+    rows: Annotated[Path | None, typer.Option(help="Training rows made by `isoglot data build mix`.")] = None,
+    work: Annotated[Path | None, typer.Option(help="Folder that keeps finished audits and models.")] = None,
     output: Annotated[
-        list[Path] | None, typer.Option("-o", "--output", help="A page to write: .html or .md; may be repeated.")
+        list[Path] | None, typer.Option("-o", "--output", help="Page to write: .html or .md; may be repeated.")
     ] = None,
-    show: Annotated[bool, typer.Option("--list", help="Show rows and commands, and run nothing.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="Show numbers and commands, and run nothing.")] = False,
     json: Json = False,
     trust_remote_code: Trust = False,
 ) -> None:
-    """Run what published numbers came from, and show which come out."""
-    from isoglot.report.tables import Table, number
-    from isoglot.report.terminal import print_lines, print_tables
+    """Run the commands behind published numbers, and show which numbers come out again."""
     from isoglot.reproduction.expected import load_expected
-    from isoglot.reproduction.page import Reproduction, terminal_tables, without_audit
+    from isoglot.reproduction.page import Reproduction
     from isoglot.reproduction.running import Runner
 
-    for page in output or []:
+    pages = output or []
+    for page in pages:
         if page.suffix not in (".html", ".md"):
             raise IsoglotError(f"{page}: a page is written to .html or .md; choose such a name")
     if rows is not None and not rows.is_file():
@@ -58,35 +62,56 @@ def reproduce(
     expected = load_expected()
     experiments = expected.select(what, model, only)
     if show:
-        for experiment in experiments:
-            shown = tuple((experiment.row_id(row), number(row.expected)) for row in experiment.rows)
-            print_tables([Table(f"{experiment.name}: {experiment.about}", ("row", "expected"), shown, labels=1)])
-            print_lines(expected.commands(experiment) or [f"not run: {experiment.not_run}"])
+        _print_experiments(expected, experiments)
         return
-    runner = Runner(expected, work or cache_dir() / "reproduction", _sources(data or []), rows, trust_remote_code)
-    outcomes = []
+    runner = Runner(
+        expected=expected,
+        work=work or cache_dir() / "reproduction",
+        sources=_sources(data or []),
+        rows=rows,
+        trust_remote_code=trust_remote_code,
+    )
+    results = []
     for place, experiment in enumerate(experiments, start=1):
         print(f"{place}/{len(experiments)} {experiment.name}", file=sys.stderr, flush=True)
-        outcomes.append(runner.run(experiment))
-    found = Reproduction(what, expected, outcomes)
-    for page in output or []:
-        write_text(page, found.to_html() if page.suffix == ".html" else found.to_markdown())
+        results.append(runner.run(experiment))
+    reproduction = Reproduction(what, expected, results)
+    for page in pages:
+        write_text(page, reproduction.to_html() if page.suffix == ".html" else reproduction.to_markdown())
     if json:
-        print(found.to_json(), end="")
+        print(reproduction.to_json(), end="")
     else:
-        print_tables(terminal_tables(outcomes))
-        print_lines([*without_audit(outcomes), *(f"Note: {note}" for note in found.notes()), found.summary])
-    for page in output or []:
+        _print_reproduction(reproduction)
+    for page in pages:
         print(f"wrote {page}", file=sys.stderr)
-    if not found.reproduced:
+    if not reproduction.reproduced:
         raise typer.Exit(OFF)
 
 
-def _sources(data: list[str]) -> dict[str, str]:
-    """``["xquad:DIR"]`` as ``{"xquad": "xquad:/absolute/DIR"}``."""
+def _print_experiments(expected: Expected, experiments: Sequence[Experiment]) -> None:
+    from isoglot.report.tables import Table, number
+    from isoglot.report.terminal import print_lines, print_tables
+
+    for experiment in experiments:
+        rows = tuple((experiment.number_id(each), number(each.expected)) for each in experiment.numbers)
+        print_tables([Table(f"{experiment.name}: {experiment.about}", ("number", "expected"), rows, labels=1)])
+        print_lines(expected.commands(experiment) or [f"not run: {experiment.not_run}"])
+
+
+def _print_reproduction(reproduction: Reproduction) -> None:
+    from isoglot.report.terminal import print_lines, print_tables
+    from isoglot.reproduction.page import lines_without_audit, terminal_tables
+
+    print_tables(terminal_tables(reproduction.results))
+    notes = [f"Note: {note}" for note in reproduction.notes()]
+    print_lines([*lines_without_audit(reproduction.results), *notes, reproduction.summary])
+
+
+def _sources(data: Sequence[str]) -> dict[str, str]:
+    """Turn ``["xquad:DIR"]`` into ``{"xquad": "xquad:/absolute/DIR"}``."""
     from isoglot.corpora.sources import SOURCES
 
-    found = {}
+    sources = {}
     for spec in data:
         name, _, folder = spec.partition(":")
         if name not in SOURCES or not folder:
@@ -94,5 +119,5 @@ def _sources(data: list[str]) -> dict[str, str]:
         path = Path(folder).expanduser().resolve()
         if not path.is_dir():
             raise IsoglotError(f"{folder}: no such folder (from --data {spec})")
-        found[name] = f"{name}:{path}"
-    return found
+        sources[name] = f"{name}:{path}"
+    return sources

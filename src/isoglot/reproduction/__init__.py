@@ -1,1 +1,1 @@
-"""Reproduction: numbers that are expected, as data, and a runner that shows which come out, which do not and why."""
+"""Reproduction: expected numbers as data, and a runner that shows which of them come out, which do not, and why."""

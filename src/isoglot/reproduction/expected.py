@@ -1,4 +1,4 @@
-"""What is expected: experiments with their commands and numbers, read from one YAML file."""
+"""Expected numbers: experiments with their commands and results, read from one YAML file."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from isoglot.ranking.pools import SCENARIOS
 SHIPPED = Path(__file__).with_name("expected.yaml")
 
 ROWS_FILE = "mix.jsonl"
-"""What commands call the training rows that a user builds; ``--rows`` says where they are."""
+"""Name of the training rows in commands; a user builds them, and ``--rows`` says where they are."""
 
 
 class Tolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far a number may be from the expected one: `absolute`, or `relative` of it where that is more.
+    """The difference that a number may have from the expected one: the larger of `absolute` and `relative`.
 
     Attributes:
-        absolute: In the unit of the measure: points, or ranks.
-        relative: A share of the expected number.
-        why: What makes such a difference.
+        absolute: Difference in the unit of the measure: points, or ranks.
+        relative: Difference as a share of the expected number.
+        why: Cause of such a difference.
     """
 
     absolute: float
@@ -35,20 +35,20 @@ class Tolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     why: str
 
     def allowed(self, expected: float) -> float:
-        """The largest difference that is none."""
+        """Return the largest difference from `expected` that still counts as equal."""
         return max(self.absolute, self.relative * abs(expected))
 
 
-class Row(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One expected number: the mean of a measure over the cells of an audit that `scenario`, `pool`, `asked` name.
+class ExpectedNumber(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, kw_only=True):
+    """One expected number: the mean of a measure over the cells of an audit that fit.
 
     Attributes:
-        scenario: A name out of ``isoglot.ranking.pools.SCENARIOS``.
+        scenario: A name in ``isoglot.ranking.pools.SCENARIOS``.
         pool: Languages as the audit spells them, joined by ``+``. ``TARGET`` stands for each language but English,
             ``EACH`` for each.
-        asked: The language of the questions, likewise.
-        measure: Such as ``complete@10``.
-        expected: In percent, or a rank.
+        asked: Query language, ``TARGET`` or ``EACH``.
+        measure: Name of the measure, such as ``complete@10``.
+        expected: The number: in percent, or a rank.
     """
 
     scenario: str
@@ -59,20 +59,20 @@ class Row(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
 
 
 class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One audit and what is expected of it.
+    """One audit and the numbers expected of it.
 
     Attributes:
-        name: Names it; the id of a row is ``NAME/SCENARIO/POOL/ASKED/MEASURE``.
-        set: What it belongs to.
-        model: The model that is audited or aligned, as the command line names it.
-        about: What is audited, for people.
+        name: Name; the id of a number is ``NAME/SCENARIO/POOL/ASKED/MEASURE``.
+        set: Set that the experiment belongs to.
+        model: Model that is audited or aligned, as on the command line.
+        about: Description of what is audited, for people.
         source: Where the numbers are from.
         sure: How sure they are.
-        tolerance: A name out of `Expected.tolerances`.
-        command: The audit, as one would type it in the work folder; empty where nothing can be run.
-        not_run: Why nothing can be run.
+        tolerance: A name in `Expected.tolerances`.
+        command: Command of the audit, as typed in the work folder; empty where nothing can be run.
+        not_run: Reason why nothing can be run.
         remote_code: Whether the model's repository brings code that must be trusted.
-        rows: The numbers.
+        numbers: The numbers; ``rows`` in YAML.
     """
 
     name: str
@@ -82,24 +82,24 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     source: str
     sure: str
     tolerance: str
-    rows: list[Row]
+    numbers: list[ExpectedNumber] = msgspec.field(name="rows")
     command: str = ""
     not_run: str = ""
     remote_code: bool = False
 
-    def row_id(self, row: Row) -> str:
-        """What names a row."""
-        return "/".join((self.name, row.scenario, row.pool, row.asked, row.measure))
+    def number_id(self, number: ExpectedNumber) -> str:
+        """Return the id of one of the numbers."""
+        return "/".join((self.name, number.scenario, number.pool, number.asked, number.measure))
 
 
 class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All that is expected.
+    """The content of a file of expected numbers.
 
     Attributes:
-        tolerances: By name.
+        tolerances: Tolerances by name.
         models: Folder in the work folder -> the command that makes it.
-        notes: Of each set, what its reader must know.
-        experiments: In the order in which they are run and shown.
+        notes: Set -> notes for its reader.
+        experiments: Experiments in the order in which they are run and shown.
     """
 
     tolerances: dict[str, Tolerance]
@@ -108,43 +108,44 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     experiments: list[Experiment]
 
     def commands(self, experiment: Experiment) -> list[str]:
-        """The commands of an experiment in their order: those that make its models, then the audit."""
+        """Return the commands of an experiment in their order: those that make its models, then the audit."""
         used = [self.models[word] for word in shlex.split(experiment.command) if word in self.models]
         return [*used, experiment.command] if experiment.command else []
 
-    def allowed(self, experiment: Experiment, row: Row) -> float:
-        """How far the measured number may be from the expected one."""
-        return self.tolerances[experiment.tolerance].allowed(row.expected)
+    def allowed(self, experiment: Experiment, number: ExpectedNumber) -> float:
+        """Return the largest difference from an expected number that still counts as equal."""
+        return self.tolerances[experiment.tolerance].allowed(number.expected)
 
     def select(self, name: str, models: list[str] | None = None, only: list[str] | None = None) -> list[Experiment]:
-        """The experiments of the set `name` with those of their rows that were asked for.
+        """Return the experiments of the set `name`, each with those of its numbers that were asked for.
 
         Args:
             name: ``paper`` or ``methods``.
             models: Names of models; None: all.
-            only: Names of experiments or ids of rows, with ``*`` for anything; None: all.
+            only: Names of experiments or ids of numbers, with ``*`` for anything; None: all.
 
         Raises:
-            IsoglotError: There is no such model, experiment or row in the set.
+            IsoglotError: There is no such model, experiment or number in the set.
         """
-        found = [experiment for experiment in self.experiments if experiment.set == name]
-        known = dict.fromkeys(experiment.model for experiment in found)
+        experiments = [experiment for experiment in self.experiments if experiment.set == name]
+        known = dict.fromkeys(experiment.model for experiment in experiments)
         for model in models or []:
             if model not in known:
                 raise IsoglotError(f"nothing of {name} is about the model {model!r}; known are {', '.join(known)}")
-        found = [experiment for experiment in found if models is None or experiment.model in models]
-        for pattern in only or []:
-            if not any(_fits(pattern, experiment, row) for experiment, row in _pairs(found)):
-                raise IsoglotError(f"no row fits {pattern!r}; isoglot reproduce {name} --list shows all")
+        experiments = [experiment for experiment in experiments if models is None or experiment.model in models]
         if only is None:
-            return found
+            return experiments
+        for pattern in only:
+            if not any(_fits(pattern, experiment, number) for experiment, number in _pairs(experiments)):
+                raise IsoglotError(f"no number fits {pattern!r}; isoglot reproduce {name} --list shows all")
         chosen = [
             msgspec.structs.replace(
-                experiment, rows=[row for row in experiment.rows if any(_fits(p, experiment, row) for p in only)]
+                experiment,
+                numbers=[number for number in experiment.numbers if any(_fits(p, experiment, number) for p in only)],
             )
-            for experiment in found
+            for experiment in experiments
         ]
-        return [experiment for experiment in chosen if experiment.rows]
+        return [experiment for experiment in chosen if experiment.numbers]
 
 
 def load_expected(path: Path = SHIPPED) -> Expected:
@@ -176,20 +177,20 @@ def _check(experiment: Experiment, expected: Expected) -> None:
         raise IsoglotError(f"unknown tolerance {experiment.tolerance!r}")
     if bool(experiment.command) == bool(experiment.not_run):
         raise IsoglotError("needs either a command or not_run")
-    ids = [experiment.row_id(row) for row in experiment.rows]
+    ids = [experiment.number_id(number) for number in experiment.numbers]
     if not ids or len(set(ids)) < len(ids):
         raise IsoglotError("needs rows, each once")
-    for row in experiment.rows:
-        if row.scenario not in SCENARIOS:
-            raise IsoglotError(f"unknown scenario {row.scenario!r}")
-        if not math.isfinite(row.expected):
-            raise IsoglotError(f"the expected {row.measure} is no number")
-        check_measures([row.measure])
+    for number in experiment.numbers:
+        if number.scenario not in SCENARIOS:
+            raise IsoglotError(f"unknown scenario {number.scenario!r}")
+        if not math.isfinite(number.expected):
+            raise IsoglotError(f"the expected {number.measure} is not a number")
+        check_measures([number.measure])
 
 
-def _pairs(experiments: list[Experiment]) -> Iterator[tuple[Experiment, Row]]:
-    return ((experiment, row) for experiment in experiments for row in experiment.rows)
+def _pairs(experiments: list[Experiment]) -> Iterator[tuple[Experiment, ExpectedNumber]]:
+    return ((experiment, number) for experiment in experiments for number in experiment.numbers)
 
 
-def _fits(pattern: str, experiment: Experiment, row: Row) -> bool:
-    return fnmatchcase(experiment.name, pattern) or fnmatchcase(experiment.row_id(row), pattern)
+def _fits(pattern: str, experiment: Experiment, number: ExpectedNumber) -> bool:
+    return fnmatchcase(experiment.name, pattern) or fnmatchcase(experiment.number_id(number), pattern)

@@ -1,4 +1,4 @@
-"""Running what is expected: each command once, kept in a work folder, then every row against its number."""
+"""Run experiments: each command once, its output kept in a work folder, then every number against the expected one."""
 
 from __future__ import annotations
 
@@ -12,23 +12,43 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+import msgspec
+
 from isoglot.encoders.models import BUNDLED, model_path
 from isoglot.evaluation.results import Audit
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import cache_dir, os_errors_explained, sha256, write_text
 from isoglot.platform.languages import canonical
 from isoglot.platform.version import __version__
-from isoglot.reproduction.expected import ROWS_FILE, Expected, Experiment, Row
+from isoglot.reproduction.expected import ROWS_FILE, Expected, ExpectedNumber, Experiment
 
-MADE = "reproduction.json"
-"""In a finished folder: what made it. Another command, input or version of isoglot makes it anew."""
+ORIGIN_FILE = "reproduction.json"
+"""Name of the file with the `Origin` of a finished folder."""
 
-NEEDS_ROWS = f"needs the rows: isoglot data build mix -o {ROWS_FILE}, then --rows {ROWS_FILE}"
+NEEDS_ROWS = f"needs training rows: run isoglot data build mix -o {ROWS_FILE}, then pass --rows {ROWS_FILE}"
 NEEDS_TRUST = "runs code from the model's repository: read it, then pass --trust-remote-code"
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """Everything that a finished folder was made from; where any of it has changed, the folder is made again.
+
+    Attributes:
+        command: Arguments of isoglot.
+        of: Names of bundled models and hashes of other inputs.
+        isoglot: Version of isoglot.
+    """
+
+    command: list[str]
+    of: list[str]
+    isoglot: str
+
+    def to_json(self) -> str:
+        """Return the origin as JSON."""
+        return json.dumps(msgspec.to_builtins(self), indent=1)
+
+
 class State(StrEnum):
-    """What became of a row."""
+    """How a measured number compares with the expected one."""
 
     OK = "ok"
     OFF = "off"
@@ -36,61 +56,61 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
-class Result:
-    """One row and what was measured.
+@dataclass(frozen=True, kw_only=True)
+class NumberResult:
+    """One expected number and what was measured.
 
     Attributes:
-        row_id: Names the row.
-        row: What was expected.
-        allowed: The largest difference that is none.
-        measured: None where nothing was.
-        state: What became of it.
+        number_id: Id of the number, see `Experiment.number_id`.
+        number: The expected number.
+        allowed: Largest difference that still counts as equal.
+        measured: Measured number; None if there is none.
+        state: How the two compare.
     """
 
-    row_id: str
-    row: Row
+    number_id: str
+    number: ExpectedNumber
     allowed: float
     measured: float | None
     state: State
 
     @property
     def difference(self) -> float | None:
-        """Measured less expected."""
-        return None if self.measured is None else self.measured - self.row.expected
+        """The measured number minus the expected one."""
+        return None if self.measured is None else self.measured - self.number.expected
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One experiment and what became of it.
+class ExperimentResult:
+    """One experiment and what came out.
 
     Attributes:
-        experiment: What was to be run.
-        results: One for each of its rows.
-        why: Why it was not run, or how its command failed; else empty.
-        audit: What was measured; None if it was not run.
+        experiment: The experiment.
+        numbers: A result for each of its numbers.
+        reason: Why it was not run, or how its command failed; else empty.
+        audit: Audit that was made; None if it was not run.
     """
 
     experiment: Experiment
-    results: tuple[Result, ...]
-    why: str = ""
+    numbers: tuple[NumberResult, ...]
+    reason: str = ""
     audit: Audit | None = None
 
 
 class CommandError(IsoglotError):
-    """A command ended otherwise than isoglot does where it says what is wrong."""
+    """A command that ended in another way than with a message about its input."""
 
 
-def in_a_process(arguments: Sequence[str], work: Path) -> None:
-    """Run a command of isoglot in the folder `work`; its progress goes on to standard error.
+def run_in_process(arguments: Sequence[str], work: Path) -> None:
+    """Run a command of isoglot in the folder `work` and pass its progress on to standard error.
 
     Raises:
-        IsoglotError: It says what is wrong with its input.
-        CommandError: It ended otherwise.
+        IsoglotError: The command reported that something is wrong with its input.
+        CommandError: The command ended in another way.
     """
     command = [sys.executable, "-P", "-m", "isoglot", *arguments]  # -P: nothing is imported from the work folder
     environment = {**os.environ, "ISOGLOT_CACHE": str(cache_dir().absolute())}
-    last = ""
+    last_line = ""
     with subprocess.Popen(
         command,
         cwd=work,
@@ -105,29 +125,29 @@ def in_a_process(arguments: Sequence[str], work: Path) -> None:
             assert process.stderr is not None  # it is a pipe
             for line in process.stderr:
                 print(line, end="", file=sys.stderr, flush=True)
-                last = line.strip() or last
+                last_line = line.strip() or last_line
         except BaseException:
-            process.kill()  # all that it keeps is safe against this
+            process.kill()  # an interruption ends the command too; commands write their files whole or not at all
             raise
-    said = last.removeprefix("isoglot: ")
+    message = last_line.removeprefix("isoglot: ")
     if process.returncode == 2:
-        raise IsoglotError(said)
+        raise IsoglotError(message)
     if process.returncode != 0:
-        raise CommandError(f"the command ended with {process.returncode}: {said}")
+        raise CommandError(f"the command ended with {process.returncode}: {message}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Runner:
     """Runs experiments in a work folder, where finished audits and models are kept.
 
     Attributes:
-        expected: Where the experiments are from.
-        work: The folder.
-        sources: What a source is to be read from, such as ``{"xquad": "xquad:DIR"}``; else it is the hub's.
-        rows: Where the training rows are; None if there are none.
+        expected: The file that the experiments are from.
+        work: Work folder.
+        sources: Where sources are read from, such as ``{"xquad": "xquad:DIR"}``; others are read from the hub.
+        rows: File of training rows; None if there is none.
         trust_remote_code: Whether code inside a model's repository may run.
-        execute: Runs isoglot with arguments in a folder; raises an IsoglotError where that says what is wrong, a
-            `CommandError` where it fails otherwise.
+        execute: Function that runs isoglot with arguments in a folder. It raises an IsoglotError where isoglot reports
+            what is wrong, and a `CommandError` where isoglot fails in another way.
     """
 
     expected: Expected
@@ -135,30 +155,33 @@ class Runner:
     sources: dict[str, str] = field(default_factory=dict)
     rows: Path | None = None
     trust_remote_code: bool = False
-    execute: Callable[[Sequence[str], Path], None] = in_a_process
+    execute: Callable[[Sequence[str], Path], None] = run_in_process
 
-    def run(self, experiment: Experiment) -> Outcome:
-        """Run what of an experiment is not yet made, and judge its rows.
+    def run(self, experiment: Experiment) -> ExperimentResult:
+        """Run the commands of an experiment that are not finished yet, and compare its numbers.
 
         Raises:
             IsoglotError: The work folder cannot be written to.
         """
-        why = self._why_not(experiment)
-        if why:
-            return self._without(experiment, State.NOT_RUN, why)
+        obstacle = self._obstacle(experiment)
+        if obstacle:
+            return self._without_audit(experiment, State.NOT_RUN, obstacle)
         with os_errors_explained(self.work):
             self.work.mkdir(parents=True, exist_ok=True)
         try:
-            folders = [self._made(command, experiment) for command in self.expected.commands(experiment)]
+            folders = [self._finished_folder(command, experiment) for command in self.expected.commands(experiment)]
             audit = Audit.load(folders[-1])
-            results = [self._judged(experiment, row, measured(audit, row)) for row in experiment.rows]
+            numbers = [
+                self._compared(experiment, number, measured_value(audit, number)) for number in experiment.numbers
+            ]
         except CommandError as error:
-            return self._without(experiment, State.FAILED, str(error))
+            return self._without_audit(experiment, State.FAILED, str(error))
         except IsoglotError as error:
-            return self._without(experiment, State.NOT_RUN, str(error))
-        return Outcome(experiment, tuple(results), audit=audit)
+            return self._without_audit(experiment, State.NOT_RUN, str(error))
+        return ExperimentResult(experiment, tuple(numbers), audit=audit)
 
-    def _why_not(self, experiment: Experiment) -> str:
+    def _obstacle(self, experiment: Experiment) -> str:
+        """Say why an experiment cannot be run; empty if it can."""
         if experiment.not_run:
             return experiment.not_run
         if experiment.remote_code and not self.trust_remote_code:
@@ -166,31 +189,42 @@ class Runner:
         words = [word for command in self.expected.commands(experiment) for word in shlex.split(command)]
         return NEEDS_ROWS if ROWS_FILE in words and self.rows is None else ""
 
-    def _without(self, experiment: Experiment, state: State, why: str) -> Outcome:
-        results = [
-            Result(experiment.row_id(row), row, self.expected.allowed(experiment, row), None, state)
-            for row in experiment.rows
+    def _without_audit(self, experiment: Experiment, state: State, reason: str) -> ExperimentResult:
+        numbers = [
+            NumberResult(
+                number_id=experiment.number_id(number),
+                number=number,
+                allowed=self.expected.allowed(experiment, number),
+                measured=None,
+                state=state,
+            )
+            for number in experiment.numbers
         ]
-        return Outcome(experiment, tuple(results), why)
+        return ExperimentResult(experiment, tuple(numbers), reason)
 
-    def _judged(self, experiment: Experiment, row: Row, value: float) -> Result:
-        allowed = self.expected.allowed(experiment, row)
-        state = State.OK if abs(value - row.expected) <= allowed else State.OFF
-        return Result(experiment.row_id(row), row, allowed, value, state)
+    def _compared(self, experiment: Experiment, number: ExpectedNumber, measured: float) -> NumberResult:
+        allowed = self.expected.allowed(experiment, number)
+        return NumberResult(
+            number_id=experiment.number_id(number),
+            number=number,
+            allowed=allowed,
+            measured=measured,
+            state=State.OK if abs(measured - number.expected) <= allowed else State.OFF,
+        )
 
-    def _made(self, command: str, experiment: Experiment) -> Path:
-        """The folder that a command makes, made now unless it was made before from the same."""
+    def _finished_folder(self, command: str, experiment: Experiment) -> Path:
+        """Return the folder that a command makes; it is made now unless one with the same origin is there."""
         words = shlex.split(command)
         folder = self.work / words[words.index("-o") + 1]
         arguments = [self._resolved(word) for word in words[1:]]
         if experiment.remote_code:
             arguments.append("--trust-remote-code")
-        made = json.dumps({"command": arguments, "of": self._inputs(words), "isoglot": __version__}, indent=1)
-        marker = folder / MADE
-        if not marker.exists() or marker.read_text(encoding="utf-8") != made:
+        origin = Origin(arguments, self._inputs(words), __version__).to_json()
+        record = folder / ORIGIN_FILE
+        if not record.exists() or record.read_text(encoding="utf-8") != origin:
             print(f"isoglot {shlex.join(arguments)}", file=sys.stderr, flush=True)
             self.execute([*arguments, "--force"], self.work)
-            write_text(marker, made)
+            write_text(record, origin)
         return folder
 
     def _resolved(self, word: str) -> str:
@@ -199,15 +233,16 @@ class Runner:
         return self.sources.get(word, word)
 
     def _inputs(self, words: Sequence[str]) -> list[str]:
-        """What decides a command's result besides its words: bundled models, models made before, rows."""
-        found = [Path(model_path(word)).name for word in words if word in BUNDLED]
-        used = words[: words.index("-o")]
-        found += [sha256(self.work / word / MADE) for word in used if word in self.expected.models]
-        return found + [sha256(self.rows) for word in words if word == ROWS_FILE and self.rows is not None]
+        """Name what decides a command's result besides its words: bundled models, models made before, training rows."""
+        bundled = [Path(model_path(word)).name for word in words if word in BUNDLED]
+        inputs = words[: words.index("-o")]
+        models = [sha256(self.work / word / ORIGIN_FILE) for word in inputs if word in self.expected.models]
+        rows = [sha256(self.rows) for word in words if word == ROWS_FILE and self.rows is not None]
+        return [*bundled, *models, *rows]
 
 
-def measured(audit: Audit, row: Row) -> float:
-    """The mean of the row's measure over the audit's cells that it names, each cell with equal weight.
+def measured_value(audit: Audit, number: ExpectedNumber) -> float:
+    """Return the mean of the number's measure over the audit's cells that fit it, each cell with equal weight.
 
     Raises:
         IsoglotError: The audit has no such cell, or was saved without its ranks.
@@ -216,21 +251,21 @@ def measured(audit: Audit, row: Row) -> float:
 
     from isoglot.evaluation.measures import parse_measure
 
-    parts = row.pool.split("+")
+    languages = number.pool.split("+")
     cells = [
         cell.judged
         for cell in audit.scenarios
-        if cell.scenario == row.scenario
-        and len(cell.pool_languages) == len(parts)
-        and all(map(_stands_for, parts, cell.pool_languages))
-        and _stands_for(row.asked, cell.query_language)
+        if cell.scenario == number.scenario
+        and len(cell.pool_languages) == len(languages)
+        and all(map(_stands_for, languages, cell.pool_languages))
+        and _stands_for(number.asked, cell.query_language)
     ]
     if not cells:
-        raise IsoglotError(f"the audit has no {row.scenario} pool {row.pool} asked in {row.asked}")
-    value = parse_measure(row.measure)
-    means = [np.nanmean(value(judged)) for judged in cells if judged is not None]
+        raise IsoglotError(f"the audit has no {number.scenario} pool {number.pool} asked in {number.asked}")
+    values = parse_measure(number.measure)
+    means = [np.nanmean(values(judged)) for judged in cells if judged is not None]
     if len(means) < len(cells):
-        raise IsoglotError("the audit was saved without its ranks (ranks.npz)")
+        raise IsoglotError("the audit was saved without its ranks (ranks.npz); make it again")
     return float(np.mean(means))
 
 

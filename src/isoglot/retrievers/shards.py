@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -31,7 +29,8 @@ from isoglot.ranking.exact import (
 )
 from isoglot.ranking.pools import Pool
 from isoglot.retrievers.base import RetrieverRecord, environment
-from isoglot.scale.shards import ROLES, read_ids, read_manifest, read_vectors, shard_paths
+from isoglot.scale.manifest import read_manifest
+from isoglot.scale.shards import ROLES, read_ids, read_vectors, shard_paths
 
 if TYPE_CHECKING:
     from isoglot.retrievers.registry import Loading
@@ -58,17 +57,16 @@ class ShardsRetriever:
     def __init__(self, folder: Path, *, ray: bool = False) -> None:
         self.folder, self._ray = folder, ray
         self._manifest = read_manifest(folder)
-        if "texts" not in self._manifest:
+        if self._manifest.texts is None:
             raise InputError("its encoding has not ended; run the same `isoglot encode` again", folder)
 
     def describe(self) -> RetrieverRecord:
         """As `Retriever.describe`."""
-        digest = hashlib.sha256(json.dumps(self._manifest, sort_keys=True).encode()).hexdigest()
         return RetrieverRecord(
             name=f"vectors:{self.folder}",
-            fingerprint=digest,
-            dimension=self._manifest["dimension"],
-            how=f"vectors of {self._manifest['model']} in {self._manifest['dtype']}, encoded beforehand",
+            fingerprint=self._manifest.digest,
+            dimension=self._manifest.dimension,
+            how=f"vectors of {self._manifest.model} in {self._manifest.dtype}, encoded beforehand",
         )
 
     def environment(self) -> dict[str, Any]:
@@ -121,7 +119,7 @@ class ShardsRetriever:
         return found
 
     def _in_order(self, wanted: Sequence[tuple[str, str]]) -> Vectors:
-        vectors = np.empty((len(wanted), self._manifest["dimension"]), dtype=np.float32)
+        vectors = np.empty((len(wanted), self._manifest.dimension), dtype=np.float32)
         for path, rows, positions in self._rows("query", wanted):
             vectors[positions] = read_vectors(path)[rows]
         return vectors

@@ -23,7 +23,7 @@ from isoglot.ranking.pools import Pool
 from isoglot.retrievers.base import Retriever, RetrieverRecord, environment, used_documents, used_queries
 from isoglot.retrievers.dense import rank_vectors
 from isoglot.retrievers.shards import ShardsRetriever
-from isoglot.scale.shards import MANIFEST
+from isoglot.scale.manifest import MANIFEST
 
 if TYPE_CHECKING:
     from isoglot.retrievers.registry import Loading

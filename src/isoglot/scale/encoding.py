@@ -1,50 +1,41 @@
-"""`encode`: a corpus of any size to vectors on disk, shard by shard, in this process or by workers of a Ray cluster.
+"""`encode`: vectors of a corpus of any size on disk, shard by shard, by this process or by workers of a Ray cluster.
 
-A shard is a number of texts that follow each other in the corpus. It is encoded alone and written whole, so a shard can
-be done anywhere and done again, and what is done is found by looking. Memory is that of a few shards.
+A shard is a number of texts that follow each other in the corpus. It is encoded by itself and written whole, so any
+process can do it, or do it again, and a look at the files shows which are done. Memory is that of a few shards.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from isoglot.corpora.documents import is_source, read_documents, read_hub_documents
 from isoglot.corpora.sources import load_collection
-from isoglot.platform.errors import IsoglotError
-from isoglot.platform.files import os_errors_explained, write_text
-from isoglot.scale.encoding_shards import How, Shard, encode_shard, load_for
-from isoglot.scale.shards import (
-    MANIFEST,
-    ROLES,
-    Text,
-    digest_of,
-    is_sound,
-    read_manifest,
-    shard_path,
-    shard_paths,
-)
-
-if TYPE_CHECKING:
-    pass
+from isoglot.platform.errors import InputError, IsoglotError
+from isoglot.platform.files import os_errors_explained
+from isoglot.scale.manifest import MANIFEST, Manifest, read_manifest, write_manifest
+from isoglot.scale.shard_encoding import EncodingSettings, Shard, encode_shard, load_encoder_for
+from isoglot.scale.shards import ROLES, Text, digest_of, is_sound, shard_path, shard_paths
 
 log = logging.getLogger("isoglot")
 
+_SECONDS_BETWEEN_LINES = 10
+
 
 @dataclass(frozen=True)
-class Encoded:
-    """What a run did.
+class EncodingOutcome:
+    """Counts of what a run of `encode` has left in its folder.
 
     Attributes:
-        texts: How many texts the corpus has now, by role.
-        shards: How many shards they are in.
-        kept: How many of those were there already, sound and of these texts.
+        texts: Number of the corpus's texts, by role.
+        shards: Number of shards that hold them.
+        kept: Number of those shards that were there already, sound and made from the same texts.
     """
 
     texts: dict[str, int]
@@ -55,7 +46,7 @@ class Encoded:
 def encode_corpus(
     corpus: str,
     output: Path,
-    how: How,
+    settings: EncodingSettings,
     *,
     roles: tuple[str, ...] | None = None,
     language: str | None = None,
@@ -67,74 +58,69 @@ def encode_corpus(
     trust_remote_code: bool = False,
     force: bool = False,
     show_progress: bool = False,
-) -> Encoded:
-    """Encode every text of a corpus, and write the shards that are not there.
+) -> EncodingOutcome:
+    """Encode every text of a corpus, and write the shards that are missing.
 
     Args:
         corpus: A file or folder as for `read_documents`, a source such as ``mini@test``, or ``hub:DATASET[:SPLIT]``.
-        output: The folder of the shards.
-        how: See `How`.
-        roles: Which of ``document`` and ``query``; None: documents, and a source's queries.
-        language: Of texts that name none; None: detected.
+        output: Folder of the shards.
+        settings: Settings that decide the vectors.
+        roles: ``document``, ``query`` or both; None: documents, and a source's queries.
+        language: Language of texts that name none; None: it is detected.
         engine: ``local`` or ``ray``.
-        address: Of a Ray cluster; None: that of ``RAY_ADDRESS``, else one on this machine.
-        workers: How many processes hold the model; 0: one for each GPU, else one for each CPU of the cluster.
-        gpus_per_worker: Share of a GPU that each takes.
+        address: Address of a Ray cluster; None: ``RAY_ADDRESS``, else a new cluster on this machine.
+        workers: Number of Ray processes that hold the model; 0: one for each GPU, else for each CPU, of the cluster.
+        gpus_per_worker: Number of GPUs that each of these processes takes; may be a fraction.
         device: ``auto`` or a torch device.
         trust_remote_code: Whether code inside the model's repository may run.
-        force: Whether to replace what another model or corpus left in the folder.
+        force: Whether to replace the shards of another model or of other settings in the folder.
         show_progress: Whether to show progress on standard error.
 
     Raises:
-        IsoglotError: The corpus or the model cannot be read, the folder holds something else, or cannot be written.
+        IsoglotError: The corpus or the model cannot be read, or the folder holds something else or cannot be written.
     """
     if engine not in ("local", "ray"):
         raise IsoglotError(f"unknown engine {engine!r}; choose local or ray")
-    chosen = roles or (("document", "query") if is_source(corpus) else ("document",))
-    loading = {"device": device, "precision": how.precision, "trust_remote_code": trust_remote_code}
-    encoder = load_for(how, loading)
-    settings = {
-        **asdict(how),
-        "precision": encoder.precision,
-        "fingerprint": encoder.fingerprint,
-        "dimension": encoder.dimension,
-        "prompts": {role: prompt.text for role, prompt in encoder.prompts.items()},
-    }
-    _claim(output, settings, force)
-    counts, shards, kept = dict.fromkeys(chosen, 0), 0, 0
-
-    def missing() -> Iterator[Shard]:
-        nonlocal shards, kept
-        for role in chosen:
-            for number, part in enumerate(_parts(read_texts(corpus, role, language), how.shard_size)):
-                shard = Shard(role, part, digest_of(part), shard_path(output, role, number))
-                counts[role] += len(part)
-                shards += 1
-                if is_sound(shard.path, shard.digest):
-                    kept += 1
-                else:
-                    yield shard
-            for path in shard_paths(output, role)[-(-counts[role] // how.shard_size) :]:
-                path.unlink()  # the corpus has become shorter
-
-    tell = _Telling(show_progress)
+    if roles is None:
+        roles = ("document", "query") if is_source(corpus) else ("document",)
+    encoder = load_encoder_for(settings, device=device, trust_remote_code=trust_remote_code)
+    manifest = Manifest(
+        model=settings.model,
+        precision=encoder.precision,
+        dtype=settings.dtype,
+        shard_size=settings.shard_size,
+        threads=settings.threads,
+        fingerprint=encoder.fingerprint,
+        dimension=encoder.dimension,
+        prompts={role: prompt.text for role, prompt in encoder.prompts.items()},
+    )
+    _claim(output, manifest, force)
+    shards = _Shards(corpus, output, roles, language, settings.shard_size)
+    progress = _Progress(show_progress)
     if engine == "local":
-        for shard in missing():
-            encode_shard(encoder, how, shard)
-            tell(len(shard.texts))
+        for shard in shards.missing():
+            encode_shard(encoder, settings, shard)
+            progress.advance(len(shard.texts))
     else:
-        from isoglot.scale.workers import encode_with_ray
+        from isoglot.scale.workers import WorkerOptions, encode_with_ray
 
         del encoder  # the workers hold their own
-        encode_with_ray(missing(), how, loading, tell, address, workers, gpus_per_worker)
-    if not any(counts.values()):
+        options = WorkerOptions(
+            address=address,
+            workers=workers,
+            gpus_per_worker=gpus_per_worker,
+            device=device,
+            trust_remote_code=trust_remote_code,
+        )
+        encode_with_ray(shards.missing(), settings, options, progress.advance)
+    if not any(shards.texts.values()):
         raise IsoglotError(f"{corpus}: holds no text")
-    write_text(output / MANIFEST, json.dumps({**settings, "corpus": corpus, "texts": counts}, indent=1) + "\n")
-    return Encoded(counts, shards, kept)
+    write_manifest(output, msgspec.structs.replace(manifest, corpus=corpus, texts=shards.texts))
+    return EncodingOutcome(shards.texts, shards.count, shards.kept)
 
 
 def read_texts(corpus: str, role: str, language: str | None = None) -> Iterator[Text]:
-    """The documents or queries of a corpus, one after another.
+    """Read the documents or queries of a corpus one after another.
 
     Raises:
         IsoglotError: Something in it is wrong; the message has file and line.
@@ -145,8 +131,8 @@ def read_texts(corpus: str, role: str, language: str | None = None) -> Iterator[
             for query in collection.queries:
                 yield Text(f"{query.query_id}:{query.language}", query.query_id, query.language, query.text)
         else:
-            for found in collection.documents:
-                yield Text(f"{found.content_id}:{found.language}", found.content_id, found.language, found.text)
+            for entry in collection.documents:
+                yield Text(f"{entry.content_id}:{entry.language}", entry.content_id, entry.language, entry.text)
         return
     kind, _, name = corpus.partition(":")
     for document in read_hub_documents(name, language) if kind == "hub" else read_documents(corpus, language):
@@ -154,40 +140,86 @@ def read_texts(corpus: str, role: str, language: str | None = None) -> Iterator[
         yield Text(document.id, document.content_id or document.id, document.language, text)
 
 
-def _parts(texts: Iterator[Text], size: int) -> Iterator[list[Text]]:
-    while part := list(islice(texts, size)):
-        yield part
+def _batches(texts: Iterator[Text], size: int) -> Iterator[list[Text]]:
+    while batch := list(islice(texts, size)):
+        yield batch
 
 
-def _claim(output: Path, settings: dict[str, Any], force: bool) -> None:
-    """Make the folder this model's; shards of another one are refused, or removed if `force`."""
+class _Shards:
+    """The shards of a corpus, counted while they are gone through.
+
+    Args:
+        corpus: As for `encode_corpus`.
+        output: Folder of the shards.
+        roles: Roles of the texts to encode.
+        language: Language of texts that name none; None: it is detected.
+        size: Number of texts in a shard.
+
+    Attributes:
+        texts: Number of texts so far, by role.
+        count: Number of shards so far.
+        kept: Number of those that were there, sound and made from the same texts.
+    """
+
+    def __init__(self, corpus: str, output: Path, roles: Sequence[str], language: str | None, size: int) -> None:
+        self._corpus, self._output, self._language, self._size = corpus, output, language, size
+        self.texts = dict.fromkeys(roles, 0)
+        self.count = self.kept = 0
+
+    def missing(self) -> Iterator[Shard]:
+        """Yield the shards that are not there yet, and remove those behind the end of a corpus that became shorter."""
+        for role in self.texts:
+            batches = _batches(read_texts(self._corpus, role, self._language), self._size)
+            for number, batch in enumerate(batches):
+                shard = Shard(role, batch, digest_of(batch), shard_path(self._output, role, number))
+                self.texts[role] += len(batch)
+                self.count += 1
+                if is_sound(shard.path, shard.digest):
+                    self.kept += 1
+                else:
+                    yield shard
+            for path in shard_paths(self._output, role)[-(-self.texts[role] // self._size) :]:
+                path.unlink()
+
+
+def _claim(output: Path, manifest: Manifest, force: bool) -> None:
+    """Make the folder one of this model and these settings; shards of others are refused, or removed if `force`."""
     with os_errors_explained(output):
         output.mkdir(parents=True, exist_ok=True)
         if (output / MANIFEST).exists():
-            there = read_manifest(output)
-            differing = [name for name, value in settings.items() if there.get(name) != value]
-            if differing and not force:
-                name = differing[0]
-                told = f"its {name} is {there.get(name)!r}, not {settings[name]!r}"
-                raise IsoglotError(f"{output}: {told}; choose another folder or pass --force")
-            if differing:
+            problem = _foreign(output, manifest)
+            if problem is not None and not force:
+                raise problem
+            if problem is not None:
                 for path in [path for role in ROLES for path in shard_paths(output, role)]:
                     path.unlink()
         elif any(output.iterdir()):
             raise IsoglotError(f"{output}: is no folder of `isoglot encode` and not empty; choose another")
-        write_text(output / MANIFEST, json.dumps(settings, indent=1) + "\n")
+        write_manifest(output, manifest)
 
 
-class _Telling:
-    """A line now and then: how many texts, how fast. How many there will be is not known."""
+def _foreign(output: Path, manifest: Manifest) -> IsoglotError | None:
+    """Say why the shards of a folder are not those of `manifest`; None if they are."""
+    try:
+        difference = read_manifest(output).first_difference(manifest)
+    except InputError as error:
+        return error
+    if difference is None:
+        return None
+    name, there, here = difference
+    return IsoglotError(f"{output}: its {name} is {there!r}, not {here!r}; choose another folder or pass --force")
+
+
+class _Progress:
+    """A line now and then with the number of encoded texts and their rate; the total is not known beforehand."""
 
     def __init__(self, shown: bool) -> None:
         self._shown, self._done = shown, 0
         self._started = self._last = time.monotonic()
 
-    def __call__(self, texts: int) -> None:
+    def advance(self, texts: int) -> None:
         self._done += texts
         now = time.monotonic()
-        if self._shown and now - self._last >= 10:
+        if self._shown and now - self._last >= _SECONDS_BETWEEN_LINES:
             log.info("%d texts encoded, %.0f a second", self._done, self._done / (now - self._started))
             self._last = now

@@ -1,4 +1,4 @@
-"""Vectors of a corpus on disk: Parquet files of some thousand texts each, every one whole or not there."""
+"""Files of vectors: Parquet files of some thousand texts each, every one either whole or not there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from isoglot.platform.errors import InputError
 from isoglot.platform.files import os_errors_explained
 
-MANIFEST = "encoded.json"
 ROLES = {"document": "documents", "query": "queries"}
 COLUMNS = ["id", "content_id", "language", "vector"]
 _KEY = b"isoglot"
@@ -27,13 +26,13 @@ _KEY = b"isoglot"
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What a shard encodes.
+    """A text of a corpus, as a shard encodes it.
 
     Attributes:
-        id: Unique in the corpus.
-        content_id: Shared by translations; the id where the corpus names none. Of a query: its query id.
+        id: Id that is unique in the corpus.
+        content_id: Id shared by translations; the id where the corpus names none. Of a query: its query id.
         language: Canonical BCP-47 tag.
-        text: Title included.
+        text: The text with its title.
     """
 
     id: str
@@ -43,7 +42,7 @@ class Text:
 
 
 def digest_of(texts: Sequence[Text]) -> str:
-    """A hash of all that decides a shard but the model, in hex."""
+    """Hash everything that decides a shard except the model; returns hex digits."""
     digest = hashlib.blake2b(digest_size=16)
     for text in texts:
         digest.update(json.dumps([text.id, text.content_id, text.language, text.text]).encode())
@@ -51,20 +50,26 @@ def digest_of(texts: Sequence[Text]) -> str:
 
 
 def shard_path(folder: Path, role: str, number: int) -> Path:
-    """``documents-000007.parquet``."""
+    """The file of a shard, such as ``documents-000007.parquet``."""
     return folder / f"{ROLES[role]}-{number:06}.parquet"
 
 
 def shard_paths(folder: Path, role: str) -> list[Path]:
-    """The shards of a role, in order."""
+    """The files of a role in the order of their shards."""
     return sorted(folder.glob(f"{ROLES[role]}-*.parquet"))
 
 
 def write_shard(path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest: str) -> None:
-    """Write ids, languages and (n, d) vectors of n texts, in the vectors' dtype; beside `path`, then renamed.
+    """Write the ids, languages and vectors of texts beside `path`, then rename the file.
+
+    Args:
+        path: File to write.
+        texts: n texts.
+        vectors: (n, d) vectors, which keep their dtype.
+        digest: Digest of the texts (see `digest_of`).
 
     Raises:
-        IsoglotError: It cannot be written; `path` is as it was.
+        IsoglotError: The file cannot be written; `path` is as it was.
     """
     flat = pa.array(np.ascontiguousarray(vectors).ravel())
     table = pa.table(
@@ -89,7 +94,7 @@ def write_shard(path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest
 
 
 def is_sound(path: Path, digest: str) -> bool:
-    """Whether a shard is there, whole, of these texts, and has vectors that are finite."""
+    """Whether a shard is there, is whole, was made from the texts of `digest`, and holds finite vectors only."""
     try:
         table = _read(path, COLUMNS)
         vectors = _vectors(path, table)
@@ -99,7 +104,7 @@ def is_sound(path: Path, digest: str) -> bool:
 
 
 def read_ids(path: Path) -> Iterator[tuple[str, str]]:
-    """(content id, language) of each row.
+    """Read (content id, language) of each text of a shard.
 
     Raises:
         InputError: The file is damaged.
@@ -109,7 +114,7 @@ def read_ids(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def read_vectors(path: Path) -> NDArray[Any]:
-    """(n, d) float16 or float32.
+    """Read the (n, d) vectors of a shard, float16 or float32.
 
     Raises:
         InputError: The file is damaged.
@@ -117,31 +122,13 @@ def read_vectors(path: Path) -> NDArray[Any]:
     return _vectors(path, _read(path, ["vector"]))
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """What made the shards of a folder.
-
-    Raises:
-        InputError: It is missing or damaged.
-    """
-    path = folder / MANIFEST
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError("no such file: not a folder that `isoglot encode` wrote", path) from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read: {error}", path) from error
-    if not isinstance(found, dict):
-        raise InputError("is no JSON object", path)
-    return found
-
-
 def _read(path: Path, columns: list[str]) -> Any:
-    """The columns of a shard, if its checksums hold."""
+    """Read columns of a shard as a pyarrow table and verify their checksums."""
     try:
         table = pq.read_table(path, columns=columns, page_checksum_verification=True, partitioning=None)
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:  # as many kinds as there are ways to be damaged
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:  # it depends on which byte is damaged
         raise _damaged(path, error) from error
     if table.schema.names != columns:
         raise _damaged(path, f"it has the columns {', '.join(table.schema.names)}")
@@ -155,6 +142,6 @@ def _vectors(path: Path, table: Any) -> NDArray[Any]:
     return np.asarray(column.flatten().to_numpy(zero_copy_only=False)).reshape(-1, column.type.list_size)
 
 
-def _damaged(path: Path, why: object) -> InputError:
-    told = (str(why).splitlines() or [type(why).__name__])[0]
-    return InputError(f"is damaged ({told}); run `isoglot encode` again", path)
+def _damaged(path: Path, reason: object) -> InputError:
+    first_line = (str(reason).splitlines() or [type(reason).__name__])[0]
+    return InputError(f"is damaged ({first_line}); run `isoglot encode` again", path)

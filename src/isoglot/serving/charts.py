@@ -79,7 +79,7 @@ class Charts:
         with self._lock:
             if self._report is None:
                 names = self._comparison.names if self._comparison else None
-                self._report = audits_to_html(Material(self._audits, self._folders, names))
+                self._report = audits_to_html(Material(audits=self._audits, folders=self._folders, names=names))
             return self._report
 
 

@@ -1,1 +1,1 @@
-"""Audits as one HTML file that asks nothing of a network: what it says, its pictures, its questions, its page."""
+"""Audits as one HTML file that makes no network request: its verdict, its charts, its questions, and the page."""

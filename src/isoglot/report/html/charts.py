@@ -1,6 +1,6 @@
-"""The pictures of mixed pools, drawn from the gold ranks that audits hold.
+"""Charts of mixed pools, drawn from the gold ranks of audits.
 
-A `Mixed` is one mixed pool asked in one language, by every audit: its results in the audits' order.
+A `Mixed` is one mixed pool with one query language: its results in every audit, in the audits' order.
 """
 
 from __future__ import annotations
@@ -30,30 +30,36 @@ from isoglot.report.html.drawing import (
 from isoglot.report.tables import language_name, number
 
 Mixed = Sequence[ScenarioResult]
-Rows = list[dict[str, Any]]
+Marks = list[dict[str, Any]]
+"""Values that a Vega-Lite specification draws, one mapping a mark."""
 
 MOST_K = 100
+"""Largest K of the curves of complete@K."""
 RANK_BOUNDS = (2, 4, 8, 16, 32, 64, 128)
-"""Classes of ranks in the heat map."""
+"""Bounds between the classes of ranks in the heat map."""
 CUTOFFS = (10, 30, 100)
-"""Top K in which a question's right documents are looked for."""
+"""Values of K of which one is chosen to say how many questions are complete, see `cutoff`."""
 
 
 def judged_of(result: ScenarioResult) -> Judged:
-    """The gold ranks of a result that was read with them."""
+    """Return the gold ranks of a result.
+
+    Raises:
+        ValueError: The result was read without its ranks.
+    """
     if result.judged is None:
         raise ValueError("the result has no ranks")
     return result.judged
 
 
 def cutoff(pools: Sequence[Mixed]) -> int:
-    """The first of `CUTOFFS` that can hold all right documents of a question: a pool of 12 languages has 12 of them."""
+    """Return the first of `CUTOFFS` that can hold all golds of a question, which are 12 in a pool of 12 languages."""
     most = max(int(judged_of(pool[0]).counts.max()) for pool in pools)
     return next((k for k in CUTOFFS if k >= most), most)
 
 
 def by_size(pools: Sequence[Mixed]) -> dict[int, list[Mixed]]:
-    """Number of languages -> the pools that have so many, the smallest first: ranks in others are not comparable."""
+    """Group pools by their number of languages, the smallest first; ranks are comparable within a group only."""
     sizes = sorted({len(pool[0].pool_languages) for pool in pools})
     return {size: [pool for pool in pools if len(pool[0].pool_languages) == size] for size in sizes}
 
@@ -63,46 +69,63 @@ def _size_label(size: int) -> str:
 
 
 def heat_maps(names: Sequence[str], pools: Sequence[Mixed], languages: Sequence[str]) -> Chart | None:
-    """For each audit: the median rank of the gold by query language (row) and document language (column).
+    """Draw for each audit the median rank of the gold, by query language (down) and document language (across).
 
-    Where several pools have the pair, the median over them is shown. None where no median of the first is known.
+    Where several pools have a pair of languages, the median over them is shown.
 
     Args:
-        names: Of the audits.
-        pools: Mixed pools of one number of languages.
-        languages: In the order of the axes.
+        names: Names of the audits.
+        pools: Mixed pools with the same number of languages.
+        languages: Languages in the order of the axes.
+
+    Returns:
+        The chart; None where no median of the first audit is known.
     """
-    data: Rows = []
+    data: Marks = []
     for audit in range(len(names)):
-        found: dict[tuple[str, str], list[float]] = defaultdict(list)
+        medians: dict[tuple[str, str], list[float]] = defaultdict(list)
         for pool in pools:
             result = pool[audit]
             for tag, language in result.by_language.items():
                 if language.median_rank is not None:
-                    found[result.query_language, tag].append(language.median_rank)
+                    medians[result.query_language, tag].append(language.median_rank)
         data += [
             {"audit": audit, "query": query, "document": document, "rank": median(ranks)}
-            for (query, document), ranks in found.items()
+            for (query, document), ranks in medians.items()
         ]
-    if not any(row["audit"] == 0 for row in data):
+    if not any(mark["audit"] == 0 for mark in data):
         return None
-    beyond = sum(r.median_rank(tag) == np.inf for pool in pools for r in pool for tag in r.by_language)
-    shown = {row[axis] for row in data for axis in ("query", "document")}
-    order = [tag for tag in languages if tag in shown]
-    panels = [Panel(name, _heat_map([r for r in data if r["audit"] == at], order)) for at, name in enumerate(names)]
-    worst = max((row for row in data if row["audit"] == 0), key=lambda row: row["rank"])
-    now = [row["rank"] for row in data if (row["query"], row["document"]) == (worst["query"], worst["document"])]
+    drawn = {mark[axis] for mark in data for axis in ("query", "document")}
+    order = [tag for tag in languages if tag in drawn]
+    panels = [
+        Panel(name, _heat_map([mark for mark in data if mark["audit"] == audit], order))
+        for audit, name in enumerate(names)
+    ]
+    return Chart(
+        title=f"Median rank of the relevant document, {_size_label(len(pools[0][0].pool_languages))}",
+        summary=_heat_map_summary(data, pools, complete=len(data) == len(names) * len(order) ** 2),
+        panels=tuple(panels),
+        data=data,
+        legend=classes_legend(RANK_BOUNDS, "rank"),
+    )
+
+
+def _heat_map_summary(data: Marks, pools: Sequence[Mixed], *, complete: bool) -> str:
+    """Name the pair of languages with the worst median rank, and say what a blank means unless all are `complete`."""
+    beyond = any(r.median_rank(tag) == np.inf for pool in pools for r in pool for tag in r.by_language)
+    worst = max((mark for mark in data if mark["audit"] == 0), key=lambda mark: mark["rank"])
+    pair = worst["query"], worst["document"]
+    ranks = [mark["rank"] for mark in data if (mark["query"], mark["document"]) == pair]
     summary = (
         f"The most buried{' of known rank' if beyond else ''}: the {language_name(worst['document'])} version for "
-        f"{language_name(worst['query'])} questions, at a median rank of {in_order(f'{rank:g}' for rank in now)}."
+        f"{language_name(worst['query'])} questions, at a median rank of {in_order(f'{rank:g}' for rank in ranks)}."
     )
-    if len(data) < len(names) * len(order) ** 2:
-        summary += " Blank: no such pool was audited" + (", or it is beyond the end of a run." if beyond else ".")
-    title = f"Median rank of the right document, {_size_label(len(pools[0][0].pool_languages))}"
-    return Chart(title, summary, tuple(panels), data, classes_legend(RANK_BOUNDS, "rank"))
+    if not complete:
+        summary += " Blank: no such pool was audited" + (", or the rank is beyond the end of a run." if beyond else ".")
+    return summary
 
 
-def _heat_map(rows: Rows, order: Sequence[str]) -> str:
+def _heat_map(marks: Marks, order: Sequence[str]) -> str:
     step = max(12, min(44, 290 // len(order)))
     axis = {"orient": "top", "domain": False, "ticks": False, "labelAngle": 0 if max(map(len, order)) < 4 else -50}
     rank = "format(datum.rank, datum.rank < 100 ? '.1~f' : '.0f')"
@@ -116,7 +139,7 @@ def _heat_map(rows: Rows, order: Sequence[str]) -> str:
         {
             "width": {"step": step},
             "height": {"step": step},
-            "data": {"values": rows},
+            "data": {"values": marks},
             "transform": [{"calculate": rank, "as": "shown"}],
             "encoding": {
                 "x": {
@@ -140,36 +163,41 @@ def _heat_map(rows: Rows, order: Sequence[str]) -> str:
 
 
 def complete_curves(names: Sequence[str], pools: Sequence[Mixed]) -> Chart:
-    """Complete@K for every K up to 100 (or the pool's size), the mean over pools of a size, a line an audit."""
-    data: Rows = []
-    panels, reached = [], []
-    for size, own in by_size(pools).items():
-        depths = (result.cut.depth for pool in own for result in pool if result.cut)
-        most = min(MOST_K, max(pool[0].documents for pool in own), *depths)
+    """Draw Complete@K for every K up to 100 or the pool's size: the mean over pools of a size, one line an audit."""
+    data: Marks = []
+    panels, shares = [], []
+    for size, same_size in by_size(pools).items():
+        depths = (result.cut.depth for pool in same_size for result in pool if result.cut)
+        most = min(MOST_K, max(pool[0].documents for pool in same_size), *depths)
         ks = np.arange(1, most + 1)
         curves = [
-            np.mean([_shares_up_to(max_r(judged_of(pool[audit])), ks) for pool in own], axis=0)
+            np.mean([_shares_up_to(max_r(judged_of(pool[audit])), ks) for pool in same_size], axis=0)
             for audit in range(len(names))
         ]
-        rows = [
+        marks = [
             {"languages": size, "audit": audit, "k": int(k), "complete": round(float(share), 2)}
             for audit, curve in enumerate(curves)
             for k, share in zip(ks, curve, strict=True)
         ]
-        panels.append((_size_label(size), _curves(rows, len(names))))
-        k = min(cutoff(own), most)
-        reached.append(f"{in_order(number(float(curve[k - 1]), 1) for curve in curves)}\u00a0% in the top {k}")
-        data += rows
-    summary = f"Questions with every version of the right document: {', '.join(reached)}."
-    return Chart("Complete@K", summary, _labelled(panels), data, audit_legend(names))
+        panels.append((_size_label(size), _curves(marks, len(names))))
+        k = min(cutoff(same_size), most)
+        shares.append(f"{in_order(number(float(curve[k - 1]), 1) for curve in curves)}\u00a0% in the top {k}")
+        data += marks
+    return Chart(
+        title="Complete@K",
+        summary=f"Questions with every version of the relevant document: {', '.join(shares)}.",
+        panels=_labelled(panels),
+        data=data,
+        legend=audit_legend(names),
+    )
 
 
 def _labelled(panels: Sequence[tuple[str, str]]) -> tuple[Panel, ...]:
-    """Panels of (label, SVG); one alone needs no label."""
+    """Turn (label, SVG) into panels; a single one gets no label."""
     return tuple(Panel(label if len(panels) > 1 else "", svg) for label, svg in panels)
 
 
-def _curves(rows: Rows, audits: int) -> str:
+def _curves(marks: Marks, audits: int) -> str:
     colour, shape = by_audit(audits)
     dash = {
         "field": "audit",
@@ -177,11 +205,11 @@ def _curves(rows: Rows, audits: int) -> str:
         "scale": {"range": [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]]},
         "legend": None,
     }
-    marked = {"type": "point", "filled": True, "size": 40, "opacity": 1}
+    point = {"type": "point", "filled": True, "size": 40, "opacity": 1}
     spec: Spec = {
         "width": WIDTH,
         "height": 200,
-        "data": {"values": rows},
+        "data": {"values": marks},
         "encoding": {
             "x": {
                 "field": "k",
@@ -201,7 +229,7 @@ def _curves(rows: Rows, audits: int) -> str:
         "layer": [
             {"mark": {"type": "line"}, "encoding": {"strokeDash": dash}},
             {
-                "mark": marked,
+                "mark": point,
                 "transform": [{"filter": "indexof([1, 3, 10, 30, 100], datum.k) >= 0"}],
                 "encoding": {"shape": shape},
             },
@@ -211,51 +239,63 @@ def _curves(rows: Rows, audits: int) -> str:
 
 
 def _shares_up_to(ranks: Floats, ks: Ints) -> Floats:
-    """The percentage of `ranks` that are at most k, for each k."""
+    """Return for each k the share of `ranks` that are at most k, in percent."""
     return np.asarray(100 * np.searchsorted(np.sort(ranks), ks, side="right") / len(ranks))
 
 
 def worst_ranks(names: Sequence[str], pools: Sequence[Mixed]) -> Chart:
-    """How Max@R is distributed over the questions, in classes that double: 1, 2, 3-4, 5-8 ..."""
-    data: Rows = []
+    """Draw the distribution of Max@R over the questions, in classes that double in width: 1, 2, 3-4, 5-8 ..."""
+    data: Marks = []
     panels, medians = [], []
-    for size, own in by_size(pools).items():
-        found = [np.concatenate([max_r(judged_of(pool[audit])) for pool in own]) for audit in range(len(names))]
-        beyond = [float(np.mean(np.isinf(ranks))) for ranks in found]
-        known = [ranks[np.isfinite(ranks)] for ranks in found]
-        classes_needed = 1 + int(np.ceil(np.log2(max(ranks.max(initial=1) for ranks in known))))
-        rows = [
-            {
-                "languages": size,
-                "audit": audit,
-                "ranks": str(2**doubling) if doubling < 2 else f"{2 ** (doubling - 1) + 1}–{2**doubling}",
-                "share": round(100 * int(count) / len(found[audit]), 2),
-            }
-            for audit, ranks in enumerate(known)
-            for doubling, count in enumerate(
-                np.bincount(np.ceil(np.log2(ranks)).astype(np.int64), minlength=classes_needed)
-            )
-        ]
-        if any(beyond):
-            rows += [
-                {"languages": size, "audit": audit, "ranks": "beyond", "share": round(100 * share, 2)}
-                for audit, share in enumerate(beyond)
-            ]
-        panels.append((_size_label(size), _bars(rows, len(names))))
-        medians.append(in_order(f"{m:g}" if np.isfinite(m) else "beyond" for m in map(np.median, found)))
-        data += rows
-    summary = f"Median over the questions: {', '.join(medians)}. Each class is twice as wide."
-    if any(row["ranks"] == "beyond" for row in data):
+    for size, same_size in by_size(pools).items():
+        ranks = [np.concatenate([max_r(judged_of(pool[audit])) for pool in same_size]) for audit in range(len(names))]
+        marks = _rank_classes(size, ranks)
+        panels.append((_size_label(size), _bars(marks, len(names))))
+        medians.append(in_order(f"{m:g}" if np.isfinite(m) else "beyond" for m in map(np.median, ranks)))
+        data += marks
+    summary = f"Median over the questions: {', '.join(medians)}. Each class is twice as wide as the one before."
+    if any(mark["ranks"] == "beyond" for mark in data):
         summary += " Beyond: not in the run, which ends before the last document."
-    return Chart("Where the worst-placed version stands", summary, _labelled(panels), data, audit_legend(names))
+    return Chart(
+        title="Where the worst-placed version stands",
+        summary=summary,
+        panels=_labelled(panels),
+        data=data,
+        legend=audit_legend(names),
+    )
 
 
-def _bars(rows: Rows, audits: int) -> str:
+def _rank_classes(size: int, ranks: Sequence[Floats]) -> Marks:
+    """Return the share of questions in each class of ranks, given the ranks of every audit in pools of a size."""
+    beyond = [float(np.mean(np.isinf(audit_ranks))) for audit_ranks in ranks]
+    known = [audit_ranks[np.isfinite(audit_ranks)] for audit_ranks in ranks]
+    classes_needed = 1 + int(np.ceil(np.log2(max(audit_ranks.max(initial=1) for audit_ranks in known))))
+    marks: Marks = [
+        {
+            "languages": size,
+            "audit": audit,
+            "ranks": str(2**doubling) if doubling < 2 else f"{2 ** (doubling - 1) + 1}–{2**doubling}",
+            "share": round(100 * int(count) / len(ranks[audit]), 2),
+        }
+        for audit, audit_ranks in enumerate(known)
+        for doubling, count in enumerate(
+            np.bincount(np.ceil(np.log2(audit_ranks)).astype(np.int64), minlength=classes_needed)
+        )
+    ]
+    if any(beyond):
+        marks += [
+            {"languages": size, "audit": audit, "ranks": "beyond", "share": round(100 * share, 2)}
+            for audit, share in enumerate(beyond)
+        ]
+    return marks
+
+
+def _bars(marks: Marks, audits: int) -> str:
     colour, _ = by_audit(audits)
     spec: Spec = {
         "width": WIDTH,
         "height": 200,
-        "data": {"values": rows},
+        "data": {"values": marks},
         "mark": {"type": "bar"},
         "encoding": {
             "x": {

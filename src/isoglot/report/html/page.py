@@ -1,4 +1,4 @@
-"""The page: everything that is known of one or more audits, as one HTML file that asks nothing of a network."""
+"""The page: all that is known of one or more audits, as one HTML file that makes no network request."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from isoglot.corpora.collection import Collection, Document
 from isoglot.corpora.sources import SOURCES
 from isoglot.encoders.models import BUNDLED
 from isoglot.evaluation.comparison.comparison import Comparison, compare
-from isoglot.evaluation.results import Audit, without_nan
+from isoglot.evaluation.results import Audit, ScenarioResult, without_nan
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import canonical
 from isoglot.platform.version import __version__
 from isoglot.report.html import charts, shares, spaces
 from isoglot.report.html.changes import most_changed
-from isoglot.report.html.drawing import AUDIT_COLOURS, AUDIT_GLYPHS, Chart, in_order, short_pool
+from isoglot.report.html.drawing import Chart, audit_mark, in_order, short_pool
 from isoglot.report.html.scatter import twin_scatter
 from isoglot.report.html.templates import environment, style
-from isoglot.report.html.values import CELL_COLUMNS, MEASURE_COLUMNS, measure_table, measures_of
+from isoglot.report.html.values import CELL_COLUMNS, MEASURE_COLUMNS, measures_of, table_rows
 from isoglot.report.html.verdict import headline, next_steps
 from isoglot.report.tables import (
     Table,
@@ -43,22 +43,22 @@ if TYPE_CHECKING:
     from isoglot.encoders.encoder import Encoder
 
 MOST_POOLS = 24
-"""Pools that get pictures of their own, the most buried first; the tables have all."""
+"""Largest number of pools with charts of their own, those with the worst median rank first; tables hold all pools."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Material:
-    """What a page is made from.
+    """Everything that a page is made from.
 
     Attributes:
-        audits: One or more with their ranks; the first is before, the last is after.
-        folders: Where each audit was read.
-        names: What to call each; None: the models' names, as short as tells them apart.
-        collection: What was audited, for the texts; None: the page shows ids and ranks.
-        encoders: What loads the audited models, in the audits' order, for the pictures of vectors; one at a time is
-            held. Empty: none are shown.
-        map_kind: How documents are laid out in a plane: ``pca`` or ``umap``.
-        command: What was typed, for the record.
+        audits: One or more audits with their ranks; the first is before, the last is after.
+        folders: Folder of each audit.
+        names: Name of each audit; None: the models' names, as short as still distinguishes them.
+        collection: Audited collection, for the texts; None: the page shows ids and ranks.
+        encoders: Functions that load the audited models, in the audits' order, for the charts of vectors; one model
+            at a time is held. Empty: these charts are left out.
+        map_kind: Layout of documents in a plane: ``pca`` or ``umap``.
+        command: Command line that asked for the page, for the record.
     """
 
     audits: Sequence[Audit]
@@ -71,16 +71,17 @@ class Material:
 
 
 def audits_to_html(material: Material, *, show_progress: bool = False) -> str:
-    """The page: verdict, pictures, questions that changed most, tables, and how it was made.
+    """Return the page: verdict, charts, questions that changed most, tables, and how it was made.
 
     All text from data is escaped and isolated by direction; a content security policy forbids every request.
 
     Args:
-        material: What it is made from.
-        show_progress: Of encoding, where the vectors are not in the cache.
+        material: Everything that the page is made from.
+        show_progress: Whether to show progress on standard error while documents that are not in the cache are encoded.
 
     Raises:
-        IsoglotError: An audit has no ranks, the audits cannot be compared, or collection or models are others.
+        IsoglotError: An audit has no ranks, the audits cannot be compared, or the collection or a model is not the
+            audited one.
     """
     audits = material.audits
     _check(material)
@@ -94,10 +95,7 @@ def audits_to_html(material: Material, *, show_progress: bool = False) -> str:
         _template().render(
             audits=audits,
             names=names,
-            marks=[
-                (AUDIT_GLYPHS[at % len(AUDIT_GLYPHS)], AUDIT_COLOURS[at % len(AUDIT_COLOURS)])
-                for at in range(len(audits))
-            ],
+            marks=[audit_mark(index) for index in range(len(audits))],
             collection=audits[0].collection,
             licence=_licence(audits[0].collection.name),
             model_licences=[_model_licence(audit.model.name) for audit in audits],
@@ -117,7 +115,7 @@ def audits_to_html(material: Material, *, show_progress: bool = False) -> str:
                 "audits": names,
                 "cells": without_nan(list(measures_of(audits, comparison))),
             },
-            table=list(measure_table(audits, comparison)),
+            table=list(table_rows(audits, comparison)),
             command=material.command,
             version=__version__,
             script=script,
@@ -160,7 +158,7 @@ def _check(material: Material) -> None:
 
 
 def _tables(comparison: Comparison) -> list[Table]:
-    """The tables of a comparison, means first: they are what one looks for."""
+    """Return the tables of a comparison, with means first, because readers look for them."""
     tables = {
         "Mixed pools, and each query language alone": summary_table(comparison),
         f"What must be kept (margin in points: {comparison.margin:g})": kept_table(comparison),
@@ -173,13 +171,13 @@ def _tables(comparison: Comparison) -> list[Table]:
 
 
 def mixed_pools(audits: Sequence[Audit]) -> list[charts.Mixed]:
-    """The mixed pools that all audits have."""
-    found = [{result.cell: result for result in audit.scenarios if result.scenario == "multi"} for audit in audits]
-    return [[other[cell] for other in found] for cell in found[0] if all(cell in other for other in found)]
+    """Return the mixed pools that all audits have."""
+    cells = [{result.cell: result for result in audit.scenarios if result.scenario == "multi"} for audit in audits]
+    return [[results[cell] for results in cells] for cell in cells[0] if all(cell in results for results in cells)]
 
 
 def _most_buried(pools: Sequence[charts.Mixed]) -> list[charts.Mixed]:
-    """The first of the pools, ordered by the worst median rank of a version in the first audit."""
+    """Return the first `MOST_POOLS` pools by the worst median rank of a version in the first audit."""
 
     def depth(pool: charts.Mixed) -> float:
         return max(pool[0].median_rank(tag) or 0 for tag in pool[0].by_language)
@@ -188,12 +186,12 @@ def _most_buried(pools: Sequence[charts.Mixed]) -> list[charts.Mixed]:
 
 
 def overview(names: Sequence[str], audits: Sequence[Audit], pools: Sequence[charts.Mixed]) -> list[Chart]:
-    """The charts over all mixed pools; none if there are none."""
+    """Draw the charts over all mixed pools; without pools there are none."""
     if not pools:
         return []
     axis = _axis(audits[0], pools)
     drawn = [
-        *(charts.heat_maps(names, own, axis) for own in charts.by_size(pools).values()),
+        *(charts.heat_maps(names, same_size, axis) for same_size in charts.by_size(pools).values()),
         charts.complete_curves(names, pools),
         charts.worst_ranks(names, pools),
         shares.top_shares(names, pools),
@@ -203,20 +201,33 @@ def overview(names: Sequence[str], audits: Sequence[Audit], pools: Sequence[char
 
 
 def _axis(audit: Audit, pools: Sequence[charts.Mixed]) -> list[str]:
-    """The languages as the pools spell them, in the collection's order, then what it does not name."""
+    """Return the languages as the pools spell them, in the collection's order, then those that it does not name."""
     used = [tag for pool in pools for tag in (*pool[0].pool_languages, pool[0].query_language)]
     return sorted(dict.fromkeys(used), key=[*audit.collection.languages, *used].index)
 
 
-def _detail(names: Sequence[str], pool: charts.Mixed) -> dict[str, Any]:
+@dataclass(frozen=True)
+class PoolDetail:
+    """One mixed pool on the page.
+
+    Attributes:
+        first: Its result in the first audit.
+        worst: Language whose version has the worst median rank in the first audit.
+        ranks: Median ranks of that version in all audits.
+        charts: Charts of the pool.
+    """
+
+    first: ScenarioResult
+    worst: str
+    ranks: str
+    charts: list[Chart]
+
+
+def _detail(names: Sequence[str], pool: charts.Mixed) -> PoolDetail:
     drawn = [charts.complete_curves(names, [pool]), charts.worst_ranks(names, [pool]), twin_scatter(names, pool)]
     worst = max(pool[0].by_language, key=lambda tag: pool[0].median_rank(tag) or 0)
-    return {
-        "first": pool[0],
-        "worst": worst,
-        "ranks": in_order(median_rank(result, worst) for result in pool),
-        "charts": [chart for chart in drawn if chart is not None],
-    }
+    ranks = in_order(median_rank(result, worst) for result in pool)
+    return PoolDetail(pool[0], worst, ranks, [chart for chart in drawn if chart is not None])
 
 
 def _sample(material: Material) -> list[Document]:
@@ -228,7 +239,7 @@ def _sample(material: Material) -> list[Document]:
 
 
 def _vectors(material: Material, show_progress: bool) -> list[Vectors]:
-    """Of each audit's model the vectors of the sampled documents."""
+    """Return the (n, d) vectors of the sampled documents for each audit's model."""
     documents = _sample(material)
     return [
         _encoded(documents, audit, load(), show_progress)
@@ -239,7 +250,7 @@ def _vectors(material: Material, show_progress: bool) -> list[Vectors]:
 def _encoded(documents: Sequence[Document], audit: Audit, encoder: Encoder, show_progress: bool) -> Vectors:
     if encoder.fingerprint != audit.model.fingerprint:
         raise IsoglotError(f"{encoder.name}: is not the model of the audit of {audit.retriever}")
-    texts, languages = [found.text for found in documents], [found.language for found in documents]
+    texts, languages = [document.text for document in documents], [document.language for document in documents]
     return encoder.encode(texts, "document", languages, show_progress=show_progress)
 
 

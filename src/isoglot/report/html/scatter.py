@@ -1,4 +1,4 @@
-"""The picture of single questions: where the right document stands, and where its twin in another language does."""
+"""Chart of single questions: the rank of the relevant document, against that of its twin in another language."""
 
 from __future__ import annotations
 
@@ -8,63 +8,78 @@ import numpy as np
 
 from isoglot.evaluation.measures import Judged, best_in_language
 from isoglot.platform.arrays import Floats
-from isoglot.report.html.charts import Mixed, Rows, judged_of
+from isoglot.report.html.charts import Marks, Mixed, judged_of
 from isoglot.report.html.drawing import Chart, Panel, classes, classes_legend, draw, in_order
 from isoglot.report.tables import language_name, number
 
 DENSITY_BOUNDS = (0.5, 1, 3, 10)
-"""Classes of the share of questions, in percent, in a square of the scatter plot."""
+"""Bounds between the classes of a square's share of the questions, in percent."""
 
 
 def twin_scatter(names: Sequence[str], pool: Mixed) -> Chart | None:
-    """The gold's rank in the query's language against its worst-placed version in another, first and last audit.
+    """Draw the gold's rank in the query language against that of its worst-placed version in another language.
 
-    None where no question has both, or one is beyond the end of a run.
+    The first and the last audit are drawn.
+
+    Args:
+        names: Names of the audits.
+        pool: A mixed pool.
+
+    Returns:
+        The chart; None where no question has both ranks, or one is beyond the end of a run.
     """
-    data: Rows = []
+    data: Marks = []
     panels = []
-    nearer = []
+    preferred = []
     size = pool[0].documents
     other = "its twin" if len(pool[0].pool_languages) == 2 else "the worst-placed other version"
     for audit in sorted({0, len(names) - 1}):
-        own, twin = _own_and_twin(judged_of(pool[audit]))
-        if not len(own) or np.isinf([own, twin]).any():
+        same, twin = _same_and_twin(judged_of(pool[audit]))
+        if not len(same) or np.isinf([same, twin]).any():
             return None
-        nearer.append(100 * float(np.mean(own < twin)))
-        squares, counts = np.unique(np.floor(2 * np.log2(np.stack([own, twin]))), axis=1, return_counts=True)
-        rows = [
+        preferred.append(100 * float(np.mean(same < twin)))
+        squares, counts = np.unique(np.floor(2 * np.log2(np.stack([same, twin]))), axis=1, return_counts=True)
+        marks: Marks = [
             {
                 "audit": audit,
                 "own": round(2 ** (x / 2), 3),
                 "twin": round(2 ** (y / 2), 3),
-                "share": round(100 * int(count) / len(own), 3),
+                "share": round(100 * int(count) / len(same), 3),
             }
             for (x, y), count in zip(squares.T.tolist(), counts, strict=True)
         ]
-        panels.append(Panel(names[audit], _scatter(rows, size, other)))
-        data += rows
+        panels.append(Panel(names[audit], _scatter(marks, size, other)))
+        data += marks
     summary = (
-        f"For {in_order(number(share, 1) for share in nearer)}\u00a0% of the questions the "
-        f"{language_name(pool[0].query_language)} version stands before {other} (above the diagonal). "
+        f"For {in_order(number(share, 1) for share in preferred)}\u00a0% of the questions the "
+        f"{language_name(pool[0].query_language)} version ranks above {other} (above the diagonal). "
         "Colour: the share of the questions in a square."
     )
-    legend = classes_legend(DENSITY_BOUNDS, "density", "\u00a0%")
-    return Chart("The right document and its twin", summary, tuple(panels), data, legend)
+    return Chart(
+        title="The relevant document and its twin",
+        summary=summary,
+        panels=tuple(panels),
+        data=data,
+        legend=classes_legend(DENSITY_BOUNDS, "density", "\u00a0%"),
+    )
 
 
-def _own_and_twin(judged: Judged) -> tuple[Floats, Floats]:
-    """Ranks of the best gold in the query's language and of the best in the worst other, of questions with both."""
+def _same_and_twin(judged: Judged) -> tuple[Floats, Floats]:
+    """Return the ranks of the golds in the query language and of the twins, for the questions that have both.
+
+    In each language the best gold counts; the twin is the worst of these among the other languages.
+    """
     if judged.query_language is None:
         return np.empty(0), np.empty(0)
     numbers = range(int(judged.languages.max()) + 1)
-    own = best_in_language(judged, judged.query_language)
+    same = best_in_language(judged, judged.query_language)
     others = [best_in_language(judged, number) for number in numbers if number != judged.query_language]
-    twin = np.fmax.reduce(others) if others else np.full(len(own), np.nan)
-    both = ~np.isnan(own) & ~np.isnan(twin)
-    return own[both], twin[both]
+    twin = np.fmax.reduce(others) if others else np.full(len(same), np.nan)
+    both = ~np.isnan(same) & ~np.isnan(twin)
+    return same[both], twin[both]
 
 
-def _scatter(rows: Rows, size: int, other: str) -> str:
+def _scatter(marks: Marks, size: int, other: str) -> str:
     axis = {"values": [rank for rank in (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000) if rank <= size], "format": "d"}
     scale = {"type": "log", "domain": [1, 1.5 * size], "nice": False}
     square = {"as": ["own2", "twin2"], "width": 2**0.5}
@@ -77,7 +92,7 @@ def _scatter(rows: Rows, size: int, other: str) -> str:
             "height": 230,
             "layer": [
                 {
-                    "data": {"values": rows},
+                    "data": {"values": marks},
                     "transform": ends,
                     "mark": {"type": "rect"},
                     "encoding": {

@@ -1,8 +1,8 @@
 "use strict";
 const root = document.documentElement;
 
-const asked = new URLSearchParams(location.search).get("theme");
-if (asked === "dark" || asked === "light") root.style.colorScheme = asked;
+const requested = new URLSearchParams(location.search).get("theme");
+if (requested === "dark" || requested === "light") root.style.colorScheme = requested;
 const theme = document.getElementById("theme");
 theme.hidden = false;
 theme.addEventListener("click", () => {
@@ -20,17 +20,18 @@ for (const table of document.querySelectorAll("table.sortable")) {
     button.append(...head.childNodes);
     head.append(button);
     button.addEventListener("click", () => {
-      const down = head.getAttribute("aria-sort") === "ascending";
+      const descending = head.getAttribute("aria-sort") === "ascending";
       for (const other of table.querySelectorAll("th[aria-sort]")) other.removeAttribute("aria-sort");
-      head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const order = (a, b) => {
-        const [one, two] = [a, b].map((row) => row.cells[column].textContent);
-        const [x, y] = [parseFloat(one), parseFloat(two)];
-        if (Number.isNaN(x) !== Number.isNaN(y)) return Number.isNaN(x) ? 1 : -1;
-        const found = Number.isNaN(x) ? one.localeCompare(two) : x - y;
-        return down ? -found : found;
+      head.setAttribute("aria-sort", descending ? "descending" : "ascending");
+      const compare = (row, otherRow) => {
+        const [text, otherText] = [row, otherRow].map((each) => each.cells[column].textContent);
+        const [value, otherValue] = [parseFloat(text), parseFloat(otherText)];
+        // A cell without a number comes last in both directions.
+        if (Number.isNaN(value) !== Number.isNaN(otherValue)) return Number.isNaN(value) ? 1 : -1;
+        const order = Number.isNaN(value) ? text.localeCompare(otherText) : value - otherValue;
+        return descending ? -order : order;
       };
-      body.append(...[...body.rows].sort(order));
+      body.append(...[...body.rows].sort(compare));
     });
   });
 }
@@ -50,11 +51,14 @@ const csv = document.getElementById("csv");
 csv.hidden = false;
 csv.addEventListener("click", () => {
   const { columns, audits, cells } = JSON.parse(document.getElementById("measures").textContent);
-  const rows = cells.flatMap(([scenario, pool, asked, values]) => values.map(([language, measure, audit, ...numbers]) =>
-    columns.map((_, at) => [scenario, pool, asked, language, measure, audits[audit], ...numbers][at])));
+  const rows = cells.flatMap(([scenario, pool, queryLanguage, entries]) =>
+    entries.map(([language, measure, audit, ...numbers]) => {
+      const values = [scenario, pool, queryLanguage, language, measure, audits[audit], ...numbers];
+      return columns.map((_, index) => values[index]);
+    }));
   const cell = (value) => {
     if (typeof value === "number") return String(value);
-    // A spreadsheet would compute a text that begins like a formula.
+    // A spreadsheet would run a text that begins like a formula.
     const text = String(value ?? "").replace(/^[=+\-@\t\r]/, "'$&");
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };

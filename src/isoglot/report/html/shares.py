@@ -1,4 +1,4 @@
-"""The pictures of languages' shares: of the first results, and of the worst-placed versions."""
+"""Charts of the languages' shares of the first results and of the worst-placed versions."""
 
 from __future__ import annotations
 
@@ -7,40 +7,46 @@ from math import isfinite
 from statistics import fmean
 
 from isoglot.evaluation.results import LanguageResult
-from isoglot.report.html.charts import Mixed, Rows
+from isoglot.report.html.charts import Marks, Mixed
 from isoglot.report.html.drawing import WIDTH, Chart, Panel, Spec, audit_legend, by_audit, draw, in_order, short_pool
 from isoglot.report.tables import pool_name
 
 
 def top_shares(names: Sequence[str], pools: Sequence[Mixed]) -> Chart:
-    """Of each pool the language that took most of the top 10 in the first audit, against its share of the pool."""
+    """Draw for each pool the language with the largest excess of the top 10 in the first audit.
+
+    The excess is its share of the top 10 less its share of the pool.
+    """
     title = "Share of the top 10, against the pool's"
-    return _dots(title, "share of the top 10", names, pools, lambda found: found.top_share.mean)
+    return _dots(title, "share of the top 10", names, pools, lambda language: language.top_share.mean)
 
 
 def worst_shares(names: Sequence[str], pools: Sequence[Mixed]) -> Chart | None:
-    """Of each pool the language that most often held the worst-placed gold in the first audit.
+    """Draw for each pool the language that most often held the worst-placed gold in the first audit.
 
-    None where no question has several golds. Pools where golds are beyond the end of a run may be left out.
+    Pools where golds are beyond the end of a run may be left out.
+
+    Returns:
+        The chart; None where no question has several golds.
     """
-    several = [
+    known = [
         pool
         for pool in pools
-        if all(isfinite(found.worst_share.mean) for result in pool for found in result.by_language.values())
+        if all(isfinite(language.worst_share.mean) for result in pool for language in result.by_language.values())
     ]
-    if not several:
+    if not known:
         return None
     title = "Whose version is placed worst"
-    return _dots(title, "share of the worst-placed versions", names, several, lambda found: found.worst_share.mean)
+    return _dots(title, "share of the worst-placed versions", names, known, lambda language: language.worst_share.mean)
 
 
 def _dots(
-    title: str, what: str, names: Sequence[str], pools: Sequence[Mixed], share: Callable[[LanguageResult], float]
+    title: str, axis_title: str, names: Sequence[str], pools: Sequence[Mixed], share: Callable[[LanguageResult], float]
 ) -> Chart:
-    data: Rows = []
+    """Draw the share of each pool's language with the largest excess in the first audit over its share of the pool."""
+    data: Marks = []
     for pool in pools:
-        found = pool[0].by_language
-        excess = {tag: share(language) - language.pool_share for tag, language in found.items()}
+        excess = {tag: share(language) - language.pool_share for tag, language in pool[0].by_language.items()}
         tag = max(excess, key=lambda tag: (excess[tag], tag))
         data += [
             {
@@ -64,7 +70,7 @@ def _dots(
         "layer": [
             {
                 "mark": {"type": "tick", "thickness": 2, "color": "currentColor", "opacity": 1},
-                "encoding": {"x": {"field": "of_pool", **x, "title": f"{what}, %"}},
+                "encoding": {"x": {"field": "of_pool", **x, "title": f"{axis_title}, %"}},
             },
             {
                 "mark": {"type": "point", "filled": True, "size": 55, "opacity": 1},
@@ -72,9 +78,11 @@ def _dots(
             },
         ],
     }
-    means = [fmean(row["share"] - row["of_pool"] for row in data if row["audit"] == at) for at in range(len(names))]
+    means = [
+        fmean(mark["share"] - mark["of_pool"] for mark in data if mark["audit"] == audit) for audit in range(len(names))
+    ]
     summary = (
-        f"On average {in_order(f'{found:+.1f}' for found in means)} points from the language's share of the pool "
-        "(the line). A row reads: asked in, pool, language."
+        f"On average {in_order(f'{mean:+.1f}' for mean in means)} points from the language's share of the pool "
+        "(the line). A label names query language, pool and language."
     )
-    return Chart(title, summary, (Panel("", draw(spec)),), data, audit_legend(names))
+    return Chart(title=title, summary=summary, panels=(Panel("", draw(spec)),), data=data, legend=audit_legend(names))

@@ -1,4 +1,4 @@
-"""What every page shares: its style, and templates that escape whatever does not say otherwise."""
+"""The style of all pages, and templates that escape all text not marked safe."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 COLOURS = Path(__file__).parent / "colours.css"
-"""The colours of pages and charts as CSS variables, light and dark."""
+"""CSS variables with the colours of pages and charts, light and dark."""
 
 
 def style() -> str:
-    """The CSS of offline pages."""
+    """Return the CSS of offline pages."""
     return "".join(path.read_text(encoding="utf-8") for path in (COLOURS, COLOURS.with_name("style.css")))
 
 
 def environment(folder: Path) -> Environment:
-    """The templates in `folder`; text loses its control characters and is escaped, what is marked safe stays."""
+    """Return the templates in `folder`, which escape text and drop its control characters unless it is marked safe."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 

@@ -1,12 +1,13 @@
-"""Every measure of every audit: as the page's table shows it, and as its JSON and CSV hold it."""
+"""Every measure of every audit, as the page's table shows it and as the page's JSON and CSV hold it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from isoglot.evaluation.comparison.comparison import Comparison
-from isoglot.evaluation.results import Audit
+from isoglot.evaluation.results import Audit, ScenarioResult
 from isoglot.evaluation.statistics.intervals import Interval
 from isoglot.report.tables import pool_name
 
@@ -17,49 +18,69 @@ MEASURE_COLUMNS = (
 )
 
 
-def measures_of(audits: Sequence[Audit], comparison: Comparison | None) -> Iterator[tuple[Any, ...]]:
-    """The values of `CELL_COLUMNS` for every cell of every audit, and rows of `MEASURE_COLUMNS`.
+@dataclass(frozen=True, kw_only=True)
+class TableRow:
+    """A row of the page's table: one measure in one cell.
 
-    An audit is told by its number; differences are from the first. What is missing at a row's end has no value.
+    Attributes:
+        result: Result of the first audit in the cell.
+        measure: Name of the measure.
+        values: Mean of each audit with its interval.
+        differences: Paired difference of each audit from the first; empty for one audit alone.
+        stars: Whether each difference is significant; empty where none was tested.
+    """
+
+    result: ScenarioResult
+    measure: str
+    values: Sequence[Interval]
+    differences: Sequence[Interval] = ()
+    stars: Sequence[bool] = ()
+
+
+def measures_of(audits: Sequence[Audit], comparison: Comparison | None) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of `CELL_COLUMNS` for every cell of every audit, followed by a list of its `MEASURE_COLUMNS`.
+
+    The column ``audit`` holds the index of an audit. Differences are from the first audit. An entry of the list ends
+    with its last known value.
     """
     cells = {cell.cell: cell for cell in comparison.cells} if comparison else {}
-    for at, audit in enumerate(audits):
+    for index, audit in enumerate(audits):
         for result in audit.scenarios:
-            cell = cells.get(result.cell) if at else None
-            rows: list[tuple[Any, ...]] = []
-            for measure, found in result.measures.items():
-                row: tuple[Any, ...] = ("", measure, at, *_parts(found))
+            cell = cells.get(result.cell) if index else None
+            entries: list[tuple[Any, ...]] = []
+            for measure, interval in result.measures.items():
+                entry: tuple[Any, ...] = ("", measure, index, *_ends(interval))
                 if cell and measure in cell.differences:
-                    row += _parts(cell.differences[measure][at])
+                    entry += _ends(cell.differences[measure][index])
                 if cell and measure in cell.outcomes:
-                    row += (round(cell.outcomes[measure][at].p_holm, 6),)
-                rows.append(row)
+                    entry += (round(cell.outcomes[measure][index].p_holm, 6),)
+                entries.append(entry)
             for tag, language in result.by_language.items() if len(result.by_language) > 1 else ():
-                rows.append((tag, "median_rank", at, language.median_rank))
+                entries.append((tag, "median_rank", index, language.median_rank))
                 for measure in ("mean_rank", "worst_share", "top_share", "above_share"):
-                    rows.append((tag, measure, at, *_parts(getattr(language, measure))))
-            yield (result.scenario, pool_name(result.pool_languages), result.query_language, rows)
+                    entries.append((tag, measure, index, *_ends(getattr(language, measure))))
+            yield (result.scenario, pool_name(result.pool_languages), result.query_language, entries)
 
 
-def _parts(found: Interval) -> tuple[float, ...]:
-    return tuple(round(part, 4) for part in (found.mean, found.low, found.high))
+def _ends(interval: Interval) -> tuple[float, ...]:
+    return tuple(round(number, 4) for number in (interval.mean, interval.low, interval.high))
 
 
-def measure_table(audits: Sequence[Audit], comparison: Comparison | None) -> Iterator[dict[str, Any]]:
-    """What the page's table shows: a row for each measure of each cell that all audits have."""
+def table_rows(audits: Sequence[Audit], comparison: Comparison | None) -> Iterator[TableRow]:
+    """Yield the rows of the page's table: each measure of each cell that all audits have."""
     cells = {cell.cell: cell for cell in comparison.cells} if comparison else {}
     for result in audits[0].scenarios:
         cell = cells.get(result.cell)
         if comparison and cell is None:
             continue
-        for measure, found in result.measures.items():
+        for measure, interval in result.measures.items():
             if cell is None:
-                yield {"result": result, "measure": measure, "values": [found], "differences": [], "stars": []}
+                yield TableRow(result=result, measure=measure, values=[interval])
             elif measure in cell.measures:
-                yield {
-                    "result": result,
-                    "measure": measure,
-                    "values": cell.measures[measure],
-                    "differences": cell.differences[measure],
-                    "stars": [outcome.significant for outcome in cell.outcomes.get(measure, ())],
-                }
+                yield TableRow(
+                    result=result,
+                    measure=measure,
+                    values=cell.measures[measure],
+                    differences=cell.differences[measure],
+                    stars=[outcome.significant for outcome in cell.outcomes.get(measure, ())],
+                )

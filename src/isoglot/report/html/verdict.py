@@ -1,4 +1,4 @@
-"""What the page says first: what happens in mixed pools, what was kept, and what to do next."""
+"""The text at the top of the page: what happens in mixed pools, what was kept, and what to do next."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from statistics import fmean
 
 import numpy as np
 
+from isoglot.evaluation.comparison.cells import ComparedCell
 from isoglot.evaluation.comparison.comparison import Comparison
 from isoglot.evaluation.measures import complete
 from isoglot.evaluation.results import Audit
@@ -16,11 +17,12 @@ from isoglot.report.html.drawing import short_pool
 from isoglot.report.tables import language_name, median_rank, number
 
 BURIED = 10
-"""A version is called buried if its median rank is beyond that and beyond twice the right document's versions, so that
-in a pool of 12 languages rank 14 is no fault."""
-WORST = 5
-OF_A_POOL = 2
-"""How many of the worst are of one pool, so that several are told."""
+"""A version is called buried if its median rank is beyond this and beyond twice the number of the relevant document's
+versions: in a pool of 12 languages rank 14 is no fault."""
+MOST_BURIED = 5
+"""Largest number of buried versions with a sentence of their own."""
+MOST_OF_A_POOL = 2
+"""Largest number of them from one pool, so that several pools are named."""
 
 _MEANINGS = {"mono-same": "one language, asked in it", "control": "each content once, in one language"}
 
@@ -28,20 +30,22 @@ _KEPT = {True: "kept", False: "lost", None: "not certain to be kept"}
 
 
 def headline(names: Sequence[str], pools: Sequence[Mixed], comparison: Comparison | None) -> list[str]:
-    """The verdict in sentences with numbers.
+    """Return the verdict in sentences with numbers.
 
     Args:
-        names: Of the audits; the first is before, the last is after.
-        pools: Their mixed pools.
-        comparison: Of the audits; None if there is one.
+        names: Names of the audits; the first is before, the last is after.
+        pools: Mixed pools of the audits.
+        comparison: Comparison of the audits; None for one audit.
     """
     lines = []
     for top in sorted({cutoff([pool]) for pool in pools}):
-        own = [pool for pool in pools if cutoff([pool]) == top]
-        named = ", ".join(f"{number(_complete(own, at), 1)}\u00a0% ({name})" for at, name in enumerate(names))
+        same_cutoff = [pool for pool in pools if cutoff([pool]) == top]
+        shares = ", ".join(
+            f"{number(_complete(same_cutoff, audit), 1)}\u00a0% ({name})" for audit, name in enumerate(names)
+        )
         lines.append(
-            f"Every version of the right document is in the top {top} for {named} of the questions, on average over "
-            f"{_counted(len(own), 'mixed pool and query language', 'mixed pools and query languages')}"
+            f"Every version of the relevant document is in the top {top} for {shares} of the questions, on average "
+            f"over {_counted(len(same_cutoff), 'mixed pool and query language', 'mixed pools and query languages')}"
             f"{f' with more than {max(k for k in CUTOFFS if k < top)} versions' if top > CUTOFFS[0] else ''}."
         )
     if pools:
@@ -55,7 +59,7 @@ def _is_buried(pool: Mixed, median_rank: float | None) -> bool:
 
 
 def _buried_lines(names: Sequence[str], pools: Sequence[Mixed]) -> list[str]:
-    """One sentence for each of the worst (pool, language), and how many more there are."""
+    """Return a sentence for each of the worst (pool, language), and one that counts the others."""
     buried = sorted(
         (
             (pool[0].median_rank(tag) or 0, pool, tag)
@@ -68,11 +72,11 @@ def _buried_lines(names: Sequence[str], pools: Sequence[Mixed]) -> list[str]:
     if not buried:
         return ["No language's version is buried: in every mixed pool its median rank is near the top."]
     lines: list[str] = []
-    told: Counter[tuple[str, ...]] = Counter()
+    counts: Counter[tuple[str, ...]] = Counter()
     for _, pool, tag in buried:
         first = pool[0]
-        told[first.pool_languages] += 1
-        if told[first.pool_languages] > OF_A_POOL or len(lines) == WORST:
+        counts[first.pool_languages] += 1
+        if counts[first.pool_languages] > MOST_OF_A_POOL or len(lines) == MOST_BURIED:
             continue
         later = f"; {names[-1]}:\u00a0{median_rank(pool[-1], tag)}" if len(pool) > 1 else ""
         lines.append(
@@ -86,23 +90,18 @@ def _buried_lines(names: Sequence[str], pools: Sequence[Mixed]) -> list[str]:
 
 
 def _kept_lines(comparison: Comparison, pools: Sequence[Mixed]) -> list[str]:
+    """Return a sentence for each quality that must be kept, and one that names the best audit that keeps all."""
     lines = []
     others = range(1, len(comparison.names))
     for measure, mean in comparison.guarded:
-        before, changes = number(mean.measures[measure][0].mean, 1), mean.differences[measure]
-        if not all(np.isfinite(found.mean) for found in changes):
+        if not all(np.isfinite(change.mean) for change in mean.differences[measure]):
             continue  # beyond the end of a run
-        told = [
-            f"{_KEPT[comparison.kept(mean, measure, at)]}{f' by {comparison.names[at]}' if len(others) > 1 else ''} "
-            f"({before} → {number(mean.measures[measure][at].mean, 1)}, a change of {changes[at].mean:+.1f} points "
-            f"[{changes[at].low:+.1f}, {changes[at].high:+.1f}])"
-            for at in others
-        ]
-        lines.append(f"Quality in {mean.scenario} pools ({_MEANINGS[mean.scenario]}), {measure}, is {'; '.join(told)}.")
-    known = bool(pools) and all(np.isfinite(_complete(pools, at)) for at in others)
+        parts = "; ".join(_kept_phrase(comparison, mean, measure, audit) for audit in others)
+        lines.append(f"Quality in {mean.scenario} pools ({_MEANINGS[mean.scenario]}), {measure}, is {parts}.")
+    known = bool(pools) and all(np.isfinite(_complete(pools, audit)) for audit in others)
     if len(others) > 1 and comparison.guarded and known:
-        safe = [at for at in others if all(comparison.kept(mean, name, at) for name, mean in comparison.guarded)]
-        best = comparison.names[max(safe, key=lambda at: _complete(pools, at))] if safe else ""
+        safe = [a for a in others if all(comparison.kept(mean, measure, a) for measure, mean in comparison.guarded)]
+        best = comparison.names[max(safe, key=lambda audit: _complete(pools, audit))] if safe else ""
         lines.append(
             f"Of those that certainly keep it, {best} completes most questions in mixed pools."
             if best
@@ -111,46 +110,63 @@ def _kept_lines(comparison: Comparison, pools: Sequence[Mixed]) -> list[str]:
     return lines
 
 
+def _kept_phrase(comparison: Comparison, mean: ComparedCell, measure: str, audit: int) -> str:
+    means, change = mean.measures[measure], mean.differences[measure][audit]
+    by_audit = f" by {comparison.names[audit]}" if len(comparison.names) > 2 else ""
+    return (
+        f"{_KEPT[comparison.kept(mean, measure, audit)]}{by_audit} "
+        f"({number(means[0].mean, 1)} → {number(means[audit].mean, 1)}, a change of {change.mean:+.1f} points "
+        f"[{change.low:+.1f}, {change.high:+.1f}])"
+    )
+
+
 def next_steps(audits: Sequence[Audit], pools: Sequence[Mixed], comparison: Comparison | None) -> list[str]:
-    """What to do next, from what the last audit shows. The rules are isoglot's own."""
+    """Return what to do next, by isoglot's own rules, judged by the last audit.
+
+    Args:
+        audits: The audits; the first is before, the last is after.
+        pools: Mixed pools of the audits.
+        comparison: Comparison of the audits; None for one audit.
+    """
     last = audits[-1]
     if not pools:
-        return ["Audit a mixed pool (scenario multi): only there does one see whether language decides the rank."]
+        return ["Audit a mixed pool (scenario multi): only it shows whether language decides the rank."]
     steps = []
-    left = sorted(
+    buried_for = sorted(
         {
             language_name(pool[-1].query_language)
             for pool in pools
             if any(_is_buried(pool, pool[-1].median_rank(tag)) for tag in pool[-1].by_language)
         }
     )
-    if left and len(audits) == 1:
+    if buried_for and len(audits) == 1:
         steps.append(
-            "Align the model: `isoglot align MODEL --method distill --data ROWS -o DIR` (trains, asks for "
-            "no language tag) or `--method center` (seconds, needs tags); then audit DIR and report both."
+            "Align the model: `isoglot align MODEL --method distill --data ROWS -o DIR` (trains; needs no language "
+            "tags afterwards) or `--method center` (takes seconds; needs them). Then audit DIR and report both."
         )
-    elif left:
+    elif buried_for:
         steps.append(
-            f"Versions are still buried for questions in {', '.join(left)}: add training rows in these languages."
+            f"Versions are still buried for questions in {', '.join(buried_for)}: add training rows in these languages."
         )
     else:
-        steps.append("Mixed pools are fine by their medians; look at the worst-placed versions below for what is left.")
+        steps.append("The medians of mixed pools are fine; the worst-placed versions below show what is left to mend.")
     if comparison and any(comparison.kept(mean, measure, -1) is not True for measure, mean in comparison.guarded):
         steps.append(
             "Before this is used: quality outside mixed pools is not certain to be kept within a margin of "
             f"{comparison.margin:g} (points). Try a lower learning rate, `--lora`, or `--method auto`, which looks for "
-            "the best that keeps it."
+            "the best method that keeps it."
         )
     if not any(result.scenario == "control" for result in last.scenarios):
         steps.append(
-            "Audit the scenario control too: a pool of translations flatters a fix, and there each content exists once."
+            "Audit the scenario control too: a pool of translations flatters a fix; in a control pool each content "
+            "exists once."
         )
     return steps
 
 
-def _complete(pools: Sequence[Mixed], at: int) -> float:
-    """The mean over pools of complete@K in percent, K as `cutoff` gives it."""
-    return fmean(float(np.mean(complete(judged_of(pool[at]), cutoff([pool])))) for pool in pools)
+def _complete(pools: Sequence[Mixed], audit: int) -> float:
+    """Return the mean of complete@K over pools in percent, for the audit with that index and K as in `cutoff`."""
+    return fmean(float(np.mean(complete(judged_of(pool[audit]), cutoff([pool])))) for pool in pools)
 
 
 def _counted(count: int, one: str, many: str) -> str:

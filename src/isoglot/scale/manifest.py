@@ -1,0 +1,82 @@
+"""encoded.json: the record of how the vectors in a folder were made, and whether all of them are there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from isoglot.platform.errors import InputError
+from isoglot.platform.files import write_text
+
+MANIFEST = "encoded.json"
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the shards of a folder were made.
+
+    Attributes:
+        model: Name of the model, as for `load_encoder`.
+        precision: Precision of the model's products.
+        dtype: Type of the numbers in the files: ``float32`` or ``float16``.
+        shard_size: Number of texts in a shard.
+        threads: Number of threads of a matrix product; 0: one for each core.
+        fingerprint: Hash of the model.
+        dimension: Length of a vector.
+        prompts: Text put before each text, by role.
+        corpus: Corpus that was encoded last; None until an encoding has ended.
+        texts: Number of the corpus's texts, by role; None until an encoding has ended.
+    """
+
+    model: str
+    precision: str
+    dtype: str
+    shard_size: int
+    threads: int
+    fingerprint: str
+    dimension: int
+    prompts: dict[str, str]
+    corpus: str | None = None
+    texts: dict[str, int] | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the record, in hex."""
+        return hashlib.sha256(json.dumps(msgspec.to_builtins(self), sort_keys=True).encode()).hexdigest()
+
+    def first_difference(self, other: Manifest) -> tuple[str, Any, Any] | None:
+        """The first field that decides vectors and has two values, as (name, value here, value there)."""
+        for name in self.__struct_fields__:
+            here, there = getattr(self, name), getattr(other, name)
+            if name not in ("corpus", "texts") and here != there:
+                return name, here, there
+        return None
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the record of a folder that ``isoglot encode`` wrote.
+
+    Raises:
+        InputError: It is missing or damaged.
+    """
+    path = folder / MANIFEST
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except FileNotFoundError as error:
+        raise InputError("no such file: not a folder that `isoglot encode` wrote", path) from error
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", path) from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InputError(f"is damaged ({error}); run `isoglot encode --force` again", path) from error
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the record of a folder.
+
+    Raises:
+        IsoglotError: It cannot be written.
+    """
+    write_text(folder / MANIFEST, json.dumps(msgspec.to_builtins(manifest), indent=1) + "\n")
