@@ -126,7 +126,7 @@ def test_balanced_results_share_the_top_ten_and_leave_pools_of_one_language_alon
             assert (np.abs(own - 2 * alone.ranks[:, 0] + 0.5) == 0.5).all()  # in round r: place 2r - 1 or 2r
 
 
-def test_an_audit_that_does_not_say_whether_it_is_balanced_is_not(audit: Audit, tmp_path: Path) -> None:
+def test_what_older_audits_call_otherwise_or_do_not_say_is_understood(audit: Audit, tmp_path: Path) -> None:
     audit.save(tmp_path)
     older = json.loads((tmp_path / "audit.json").read_text())
     del older["balance"]
@@ -134,6 +134,10 @@ def test_an_audit_that_does_not_say_whether_it_is_balanced_is_not(audit: Audit, 
     assert Audit.load(tmp_path).balance == "none"
     (tmp_path / "audit.json").write_text(json.dumps({**older, "balanced": True}))
     assert Audit.load(tmp_path).balance == "equal"
+    for scenario in older["scenarios"]:
+        scenario["documents_mode"] = "rows"
+    (tmp_path / "audit.json").write_text(json.dumps(older))
+    assert {result.documents_mode for result in Audit.load(tmp_path).scenarios} == {"per-question"}
     replace(audit, balance="equal").save(tmp_path)
     assert Audit.load(tmp_path).balance == "equal"
 

@@ -21,6 +21,8 @@ from isoglot.retrievers.base import RetrieverRecord, model_record
 
 SCHEMA = "isoglot.audit/1"
 AUDIT, RANKS = "audit.json", "ranks.npz"
+_OLD_MODES = {"rows": "per-question"}
+"""Documents modes of older audits -> their names now."""
 
 
 class Cell(NamedTuple):
@@ -132,8 +134,9 @@ class ScenarioResult(StoredResult):
     @classmethod
     def restored(cls, stored: StoredResult, ranks: StoredRanks | None) -> ScenarioResult:
         """A result as it was saved; `ranks` is None where ranks.npz is missing or has none for it."""
+        parts = vars(stored) | {"documents_mode": _OLD_MODES.get(stored.documents_mode, stored.documents_mode)}
         if ranks is None:
-            return cls(**vars(stored))
+            return cls(**parts)
         pool = stored.pool_languages
         judged = Judged(
             ranks=ranks.gold_ranks,
@@ -143,7 +146,7 @@ class ScenarioResult(StoredResult):
             documents=stored.documents,
             depth=None if stored.cut is None else stored.cut.depth,
         )
-        return cls(**vars(stored), query_ids=ranks.query_ids, judged=judged, contents=ranks.contents)
+        return cls(**parts, query_ids=ranks.query_ids, judged=judged, contents=ranks.contents)
 
     def stored(self) -> StoredResult:
         """The part of the result that audit.json holds."""
