@@ -144,13 +144,12 @@ def _read_hub(name: str, language: str | None) -> Iterator[SourceDocument]:
     """Read the rows of a data set of the hub without downloading all of it first."""
     from datasets import load_dataset
     from datasets.exceptions import DatasetsError
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HTTPError
 
     name, _, split = name.partition(":")
-    http_errors = HfHubHTTPError.__bases__  # among them that of the hub's HTTP client, which depends on its version
     try:
         rows = load_dataset(name, split=split or "train", streaming=True)
-    except (DatasetsError, *http_errors, OSError, ValueError, RuntimeError) as error:
+    except (DatasetsError, HTTPError, OSError, ValueError, RuntimeError) as error:
         raise IsoglotError(f"hub:{name}: cannot be read: {(str(error).splitlines() or [''])[0]}") from error
     for number, row in enumerate(rows, start=1):
         yield document_of({key: value for key, value in row.items() if value is not None}, Path(name), number, language)
