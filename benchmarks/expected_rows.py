@@ -1,10 +1,10 @@
-"""Writes the expected numbers of ``isoglot reproduce`` from audits, so that none is typed by hand.
+"""Write the expected numbers of ``isoglot reproduce`` from audits, so that none is typed by hand.
 
     python -m benchmarks.expected_rows [--date 2026-11-25] NAME=AUDIT_FOLDER ...
 
-NAME is an experiment in src/isoglot/reproduction/expected.yaml. Its rows say what to measure; the number in them is
-replaced, and so is the date in its `sure`. Everything else in the file stays as it is. To add a row, write it with any
-number and run this. What `isoglot reproduce methods` keeps in its work folder (audits/NAME) will do as audits.
+NAME is an experiment in src/isoglot/reproduction/expected.yaml. The numbers in its `rows` are replaced, and so is the
+date in its `sure`; everything else in the file stays as it is. To add a number, write it with any value and run this.
+The audits that `isoglot reproduce methods` keeps in its work folder (audits/NAME) can be used.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DATE = re.compile(r"(    sure: .*\bon )\d{4}-\d\d-\d\d")
 
 
 def refreshed(text: str, audits: dict[str, Audit], day: str) -> str:
-    """The YAML with the numbers of `audits`, by the names of their experiments."""
+    """Return the YAML with numbers from `audits`, given by the names of their experiments, and the date `day`."""
     audit = None
     lines = []
     for line in text.splitlines(keepends=True):

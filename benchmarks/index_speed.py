@@ -1,13 +1,13 @@
-"""How long it takes to index passages and to search them, and how much memory.
+"""Time and memory of indexing passages and of searching them.
 
     python -m benchmarks.index_speed build 100000 --model e5-small-q4 [--random] -o FOLDER
     python -m benchmarks.index_speed search 1000 100000 1000000
 
-`build` indexes the documents of the collection `mini` over and over, numbered, so that no two are equal: time, passages
-a second, peak memory and size on disk; with `--random`, random vectors stand in for the model's, so that all but
-encoding is measured, and the index can be served. `search` puts synthetic vectors of 384 dimensions around 2,000
-centres into an index, without encoding, and asks 100 questions (20 of a million): exact search, exact ranks, LanceDB's
-approximate search and its recall.
+`build` indexes the documents of the collection `mini` again and again, numbered, so that no two are equal. It prints
+the time, passages a second, peak memory and size on disk. With `--random`, random vectors replace the model's, so
+everything but encoding is measured, and the index can be served. `search` puts synthetic vectors of 384 dimensions
+around 2,000 centres into an index, without encoding, and asks 100 questions (20 of a million passages): exact search,
+exact ranks, LanceDB's approximate search and its recall.
 """
 
 from __future__ import annotations
@@ -71,11 +71,11 @@ def search(count: int) -> None:
         state = index.snapshot()
         model = state.model(None)
         print(f"{count} vectors of {DIMENSION} dimensions")
-        _told("exact scores", [_timed(lambda v=vector: state.scores(model, v)) for vector in vectors])
-        _told("rank_of", [_timed(lambda v=vector: index.rank_of(["p0#1"], v)) for vector in vectors[:20]])
-        _told("search", [_timed(lambda v=vector: index.search_vector(v, k=K)) for vector in vectors])
+        _print_times("exact scores", [_timed(lambda v=vector: state.scores(model, v)) for vector in vectors])
+        _print_times("rank_of", [_timed(lambda v=vector: index.rank_of(["p0#1"], v)) for vector in vectors[:20]])
+        _print_times("search", [_timed(lambda v=vector: index.search_vector(v, k=K)) for vector in vectors])
         balanced = [_timed(lambda v=vector: index.search_vector(v, k=K, balance="equal")) for vector in vectors]
-        _told("balanced search", balanced)
+        _print_times("balanced search", balanced)
         if not ann.has_ann(state, model):
             started = time.monotonic()
             ann.build_ann(connect(folder).open_table(TABLE), model.column, count)
@@ -85,16 +85,16 @@ def search(count: int) -> None:
         def nearest(vector: Vectors) -> NDArray[np.uint64]:
             return ann.nearest(state, model, vector, languages=None, balance="none", k=K)[0]
 
-        _told("approximate search", [_timed(lambda v=vector: nearest(v)) for vector in vectors])
+        _print_times("approximate search", [_timed(lambda v=vector: nearest(v)) for vector in vectors])
         shares = []
         for vector, exact in zip(vectors, ann.exact_top(state, model, vectors, K), strict=True):
-            wanted = set(exact.tolist())
-            shares.append(len(wanted & set(nearest(vector).tolist())) / K)
+            relevant = set(exact.tolist())
+            shares.append(len(relevant & set(nearest(vector).tolist())) / K)
         print(f"  recall@{K} {np.mean(shares):.3f}; peak memory {_peak():.0f} MiB")
 
 
 def _make(folder: str, count: int) -> Vectors:
-    """An index of synthetic passages in `folder`; returns (q, d) questions."""
+    """Make an index of synthetic passages in `folder`; returns (q, d) vectors of questions."""
     generator = np.random.default_rng(0)
     centres = generator.standard_normal((CENTRES, DIMENSION)).astype(np.float32)
 
@@ -127,10 +127,10 @@ def _timed(work: Callable[[], object]) -> float:
     return 1000 * (time.perf_counter() - started)
 
 
-def _told(what: str, times: list[float]) -> None:
+def _print_times(label: str, times: list[float]) -> None:
     warm = times[1:]  # the first reads the vectors
     p50, p99 = np.percentile(warm, [50, 99])
-    print(f"  {what}: p50 {p50:.1f} ms, p99 {p99:.1f} ms, the first {times[0]:.0f} ms")
+    print(f"  {label}: p50 {p50:.1f} ms, p99 {p99:.1f} ms, the first {times[0]:.0f} ms")
 
 
 def _peak() -> float:
@@ -140,19 +140,19 @@ def _peak() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("build")
-    one.add_argument("count", type=int)
-    one.add_argument("--model", default="e5-small-q4")
-    one.add_argument("--random", action="store_true")
-    one.add_argument("-o", "--output", type=Path, required=True)
-    two = commands.add_parser("search")
-    two.add_argument("counts", type=int, nargs="+")
-    given = parser.parse_args()
-    if given.command == "build":
-        given.output.mkdir(parents=True, exist_ok=True)
-        build(given.count, given.model, given.output, given.random)
+    build_parser = commands.add_parser("build")
+    build_parser.add_argument("count", type=int)
+    build_parser.add_argument("--model", default="e5-small-q4")
+    build_parser.add_argument("--random", action="store_true")
+    build_parser.add_argument("-o", "--output", type=Path, required=True)
+    search_parser = commands.add_parser("search")
+    search_parser.add_argument("counts", type=int, nargs="+")
+    arguments = parser.parse_args()
+    if arguments.command == "build":
+        arguments.output.mkdir(parents=True, exist_ok=True)
+        build(arguments.count, arguments.model, arguments.output, arguments.random)
     else:
-        for count in given.counts:
+        for count in arguments.counts:
             search(count)
 
 

@@ -1,4 +1,4 @@
-"""What all benchmarks share: interleaved rounds, this machine's own product rate, peak memory, JSON."""
+"""Tools of all benchmarks: interleaved rounds, the rate of a matrix product, peak memory, and records as JSON."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def interleaved(ways: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each way in each round; the ways take turns, and another one begins each round.
+    """Measure the seconds of each way in each round; the ways take turns, and another one begins each round.
 
-    Other work on the machine then shifts all of them alike, so compare within a round.
+    Other work on the machine then slows all ways alike, so compare within a round.
     """
     names = list(ways)
     seconds: dict[str, list[float]] = {name: [] for name in names}
-    for at in range(rounds):
-        first = at % len(names)
+    for number in range(rounds):
+        first = number % len(names)
         for name in names[first:] + names[:first]:
             started = time.perf_counter()
             ways[name]()
@@ -35,32 +35,32 @@ def interleaved(ways: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str,
 
 
 def times_as_fast(peer: list[float], own: list[float]) -> list[float]:
-    """Least, median and greatest ratio of the peer's seconds to one's own, round by round."""
+    """Return the least, median and greatest ratio of the peer's seconds to one's own, round by round."""
     ratios = sorted(base / seconds for base, seconds in zip(peer, own, strict=True))
     return [ratios[0], statistics.median(ratios), ratios[-1]]
 
 
 def product(size: int = 2048) -> Callable[[], Any]:
-    """A product of two square float32 matrices, 2 size^3 operations: what the machine can do."""
+    """Return a function that multiplies two square float32 matrices in 2 size^3 operations, to rate the machine."""
     a, b = torch.randn(size, size), torch.randn(size, size)
     return lambda: a @ b
 
 
 def product_rate(seconds: list[float], size: int = 2048) -> float:
-    """Floating-point operations a second in the median of some runs of `product`."""
+    """Return floating-point operations a second, from the median of the seconds of `product`."""
     return 2 * size**3 / statistics.median(seconds)
 
 
 def peak_memory(work: Callable[[], Any]) -> float:
-    """The most MiB that a fresh process held of its own while it did `work`, mapped files not counted."""
+    """Run `work` in a fresh process and return its peak memory in MiB, without mapped files."""
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_watched, args=(work, theirs))
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_work_and_report, args=(work, sender))
     process.start()
-    theirs.close()
+    sender.close()
     peak = 0.0
-    while not ours.poll(0.02):
-        peak = max(peak, own_memory(process.pid or 0))
+    while not receiver.poll(0.02):
+        peak = max(peak, anonymous_memory(process.pid or 0))
         if not process.is_alive():
             break
     process.join()
@@ -69,13 +69,13 @@ def peak_memory(work: Callable[[], Any]) -> float:
     return peak
 
 
-def _watched(work: Callable[[], Any], done: Any) -> None:
+def _work_and_report(work: Callable[[], Any], sender: Any) -> None:
     work()
-    done.send(True)
+    sender.send(True)
 
 
-def own_memory(pid: int) -> float:
-    """MiB that a process holds now, mapped files not counted; 0 if it is no more."""
+def anonymous_memory(pid: int) -> float:
+    """Return the memory of a process in MiB, without mapped files; 0 if it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
@@ -84,7 +84,7 @@ def own_memory(pid: int) -> float:
 
 
 def write(name: str, record: Mapping[str, Any]) -> None:
-    """Put a benchmark's record, with what it ran on, into results/NAME.json."""
+    """Write a benchmark's record, and the machine it ran on, to results/NAME.json."""
     RESULTS.mkdir(exist_ok=True)
     machine = {
         "processor": _processor(),

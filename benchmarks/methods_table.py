@@ -1,10 +1,10 @@
-"""The tables of docs/methods.md: audits of one collection by several methods, means over languages with intervals.
+"""Print the tables of docs/methods.md: audits of one collection by several methods, as means with intervals.
 
     python -m benchmarks.methods_table NAME=AUDIT_FOLDER ...
 
 A question's value is its mean over the languages it is asked in; 95% intervals resample contents with all questions
-about them. First pools of English and one other language, then the same for each language of the questions, then pools
-of other languages.
+about them. The first table has pools of English and one other language, the second splits them by query language, and
+the others have pools of other languages.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ COLUMNS = [
 
 
 def results(audit: Audit, scenario: str, english: bool) -> list[ScenarioResult]:
-    """The cells of a scenario that are asked in English, or those that are not; of mixed pools, pairs with English."""
+    """Return the cells of a scenario with English queries, or those with others; of mixed pools, pairs with English."""
     return [
-        found
-        for found in audit.scenarios
-        if found.scenario == scenario
-        and (found.query_language in ENGLISH) == english
-        and (scenario != "multi" or is_pair(found))
+        cell
+        for cell in audit.scenarios
+        if cell.scenario == scenario
+        and (cell.query_language in ENGLISH) == english
+        and (scenario != "multi" or is_pair(cell))
     ]
 
 
-def is_pair(found: ScenarioResult) -> bool:
-    return len(found.pool_languages) == 2 and bool(ENGLISH & set(found.pool_languages))
+def is_pair(cell: ScenarioResult) -> bool:
+    return len(cell.pool_languages) == 2 and bool(ENGLISH & set(cell.pool_languages))
 
 
 def mean(cells: Sequence[ScenarioResult], measure: str) -> Interval:
@@ -53,12 +53,12 @@ def mean(cells: Sequence[ScenarioResult], measure: str) -> Interval:
         assert cell.judged is not None
         order = np.argsort(cell.query_ids)
         values.append(parse_measure(measure)(cell.judged)[order])
-    units = [cells[0].contents[at] for at in np.argsort(cells[0].query_ids)]
+    units = [cells[0].contents[index] for index in np.argsort(cells[0].query_ids)]
     return bootstrap_means(np.mean(values, axis=0)[:, None], units=units)[0]
 
 
-def shown(found: Interval) -> str:
-    return f"{found.mean:.1f} ({found.low:.1f}-{found.high:.1f})"
+def as_text(interval: Interval) -> str:
+    return f"{interval.mean:.1f} ({interval.low:.1f}-{interval.high:.1f})"
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str]) -> None:
     heads = [f"{m}, {s}, {'English' if english else 'target'} queries" for s, english, m in COLUMNS]
     print("| method | " + " | ".join(heads) + " |\n|---|" + "---:|" * len(heads))
     for name, audit in audits.items():
-        row = [shown(mean(results(audit, scenario, english), measure)) for scenario, english, measure in COLUMNS]
+        row = [as_text(mean(results(audit, scenario, english), measure)) for scenario, english, measure in COLUMNS]
         print(f"| {name} | " + " | ".join(row) + " |")
     first = next(iter(audits.values()))
     languages = [cell.query_language for cell in results(first, "multi", english=False)]
@@ -74,14 +74,14 @@ def main(arguments: Sequence[str]) -> None:
     for name, audit in audits.items():
         row = [f"{cell.measures['complete@10'].mean:.1f}" for cell in results(audit, "multi", english=False)]
         print(f"| {name} | " + " | ".join(row) + " |")
-    others = {found.pool_languages for found in first.scenarios if found.scenario == "multi" and not is_pair(found)}
+    others = {cell.pool_languages for cell in first.scenarios if cell.scenario == "multi" and not is_pair(cell)}
     for pool in sorted(others, key=len):
-        depths = [depth for depth in (10, 20, 50) if depth >= len(pool)]  # with a gold in each language
+        depths = [depth for depth in (10, 20, 50) if depth >= len(pool)]  # of the golds, one in each language
         measures = [*(f"complete@{depth}" for depth in depths), "max_r"]
         print(f"\n| {'+'.join(pool)} | " + " | ".join(measures) + " |\n|---|" + "---:|" * len(measures))
         for name, audit in audits.items():
-            cells = [found for found in audit.scenarios if found.scenario == "multi" and found.pool_languages == pool]
-            print(f"| {name} | " + " | ".join(shown(mean(cells, measure)) for measure in measures) + " |")
+            cells = [cell for cell in audit.scenarios if cell.scenario == "multi" and cell.pool_languages == pool]
+            print(f"| {name} | " + " | ".join(as_text(mean(cells, measure)) for measure in measures) + " |")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""sentence-transformers with its ONNX backend, in an interpreter of its own: optimum does not go with transformers 5.
+"""sentence-transformers with its ONNX backend, in a separate environment, because optimum needs an older transformers.
 
     python -m venv onnx && onnx/bin/pip install 'sentence-transformers[onnx]'
     ISOGLOT_ONNX_PYTHON=onnx/bin/python python -m benchmarks encoding
 
-Run by that interpreter with MODEL TEXTS FOLDER: for each name read from standard input it encodes the texts with that
-one of `VARIANTS`, saves FOLDER/NAME.npy and answers with a line.
+That interpreter runs this file with MODEL TEXTS FOLDER. For each name of `VARIANTS` on standard input it encodes the
+texts with that variant, saves FOLDER/NAME.npy and answers with the name.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from typing import Any
 import numpy as np
 
 VARIANTS = {"float32": "model.onnx", "int8": "model_quint8_avx2.onnx"}
-"""Files as sentence-transformers names them."""
+"""File of each variant, as sentence-transformers names it."""
 
 
 @contextmanager
 def peers(model: str, texts: list[str]) -> Iterator[dict[str, Callable[[], Any]]]:
-    """Ways to encode the texts, by name; none if ``ISOGLOT_ONNX_PYTHON`` names no interpreter."""
+    """Yield ways to encode the texts, by name; none if ``ISOGLOT_ONNX_PYTHON`` is not set."""
     interpreter = os.environ.get("ISOGLOT_ONNX_PYTHON")
     if not interpreter:
         yield {}
@@ -57,8 +57,8 @@ def _ask(process: subprocess.Popen[str], variant: str, folder: Path) -> Any:
     return np.load(folder / f"{variant}.npy")
 
 
-def _say_it_as_version_5(model: Path) -> None:
-    """Names of classes that sentence-transformers 5 and transformers 4 know."""
+def _rename_classes(model: Path) -> None:
+    """Rename the classes in a model folder to what sentence-transformers 5 and transformers 4 call them."""
     for name in ("tokenizer_config.json", "modules.json"):
         text = (model / name).read_text(encoding="utf-8").replace("TokenizersBackend", "PreTrainedTokenizerFast")
         text = re.sub(r"sentence_transformers\.[\w.]+\.(\w+)", r"sentence_transformers.models.\1", text)
@@ -68,9 +68,9 @@ def _say_it_as_version_5(model: Path) -> None:
 def _serve(model: str, texts: Path, folder: Path) -> None:
     from sentence_transformers import SentenceTransformer, export_dynamic_quantized_onnx_model
 
-    answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print is no answer
+    answers, sys.stdout = sys.stdout, sys.stderr  # so that libraries cannot print between answers
     path = str(shutil.copytree(model, folder / "model"))
-    _say_it_as_version_5(folder / "model")
+    _rename_classes(folder / "model")
 
     def load(**options: Any) -> Any:
         return SentenceTransformer(path, backend="onnx", model_kwargs={"provider": "CPUExecutionProvider", **options})
@@ -79,10 +79,10 @@ def _serve(model: str, texts: Path, folder: Path) -> None:
     exported.save_pretrained(path)
     export_dynamic_quantized_onnx_model(exported, "avx2", path)
     ways = {variant: load(file_name=f"onnx/{name}") for variant, name in VARIANTS.items()}
-    wanted = json.loads(texts.read_text(encoding="utf-8"))
+    contents = json.loads(texts.read_text(encoding="utf-8"))
     for line in sys.stdin:
         variant = line.strip()
-        np.save(folder / f"{variant}.npy", ways[variant].encode(wanted, normalize_embeddings=True))
+        np.save(folder / f"{variant}.npy", ways[variant].encode(contents, normalize_embeddings=True))
         print(variant, file=answers, flush=True)
 
 

@@ -1,8 +1,8 @@
-"""Contamination and near-duplicates of 100,000 rows: time, memory, and the ratio to sets of tuples in plain Python.
+"""Contamination and near-duplicates of 100,000 rows: time, memory, and the speed-up over sets of tuples in Python.
 
     python -m benchmarks.overlap [ROWS] [DATA]
 
-DATA is a source whose texts are the evaluation data and whose words the rows are made of, e.g. xquad:DIR.
+DATA is a source such as xquad:DIR. Its texts are the evaluation data, and the rows are made of its words.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ PEER_ROWS = 5_000
 
 
 def main(rows: int, data: str) -> None:
-    """Make `rows` rows of 10 + 80 words in two languages, every hundredth nearly a copy, and look for overlaps."""
+    """Make `rows` rows of 10 + 80 words in two languages, every hundredth nearly a copy, and find overlaps."""
     generator = random.Random(0)
     collection = load_collection(data)
-    held = [text.text for text in (*collection.documents, *collection.queries)]  # type: ignore[attr-defined]
+    evaluation = [text.text for text in (*collection.documents, *collection.queries)]  # type: ignore[attr-defined]
     words = [word for document in collection.documents if document.language == "en" for word in document.text.split()]
     documents = [" ".join(generator.choices(words, k=80)) for _ in range(rows)]
     documents[1::100] = [f"{text} too" for text in documents[0::100]]
@@ -31,21 +31,21 @@ def main(rows: int, data: str) -> None:
     texts = [*documents, *documents, *queries, *queries]
     before = _peak()
     started = time.perf_counter()
-    grams = EightGrams.of(held)
+    grams = EightGrams.of(evaluation)
     shared = sum(map(grams.overlaps, texts))
     contamination = time.perf_counter() - started
-    repeated = sum(first != at for at, first in enumerate(near_duplicates(documents, 0.8)))
+    repeated = sum(first != index for index, first in enumerate(near_duplicates(documents, 0.8)))
     total = time.perf_counter() - started
     print(
         f"{rows} rows, {len(grams.hashes)} n-grams of {collection.name}: contamination {contamination:.1f} s ({shared})"
     )
     print(f"near-duplicates {total - contamination:.1f} s ({repeated}); together {total:.1f} s")
     print(f"peak memory {_peak():.0f} MiB, of which {before:.0f} before")
-    _against_plain_python(grams, held, texts[:PEER_ROWS])
+    _against_plain_python(grams, evaluation, texts[:PEER_ROWS])
 
 
-def _against_plain_python(grams: EightGrams, held: Sequence[str], texts: Sequence[str]) -> None:
-    known = {gram for text in held for gram in _grams(text)}
+def _against_plain_python(grams: EightGrams, evaluation: Sequence[str], texts: Sequence[str]) -> None:
+    known = {gram for text in evaluation for gram in _grams(text)}
     ratios = []
     for _ in range(3):
         started = time.perf_counter()

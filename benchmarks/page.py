@@ -1,4 +1,4 @@
-"""docs/performance.md and its picture, out of benchmarks/results.
+"""Write docs/performance.md and its chart from benchmarks/results.
 
 python -m benchmarks.page
 """
@@ -18,32 +18,32 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
 def main() -> None:
-    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
+    records = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
     tables = {
-        "MACHINE": machine(found["encoding"]["machine"]),
-        "ENCODING": encoding(found["encoding"]),
-        "RANKING": ranking(found["ranking"]),
-        "BIG": big(found["ranking_big"]),
-        "TRAINING": training(found["training"]),
-        "STARTUP": start_up(found["start_up"]),
+        "MACHINE": machine(records["encoding"]["machine"]),
+        "ENCODING": encoding(records["encoding"]),
+        "RANKING": ranking(records["ranking"]),
+        "BIG": big(records["ranking_big"]),
+        "TRAINING": training(records["training"]),
+        "STARTUP": start_up(records["start_up"]),
     }
     text = (Path(__file__).parent / "performance.md.in").read_text(encoding="utf-8")
     for name, table in tables.items():
         text = text.replace(f"{{{{{name}}}}}", table)
     (DOCS / "performance.md").write_text(text, encoding="utf-8")
-    (DOCS / "ranking-cost.svg").write_text(picture(found["ranking"]["seconds"]) + "\n", encoding="utf-8")
+    (DOCS / "ranking-cost.svg").write_text(picture(records["ranking"]["seconds"]) + "\n", encoding="utf-8")
 
 
 def machine(facts: dict[str, Any]) -> str:
     versions = ", ".join(
         f"{name} {facts[name]}" for name in ("torch", "transformers", "sentence-transformers", "numpy")
     )
-    where = f"{facts['cores']} cores of an {facts['processor']} without AVX-512, Python {facts['python']}"
-    return f"{where}, {versions}; {facts['date']}"
+    hardware = f"{facts['cores']} cores of an {facts['processor']} without AVX-512, Python {facts['python']}"
+    return f"{hardware}, {versions}; {facts['date']}"
 
 
-def spread(three: list[float]) -> str:
-    least, median, most = three
+def spread(ratios: list[float]) -> str:
+    least, median, most = ratios
     return f"{median:.2f} ({least:.2f}-{most:.2f})" if least < most else f"{median:.2f}"
 
 
@@ -120,8 +120,8 @@ def start_up(record: dict[str, Any]) -> str:
 
 
 def picture(costs: dict[str, dict[str, float]]) -> str:
-    """Seconds against pool size, queries and dimensions, on logarithmic axes."""
-    base = {
+    """Draw seconds against pool size, queries and dimensions, on logarithmic axes."""
+    fixed = {
         "documents": "1,190 queries, 384 dimensions",
         "queries": "50,000 documents",
         "dimensions": "50,000 documents",
@@ -130,15 +130,15 @@ def picture(costs: dict[str, dict[str, float]]) -> str:
         {
             "width": 180,
             "height": 180,
-            "title": {"text": base[what], "fontSize": 11, "fontWeight": "normal"},
-            "data": {"values": [{what: int(size), "seconds": took} for size, took in measured.items()]},
+            "title": {"text": fixed[quantity], "fontSize": 11, "fontWeight": "normal"},
+            "data": {"values": [{quantity: int(size), "seconds": took} for size, took in seconds.items()]},
             "mark": {"type": "line", "point": True, "color": "#31688e"},
             "encoding": {
-                "x": {"field": what, "type": "quantitative", "scale": {"type": "log"}, "axis": {"tickCount": 3}},
+                "x": {"field": quantity, "type": "quantitative", "scale": {"type": "log"}, "axis": {"tickCount": 3}},
                 "y": {"field": "seconds", "type": "quantitative", "scale": {"type": "log"}, "axis": {"tickCount": 4}},
             },
         }
-        for what, measured in costs.items()
+        for quantity, seconds in costs.items()
     ]
     specification = {"hconcat": charts, "config": {"background": "white", "view": {"stroke": None}}}
     return str(vl_convert.vegalite_to_svg(specification))

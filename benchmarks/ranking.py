@@ -1,10 +1,10 @@
-"""Exact ranks beside the bare product of the same matrices, and beside other evaluators on the same vectors.
+"""Speed of exact ranks beside the bare product of the same matrices and beside other evaluators on the same vectors.
 
     python -m benchmarks ranking
     python -m benchmarks.ranking big        # millions of documents in a file of float16
 
-Synthetic unit vectors of 384 dimensions around 500 centres, in 4 languages; a query has a gold in each of two, one near
-it and one further away.
+The vectors are synthetic unit vectors of 384 dimensions around 500 centres, in 4 languages. A query has two golds, one
+near it and one further away.
 """
 
 from __future__ import annotations
@@ -22,34 +22,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import evaluators, measuring
+from isoglot.platform.arrays import Ints, Vectors
 from isoglot.ranking.exact import Ranking, rank
 
 QUERIES, DIMENSION, LANGUAGES = 1190, 384, 4
 BARE = "bare product, in blocks of 2040 documents"
-Problem = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]
+Problem = tuple[Vectors, Vectors, Ints, Ints]
+"""(q, d) queries, (n, d) documents, (q, 2) positions of golds, (n,) languages."""
 
 
 def problem(documents: int, queries: int = QUERIES, dimension: int = DIMENSION) -> Problem:
-    """Queries, documents, golds, languages."""
+    """Make a synthetic problem."""
     generator = np.random.default_rng(0)
     centres = generator.normal(size=(500, dimension)).astype(np.float32)
     vectors = np.empty((documents, dimension), dtype=np.float32)
-    for at in range(0, documents, 50_000):
-        part = vectors[at : at + 50_000]
+    for start in range(0, documents, 50_000):
+        part = vectors[start : start + 50_000]
         part[:] = generator.normal(size=part.shape)
         part += centres[generator.integers(0, 500, len(part))]
         part /= np.linalg.norm(part, axis=1, keepdims=True)
     golds = generator.integers(0, documents, (queries, 2))
     golds[:, 1] = (golds[:, 0] + 1 + generator.integers(0, documents - 1, queries)) % documents
-    asked = vectors[golds[:, 0]] + 0.3 * vectors[golds[:, 1]]
-    asked += generator.normal(size=asked.shape).astype(np.float32) * 0.02
-    asked /= np.linalg.norm(asked, axis=1, keepdims=True)
-    return asked, vectors, golds, np.arange(documents) * LANGUAGES // documents
+    query_vectors = vectors[golds[:, 0]] + 0.3 * vectors[golds[:, 1]]
+    query_vectors += generator.normal(size=query_vectors.shape).astype(np.float32) * 0.02
+    query_vectors /= np.linalg.norm(query_vectors, axis=1, keepdims=True)
+    return query_vectors, vectors, golds, np.arange(documents) * LANGUAGES // documents
 
 
-def bare(queries: NDArray[np.float32], documents: NDArray[Any]) -> None:
-    for at in range(0, len(documents), 2040):
-        queries @ documents[at : at + 2040].astype(np.float32, copy=False).T
+def bare(queries: Vectors, documents: NDArray[Any]) -> None:
+    for start in range(0, len(documents), 2040):
+        queries @ documents[start : start + 2040].astype(np.float32, copy=False).T
 
 
 def by_isoglot(top_k: int, data: Problem) -> Ranking:
@@ -58,7 +60,7 @@ def by_isoglot(top_k: int, data: Problem) -> Ranking:
 
 
 def run(quick: bool) -> dict[str, Any]:
-    """Against the bare product and the peers, then the cost by pool, queries and dimensions."""
+    """Measure against the bare product and the peers, then the cost by pool size, queries and dimensions."""
     peers = evaluators.available()
     for way in peers.values():
         way(*problem(200, queries=20)[:3])  # loads its libraries
@@ -82,10 +84,10 @@ def run(quick: bool) -> dict[str, Any]:
         "queries": {q: _cost(problem(50_000, queries=q)) for q in (150, 300, 600, 1200, 2400)},
         "dimensions": {d: _cost(problem(50_000, dimension=d)) for d in (96, 192, 384, 768)},
     }
-    for what, measured in costs.items():
-        print(f"seconds by {what}: " + ", ".join(f"{size}: {took:.2f}" for size, took in measured.items()))
+    for quantity, by_size in costs.items():
+        print(f"seconds by {quantity}: " + ", ".join(f"{size}: {took:.2f}" for size, took in by_size.items()))
     memory = {
-        what: measuring.peak_memory(partial(_in_a_process, len(documents), what)) for what in ("vectors", "ranking")
+        part: measuring.peak_memory(partial(_in_a_process, len(documents), part)) for part in ("vectors", "ranking")
     }
     print(f"peak memory: {memory['vectors']:.0f} MiB with the vectors alone, {memory['ranking']:.0f} MiB ranking them")
     return {"queries": QUERIES, "documents": len(documents), "ways": rows, "seconds": costs, "peak_mib": memory}
@@ -101,22 +103,22 @@ def _seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def _in_a_process(documents: int, what: str) -> None:
+def _in_a_process(documents: int, part: str) -> None:
     data = problem(documents)
-    if what == "ranking":
+    if part == "ranking":
         by_isoglot(100, data)
 
 
 def big(sizes: tuple[int, ...]) -> dict[str, Any]:
-    """1,000 queries against documents in a mapped file: seconds, and memory without the file's own pages."""
+    """Rank 1,000 queries against documents in a mapped file; returns seconds, and memory without the file's pages."""
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
         for count in sizes:
             path = Path(folder) / "documents"
             vectors = np.memmap(path, np.float16, "w+", shape=(count, DIMENSION))
-            for at in range(0, count, 100_000):
-                part = vectors[at : at + 100_000]
-                generator = np.random.default_rng(at)
+            for start in range(0, count, 100_000):
+                part = vectors[start : start + 100_000]
+                generator = np.random.default_rng(start)
                 part[:] = generator.normal(size=part.shape).astype(np.float32) / np.sqrt(DIMENSION)
             vectors.flush()
             del vectors

@@ -1,8 +1,8 @@
-"""A large corpus from text to ranks, with memory along the way.
+"""Time and memory of a large corpus, from text to ranks.
 
     python -m benchmarks.scale 1000000 [--engine ray] -o FOLDER
 
-The model is an average of random word vectors, so that reading, cutting, writing and ranking are what is measured.
+The model averages random word vectors, so the time is that of reading, tokenising, writing and ranking.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ QUERIES = 200
 
 
 def write_corpus(path: Path, count: int) -> None:
-    """Sentences of `mini`, numbered, so that no two texts are equal."""
+    """Write sentences of `mini`, numbered, so that no two texts are equal."""
     documents = load_collection("mini").documents
     with path.open("w", encoding="utf-8") as file:
-        for at in range(count):
-            document = documents[at % len(documents)]
-            line = {"_id": str(at), "lang": document.language, "text": f"{at}. {document.text[:80]}"}
+        for number in range(count):
+            document = documents[number % len(documents)]
+            line = {"_id": str(number), "lang": document.language, "text": f"{number}. {document.text[:80]}"}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 def write_model(folder: Path) -> None:
-    """A static model of 64 dimensions with the tokenizer of e5."""
+    """Write a static model of 64 dimensions with the tokenizer of e5."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize, StaticEmbedding
 
@@ -50,7 +50,7 @@ def write_model(folder: Path) -> None:
 
 
 def encode(corpus: Path, model: Path, output: Path, engine: str, shards: int) -> dict[str, Any]:
-    """Run `isoglot encode`; memory of its process, and of Ray's workers, at a tenth, at half and at the end."""
+    """Run `isoglot encode`; returns its seconds, and its peak memory and that of Ray's workers in three stretches."""
     command = [sys.executable, "-m", "isoglot", "encode", str(corpus), "-m", str(model), "-o", str(output)]
     command += ["--engine", engine, "--device", "cpu", *(["--workers", "2"] if engine == "ray" else [])]
     started = time.perf_counter()
@@ -59,10 +59,10 @@ def encode(corpus: Path, model: Path, output: Path, engine: str, shards: int) ->
     while process.poll() is None:
         share = len(list(output.glob("*.parquet"))) / shards if output.exists() else 0.0
         workers = subprocess.run(["pgrep", "-f", "^ray::_Worker"], capture_output=True, text=True, check=False)
-        found = [measuring.own_memory(pid) for pid in (process.pid, *map(int, workers.stdout.split()))]
+        now = [measuring.anonymous_memory(pid) for pid in (process.pid, *map(int, workers.stdout.split()))]
         key = "first tenth" if share < 0.1 else "to half" if share < 0.5 else "to the end"
         peak = memory.get(key, [])
-        memory[key] = [max(pair) for pair in zip(found, [*peak, *[0.0] * len(found)], strict=False)]
+        memory[key] = [max(pair) for pair in zip(now, [*peak, *[0.0] * len(now)], strict=False)]
         time.sleep(0.2)
     if process.returncode:
         raise SystemExit(f"encode ended with {process.returncode}")
@@ -70,13 +70,13 @@ def encode(corpus: Path, model: Path, output: Path, engine: str, shards: int) ->
 
 
 def ranked(folder: Path) -> dict[str, Any]:
-    """Seconds and memory to rank documents for questions that are some of them, shard by shard."""
+    """Rank documents shard by shard for queries that are some of them; returns seconds and peak memory."""
     result: dict[str, Any] = {}
     peak, stop = [0.0], threading.Event()
 
     def watch() -> None:
         while not stop.wait(0.1):
-            peak[0] = max(peak[0], measuring.own_memory(os.getpid()))
+            peak[0] = max(peak[0], measuring.anonymous_memory(os.getpid()))
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -84,17 +84,17 @@ def ranked(folder: Path) -> dict[str, Any]:
     paths = shard_paths(folder, "document")
     sizes = [len(read_vectors(path)) for path in paths]
     starts = np.concatenate([[0], np.cumsum(sizes)])
-    asked = np.linspace(0, starts[-1] - 1, QUERIES).astype(np.int64)
+    golds = np.linspace(0, starts[-1] - 1, QUERIES).astype(np.int64)
     queries = np.empty((QUERIES, read_vectors(paths[0]).shape[1]), dtype=np.float32)
     for path, low, high in zip(paths, starts, starts[1:], strict=False):
-        here = (asked >= low) & (asked < high)
-        if here.any():
-            queries[here] = read_vectors(path)[asked[here] - low]
+        in_shard = (golds >= low) & (golds < high)
+        if in_shard.any():
+            queries[in_shard] = read_vectors(path)[golds[in_shard] - low]
     shards = [
         (path, np.arange(high - low), np.arange(low, high))
         for path, low, high in zip(paths, starts, starts[1:], strict=False)
     ]
-    ranking = rank_shards(queries, shards, RankingTask(asked[:, None], int(starts[-1])))
+    ranking = rank_shards(queries, shards, RankingTask(golds[:, None], int(starts[-1])))
     stop.set()
     thread.join()
     result["seconds"], result["peak_mib"] = time.perf_counter() - started, peak[0]

@@ -1,8 +1,8 @@
-"""A server under load: 32 clients for a while, beside the bare cost of encoding; then what hostile clients do to it.
+"""A server under load: 32 clients for a minute, beside the bare cost of encoding; then under hostile clients.
 
     python -m benchmarks.serve_load INDEX [--seconds 60] [--clients 32]
 
-Clients and server share the machine, as the numbers say. Each question differs, so that none is known from before.
+Clients and server share the machine. Every question is new, so none is answered from a cache.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ENCODED = 100
 
 
 class Questions:
-    """Questions of eight words out of the index's own passages, none asked twice."""
+    """Random questions of eight words from the index's passages."""
 
     def __init__(self, index: Index) -> None:
         self._random = random.Random(0)
@@ -45,7 +45,7 @@ def request_of(question: str) -> bytes:
 
 
 async def answer(reader: asyncio.StreamReader) -> int:
-    """The status of the next response, which is read to its end."""
+    """Read the next response to its end and return its status."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
     await reader.readexactly(int(length.split(b":")[1]))
@@ -53,7 +53,7 @@ async def answer(reader: asyncio.StreamReader) -> int:
 
 
 async def ask(port: int, raw: bytes, seconds: float = 60) -> str:
-    """What one connection is told; the name of the failure if it is told nothing."""
+    """Send one request on a new connection; returns the status, or the name of the failure."""
     try:
         async with asyncio.timeout(seconds):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -67,8 +67,8 @@ async def ask(port: int, raw: bytes, seconds: float = 60) -> str:
 
 
 async def load(port: int, questions: Questions, seconds: float, clients: int) -> None:
-    """`clients` that each ask again as soon as they are answered."""
-    end, taken, statuses = time.perf_counter() + seconds, [], Counter[int]()
+    """Run clients that each send the next question as soon as the last one is answered, and print their latencies."""
+    end, latencies, statuses = time.perf_counter() + seconds, [], Counter[int]()
 
     async def client() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -76,19 +76,19 @@ async def load(port: int, questions: Questions, seconds: float, clients: int) ->
             started = time.perf_counter()
             writer.write(request_of(questions.next()))
             statuses[await answer(reader)] += 1
-            taken.append(time.perf_counter() - started)
+            latencies.append(time.perf_counter() - started)
         writer.close()
 
     await asyncio.gather(*(client() for _ in range(clients)))
-    p50, p99 = 1000 * np.percentile(taken, [50, 99])
+    p50, p99 = 1000 * np.percentile(latencies, [50, 99])
     print(
-        f"{clients} clients, {seconds:g} s: {len(taken)} answers {dict(statuses)}, "
-        f"{len(taken) / seconds:.0f} a second, p50 {p50:.0f} ms, p99 {p99:.0f} ms, worst {1000 * max(taken):.0f} ms"
+        f"{clients} clients, {seconds:g} s: {len(latencies)} answers {dict(statuses)}, {len(latencies) / seconds:.0f} "
+        f"a second, p50 {p50:.0f} ms, p99 {p99:.0f} ms, worst {1000 * max(latencies):.0f} ms"
     )
 
 
 async def hostile(port: int, process: int, questions: Questions) -> None:
-    """What the server answers to clients that are slow, wrong or too many, and what it answers to others meanwhile."""
+    """Print the server's answers to clients that are slow, wrong or too many, and to a question afterwards."""
     slow = asyncio.create_task(ask(port, request_of(questions.next())[:-5]))
     head = b"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
@@ -99,39 +99,39 @@ async def hostile(port: int, process: int, questions: Questions) -> None:
         "ten megabytes without a length": b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 160,
     }
     for name, body in bodies.items():
-        told = Counter(await asyncio.gather(*(ask(port, head + body) for _ in range(200))))
-        print(f"200 x {name}: {dict(told)}")
+        answers = Counter(await asyncio.gather(*(ask(port, head + body) for _ in range(200))))
+        print(f"200 x {name}: {dict(answers)}")
     before = memory(process)
     for turn in (1, 2, 3):
         started = time.perf_counter()
-        told = Counter(await asyncio.gather(*(ask(port, request_of(questions.next())) for _ in range(AT_ONCE))))
+        answers = Counter(await asyncio.gather(*(ask(port, request_of(questions.next())) for _ in range(AT_ONCE))))
         seconds = time.perf_counter() - started
-        print(f"{AT_ONCE} requests at once ({turn}): {dict(told)} in {seconds:.1f} s; RSS {memory(process):.0f} MiB")
+        print(f"{AT_ONCE} requests at once ({turn}): {dict(answers)} in {seconds:.1f} s; RSS {memory(process):.0f} MiB")
     print(f"slow client: {await slow}; a question afterwards: {await ask(port, request_of(questions.next()))}")
     print(f"RSS before {before:.0f} MiB, after {memory(process):.0f} MiB")
 
 
 def memory(process: int) -> float:
-    """Resident memory in MiB (Linux)."""
+    """Return the resident memory of a process in MiB (Linux)."""
     status = Path(f"/proc/{process}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
 def bare_cost(index: Index, questions: Questions) -> None:
-    """Encoding one question after the other, with the same encoder and nothing around it."""
+    """Print the time to encode one question after another with the same encoder and nothing around it."""
     encoder = index.load_encoder()
-    taken = []
+    latencies = []
     for _ in range(ENCODED):
         text = f"{encoder.prompts['query'].text}{questions.next()}"
         started = time.perf_counter()
         encoder.model.encode([text], show_progress_bar=False)
-        taken.append(time.perf_counter() - started)
-    p50, p99 = 1000 * np.percentile(taken, [50, 99])
-    print(f"encoding one question alone: p50 {p50:.1f} ms, p99 {p99:.1f} ms, {1 / np.mean(taken):.0f} a second")
+        latencies.append(time.perf_counter() - started)
+    p50, p99 = 1000 * np.percentile(latencies, [50, 99])
+    print(f"encoding one question alone: p50 {p50:.1f} ms, p99 {p99:.1f} ms, {1 / np.mean(latencies):.0f} a second")
 
 
 def main(folder: str, seconds: float = 60, clients: int = 32) -> None:
-    """Load, then hostile load, against a process of its own."""
+    """Start a server in a new process and put it under load, then under hostile load."""
     index = Index(folder)
     questions = Questions(index)
     print(f"{len(index)} passages, model {index.models[0]}")

@@ -1,4 +1,4 @@
-"""How long the help takes, and an audit's first sign of life, beside an interpreter that does nothing.
+"""Time of the help, and to the first output of an audit, beside an interpreter that does nothing.
 
 python -m benchmarks start_up
 """
@@ -17,19 +17,19 @@ ISOGLOT = [sys.executable, "-m", "isoglot"]
 
 
 def first_line() -> bytes:
-    """Start an audit on a terminal, and end it once it has written something."""
-    ours, theirs = os.openpty()
+    """Start an audit on a terminal, and end it as soon as it has written something."""
+    ours, terminal = os.openpty()
     command = [*ISOGLOT, "audit", "e5-small-q4", "--data", "mini@test"]
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+    with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal) as process:
         written = os.read(ours, 1000)
         process.kill()
-    os.close(theirs)
+    os.close(terminal)
     os.close(ours)
     return written
 
 
 def run(quick: bool) -> dict[str, Any]:
-    """Seconds of each, over several rounds, beside an interpreter that does nothing."""
+    """Measure the seconds of each in several rounds."""
     rounds = 3 if quick else 15
     ways = {
         "python -c pass": lambda: subprocess.run([sys.executable, "-c", "pass"], check=True),

@@ -1,7 +1,7 @@
-"""Training steps of the paper's objective: sentence-transformers' trainer at its defaults, and what each lever gains.
+"""Speed of training with the paper's objective: sentence-transformers' trainer, and the gain of isoglot's levers.
 
     python -m benchmarks training
-    python -m benchmarks.training quality -o FOLDER       # what comes out, over three seeds
+    python -m benchmarks.training quality -o FOLDER       # quality of the trained models, over three seeds
 
 All take the same triplets in the same batches, cut at 128 tokens. `quality` trains on `mini@train` and audits on
 `mini@test`.
@@ -45,7 +45,7 @@ BASE = "no training"
 
 
 class Plain(torch.nn.Module):
-    """The objective as sentence-transformers' own losses are: a forward pass for each column."""
+    """The objective written as sentence-transformers' own losses are, with a forward pass for each column."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Plain(torch.nn.Module):
 
 
 class Clock(TrainerCallback):
-    """Seconds of each step."""
+    """Measures the seconds of each step."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -69,7 +69,7 @@ class Clock(TrainerCallback):
 
 
 def by_trainer(encoder: Encoder, texts: dict[str, list[str]], contents: list[str], seed: int) -> list[float]:
-    """Train with sentence-transformers' trainer at its defaults, but for isoglot's batches; seconds of each step."""
+    """Train with sentence-transformers' trainer at its defaults and isoglot's batches; returns seconds of each step."""
     clock = Clock()
     encoder.model.max_seq_length = LENGTH
     with tempfile.TemporaryDirectory() as folder:
@@ -107,7 +107,7 @@ def by_isoglot(
     apart: bool = False,
     **options: Any,
 ) -> list[float]:
-    """Train as `isoglot align` does; seconds of each step."""
+    """Train as `isoglot align` does; returns seconds of each step."""
     chosen = Options(batch_size=BATCH, max_length=LENGTH, **options)
     clock = Clock()
     with (
@@ -127,8 +127,8 @@ def by_isoglot(
     return clock.seconds
 
 
-Trains = Callable[..., list[float]]
-LEVERS: dict[str, tuple[Trains, dict[str, Any]]] = {
+Trainer = Callable[..., list[float]]
+LEVERS: dict[str, tuple[Trainer, dict[str, Any]]] = {
     PEER: (by_trainer, {}),
     "isoglot's trainer, no lever": (by_isoglot, {"dropout": True, "train_embeddings": True, "apart": True}),
     "+ dropout off": (by_isoglot, {"train_embeddings": True, "apart": True}),
@@ -140,38 +140,37 @@ LEVERS: dict[str, tuple[Trains, dict[str, Any]]] = {
 
 
 def examples(count: int | None = None) -> tuple[dict[str, list[str]], list[str]]:
-    """The texts by column and the content ids of the triplets of `mini@train`, or of `count` spread over it."""
-    found = triplets(isoglot.training_rows("mini@train"))
-    found = found[:: max(1, len(found) // count)][:count] if count else found
-    return {name: [getattr(triplet, name) for triplet in found] for name in COLUMNS}, [t.content_id for t in found]
+    """Return texts by column and content ids of the triplets of `mini@train`, or of `count` spread over it."""
+    chosen = triplets(isoglot.training_rows("mini@train"))
+    chosen = chosen[:: max(1, len(chosen) // count)][:count] if count else chosen
+    return {name: [getattr(triplet, name) for triplet in chosen] for name in COLUMNS}, [t.content_id for t in chosen]
 
 
 def run(quick: bool) -> dict[str, Any]:
-    """Seconds a step, interleaved: each round trains each way for some steps, of which the first is left out."""
+    """Measure seconds a step, interleaved: each round trains each way for a few steps, and the first is left out."""
     texts, contents = examples(3 * BATCH)
     rounds = 1 if quick else 3
     seconds: dict[str, list[list[float]]] = {name: [] for name in LEVERS}
     products = []
-    for at in range(rounds):
+    for number in range(rounds):
         names = list(LEVERS)
-        for name in names[at:] + names[:at]:
-            trains, options = LEVERS[name]
-            seconds[name].append(trains(load_encoder(MODEL), texts, contents, at, **options)[1:])
+        for name in names[number:] + names[:number]:
+            trainer, options = LEVERS[name]
+            seconds[name].append(trainer(load_encoder(MODEL), texts, contents, number, **options)[1:])
             products += measuring.interleaved({"product": measuring.product()}, rounds=5)["product"]
-            print(
-                f"round {at + 1} of {rounds}: {name}: {statistics.median(seconds[name][-1]):.2f} s a step", flush=True
-            )
+            median = statistics.median(seconds[name][-1])
+            print(f"round {number + 1} of {rounds}: {name}: {median:.2f} s a step", flush=True)
     medians = {name: [statistics.median(steps) for steps in per_round] for name, per_round in seconds.items()}
     rate = measuring.product_rate(products)
     encoder = load_encoder(MODEL)
     work = [(role, text) for name, role in COLUMNS.items() for text in texts[name]]
     with encoder.cut_at(LENGTH):
-        tokens, once = (count * BATCH / len(contents) for count in operations(encoder, work))
+        tokens, one_pass = (count * BATCH / len(contents) for count in operations(encoder, work))
     rows = {}
-    for name, own in medians.items():
-        least, median, most = times_as_fast(medians[PEER], own)
-        took = statistics.median(own)
-        share = passes(LEVERS[name][1], encoder) * once / took / rate
+    for name, round_medians in medians.items():
+        least, median, most = times_as_fast(medians[PEER], round_medians)
+        took = statistics.median(round_medians)
+        share = passes(LEVERS[name][1], encoder) * one_pass / took / rate
         mib = measuring.peak_memory(partial(alone, name, texts, contents))
         rows[name] = {
             "seconds_a_step": took,
@@ -195,15 +194,15 @@ def run(quick: bool) -> dict[str, Any]:
 
 
 def passes(options: dict[str, Any], encoder: Encoder) -> float:
-    """How often a step goes through all layers: once forward, twice back, but once where weights have no gradient."""
+    """Return passes of a step through all layers: one forward, two back, or one back where weights have no gradient."""
     layers = encoder.model.transformers_model.config.num_hidden_layers
     return 1 + (1 if options.get("lora") else 2) * options.get("layers", layers) / layers
 
 
 def alone(name: str, texts: dict[str, list[str]], contents: list[str]) -> None:
-    """Some steps of one way, model and all: for a process whose memory is watched."""
-    trains, options = LEVERS[name]
-    trains(load_encoder(MODEL), texts, contents, 0, **options)
+    """Load the model and train a few steps in one of the ways, in a process whose memory is measured."""
+    trainer, options = LEVERS[name]
+    trainer(load_encoder(MODEL), texts, contents, 0, **options)
 
 
 def quality(output: Path, ways: Sequence[str], seeds: int = 3) -> None:
@@ -211,7 +210,7 @@ def quality(output: Path, ways: Sequence[str], seeds: int = 3) -> None:
     texts, contents = examples()
     print(f"{'':52} complete@10 multi, mono-same ndcg@10: mean (sd)")
     for way in ways:
-        found = []
+        scores = []
         for seed in range(seeds if way != BASE else 1):
             encoder = load_encoder(MODEL)
             if way != BASE:
@@ -219,11 +218,11 @@ def quality(output: Path, ways: Sequence[str], seeds: int = 3) -> None:
             encoder.model.max_seq_length = encoder.max_length
             audit = isoglot.audit(encoder, "mini@test", scenarios=["multi", "mono-same"])
             audit.save(output / f"{way}-{seed}")
-            found.append([_mean(audit, "multi", "complete@10"), _mean(audit, "mono-same", "ndcg@10")])
-        values = np.array(found)
+            scores.append([_mean(audit, "multi", "complete@10"), _mean(audit, "mono-same", "ndcg@10")])
+        values = np.array(scores)
         spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(2)
-        told = ", ".join(f"{mean:.2f} ({sd:.2f})" for mean, sd in zip(values.mean(axis=0), spread, strict=True))
-        print(f"{way:52} {told}", flush=True)
+        summary = ", ".join(f"{mean:.2f} ({sd:.2f})" for mean, sd in zip(values.mean(axis=0), spread, strict=True))
+        print(f"{way:52} {summary}", flush=True)
 
 
 def _mean(audit: isoglot.Audit, scenario: str, measure: str) -> float:
