@@ -31,7 +31,8 @@ import isoglot
 from benchmarks import measuring
 from benchmarks.encoding import operations
 from benchmarks.measuring import times_as_fast
-from isoglot.alignment.methods.jsd_nce import Options, objective
+from isoglot.alignment.methods.jsd_nce import objective
+from isoglot.alignment.options import JsdNceOptions
 from isoglot.alignment.training.embedding_loss import EmbeddingLoss
 from isoglot.alignment.training.examples import ContentBatchSampler, triplets
 from isoglot.alignment.training.trainer import train
@@ -52,7 +53,7 @@ class Plain(torch.nn.Module):
         self.model = model
 
     def forward(self, columns: Sequence[dict[str, Any]], labels: Tensor | None = None) -> Tensor:
-        return objective(*(self.model(column)["sentence_embedding"] for column in columns), Options())
+        return objective(*(self.model(column)["sentence_embedding"] for column in columns), JsdNceOptions())
 
 
 class Clock(TrainerCallback):
@@ -107,8 +108,8 @@ def by_isoglot(
     apart: bool = False,
     **options: Any,
 ) -> list[float]:
-    """Train as `isoglot align` does; returns seconds of each step."""
-    chosen = Options(batch_size=BATCH, max_length=LENGTH, **options)
+    """Train as `isoglot align` does; seconds of each step."""
+    chosen = JsdNceOptions(batch_size=BATCH, max_length=LENGTH, **options)
     clock = Clock()
     with (
         _columns_apart() if apart else mock.MagicMock(),

@@ -8,14 +8,16 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from isoglot.alignment.options import TrainingOptions
 from isoglot.alignment.training import checkpoints
 from isoglot.alignment.training.embedding_loss import TokenTerm
 from isoglot.alignment.training.objectives import info_nce
-from isoglot.alignment.training.trainer import TrainingOptions, train
+from isoglot.alignment.training.trainer import train
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.sentence_transformer import load_encoder
 
@@ -72,7 +74,7 @@ def run(
         token_term=TokenTerm(first_states, ("query", "document")) if case == "tokens" else None,
         working=working,
     )
-    return encoder, losses
+    return encoder, msgspec.to_builtins(losses)
 
 
 if __name__ == "__main__":

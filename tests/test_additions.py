@@ -10,11 +10,13 @@ import pytest
 import torch
 
 from isoglot import Collection, IsoglotError, Row
-from isoglot.alignment.methods import distill, jsd_nce, nce
-from isoglot.alignment.training.additions import AdditionOptions, mined_negatives
+from isoglot.alignment.methods import distill, jsd_nce
+from isoglot.alignment.options import TOKEN_KINDS, AdditionOptions, DistillOptions, JsdNceOptions
+from isoglot.alignment.record import StepLoss
+from isoglot.alignment.registry import METHODS
+from isoglot.alignment.training.additions import TOKEN_DISTANCES, mined_negatives
 from isoglot.alignment.training.examples import Example
 from isoglot.alignment.training.objectives import info_nce, multi_positive_nce
-from isoglot.alignment.training.trainer import How
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.training_data.loading import training_rows
 
@@ -44,9 +46,9 @@ def test_mined_negatives_are_of_other_contents_and_of_the_wanted_role(
     rows = training_rows(small_collection)
     encoder = load_encoder(str(tiny_model), device="cpu")
     examples = [Example(row.content_id, row.query["en"], "", "", "") for row in rows]
-    how: How = {"seed": 0, "show_progress": False}
-    assert mined_negatives(encoder, rows, examples, "query", "document", 0, how) == {}
-    found = mined_negatives(encoder, rows, examples, "query", "document", 2, how)
+    roles: dict[str, Any] = {"anchor_role": "query", "role": "document", "seed": 0, "show_progress": False}
+    assert mined_negatives(encoder, rows, examples, count=0, **roles) == {}
+    found = mined_negatives(encoder, rows, examples, count=2, **roles)
     assert list(found) == ["negative_1", "negative_2"]
     contents = {text: row.content_id for row in rows for text in row.document.values()}
     for column in found.values():
@@ -56,46 +58,49 @@ def test_mined_negatives_are_of_other_contents_and_of_the_wanted_role(
 @pytest.mark.parametrize(
     ("method", "options"),
     [
-        (nce, {"hard_negatives": 1}),
-        (nce, {"code_switch": 1.0}),
-        (nce, {"token_weight": 1.0}),
-        (jsd_nce, {"hard_negatives": 2}),
-        (jsd_nce, {"nce_psg": True}),
-        (jsd_nce, {"raw": True}),
-        (jsd_nce, {"code_switch": 1.0, "code_switch_level": "word"}),
-        (jsd_nce, {"token_weight": 1.0, "token_kind": "transport"}),
-        (distill, {"nce_weight": 1.0}),
-        (distill, {"nce_weight": 1.0, "code_switch": 1.0}),
-        (distill, {"nce_weight": 1.0, "token_weight": 1.0}),
+        ("nce", {"hard_negatives": 1}),
+        ("nce", {"code_switch": 1.0}),
+        ("nce", {"token_weight": 1.0}),
+        ("jsd-nce", {"hard_negatives": 2}),
+        ("jsd-nce", {"nce_psg": True}),
+        ("jsd-nce", {"raw": True}),
+        ("jsd-nce", {"code_switch": 1.0, "code_switch_level": "word"}),
+        ("jsd-nce", {"token_weight": 1.0, "token_kind": "transport"}),
+        ("distill", {"nce_weight": 1.0}),
+        ("distill", {"nce_weight": 1.0, "code_switch": 1.0}),
+        ("distill", {"nce_weight": 1.0, "token_weight": 1.0}),
     ],
 )
 def test_each_addition_changes_the_first_loss_of_each_method(
-    tiny_model: Path, small_collection: Collection, method: Any, options: dict[str, Any]
+    tiny_model: Path, small_collection: Collection, method: str, options: dict[str, Any]
 ) -> None:
     rows = training_rows(small_collection)
 
     def first_loss(**given: Any) -> float:
         encoder = load_encoder(str(tiny_model), device="cpu")
-        losses = method.run(encoder, rows, method.Options(**SMALL, **given), seed=0, show_progress=False)
-        assert all(np.isfinite(entry["loss"]) for entry in losses)
-        return float(losses[0]["loss"])
+        settings = METHODS[method].options({**SMALL, **given})
+        losses = METHODS[method].run(encoder, rows, settings, seed=0, show_progress=False)
+        assert all(np.isfinite(entry.loss) for entry in losses)
+        return float(losses[0].loss)
 
     assert first_loss(**options) != pytest.approx(first_loss(), rel=1e-6)
+
+
+def test_every_kind_of_token_distance_has_a_function() -> None:
+    assert tuple(TOKEN_DISTANCES) == TOKEN_KINDS
 
 
 def test_raw_vectors_leave_the_model_with_its_last_module(tiny_model: Path, small_collection: Collection) -> None:
     encoder = load_encoder(str(tiny_model), device="cpu")
     modules = [type(module) for module in encoder.model]
-    jsd_nce.run(
-        encoder, training_rows(small_collection), jsd_nce.Options(raw=True, **SMALL), seed=0, show_progress=False
-    )
+    jsd_nce.run(encoder, training_rows(small_collection), JsdNceOptions(raw=True, **SMALL), seed=0, show_progress=False)
     assert [type(module) for module in encoder.model] == modules
 
 
 def test_a_code_switched_query_learns_the_mean_of_both_teachers(tiny_model: Path, small_collection: Collection) -> None:
     seen = {}
 
-    def train(encoder: Any, columns: Any, *args: Any, targets: Any, **kwargs: Any) -> list[dict[str, float]]:
+    def train(encoder: Any, columns: Any, *args: Any, targets: Any, **kwargs: Any) -> list[StepLoss]:
         seen.update(columns=columns, targets=np.array(targets))
         return []
 
@@ -104,7 +109,7 @@ def test_a_code_switched_query_learns_the_mean_of_both_teachers(tiny_model: Path
         patch.setattr(distill, "train", train)
         for share in (0.0, 1.0):
             encoder = load_encoder(str(tiny_model), device="cpu")
-            options = distill.Options(code_switch=share, nce_weight=1.0)
+            options = DistillOptions(code_switch=share, nce_weight=1.0)
             distill.run(encoder, rows, options, seed=0, show_progress=False)
             if not share:
                 plain = dict(seen)
@@ -119,7 +124,7 @@ def test_what_pairs_languages_needs_rows_in_english_and_another(tiny_model: Path
     rows = [Row(str(n), {"de": f"frage {n}"}, {"de": f"text {n}"}) for n in range(4)]
     encoder = load_encoder(str(tiny_model), device="cpu")
     with pytest.raises(IsoglotError, match="both in English and in another language"):
-        distill.run(encoder, rows, distill.Options(nce_weight=1.0), seed=0, show_progress=False)
+        distill.run(encoder, rows, DistillOptions(nce_weight=1.0), seed=0, show_progress=False)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from sentence_transformers import SentenceTransformer
 import isoglot
 from isoglot import Collection, IsoglotError
 from isoglot.alignment.methods import center
-from isoglot.alignment.record import read_record
+from isoglot.alignment.record import BaseRecord, read_record
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.platform.files import write_text
 
@@ -44,7 +44,7 @@ def test_jsd_nce_saves_a_folder_that_plain_sentence_transformers_loads(
     assert model.encode("the old piano").shape == (32,)
     record = read_record(folder)
     assert record is not None
-    assert (record["method"], record["options"]["batch_size"], record["data"]["rows"]) == ("jsd-nce", 4, 6)
+    assert (record.method, record.options["batch_size"], record.data.rows) == ("jsd-nce", 4, 6)
     assert [json.loads(line)["step"] for line in (folder / "losses.jsonl").read_text().splitlines()] == [1, 2, 3, 4]
     assert "`jsd-nce`" in (folder / "README.md").read_text()
     assert {path.suffix for path in folder.rglob("*") if path.is_file()} <= {
@@ -74,8 +74,8 @@ def test_center_says_in_its_card_and_record_that_it_needs_the_language(
     folder = isoglot.align(str(tiny_model), "center", small_collection, tmp_path / "out", languages=["en", "deu_Latn"])
     record = read_record(folder)
     assert record is not None
-    assert (record["needs_language"], record["data"]["languages"]) == (True, ["de", "en"])
-    assert record["base"] == {"name": str(tiny_model), "fingerprint": load_encoder(str(tiny_model)).fingerprint}
+    assert (record.needs_language, record.data.languages) == (True, ["de", "en"])
+    assert record.base == BaseRecord(str(tiny_model), load_encoder(str(tiny_model)).fingerprint)
     assert "trust_remote_code=True" in (folder / "README.md").read_text()
     assert not (folder / "losses.jsonl").exists()
 
@@ -103,7 +103,7 @@ def test_the_same_again_is_kept_and_anything_else_needs_force(
     isoglot.align(str(tiny_model), "center", small_collection, folder, seed=1, force=True)
     record = read_record(folder)
     assert record is not None
-    assert record["seed"] == 1
+    assert record.seed == 1
     assert names(tmp_path) == ["cache", "out"]
 
 

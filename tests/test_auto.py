@@ -7,17 +7,19 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import isoglot
 from isoglot import IsoglotError, Row
 from isoglot.alignment import auto
 from isoglot.alignment.auto import choose, seconds_needed
-from isoglot.alignment.guard import LossyError
-from isoglot.alignment.record import read_record
+from isoglot.alignment.guard import LossyError, Verdict
+from isoglot.alignment.record import Trial, VerdictRecord, read_record, read_seeds
 from isoglot.alignment.registry import METHODS
 from isoglot.alignment.request import Request, prepare
-from isoglot.report.alignment import seeds_table, tried_table
+from isoglot.alignment.tables import seeds_table, tried_table
+from isoglot.evaluation.statistics.intervals import Interval
 from tests.parallel import parallel_rows
 from tests.test_guard import COLLAPSE
 
@@ -29,14 +31,18 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def tried(method: str, complete: float, difference: float = 0.0, passed: bool = True) -> dict[str, Any]:
-    return {
-        "method": method,
-        "needs_language": METHODS[method].needs_language,
-        "measures": {"multi complete@10": complete},
-        "verdict": {"mean": difference, "passed": passed},
-        "left_out": "",
-    }
+def tried(method: str, complete: float, difference: float = 0.0) -> Trial:
+    """A trial whose difference in mono-same ndcg@10 is known to half a point."""
+    verdict = Verdict(Interval(difference, difference - 0.5, difference + 0.5), 1.0)
+    return Trial(
+        method=method,
+        needs_language=METHODS[method].needs_language,
+        folder=method,
+        measures={"multi complete@10": complete},
+        verdict=VerdictRecord.of(verdict),
+        seconds=1.0,
+        left_out="",
+    )
 
 
 def test_seeds_are_made_once_and_their_spread_is_told(tiny_model: Path, own_cache: Path, tmp_path: Path) -> None:
@@ -51,14 +57,16 @@ def test_seeds_are_made_once_and_their_spread_is_told(tiny_model: Path, own_cach
     assert (folder / "seed-3" / "isoglot.json").stat().st_mtime_ns == made
     assert names(folder) == ["seed-3", "seed-4", "seed-5", "seeds.json", "seeds.md"]
     summary = json.loads((folder / "seeds.json").read_text())
-    records = [read_record(folder / f"seed-{seed}") for seed in (3, 4, 5)]
-    assert [record["seed"] for record in records if record] == [3, 4, 5]
+    records = [json.loads((folder / f"seed-{seed}" / "isoglot.json").read_text()) for seed in (3, 4, 5)]
+    assert [record["seed"] for record in records] == [3, 4, 5]
     for name in ("multi complete@10", "multi max_r", "mono-same ndcg@10", "control ndcg@10"):
-        values = [record["measures"]["aligned"]["mean"][name] for record in records if record]
+        values = [record["measures"]["aligned"]["mean"][name] for record in records]
         assert summary["mean"][name] == pytest.approx(statistics.fmean(values))
         assert summary["standard_deviation"][name] == pytest.approx(statistics.stdev(values))
-    assert len({record["development"]["fingerprint"] for record in records if record}) == 1
-    assert [row[0] for row in seeds_table(summary).rows] == ["base", "3", "4", "5", "mean"]
+    assert len({record["development"]["fingerprint"] for record in records}) == 1
+    read = read_seeds(folder)
+    assert read is not None
+    assert [row[0] for row in seeds_table(read).rows] == ["base", "3", "4", "5", "mean"]
     assert "±" in (folder / "seeds.md").read_text()
 
 
@@ -93,14 +101,16 @@ def test_auto_keeps_the_best_of_all_and_says_what_it_tried(tiny_model: Path, own
     assert names(tmp_path) == ["cache", "out"]
     record = read_record(folder)
     assert record is not None
-    found = record["auto"]["tried"]
-    assert [entry["method"] for entry in found] == ["center", "soft-center", "lir", "leace", "distill", "jsd-nce"]
-    assert all(entry["verdict"] for entry in found)
-    best = max(entry["measures"]["multi complete@10"] for entry in found)
-    chosen = next(entry for entry in found if entry["method"] == record["method"])
-    assert chosen["measures"]["multi complete@10"] >= best - 1
-    assert chosen["measures"] == record["measures"]["aligned"]["mean"]
-    assert [row[0] for row in tried_table(record["auto"]).rows][1:] == [entry["method"] for entry in found]
+    assert record.auto is not None
+    assert record.measures is not None
+    found = record.auto.tried
+    assert [trial.method for trial in found] == ["center", "soft-center", "lir", "leace", "distill", "jsd-nce"]
+    assert all(trial.verdict for trial in found)
+    best = max(trial.measures["multi complete@10"] or 0.0 for trial in found)
+    chosen = next(trial for trial in found if trial.method == record.method)
+    assert (chosen.measures["multi complete@10"] or 0.0) >= best - 1
+    assert chosen.measures == record.measures.aligned["mean"]
+    assert [row[0] for row in tried_table(record.auto).rows][1:] == [trial.method for trial in found]
     assert "## tried within 15 minutes" in (folder / "README.md").read_text()
     made = (folder / "isoglot.json").stat().st_mtime_ns
     assert align() == folder
@@ -117,8 +127,9 @@ def test_auto_leaves_out_what_does_not_fit_and_what_needs_a_tag(
     )
     record = read_record(folder)
     assert record is not None
-    assert record["method"] in ("soft-center", "leace")
-    told = {entry["method"]: entry["left_out"] for entry in record["auto"]["tried"]}
+    assert record.auto is not None
+    assert record.method in ("soft-center", "leace")
+    told = {trial.method: trial.left_out for trial in record.auto.tried}
     assert list(told) == ["soft-center", "leace", "distill", "jsd-nce"]
     assert told["distill"].startswith("left out: would take about ")
 
@@ -148,7 +159,8 @@ def test_a_method_that_cannot_work_is_left_out(tiny_model: Path, own_cache: Path
     )
     record = read_record(folder)
     assert record is not None
-    assert record["auto"]["tried"][-1]["left_out"].startswith("no row has an English query")
+    assert record.auto is not None
+    assert record.auto.tried[-1].left_out.startswith("no row has an English query")
 
 
 def test_if_all_lost_too_much_the_one_that_lost_least_is_kept_aside(
@@ -166,20 +178,22 @@ def test_the_choice_is_the_best_that_passed_with_a_point_for_no_tag() -> None:
         ([tried("center", 90), tried("leace", 80)], "center"),
         ([tried("center", 90), tried("leace", 89.1)], "leace"),
         ([tried("leace", 90), tried("distill", 95), tried("lir", 95.5)], "distill"),
-        ([tried("center", 99, -4, passed=False), tried("lir", 90)], "lir"),
-        ([tried("center", 99, -4, passed=False), tried("lir", 90, -3, passed=False)], "lir"),
+        ([tried("center", 99, -4), tried("lir", 90)], "lir"),
+        ([tried("center", 99, -4), tried("lir", 90, -3)], "lir"),
+        ([tried("center", 99, -1.2), tried("lir", 90)], "center"),
         ([tried("center", 90), tried("lir", 90)], "center"),
     ):
-        assert choose(entries)[0]["method"] == method
+        assert choose(entries)[0].method == method
+    broken = msgspec.structs.replace(tried("leace", 90), verdict=None, left_out="broken")
     with pytest.raises(IsoglotError, match="auto: leace: broken"):
-        choose([{"method": "leace", "verdict": None, "left_out": "broken"}])
+        choose([broken])
 
 
 def test_the_time_is_three_passes_over_an_epochs_texts_and_an_audit_of_each_epoch(
     tiny_model: Path, own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(auto, "_seconds_per_text", lambda run, role: {"query": 1.0, "document": 10.0}[role])
-    request = Request(str(tiny_model), ROWS, None, None, None, 1.0, "cpu", False, False, False)
+    request = Request(model=str(tiny_model), data=ROWS, device="cpu")
     for method, options, texts in (
         ("distill", {}, 32 * 3 * (1 + 10)),
         ("distill", {"nce_weight": 1.0}, 32 * 4 * (1 + 10)),
@@ -190,7 +204,7 @@ def test_the_time_is_three_passes_over_an_epochs_texts_and_an_audit_of_each_epoc
 
 
 def test_a_sample_of_texts_is_timed(tiny_model: Path, own_cache: Path, tmp_path: Path) -> None:
-    request = Request(str(tiny_model), ROWS, None, None, None, 1.0, "cpu", False, False, False)
+    request = Request(model=str(tiny_model), data=ROWS, device="cpu")
     run = prepare(request, METHODS["distill"], {}, tmp_path / "out", seed=0)
     assert 0 < seconds_needed(run) < 60
     assert run.encoder.model.max_seq_length == 128

@@ -15,15 +15,17 @@ import torch
 from safetensors import safe_open
 
 from isoglot import Collection
+from isoglot.alignment.options import TrainingOptions
+from isoglot.alignment.record import StepLoss
 from isoglot.alignment.training import checkpoints
 from isoglot.alignment.training.examples import triplets
 from isoglot.alignment.training.objectives import info_nce
-from isoglot.alignment.training.trainer import TrainingOptions, train
+from isoglot.alignment.training.trainer import train
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.training_data.loading import training_rows
 
 OPTIONS = TrainingOptions(epochs=2.5, batch_size=3, learning_rate=3e-3)  # 10 steps, 4 an epoch
-Result = tuple[dict[str, torch.Tensor], list[dict[str, float]], list[int]]
+Result = tuple[dict[str, torch.Tensor], list[StepLoss], list[int]]
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +100,7 @@ def test_after_ctrl_c_training_goes_on_to_the_same_weights(
         run(tmp_path, options, {7: interrupt})
     resumed, undisturbed = run(tmp_path, options), run(None, options)
     assert "training continues after step 6 of 10" in caplog.text
-    assert [entry["step"] for entry in resumed[1]] == list(range(1, 11))
+    assert [entry.step for entry in resumed[1]] == list(range(1, 11))
     assert same(resumed, undisturbed)
     assert (resumed[2], undisturbed[2]) == ([2, 3], [1, 2, 3])
 

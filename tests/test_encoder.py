@@ -18,6 +18,7 @@ from tokenizers import normalizers
 import isoglot
 from isoglot import Collection, IsoglotError
 from isoglot.alignment.methods import jsd_nce
+from isoglot.alignment.options import JsdNceOptions
 from isoglot.encoders import encoder as module
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.sentence_transformer import load_encoder, load_model
@@ -155,7 +156,7 @@ def test_a_model_changed_in_place_keeps_no_vector_under_its_old_name(
 ) -> None:
     encoder = load(tiny_model)
     before = encode(encoder)
-    options = jsd_nce.Options(batch_size=4, learning_rate=1e-2)
+    options = JsdNceOptions(batch_size=4, learning_rate=1e-2)
     jsd_nce.run(encoder, training_rows(small_collection), options, seed=0, show_progress=False)
     assert not (encode(encoder) == before).all()
     assert (encode(load(tiny_model)) == before).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter, namedtuple
 from collections.abc import Sequence
@@ -13,22 +14,40 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 import isoglot
 from isoglot import Audit, Collection, Document, IsoglotError, Query, Row
 from isoglot.alignment import execute as aligning
-from isoglot.alignment.guard import LossyError, Verdict, development_audit, judge, measures_of, named_development, split
+from isoglot.alignment.guard import (
+    JUDGED,
+    SHOWN,
+    LossyError,
+    Verdict,
+    development_audit,
+    hold_out,
+    judge,
+    measures_of,
+    named_development,
+)
 from isoglot.alignment.methods import jsd_nce
-from isoglot.alignment.record import read_record
+from isoglot.alignment.record import VerdictRecord, read_record
+from isoglot.alignment.tables import verdict_text
 from isoglot.alignment.training import checkpoints
+from isoglot.cli import app
 from isoglot.corpora.collection import CollectionRecord
 from isoglot.encoders.sentence_transformer import load_encoder
+from isoglot.evaluation.comparison.cells import ComparedCell
+from isoglot.evaluation.comparison.comparison import GUARDED, Comparison
 from isoglot.evaluation.measures import Judged
 from isoglot.evaluation.results import ScenarioResult
 from isoglot.evaluation.statistics.intervals import Interval
+from isoglot.report.tables import kept_table
 from isoglot.retrievers.base import RetrieverRecord
 from isoglot.training_data.loading import training_rows
+from isoglot.training_data.row import write_rows
 from tests.parallel import parallel_rows
+from tests.synthetic_audits import synthetic_audit
 
 COLLAPSE = {"nce_weight": 0.0, "learning_rate": 0.1, "batch_size": 16}
 """Nothing but the pull of translations: all texts end at one point."""
@@ -94,7 +113,7 @@ def test_no_content_and_no_text_is_on_both_sides(cells: list[tuple[int, int, str
         Row(f"c{c}", {"en": f"q {c} {n}"}, {"en": f"document {t}", tag: f"{tag} {c}"})
         for n, (c, t, tag) in enumerate(cells)
     ] + parallel_rows(40)
-    training, development = split(rows, "rows")
+    training, development = hold_out(rows, "rows")
     assert development is not None
     held = {content for golds in development.golds.values() for content in golds}
     assert 8 <= len(held) <= 11
@@ -103,21 +122,21 @@ def test_no_content_and_no_text_is_on_both_sides(cells: list[tuple[int, int, str
     assert texts.isdisjoint(text for row in training for text in row.document.values())
     assert {tag for row in rows for tag in row.languages} <= {tag for row in training for tag in row.languages} | {"th"}
     shuffled = rows[40:] + rows[:40]
-    assert {row.hash for row in split(shuffled, "rows")[0]} == {row.hash for row in training}
+    assert {row.hash for row in hold_out(shuffled, "rows")[0]} == {row.hash for row in training}
 
 
 def test_a_quarter_of_each_language_at_most_is_held_out() -> None:
     rows = parallel_rows(100) + [
         msgspec.structs.replace(row, content_id=f"rare-{n}") for n, row in enumerate(parallel_rows(3, ("en", "fi")))
     ]
-    training, _ = split(rows, "rows")
+    training, _ = hold_out(rows, "rows")
     left, there = (Counter(tag for row in found for tag in row.languages) for found in (training, rows))
     assert left["fi"] == there["fi"] == 3
     assert all(left[tag] >= 0.75 * there[tag] for tag in there)
 
 
 def test_mini_gives_8_questions_in_8_languages_among_all_40_topics() -> None:
-    training, development = split(training_rows("mini@train"), "mini@train")
+    training, development = hold_out(training_rows("mini@train"), "mini@train")
     assert development is not None
     assert (len(training), len(development.golds), len(development.documents)) == (32, 8, 320)
     assert development.name == "mini@train, held out"
@@ -126,7 +145,7 @@ def test_mini_gives_8_questions_in_8_languages_among_all_40_topics() -> None:
 def test_much_data_is_held_out_up_to_100_contents_and_9_languages() -> None:
     many = ("en", "de", "ru", "fi", "et", "sv", "da", "nb", "pl", "cs", "sk")
     rows = [row.keep(many if n % 2 else many[:9]) for n, row in enumerate(parallel_rows(1200, many))]
-    training, development = split(rows, "rows")
+    training, development = hold_out(rows, "rows")
     assert development is not None
     assert len(development.golds) == 100
     assert len(training) == 1100
@@ -138,12 +157,12 @@ def test_much_data_is_held_out_up_to_100_contents_and_9_languages() -> None:
 def test_31_contents_are_too_few_and_their_alignment_says_so(
     tiny_model: Path, own_cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert split(parallel_rows(31), "rows")[1] is None
+    assert hold_out(parallel_rows(31), "rows")[1] is None
     folder = isoglot.align(str(tiny_model), "center", parallel_rows(31), tmp_path / "out")
     assert "rows: too few contents to hold 8 out" in caplog.text
     record = read_record(folder)
     assert record is not None
-    assert (record["data"]["rows"], record["development"], record["verdict"]) == (31, None, None)
+    assert (record.data.rows, record.development, record.verdict) == (31, None, None)
     assert "Not audited" in (folder / "README.md").read_text()
     caplog.clear()
     isoglot.align(str(tiny_model), "center", parallel_rows(40), tmp_path / "unguarded", dev="none")
@@ -175,16 +194,69 @@ def test_the_interval_s_unit_is_the_content() -> None:
     assert once.high - once.low == pytest.approx(2 * 1.96 * deviation, rel=0.15)
 
 
-def test_a_loss_within_noise_or_bound_passes() -> None:
-    for mean, low, high, passed in (
-        (-3.0, -5.0, -1.0, False),
-        (-3.0, -6.5, 0.5, True),
-        (-0.9, -1.2, -0.6, True),
-        (2.0, 1.0, 3.0, True),
-        (float("nan"), float("nan"), float("nan"), True),
+def test_only_a_loss_that_is_certain_fails_and_one_within_noise_is_not_certain() -> None:
+    for mean, low, high, kept, shown in (
+        (-3.0, -5.0, -1.1, False, "lost (-3.00)"),
+        (-3.0, -5.0, -1.0, None, "not certain (-3.00)"),
+        (-3.0, -7.0, 1.0, None, "not certain (-3.00)"),
+        (-0.9, -1.2, -0.6, None, "not certain (-0.90)"),
+        (-0.5, -0.9, -0.1, True, "kept (-0.50)"),
+        (2.0, 1.0, 3.0, True, "kept (2.00)"),
+        (float("nan"), float("nan"), float("nan"), None, "not certain (-)"),
     ):
-        assert Verdict(Interval(mean, low, high), 1.0).passed == passed
+        verdict = Verdict(Interval(mean, low, high), 1.0)
+        assert verdict.kept is kept
+        assert verdict.passed is (kept is not False)
+        assert bool(verdict.note) is (kept is None)
+        assert verdict_text(VerdictRecord.of(verdict)) == shown
     assert not Verdict(Interval(-0.1, -0.2, -0.05), 0.0).passed
+    assert verdict_text(None) == "none"
+
+
+def test_a_fall_of_3_points_between_minus_7_and_1_is_not_certain_in_align_and_in_compare() -> None:
+    scenario, measure = JUDGED
+    difference, none = Interval(-3.0, -7.0, 1.0), Interval(0.0, 0.0, 0.0)
+    cell = ComparedCell(
+        scenario=scenario,
+        pool_languages=(),
+        query_language="",
+        measures={measure: (none, none)},
+        differences={measure: (none, difference)},
+        outcomes={},
+        deviations={},
+    )
+    comparison = Comparison(
+        names=("base", "aligned"),
+        models=({}, {}),
+        collection={},
+        cells=(cell,),
+        means=(cell,),
+        margin=1.0,
+        unit="content",
+    )
+    table = kept_table(comparison)
+    assert table.rows[0][table.columns.index("kept")] == "not certain"
+    verdict = Verdict(difference, 1.0)
+    assert verdict_text(VerdictRecord.of(verdict)) == "not certain (-3.00)"
+    assert verdict.note == "Not certain means that the 95% interval holds -1; a larger --dev would make it narrower."
+
+
+def test_the_guard_answers_as_a_comparison_of_the_same_audits_does() -> None:
+    golds = {f"q{number}": (f"p{number % 20}",) for number in range(60)}
+    base, answers = synthetic_audit("base", 1), set()
+    for rank in (4.0, 9.0, 10.0, 11.0, 16.0):
+        aligned = synthetic_audit("aligned", 2, rank=rank)
+        comparison = isoglot.compare(base, aligned)
+        mean = next(mean for mean in comparison.means if mean.scenario == JUDGED[0])
+        verdict = judge(base, aligned, golds, comparison.margin)
+        assert verdict.kept is comparison.kept(mean, JUDGED[1], 1)
+        answers.add(verdict.kept)
+    assert answers == {True, False, None}
+
+
+def test_the_guard_judges_and_shows_what_every_comparison_guards() -> None:
+    assert JUDGED in GUARDED
+    assert set(GUARDED) <= set(SHOWN)
 
 
 def test_measures_are_means_over_a_language_s_pools_then_over_languages(
@@ -230,21 +302,19 @@ def test_a_guarded_training_leaves_its_audits_epochs_and_a_card(
     assert names(tmp_path) == ["cache", "out"]
     record = read_record(folder)
     assert record is not None
-    assert (record["data"]["rows"], record["development"]["queries"], record["development"]["documents"]) == (
-        32,
-        24,
-        40 * 3,
-    )
-    _, development = split(rows, "rows")
+    assert record.measures is not None
+    assert record.development is not None
+    assert (record.data.rows, record.development.queries, record.development.documents) == (32, 24, 40 * 3)
+    _, development = hold_out(rows, "rows")
     assert development is not None
     for name, model in (("base", tiny_model), ("aligned", folder)):
         again = development_audit(load_encoder(str(model)), development, show_progress=False)
-        assert measures_of(again) == record["measures"][name]
-        assert measures_of(Audit.load(folder / "development" / name)) == record["measures"][name]
+        assert measures_of(again) == getattr(record.measures, name)
+        assert measures_of(Audit.load(folder / "development" / name)) == getattr(record.measures, name)
     epochs = [json.loads(line) for line in (folder / "epochs.jsonl").read_text().splitlines()]
     assert [entry["epoch"] for entry in epochs] == [0, 1, 2]
-    assert epochs[0]["measures"] == record["measures"]["base"]
-    assert epochs[2]["measures"] == record["measures"]["aligned"]
+    assert epochs[0]["measures"] == record.measures.base
+    assert epochs[2]["measures"] == record.measures.aligned
     assert (folder / "training.svg").read_text().startswith("<svg")
     card = (folder / "README.md").read_text()
     assert "## rows, held out: before and after" in card
@@ -270,7 +340,8 @@ def test_a_lossy_model_is_kept_aside_and_a_higher_bound_accepts_it_without_train
     assert names(tmp_path) == ["cache", "out.lossy"]
     record = read_record(e.value.folder)
     assert record is not None
-    assert record["verdict"]["passed"] is False
+    assert record.verdict is not None
+    assert (record.verdict.passed, record.verdict.kept) == (False, False)
     assert "**failed**" in (e.value.folder / "README.md").read_text()
 
     monkeypatch.setattr(jsd_nce, "run", None)  # no further training
@@ -280,7 +351,8 @@ def test_a_lossy_model_is_kept_aside_and_a_higher_bound_accepts_it_without_train
     assert names(tmp_path) == ["cache", "out"]
     record = read_record(folder)
     assert record is not None
-    assert record["verdict"]["passed"] is True
+    assert record.verdict is not None
+    assert (record.verdict.passed, record.verdict.kept) == (True, True)
     assert "Guard: passed" in (folder / "README.md").read_text()
 
 
@@ -300,7 +372,7 @@ def test_the_next_lossy_model_replaces_the_last_but_never_a_folder_of_the_user_s
             align(seed)
         record = read_record(tmp_path / "out.lossy")
         assert record is not None
-        assert record["seed"] == seed
+        assert record.seed == seed
 
 
 def test_a_disk_without_room_for_the_model_is_told_before_the_work(
@@ -341,3 +413,23 @@ def test_a_bound_out_of_range_is_told(tiny_model: Path, tmp_path: Path) -> None:
     for bound in (-1.0, float("nan"), float("inf")):
         with pytest.raises(IsoglotError, match="it must be 0 or more and finite"):
             isoglot.align(str(tiny_model), "center", parallel_rows(40), tmp_path / "out", max_loss=bound)
+
+
+def test_a_verdict_that_is_not_certain_passes_and_says_what_would_help(
+    tiny_model: Path, own_cache: Path, tmp_path: Path
+) -> None:
+    write_rows(tmp_path / "rows.jsonl", parallel_rows(40))
+    command = ["align", str(tiny_model), "--method", "lir", "--data", str(tmp_path / "rows.jsonl")]
+    done = CliRunner().invoke(app, [*command, "-o", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    record = read_record(tmp_path / "out")
+    assert record is not None
+    assert record.verdict is not None
+    assert (record.verdict.passed, record.verdict.kept) == (True, None)
+    assert (record.verdict.mean or 0) < -1 < (record.verdict.high or 0) < 0  # which an earlier rule failed
+    note = "Not certain means that the 95% interval holds -1; a larger --dev would make it narrower."
+    assert note in done.stdout
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert re.search(
+        rf"Guard: not certain \(-\d+\.\d\d\): mono-same .*; allowed is a loss of 1\. {re.escape(note)}", card
+    )

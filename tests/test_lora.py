@@ -13,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 
 from isoglot import Collection, IsoglotError
 from isoglot.alignment.methods import jsd_nce
+from isoglot.alignment.options import JsdNceOptions
 from isoglot.encoders.adapters import apply_adapter, top_layers, write_adapter
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.sentence_transformer import load_encoder
@@ -24,7 +25,7 @@ TEXTS = ["bread", "снег покрыл горную дорогу", "das alte k
 
 def trained(model: Path, collection: Collection, **options: int) -> Encoder:
     encoder = load_encoder(str(model), device="cpu")
-    settings = jsd_nce.Options(epochs=2, batch_size=6, learning_rate=1e-1 if "lora" in options else 1e-2, **options)  # type: ignore[arg-type]
+    settings = JsdNceOptions(epochs=2, batch_size=6, learning_rate=1e-1 if "lora" in options else 1e-2, **options)  # type: ignore[arg-type]
     jsd_nce.run(encoder, training_rows(collection), settings, seed=0, show_progress=False)
     return encoder
 
@@ -105,7 +106,7 @@ def test_layers_below_the_trained_ones_keep_their_weights_and_run_without_gradie
     tracked: list[bool] = []
     top = encoder.model[0].model.encoder.layer[1]
     hook = top.register_forward_pre_hook(lambda module, inputs: tracked.append(inputs[0].requires_grad))
-    options = jsd_nce.Options(epochs=1, batch_size=6, learning_rate=1e-2, layers=1)
+    options = JsdNceOptions(epochs=1, batch_size=6, learning_rate=1e-2, layers=1)
     jsd_nce.run(encoder, training_rows(small_collection), options, seed=0, show_progress=False)
     hook.remove()
     assert tracked

@@ -10,7 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isoglot.alignment.methods.jsd_nce import Options, objective
+from isoglot.alignment.methods.jsd_nce import objective
+from isoglot.alignment.options import JsdNceOptions
 from isoglot.alignment.training.objectives import cosine_distance, info_nce, multi_positive_nce, root_jsd
 
 
@@ -119,7 +120,9 @@ def test_on_unit_vectors_the_root_is_nearly_a_distance() -> None:
 
 def test_the_objective_is_the_weighted_sum_with_the_translation_as_anchor() -> None:
     query, document, translation = (torch.tensor(vectors(seed)) for seed in (6, 7, 8))
-    options = Options(raw=True, jsd_weight=0.5, nce_weight=2.0, temperature=0.1, softmax_temperature=0.7, eps=1e-6)
+    options = JsdNceOptions(
+        raw=True, jsd_weight=0.5, nce_weight=2.0, temperature=0.1, softmax_temperature=0.7, eps=1e-6
+    )
     expected = 0.5 * reference_root_jsd(document.numpy(), translation.numpy(), 0.7, 1e-6)
     expected += 2.0 * reference_info_nce(translation.numpy(), query.numpy(), 0.1)
     assert float(objective(query, document, translation, options)) == pytest.approx(expected, rel=1e-9)

@@ -13,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 import isoglot
 from isoglot import Collection, IsoglotError
 from isoglot.alignment.methods import distill, lir
+from isoglot.alignment.options import DistillOptions
 from isoglot.alignment.registry import METHODS
 from isoglot.alignment.row_vectors import RowVectors, encode_rows
 from isoglot.alignment.training.examples import quads
@@ -133,8 +134,8 @@ def test_teachers_are_the_neutral_vectors_and_mixing_brings_translations_togethe
     row_vectors: RowVectors, small_collection: Collection, teacher: str
 ) -> None:
     rows = training_rows(small_collection)
-    own = distill.teachers(rows, row_vectors, distill.Options(teacher=teacher))["document"]
-    shared = distill.teachers(rows, row_vectors, distill.Options(teacher=teacher, mix=1.0))["document"]
+    own = distill.teachers(rows, row_vectors, DistillOptions(teacher=teacher))["document"]
+    shared = distill.teachers(rows, row_vectors, DistillOptions(teacher=teacher, mix=1.0))["document"]
     assert np.linalg.norm(list(own.values()), axis=1) == pytest.approx(1)
     for row in rows:
         versions = [shared[pair] for pair in row.document.items()]
@@ -147,7 +148,7 @@ def test_distill_brings_the_student_near_its_teacher_and_needs_no_tag(
 ) -> None:
     options = {"epochs": 8.0, "batch_size": 6, "learning_rate": 3e-3}
     folder = align(tiny_model, "distill", small_collection, tmp_path / "distill", **options)
-    taught = distill.teachers(training_rows(small_collection), row_vectors, distill.Options())["document"]
+    taught = distill.teachers(training_rows(small_collection), row_vectors, DistillOptions())["document"]
     texts = [(d.language, d.text) for d in small_collection.documents]
     near = {}
     for name in (tiny_model, folder):

@@ -18,16 +18,17 @@ from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from isoglot import Collection, IsoglotError
 from isoglot.alignment.methods import jsd_nce
+from isoglot.alignment.options import JsdNceOptions, TrainingOptions
 from isoglot.alignment.training.embedding_loss import TokenTerm
 from isoglot.alignment.training.examples import ContentBatchSampler, content_batches, triplets
 from isoglot.alignment.training.objectives import info_nce
-from isoglot.alignment.training.trainer import TrainingOptions, train
+from isoglot.alignment.training.trainer import train
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.training_data.loading import training_rows
 from isoglot.training_data.row import Row
 
-OPTIONS = jsd_nce.Options(epochs=4, batch_size=6, learning_rate=3e-3)
+OPTIONS = JsdNceOptions(epochs=4, batch_size=6, learning_rate=3e-3)
 
 
 class Reduced(torch.nn.Module):
@@ -37,7 +38,7 @@ class Reduced(torch.nn.Module):
         return {**features, "sentence_embedding": features["token_embeddings"][:, -1]}
 
 
-def trained(model: Path, collection: Collection, options: jsd_nce.Options = OPTIONS, seed: int = 0) -> Encoder:
+def trained(model: Path, collection: Collection, options: JsdNceOptions = OPTIONS, seed: int = 0) -> Encoder:
     encoder = load_encoder(str(model), device="cpu")
     encoder.losses = jsd_nce.run(  # type: ignore[attr-defined]
         encoder, training_rows(collection), options, seed=seed, show_progress=False
@@ -127,7 +128,7 @@ def test_rows_keep_the_languages_asked_for(small_collection: Collection) -> None
 )
 def test_options_out_of_range_are_told(name: str, value: float) -> None:
     with pytest.raises(IsoglotError, match=name.replace("_", " ")):
-        jsd_nce.Options(**{name: value})  # type: ignore[arg-type]
+        JsdNceOptions(**{name: value})  # type: ignore[arg-type]
 
 
 def test_frozen_layers_and_trained_word_embeddings_exclude_each_other() -> None:
@@ -146,7 +147,7 @@ def test_training_lowers_the_loss_and_leaves_the_model_as_it_found_it(
     tiny_model: Path, small_collection: Collection, own_cache: Path
 ) -> None:
     encoder = trained(tiny_model, small_collection)
-    losses = [entry["loss"] for entry in encoder.losses]  # type: ignore[attr-defined]
+    losses = [entry.loss for entry in encoder.losses]  # type: ignore[attr-defined]
     assert losses[-1] < losses[0] - 0.1
     base = load_encoder(str(tiny_model), device="cpu")
     assert encoder.model.max_seq_length == base.model.max_seq_length
@@ -193,7 +194,7 @@ def test_training_that_stops_early_leaves_no_frozen_shortened_or_stale_model(
     rows = training_rows(small_collection)
     frozen = encoder.model[0].model.embeddings.LayerNorm.weight.requires_grad_(False)
     before = encoder.fingerprint
-    options = jsd_nce.Options(epochs=9, batch_size=6, learning_rate=1e30, max_length=16)
+    options = JsdNceOptions(epochs=9, batch_size=6, learning_rate=1e30, max_length=16)
     with pytest.raises(IsoglotError, match="the loss became"):
         jsd_nce.run(encoder, rows, options, seed=0, show_progress=False)
     assert encoder.fingerprint != before
@@ -212,7 +213,7 @@ def test_word_embeddings_are_frozen_unless_asked_for(
     changed = differing(base, encoder)
     assert changed
     assert not any(words in name for name in changed)
-    options = jsd_nce.Options(epochs=1, batch_size=6, learning_rate=3e-3, train_embeddings=True)
+    options = JsdNceOptions(epochs=1, batch_size=6, learning_rate=3e-3, train_embeddings=True)
     assert any(words in name for name in differing(base, trained(tiny_model, small_collection, options)))
 
 
@@ -225,11 +226,11 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(
 
 
 def test_dropout_is_off_unless_asked_for(tiny_model: Path, small_collection: Collection, own_cache: Path) -> None:
-    first = trained(tiny_model, small_collection).losses[0]["loss"]  # type: ignore[attr-defined]
-    options = jsd_nce.Options(epochs=4, batch_size=6, learning_rate=3e-3, dropout=True)
-    dropped = trained(tiny_model, small_collection, options).losses[0]["loss"]  # type: ignore[attr-defined]
+    first = trained(tiny_model, small_collection).losses[0].loss  # type: ignore[attr-defined]
+    options = JsdNceOptions(epochs=4, batch_size=6, learning_rate=3e-3, dropout=True)
+    dropped = trained(tiny_model, small_collection, options).losses[0].loss  # type: ignore[attr-defined]
     assert first != dropped
-    quiet = [trained(tiny_model, small_collection, seed=0).losses[0]["loss"] for _ in range(2)]  # type: ignore[attr-defined]
+    quiet = [trained(tiny_model, small_collection, seed=0).losses[0].loss for _ in range(2)]  # type: ignore[attr-defined]
     assert quiet == [first, first]
 
 
@@ -237,7 +238,7 @@ def test_a_loss_that_is_no_number_stops_with_one_line(
     tiny_model: Path, small_collection: Collection, own_cache: Path
 ) -> None:
     with pytest.raises(IsoglotError, match=r"the loss became (nan|inf) at step"):
-        trained(tiny_model, small_collection, jsd_nce.Options(epochs=9, batch_size=6, learning_rate=1e30))
+        trained(tiny_model, small_collection, JsdNceOptions(epochs=9, batch_size=6, learning_rate=1e30))
 
 
 def test_one_content_is_too_few(tiny_model: Path, own_cache: Path) -> None:
@@ -274,7 +275,7 @@ def test_a_tracker_gets_the_loss_curve(
 
     monkeypatch.setitem(INTEGRATION_TO_CALLBACK, "own", Tracker)
     encoder = trained(tiny_model, small_collection, dataclasses.replace(OPTIONS, epochs=1, report_to="own"))
-    assert curve == [entry["loss"] for entry in encoder.losses]  # type: ignore[attr-defined]
+    assert curve == [entry.loss for entry in encoder.losses]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("name", "message"), [("abacus", "abacus is not supported"), ("comet_ml", "comet")])

@@ -1,6 +1,6 @@
 """``--method auto``: the cheap methods, then trained ones while the budget lasts, and the best that loses nothing.
 
-Which methods, in which order, how the time is estimated and what is preferred is isoglot's own.
+Which methods are tried, in which order, how their time is estimated and which one is preferred is isoglot's own.
 """
 
 from __future__ import annotations
@@ -14,11 +14,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from isoglot.alignment.execute import holds_something_else, kept, start
+import msgspec
+
+from isoglot.alignment.card import write_record
+from isoglot.alignment.execute import execute
 from isoglot.alignment.guard import LossyError
-from isoglot.alignment.record import read_record, verdict_of, write_record
+from isoglot.alignment.options import DistillOptions
+from isoglot.alignment.output import finished, made_before
+from isoglot.alignment.record import AlignmentRecord, AutoRecipe, AutoRecord, Trial, VerdictRecord, digest, read_record
 from isoglot.alignment.registry import METHODS, Method
-from isoglot.alignment.request import Request, Run, digest, prepare
+from isoglot.alignment.request import Request, Run, prepare
 from isoglot.encoders.prompts import ROLES
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import new_folder
@@ -33,7 +38,7 @@ TAG_FREE_WITHIN = 1.0
 """How many points of `GAIN` a method that needs no language tag may be behind one that does, and still be preferred."""
 
 PASSES = 3
-"""What a training step costs a text, in forward passes: one forward and a backward, which takes about two."""
+"""The cost of a training step for a text, in forward passes: one forward pass and a backward pass of about two."""
 
 _SAMPLE = 16
 
@@ -47,32 +52,36 @@ def align_auto(
 
     Args:
         request: What all runs share.
-        options: For those methods that have them.
+        options: Options for those methods that have them.
         output: The folder to write.
-        seed: Of every training.
-        budget: Minutes; the methods that are not trained are tried in any case.
+        seed: Random seed of every training.
+        budget: Minutes that may be used; methods without training are tried in any case.
         no_tag: Whether methods that need each text's language are left out.
 
     Raises:
         LossyError: The guard failed all; the one that lost least is kept.
-        IsoglotError: An option that no method has, no development split of several languages, or no method worked.
+        IsoglotError: No method has an option, there is no development split of several languages, or no method worked.
     """
     if not 0 <= budget < math.inf:
         raise IsoglotError(f"the budget is {budget} minutes; it must be 0 or more and finite")
     deadline = time.monotonic() + 60 * budget
     methods = [METHODS[name] for name in TRIED if not (no_tag and METHODS[name].needs_language)]
-    given = {method.name: _own_options(method, options) for method in methods}
-    unknown = sorted(set(options).difference(*given.values()))
-    if unknown:
-        raise IsoglotError(f"none of {', '.join(given)} has an option {unknown[0]!r}")
-    run = prepare(request, methods[0], given[methods[0].name], output, seed=seed)
-    if run.development is None or len(run.development.languages) < 2:
+    given = _options_by_method(methods, options)
+    first = prepare(request, methods[0], given[methods[0].name], output, seed=seed)
+    if first.development is None or len(first.development.languages) < 2:
         raise IsoglotError("auto needs a development split of several languages; name a collection with --dev")
-    recipe = {
-        **{name: run.recipe[name] for name in ("isoglot", "base", "data", "development", "seed")},
-        **{"options": dict(options), "budget": budget, "no_tag": no_tag, "max_loss": request.max_loss},
-    }
-    if not request.force and _made_before(run, recipe):
+    recipe = AutoRecipe(
+        isoglot=first.recipe.isoglot,
+        base=first.recipe.base,
+        data=first.recipe.data,
+        development=first.recipe.development,
+        seed=seed,
+        options=dict(options),
+        budget=budget,
+        no_tag=no_tag,
+        max_loss=request.max_loss,
+    )
+    if not request.force and _chosen_before(first, recipe):
         return output
     working = output.with_name(f".{output.name}.auto-{digest(recipe)}")
     tried = []
@@ -80,137 +89,172 @@ def align_auto(
         run = prepare(replace(request, force=False), method, given[method.name], working / method.name, seed=seed)
         tried.append(_try(run, deadline - time.monotonic()))
     chosen, why = choose(tried)
-    record = read_record(working / chosen["folder"]) or {}
-    auto = {"recipe": recipe, "budget": budget, "base": record["measures"]["base"]["mean"], "tried": tried, "why": why}
-    place = output if chosen["verdict"]["passed"] else output.with_name(f"{output.name}.lossy")
-    with new_folder(place, replace=request.force or place != output) as folder:
-        shutil.copytree(working / chosen["folder"], folder, dirs_exist_ok=True)
-        write_record(folder, {**record, "auto": auto})
+    record = _record_with(working / chosen.folder, recipe, tried, why)
+    passed = _passed(chosen.verdict)
+    place = output if passed else first.lossy
+    with new_folder(place, replace=request.force or not passed) as folder:
+        shutil.copytree(working / chosen.folder, folder, dirs_exist_ok=True)
+        write_record(folder, record)
     shutil.rmtree(working, ignore_errors=True)
-    if place != output:
-        raise _lossy_error(place, {**record, "auto": auto})
+    if not passed:
+        raise _lossy_error(place, record)
     return output
 
 
-def choose(tried: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], str]:
-    """The best of what was tried, and why: the highest `GAIN` of those that the guard passed.
+def choose(tried: Sequence[Trial]) -> tuple[Trial, str]:
+    """The best method that was tried, and why: the highest `GAIN` of those that the guard passed.
 
-    One that needs no language tag is preferred up to `TAG_FREE_WITHIN` points behind; if none passed, it is the one
-    that lost least.
+    A method that needs no language tag is preferred up to `TAG_FREE_WITHIN` points behind; if none passed, it is the
+    one that lost least.
 
     Raises:
-        IsoglotError: None could be audited.
+        IsoglotError: No method could be audited.
     """
-    done = [entry for entry in tried if entry["verdict"]]
-    if not done:
-        raise IsoglotError("auto: " + "; ".join(f"{entry['method']}: {entry['left_out']}" for entry in tried))
-    passed = [entry for entry in done if entry["verdict"]["passed"]]
+    verdicts = [(trial, trial.verdict.verdict()) for trial in tried if trial.verdict is not None]
+    if not verdicts:
+        raise IsoglotError("auto: " + "; ".join(f"{trial.method}: {trial.left_out}" for trial in tried))
+    passed = [trial for trial, verdict in verdicts if verdict.passed]
     if not passed:
-        return max(done, key=lambda entry: float(entry["verdict"]["mean"])), "it lost least; the guard passed none"
+        least, _ = max(verdicts, key=lambda pair: pair[1].difference.mean)
+        return least, "it lost least; the guard passed none"
     best = max(passed, key=_gain)
-    free = max((entry for entry in passed if not entry["needs_language"]), key=_gain, default=best)
-    if free is not best and _gain(free) >= _gain(best) - TAG_FREE_WITHIN:
-        return free, f"within {TAG_FREE_WITHIN:g} point of {best['method']} in {GAIN}, and it needs no language tag"
+    tag_free = max((trial for trial in passed if not trial.needs_language), key=_gain, default=best)
+    if tag_free is not best and _gain(tag_free) >= _gain(best) - TAG_FREE_WITHIN:
+        return tag_free, f"within {TAG_FREE_WITHIN:g} point of {best.method} in {GAIN}, and it needs no language tag"
     return best, f"the highest {GAIN} of those that the guard passed"
 
 
-def _gain(entry: Mapping[str, Any]) -> float:
-    return float(entry["measures"][GAIN])
+def _gain(trial: Trial) -> float:
+    gain = trial.measures.get(GAIN)
+    return -math.inf if gain is None else gain
 
 
-def _own_options(method: Method, options: Mapping[str, Any]) -> dict[str, Any]:
-    names = method.option_names
-    return {name: value for name, value in options.items() if name in names}
+def _options_by_method(methods: Sequence[Method], options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Method -> those of `options` that it has.
+
+    Raises:
+        IsoglotError: No method has one of them.
+    """
+    given = {
+        method.name: {name: value for name, value in options.items() if name in method.option_names}
+        for method in methods
+    }
+    unknown = sorted(set(options).difference(*given.values()))
+    if unknown:
+        raise IsoglotError(f"none of {', '.join(given)} has an option {unknown[0]!r}")
+    return given
 
 
-def _made_before(run: Run, recipe: Mapping[str, Any]) -> bool:
+def _chosen_before(run: Run, recipe: AutoRecipe) -> bool:
     """Whether the output was chosen by the same recipe.
 
     Raises:
         LossyError: The guard failed all by the same recipe.
         IsoglotError: The output holds something else.
     """
-    lossy = read_record(run.lossy) or {}
-    if not run.target.exists():
-        if lossy.get("auto", {}).get("recipe") == recipe:
-            raise _lossy_error(run.lossy, lossy)
-        return False
-    if (read_record(run.target) or {}).get("auto", {}).get("recipe") != recipe:
-        raise holds_something_else(run.target)
-    return True
+    if made_before(run.target, lambda record: record.auto is not None and record.auto.recipe == recipe):
+        return True
+    lossy = read_record(run.lossy)
+    if lossy is not None and lossy.auto is not None and lossy.auto.recipe == recipe and not _passed(lossy.verdict):
+        raise _lossy_error(run.lossy, lossy)
+    return False
 
 
-def _lossy_error(folder: Path, record: Mapping[str, Any]) -> LossyError:
-    verdict = verdict_of(record, record["verdict"]["max_loss"])
+def _passed(verdict: VerdictRecord | None) -> bool:
+    """Whether the guard passes a model by today's rule; without a verdict it does not."""
+    return verdict is not None and verdict.verdict().passed
+
+
+def _record_with(folder: Path, recipe: AutoRecipe, tried: Sequence[Trial], why: str) -> AlignmentRecord:
+    """The record of the chosen model, with what was tried."""
+    record = read_record(folder)
+    if record is None or record.measures is None:
+        raise IsoglotError(f"{folder}: was changed while auto worked; remove it and run the same command again")
+    auto = AutoRecord(
+        recipe=recipe, budget=recipe.budget, base=record.measures.base["mean"], tried=list(tried), why=why
+    )
+    return msgspec.structs.replace(record, auto=auto)
+
+
+def _lossy_error(folder: Path, record: AlignmentRecord) -> LossyError:
+    if record.verdict is None:
+        raise IsoglotError(f"{folder}: has no verdict; remove it and run the same command again")
+    verdict = record.verdict.verdict()
     return LossyError(
-        f"every method lost more than the {verdict.max_loss:g} allowed, {record['method']} least ({verdict}); it is "
+        f"every method lost more than the {verdict.max_loss:g} allowed, {record.method} least ({verdict}); it is "
         f"kept as {folder}; try more data, --lora 16, a lower --learning-rate or a higher --max-loss",
         folder,
         verdict,
     )
 
 
-def _try(run: Run, seconds_left: float) -> dict[str, Any]:
+def _try(run: Run, seconds_left: float) -> Trial:
     """Run one method if the time is enough; an error leaves it out."""
-    entry: dict[str, Any] = {
-        "method": run.method.name,
-        "needs_language": run.method.needs_language,
-        "folder": run.target.name,
-        "measures": {},
-        "verdict": None,
-        "seconds": None,
-        "left_out": "",
-    }
+    left_out = Trial(
+        method=run.method.name,
+        needs_language=run.method.needs_language,
+        folder=run.target.name,
+        measures={},
+        verdict=None,
+        seconds=None,
+        left_out="",
+    )
     started = time.monotonic()
     try:
-        if run.method.trained and kept(run) is None and (needed := seconds_needed(run)) > seconds_left:
-            left = max(0.0, seconds_left)
-            entry["left_out"] = f"left out: would take about {needed:.0f} s of the {left:.0f} s left"
-            log.info("auto: %s %s", run.method.name, entry["left_out"])
-            return entry
-        folder = start(run)
+        if run.method.trained and finished(run) is None and (needed := seconds_needed(run)) > seconds_left:
+            reason = f"left out: would take about {needed:.0f} s of the {max(0.0, seconds_left):.0f} s left"
+            log.info("auto: %s %s", run.method.name, reason)
+            return msgspec.structs.replace(left_out, left_out=reason)
+        folder = execute(run)
     except LossyError as error:
         folder = error.folder
     except IsoglotError as error:
         log.warning("auto: %s", error)
-        return {**entry, "left_out": str(error)}
-    record = read_record(folder) or {}
-    return {
-        **entry,
-        "folder": folder.name,
-        "measures": record["measures"]["aligned"]["mean"],
-        "verdict": record["verdict"],
-        "seconds": round(time.monotonic() - started, 1),
-    }
+        return msgspec.structs.replace(left_out, left_out=str(error))
+    record = read_record(folder)
+    measures = None if record is None else record.measures
+    return msgspec.structs.replace(
+        left_out,
+        folder=folder.name,
+        measures={} if measures is None else measures.aligned["mean"],
+        verdict=None if record is None else record.verdict,
+        seconds=round(time.monotonic() - started, 1),
+    )
 
 
 def seconds_needed(run: Run) -> float:
-    """About how long a trained method takes on this machine, its audits included, from a timed sample of its texts."""
+    """Estimate how long a trained method takes on this machine, its audits included, from a timed sample of its texts.
+
+    Raises:
+        IsoglotError: The run has no development split.
+    """
+    development = run.recipe.development
+    if development is None:
+        raise IsoglotError("auto needs a development split; name a collection with --dev")
     texts = _TEXTS[run.method.name]
-    queries, documents = (sum(column) for column in zip(*(texts(row, run.settings) for row in run.rows), strict=True))
+    queries, documents = (sum(column) for column in zip(*(texts(row, run.options) for row in run.rows), strict=True))
     query, document = (_seconds_per_text(run, role) for role in ROLES)
-    training = PASSES * run.settings.epochs * (queries * query + documents * document)
-    judged = run.recipe["development"]
-    audit = judged["queries"] * query + judged["documents"] * document
-    return float(training + math.ceil(run.settings.epochs) * audit)
+    training = PASSES * run.options.epochs * (queries * query + documents * document)
+    audit = development.queries * query + development.documents * document
+    return float(training + math.ceil(run.options.epochs) * audit)
 
 
 def _seconds_per_text(run: Run, role: str) -> float:
-    """Of one forward pass at the length that training cuts texts to."""
+    """The time of one forward pass of a text, cut at the length to which the training cuts texts."""
     model, prompt = run.encoder.model, run.encoder.prompts[role].text
     texts = [text for row in run.rows for text in (row.query if role == "query" else row.document).values()]
     sample = texts[:: max(1, len(texts) // _SAMPLE)][:_SAMPLE]
-    with run.encoder.cut_at(run.settings.max_length):
+    with run.encoder.cut_at(run.options.max_length):
         model.encode(sample[:2], prompt=prompt, show_progress_bar=False)  # the first call is slower
         started = time.monotonic()
         model.encode(sample, prompt=prompt, batch_size=_SAMPLE, show_progress_bar=False)
         return (time.monotonic() - started) / len(sample)
 
 
-def _distill_texts(row: Row, options: Any) -> tuple[int, int]:
+def _distill_texts(row: Row, options: DistillOptions) -> tuple[int, int]:
     both = row.query.keys() & row.document.keys()
     count = len(both)
-    if options.pairs_languages:  # each other language beside English anew
+    if options.pairs_languages:  # English is encoded anew beside each other language
         count = 2 * (count - 1) if "en" in both else 0
     return count, count
 
@@ -221,4 +265,4 @@ def _jsd_nce_texts(row: Row, options: Any) -> tuple[int, int]:
 
 
 _TEXTS: dict[str, Callable[[Row, Any], tuple[int, int]]] = {"distill": _distill_texts, "jsd-nce": _jsd_nce_texts}
-"""Trained method -> the queries and documents that an epoch sees of a row."""
+"""Trained method -> a function that counts the queries and documents of a row that an epoch encodes."""

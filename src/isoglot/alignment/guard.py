@@ -1,6 +1,6 @@
 """The guard: what an alignment gained and lost on a development split that is neither training nor evaluation data.
 
-The split, its bounds and the rule are isoglot's own.
+The split and its bounds are isoglot's own; the rule is that of `isoglot compare`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from isoglot.corpora.collection import Collection, Document, Query
 from isoglot.corpora.sources import load_collection
 from isoglot.evaluation.audit import audit
 from isoglot.evaluation.comparison.cells import mean_over_cells, unit_sums
+from isoglot.evaluation.comparison.comparison import GUARDED
 from isoglot.evaluation.measures import parse_measure
 from isoglot.evaluation.results import Audit
 from isoglot.evaluation.statistics.intervals import Interval
+from isoglot.evaluation.statistics.significance import non_inferior
 from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.choosing import stable_hash
 from isoglot.training_data.overlap import EightGrams
@@ -32,57 +34,72 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SHARE, FEWEST, MOST = 0.1, 8, 100
-"""The share of contents that is held out, and the bounds of how many: an audit of them takes about a minute."""
+HELD_OUT_SHARE, FEWEST_HELD_OUT, MOST_HELD_OUT = 0.1, 8, 100
+"""The share of contents that is held out, and the bounds of their number: an audit of them takes about a minute."""
 
 MOST_OF_A_LANGUAGE = 0.25
-"""At most this share of a language's contents is held out, so that every language stays in the training rows."""
+"""The largest share of a language's contents that is held out, so that every language stays in the training rows."""
 
-LANGUAGES = 8
-"""How many languages the development split has at most, besides English."""
+MOST_LANGUAGES = 8
+"""The most languages that the development split has besides English."""
 
-QUESTIONS = 2
-"""How many questions of a held-out content are asked."""
+MOST_QUESTIONS = 2
+"""The most questions of a held-out content that are asked."""
 
-SHOWN = (("multi", "complete@10"), ("multi", "max_r"), ("mono-same", "ndcg@10"), ("control", "ndcg@10"))
+JUDGED = next(entry for entry in GUARDED if entry[0] == "mono-same")
+"""The scenario and the measure that the guard judges: the one of `GUARDED` that every development split has."""
+
+SHOWN = (("multi", "complete@10"), ("multi", "max_r"), *GUARDED)
 """What records, cards and tables show of an audit: the first two say what was gained, the others what was kept."""
 
-GUARDED = ("mono-same", "ndcg@10")
-"""What must not fall."""
-
-Measures = dict[str, dict[str, float]]
-"""Query language, or ``mean`` -> such as ``multi complete@10`` -> its mean."""
+Measures = dict[str, dict[str, float | None]]
+"""Query language, or ``mean`` -> a measure such as ``multi complete@10`` -> its mean; None: it has none."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether an aligned model kept what its base could do.
+    """Whether an aligned model kept what its base could do, by the rule of every comparison (`non_inferior`).
 
     Attributes:
-        difference: Aligned less base in mono-same ndcg@10, in points, the mean over languages, with its 95% interval.
-        max_loss: How many points it may fall.
+        difference: Aligned less base in mono-same ndcg@10, in points: the mean over languages, with its 95% interval.
+        max_loss: The most points that it may fall.
     """
 
     difference: Interval
     max_loss: float
 
     @property
+    def kept(self) -> bool | None:
+        """True: the whole interval is above -max_loss. False: it is below. None: not certain either way."""
+        return non_inferior(self.difference, self.max_loss)
+
+    @property
     def passed(self) -> bool:
-        """False only if the mean fell by more than `max_loss` and the interval excludes zero."""
-        return not (self.difference.mean < -self.max_loss and self.difference.high < 0)
+        """Whether the guard lets the model pass: it fails one only if it is certain that too much was lost."""
+        return self.kept is not False
+
+    @property
+    def note(self) -> str:
+        """Why the verdict is not certain and what would help, in one sentence; empty if it is certain."""
+        if self.kept is not None:
+            return ""
+        if math.isnan(self.difference.mean):
+            return "Not certain means that no language has both queries and documents; name another --dev."
+        bound = 0 - self.max_loss
+        return f"Not certain means that the 95% interval holds {bound:g}; a larger --dev would make it narrower."
 
     def __str__(self) -> str:
-        found = self.difference
-        if math.isnan(found.mean):
-            return "no language has queries and documents to compare mono-same ndcg@10"
-        return f"mono-same ndcg@10 changed by {found.mean:+.2f} points [{found.low:+.2f}, {found.high:+.2f}]"
+        measure, difference = " ".join(JUDGED), self.difference
+        if math.isnan(difference.mean):
+            return f"no language has queries and documents to compare {measure}"
+        return f"{measure} changed by {difference.mean:+.2f} points [{difference.low:+.2f}, {difference.high:+.2f}]"
 
 
 class LossyError(IsoglotError):
     """An aligned model lost more of what its base could do than allowed; the command line exits with 3.
 
     Attributes:
-        folder: Where the model was kept.
+        folder: The folder in which the model was kept.
         verdict: What it lost.
     """
 
@@ -91,39 +108,40 @@ class LossyError(IsoglotError):
         self.folder, self.verdict = folder, verdict
 
 
-def split(rows: Sequence[Row], name: str) -> tuple[list[Row], Collection | None]:
+def hold_out(rows: Sequence[Row], name: str) -> tuple[list[Row], Collection | None]:
     """Hold a tenth of the contents out of `rows`, from 8 to 100, chosen by a hash of their ids.
 
     No content is on both sides, and no document text: training rows with a held-out text are left out. Contents about
-    one topic under different ids cannot be known and may be on both sides. The pool is filled up to 100 contents with
-    documents of the training rows, as distractors, for both models alike.
+    one topic under different ids cannot be recognised and may be on both sides. The pool is filled up to 100 contents
+    with documents of the training rows, as distractors for both models alike.
 
     Args:
-        rows: With all their languages.
-        name: Of `rows`.
+        rows: Training rows with all their languages.
+        name: The name of their source.
 
     Returns:
         The training rows, and the held-out contents in English and the 8 languages that most of them have; None where
-        fewer than 8 contents can be held out, since at most a quarter of each language's may.
+        fewer than 8 contents can be held out, since at most a quarter of each language's may be.
     """
     languages: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         languages[row.content_id].update(row.languages)
     order = sorted(languages, key=lambda content: stable_hash(content, 0))
     held = _held_out(order, languages)
-    if len(held) < FEWEST:
+    if len(held) < FEWEST_HELD_OUT:
         return list(rows), None
-    out = [row for row in rows if row.content_id in held]
-    texts = {text for row in out for text in row.document.values()}
+    held_rows = [row for row in rows if row.content_id in held]
+    held_texts = {text for row in held_rows for text in row.document.values()}
     others = [row for row in rows if row.content_id not in held]
-    training = [row for row in others if texts.isdisjoint(row.document.values())]
+    training = [row for row in others if held_texts.isdisjoint(row.document.values())]
     if len(training) < len(others):
         log.warning("%s: %d rows share a document with the held-out ones", name, len(others) - len(training))
-    return training, _collection(f"{name}, held out", out, training, order)
+    return training, _collection(f"{name}, held out", held_rows, training, order)
 
 
 def _held_out(order: Sequence[str], languages: Mapping[str, set[str]]) -> set[str]:
-    wanted = min(max(round(SHARE * len(order)), FEWEST), MOST)
+    """The first contents of `order` that leave at least three quarters of every language in the training rows."""
+    wanted = min(max(round(HELD_OUT_SHARE * len(order)), FEWEST_HELD_OUT), MOST_HELD_OUT)
     total = Counter(chain.from_iterable(languages.values()))
     taken: Counter[str] = Counter()
     held: set[str] = set()
@@ -134,23 +152,29 @@ def _held_out(order: Sequence[str], languages: Mapping[str, set[str]]) -> set[st
     return held
 
 
-def _collection(name: str, out: Sequence[Row], training: Sequence[Row], order: Sequence[str]) -> Collection:
-    """The questions of `out` among its documents and so many of `training`."""
+def _collection(name: str, held_rows: Sequence[Row], training: Sequence[Row], order: Sequence[str]) -> Collection:
+    """The questions of `held_rows` among their documents and documents of `training`, up to 100 contents in all."""
     versions: dict[str, dict[str, str]] = defaultdict(dict)
-    for row in (*out, *training):
+    for row in (*held_rows, *training):
         versions[row.content_id].update(row.document)
-    held = {row.content_id for row in out}
-    common = Counter(tag for content in held for tag in versions[content])
-    kept = sorted(common, key=lambda tag: (tag != "en", -common[tag], tag))[: LANGUAGES + 1]
-    pool = sorted((content for content in order if content in versions), key=lambda content: content not in held)[:MOST]
-    documents = [Document(c, tag, text) for c in pool for tag, text in versions[c].items() if tag in kept]
+    held = {row.content_id for row in held_rows}
+    frequency = Counter(tag for content in held for tag in versions[content])
+    by_frequency = sorted(frequency, key=lambda tag: (tag != "en", -frequency[tag], tag))
+    languages = by_frequency[: MOST_LANGUAGES + 1]
+    pool = sorted((content for content in order if content in versions), key=lambda content: content not in held)
+    documents = [
+        Document(content, tag, text)
+        for content in pool[:MOST_HELD_OUT]
+        for tag, text in versions[content].items()
+        if tag in languages
+    ]
     asked: Counter[str] = Counter()
     queries, golds = [], {}
-    for row in out:
+    for row in held_rows:
         asked[row.content_id] += 1
-        if asked[row.content_id] <= QUESTIONS and any(tag in kept for tag in row.document):
+        if asked[row.content_id] <= MOST_QUESTIONS and any(tag in languages for tag in row.document):
             query_id = f"{row.content_id} {asked[row.content_id]}"
-            queries += [Query(query_id, tag, text) for tag, text in row.query.items() if tag in kept]
+            queries += [Query(query_id, tag, text) for tag, text in row.query.items() if tag in languages]
             golds[query_id] = (row.content_id,)
     return Collection(name, documents, queries, golds)
 
@@ -161,56 +185,65 @@ def named_development(source: str | Collection, rows: Sequence[Row]) -> Collecti
     Raises:
         IsoglotError: It cannot be loaded, has none of the languages, or a row shares 8 words in a row with it.
     """
-    found = load_collection(source) if isinstance(source, str) else source
-    grams = EightGrams.of([*(d.text for d in found.documents), *(q.text for q in found.queries)])
+    named = load_collection(source) if isinstance(source, str) else source
+    grams = EightGrams.of([*(d.text for d in named.documents), *(q.text for q in named.queries)])
     shared = [row for row in rows if any(map(grams.overlaps, (*row.query.values(), *row.document.values())))]
     if shared:
         raise IsoglotError(
             f"{len(shared)} of {len(rows)} rows, the first {shared[0].content_id}, share 8 words in a row with "
-            f"{found.name}; what is trained on cannot guard: name another --dev"
+            f"{named.name}; what is trained on cannot guard: name another --dev"
         )
-    kept = {"en"}.union(*(row.languages for row in rows))
-    documents = [document for document in found.documents if document.language in kept]
+    languages = {"en"}.union(*(row.languages for row in rows))
+    documents = [document for document in named.documents if document.language in languages]
     contents = {document.content_id for document in documents}
-    queries = [q for q in found.queries if q.language in kept and contents.issuperset(found.golds[q.query_id])]
+    queries = [q for q in named.queries if q.language in languages and contents.issuperset(named.golds[q.query_id])]
     if not queries:
-        raise IsoglotError(f"{found.name}: has no query with its documents in {', '.join(sorted(kept))}; name another")
-    return replace(found, documents=documents, queries=queries)
+        raise IsoglotError(
+            f"{named.name}: has no query with its documents in {', '.join(sorted(languages))}; name another"
+        )
+    return replace(named, documents=documents, queries=queries)
 
 
 def development_audit(encoder: Encoder, development: Collection, *, show_progress: bool) -> Audit:
-    """The audit by which an alignment is judged: all scenarios, and seed 0, so that seeds are judged alike."""
+    """Audit an encoder in all scenarios, with random seed 0, so that models of all training seeds are judged alike."""
     measures = list(dict.fromkeys(measure for _, measure in SHOWN))
     return audit(encoder, development, measures=measures, show_progress=show_progress)
 
 
-def measures_of(found: Audit) -> Measures:
-    """What is `SHOWN` of an audit: each language's mean over the pools that it asks, and the mean over languages."""
-    table: Measures = {}
+def measures_of(audited: Audit) -> Measures:
+    """What `SHOWN` names of an audit: each language's mean over the pools that it asks, and the mean over languages."""
+    table: dict[str, dict[str, float]] = {}
     for scenario, measure in SHOWN:
         values: dict[str, list[float]] = defaultdict(list)
-        for result in found.scenarios:
+        for result in audited.scenarios:
             if result.scenario == scenario:
                 values[result.query_language].append(result.measures[measure].mean)
         for language, means in values.items():
             table.setdefault(language, {})[f"{scenario} {measure}"] = fmean(means)
     names = {name: None for row in table.values() for name in row}
-    return {**table, "mean": {name: fmean(row[name] for row in table.values() if name in row) for name in names}}
+    table["mean"] = {name: fmean(row[name] for row in table.values() if name in row) for name in names}
+    return {
+        language: {name: value if math.isfinite(value) else None for name, value in row.items()}
+        for language, row in table.items()
+    }
 
 
 def judge(base: Audit, aligned: Audit, golds: Mapping[str, tuple[str, ...]], max_loss: float) -> Verdict:
-    """Compare what two audits of one collection found in pools of one language.
+    """Compare two audits of one collection by what the guard judges (`JUDGED`).
 
     The interval is that of a comparison's mean (see `isoglot.evaluation.comparison.cells`): a paired percentile
     bootstrap that draws all questions about a content, in all languages, together.
 
     Args:
-        base: Before.
-        aligned: After.
+        base: The audit of the base.
+        aligned: The audit of the aligned model.
         golds: Query id -> content ids, of the collection.
-        max_loss: In points of ndcg@10.
+        max_loss: The most points that the measure may fall.
+
+    Raises:
+        IsoglotError: An audit was saved without its ranks.
     """
-    scenario, measure = GUARDED
+    scenario, measure = JUDGED
     columns, units = [], []
     for before in base.scenarios:
         if before.scenario == scenario:

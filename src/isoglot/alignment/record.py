@@ -1,91 +1,305 @@
-"""What an aligned model's folder says of itself: isoglot.json and the model card."""
+"""The records of an alignment: isoglot.json, seeds.json, losses.jsonl and epochs.jsonl."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from isoglot.alignment.guard import Verdict
+import msgspec
+
+from isoglot.alignment.guard import Measures, Verdict
 from isoglot.evaluation.results import without_nan
 from isoglot.evaluation.statistics.intervals import Interval
+from isoglot.platform.errors import IsoglotError
 
-RECORD = "isoglot.json"
-"""The file in an aligned model's folder that says how it was made."""
+RECORD, SEEDS, EPOCHS, LOSSES = "isoglot.json", "seeds.json", "epochs.jsonl", "losses.jsonl"
+SCHEMA, SEEDS_SCHEMA = "isoglot.alignment/1", "isoglot.seeds/1"
 
+OptionValues = dict[str, bool | int | float | str]
+"""The options of a method by name."""
 
-def read_record(folder: Path) -> dict[str, Any] | None:
-    """How the model in `folder` was aligned; None if isoglot did not make it."""
-    try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return record if isinstance(record, dict) else None
+Means = dict[str, float | None]
+"""A measure such as ``multi complete@10`` -> its mean over languages; None: it has none."""
 
 
-def write_record(folder: Path, record: Mapping[str, Any]) -> None:
-    """Write isoglot.json and the model card.
+class StepLoss(msgspec.Struct, frozen=True):
+    """The loss of one training step."""
+
+    step: int
+    loss: float
+
+
+class EpochMeasures(msgspec.Struct, frozen=True):
+    """The measures of the development split after an epoch; epoch 0 is the base."""
+
+    epoch: int | float
+    measures: Measures
+
+
+class BaseRecord(msgspec.Struct, frozen=True):
+    """The model that was aligned."""
+
+    name: str
+    fingerprint: str
+
+
+class DataRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The training rows."""
+
+    name: str
+    fingerprint: str
+    languages: list[str]
+    rows: int
+    licences: list[str] = []
+
+
+class DevelopmentRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The development split."""
+
+    name: str
+    fingerprint: str
+    languages: list[str]
+    documents: int
+    queries: int
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that decides the result of an alignment.
+
+    Attributes:
+        schema: The schema of isoglot.json.
+        isoglot: The version that made it.
+        method: The method's name.
+        needs_language: Whether the aligned model must know each text's language.
+        options: All options of the method, with their defaults.
+        seed: Random seed of the training.
+        base: The model that was aligned.
+        data: The training rows.
+        development: The development split; None: no guard.
+    """
+
+    schema: str
+    isoglot: str
+    method: str
+    needs_language: bool
+    options: OptionValues
+    seed: int
+    base: BaseRecord
+    data: DataRecord
+    development: DevelopmentRecord | None = None
+
+
+class AutoRecipe(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that decides what ``--method auto`` chooses, but the speed of the machine."""
+
+    isoglot: str
+    base: BaseRecord
+    data: DataRecord
+    development: DevelopmentRecord | None
+    seed: int
+    options: OptionValues
+    budget: float
+    no_tag: bool
+    max_loss: float
+
+
+class VerdictRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A verdict as JSON: the difference with its interval, the bound, and the rule's answer."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    max_loss: float
+    passed: bool
+    kept: bool | None = None
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> VerdictRecord:
+        """The record of a verdict."""
+        difference = verdict.difference
+        return cls(
+            mean=difference.mean,
+            low=difference.low,
+            high=difference.high,
+            max_loss=verdict.max_loss,
+            passed=verdict.passed,
+            kept=verdict.kept,
+        )
+
+    def verdict(self, max_loss: float | None = None) -> Verdict:
+        """The verdict by another bound, or by the same.
+
+        The answer is computed anew: a record of an older version can state another, or none.
+        """
+        numbers = (float("nan") if value is None else value for value in (self.mean, self.low, self.high))
+        return Verdict(Interval(*numbers), self.max_loss if max_loss is None else max_loss)
+
+
+class MeasuresRecord(msgspec.Struct, frozen=True):
+    """The measures of base and aligned model on the development split."""
+
+    base: Measures
+    aligned: Measures
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """A method that ``--method auto`` tried.
+
+    Attributes:
+        method: The method's name.
+        needs_language: Whether the aligned model must know each text's language.
+        folder: The name of its folder.
+        measures: The means of the aligned model; empty if the method was left out.
+        verdict: The guard's verdict; None if the method was left out.
+        seconds: The time that it took; None if it was left out.
+        left_out: Why it was left out; empty if it was not.
+    """
+
+    method: str
+    needs_language: bool
+    folder: str
+    measures: Means
+    verdict: VerdictRecord | None
+    seconds: float | None
+    left_out: str
+
+
+class AutoRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``--method auto`` tried, and why it chose the method that it chose."""
+
+    recipe: AutoRecipe
+    budget: float
+    base: Means
+    tried: list[Trial]
+    why: str
+
+
+class AlignmentRecord(Recipe, frozen=True, kw_only=True):
+    """What isoglot.json holds: how a model was aligned, and what came out.
+
+    Attributes:
+        summary: The method in one line.
+        seconds: The time of the fit or training.
+        measures: The measures before and after; None: there was no development split.
+        verdict: The guard's verdict; None: there was no development split.
+        auto: What ``--method auto`` tried; None: the user named the method.
+    """
+
+    summary: str = ""
+    seconds: float | None = None
+    measures: MeasuresRecord | None = None
+    verdict: VerdictRecord | None = None
+    auto: AutoRecord | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """The part that decides the result."""
+        return Recipe(**{name: getattr(self, name) for name in Recipe.__struct_fields__})
+
+
+class SeedRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of one seed."""
+
+    seed: int
+    folder: str
+    measures: Means
+    verdict: VerdictRecord | None
+
+
+class SeedsRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What seeds.json holds: the development measures of each seed, their mean and standard deviation (n - 1)."""
+
+    schema: str
+    base: Means | None
+    seeds: list[SeedRecord]
+    mean: Means
+    standard_deviation: Means
+
+
+class _Schema(msgspec.Struct):
+    schema: str
+
+
+Record = TypeVar("Record", AlignmentRecord, SeedsRecord)
+
+
+def digest(recipe: Recipe | AutoRecipe) -> str:
+    """A hash of a recipe, which tells its working folder from those of others."""
+    text = json.dumps(_plain(recipe), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def read_record(folder: Path) -> AlignmentRecord | None:
+    """How the model in a folder was aligned; None if the folder has no isoglot.json.
 
     Raises:
-        OSError: The folder cannot be written.
+        IsoglotError: isoglot.json is damaged, of another schema, or cannot be read.
     """
-    text = json.dumps(without_nan(dict(record)), indent=1, ensure_ascii=False)
-    (folder / RECORD).write_text(text + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(_model_card(record), encoding="utf-8")
+    return _read(folder / RECORD, AlignmentRecord, SCHEMA)
 
 
-def verdict_to_record(verdict: Verdict) -> dict[str, Any]:
-    """The verdict as a record holds it."""
-    found = verdict.difference
-    numbers = {"mean": found.mean, "low": found.low, "high": found.high}
-    return {**numbers, "max_loss": verdict.max_loss, "passed": verdict.passed}
+def read_seeds(folder: Path) -> SeedsRecord | None:
+    """The results of several seeds; None if the folder has no seeds.json.
+
+    Raises:
+        IsoglotError: seeds.json is damaged, of another schema, or cannot be read.
+    """
+    return _read(folder / SEEDS, SeedsRecord, SEEDS_SCHEMA)
 
 
-def verdict_of(record: Mapping[str, Any], max_loss: float) -> Verdict:
-    """The verdict in a record, by another bound."""
-    numbers = (record["verdict"][name] for name in ("mean", "low", "high"))
-    return Verdict(Interval(*(float("nan") if value is None else value for value in numbers)), max_loss)
+def read_epochs(folder: Path) -> list[EpochMeasures]:
+    """The measures after each epoch in a folder's epochs.jsonl; none if there is no such file.
+
+    Raises:
+        IsoglotError: The file is damaged or cannot be read.
+    """
+    path = folder / EPOCHS
+    data = _bytes(path)
+    try:
+        return [] if data is None else msgspec.json.Decoder(EpochMeasures).decode_lines(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise IsoglotError(f"{path}: is damaged: {error}; remove its folder to train anew") from error
 
 
-def _model_card(record: Mapping[str, Any]) -> str:
-    options = ", ".join(f"{name} {value}" for name, value in record["options"].items()) or "none"
-    loading = 'SentenceTransformer("this folder")'
-    if record["needs_language"]:
-        loading = 'SentenceTransformer("this folder", trust_remote_code=True)  # with isoglot installed'
-    data = record["data"]
-    return f"""---
-library_name: sentence-transformers
-tags: [isoglot, cross-lingual-alignment]
----
-# {record["base"]["name"]}, aligned by isoglot with `{record["method"]}`
-
-- Method: `{record["method"]}`: {record["summary"]}. Options: {options}. Seed {record["seed"]}.
-- Data: {data["name"]}, {data["rows"]} rows in {", ".join(data["languages"])} (fingerprint {data["fingerprint"][:12]}).
-  Licence of the data: {", ".join(data["licences"]) or "see its source"}.
-- Base: {record["base"]["name"]} (fingerprint {record["base"]["fingerprint"][:12]}); its licence applies.
-- isoglot {record["isoglot"]}.
-
-```python
-from sentence_transformers import SentenceTransformer
-model = {loading}
-```
-
-{_results(record)}"""
+def to_json(record: AlignmentRecord | SeedsRecord) -> str:
+    """The text of isoglot.json or seeds.json; NaN becomes null."""
+    plain = _plain(record)
+    if isinstance(record, AlignmentRecord) and record.auto is None:
+        del plain["auto"]
+    return json.dumps(without_nan(plain), indent=1, ensure_ascii=False) + "\n"
 
 
-def _results(record: Mapping[str, Any]) -> str:
-    from isoglot.report.alignment import before_after_table, tried_table
-    from isoglot.report.markdown import table_to_markdown
+def to_jsonl(entries: Sequence[StepLoss | EpochMeasures]) -> str:
+    """One JSON object a line."""
+    return "".join(json.dumps(msgspec.to_builtins(entry)) + "\n" for entry in entries)
 
-    if record["verdict"] is None:
-        return "Not audited on a development split.\n"
-    development, bound = record["development"], record["verdict"]["max_loss"]
-    verdict = verdict_of(record, bound)
-    outcome = "passed" if verdict.passed else "**failed**"
-    text = f"""{table_to_markdown(before_after_table(record))}
-Guard: {outcome}: {verdict}; allowed is a loss of {bound:g}.
-Development split: {development["documents"]} documents and {development["queries"]} questions in \
-{", ".join(development["languages"])} (fingerprint {development["fingerprint"][:12]}), not trained on as questions.
-"""
-    return f"{text}\n{table_to_markdown(tried_table(record['auto']))}" if "auto" in record else text
+
+def _plain(record: msgspec.Struct) -> dict[str, Any]:
+    """A record as plain data; a user's options may be numpy's floats, which are floats too."""
+    plain: dict[str, Any] = msgspec.to_builtins(record, enc_hook=float)
+    return plain
+
+
+def _read(path: Path, kind: type[Record], schema: str) -> Record | None:
+    data = _bytes(path)
+    if data is None:
+        return None
+    try:
+        stated = msgspec.json.decode(data, type=_Schema).schema
+        if stated != schema:
+            raise IsoglotError(f"{path}: has the schema {stated!r}; this isoglot reads {schema!r}")
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise IsoglotError(f"{path}: is damaged: {error}; move its folder away or pass --force") from error
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise IsoglotError(f"{path}: cannot read: {error.strerror}") from error

@@ -3,39 +3,54 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from isoglot.alignment.options import (
+    DistillOptions,
+    JsdNceOptions,
+    LirOptions,
+    NceOptions,
+    NoOptions,
+    ShiftOptions,
+)
 from isoglot.platform.errors import IsoglotError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Method:
-    """An alignment method.
+    """An alignment method; ``isoglot.alignment.methods`` has a module of its name with its function ``run``.
 
     Attributes:
-        name: As in ``--method``.
+        name: The name as in ``--method``.
         summary: One line for help texts.
         needs_language: Whether the aligned model must know each text's language.
-        trained: Whether weights are trained, and ``run`` so takes ``working`` and ``on_epoch`` too and returns losses.
-        module: The module with ``Options`` and ``run(encoder, rows, options, *, seed, show_progress)``.
+        trained: Whether weights are trained; ``run`` then takes ``working`` and ``on_epoch`` too and
+            returns the losses.
+        options_class: The dataclass of its options, out of `isoglot.alignment.options`.
     """
 
     name: str
     summary: str
     needs_language: bool
     trained: bool
-    module: str
+    options_class: type[Any]
+
+    @property
+    def run(self) -> Callable[..., Any]:
+        """The function ``run(encoder, rows, options, *, seed, show_progress)`` that changes an encoder's model."""
+        module = import_module(f"isoglot.alignment.methods.{self.name.replace('-', '_')}")
+        return module.run  # type: ignore[no-any-return]
 
     @property
     def option_names(self) -> list[str]:
-        """The fields of the method's ``Options``."""
-        return [option.name for option in dataclasses.fields(import_module(self.module).Options)]
+        """The names of the method's options."""
+        return [field.name for field in dataclasses.fields(self.options_class)]
 
     def options(self, given: Mapping[str, Any]) -> Any:
-        """The method's ``Options`` with the values `given`.
+        """The method's options with the values `given`.
 
         Raises:
             IsoglotError: The method has no such option, or a value is out of range.
@@ -45,20 +60,68 @@ class Method:
             if name not in known:
                 has = f"it has {', '.join(known)}" if known else "it has none"
                 raise IsoglotError(f"{self.name} has no option {name!r}; {has}")
-        return import_module(self.module).Options(**given)
+        return self.options_class(**given)
 
 
 METHODS = {
-    name: Method(name, summary, needs_language, trained, f"isoglot.alignment.methods.{name.replace('-', '_')}")
-    for name, summary, needs_language, trained in (
-        ("center", "subtract each language's mean; no training, needs the language", True, False),
-        ("soft-center", "as center, the language read from the vector; no training, no language", False, False),
-        ("shift", "move documents by their language's offset from English", True, False),
-        ("lir", "remove each language's first singular directions", True, False),
-        ("leace", "erase linearly what tells the language; no training", False, False),
-        ("jsd-nce", "the paper's JSD and InfoNCE on translations; trained", False, True),
-        ("nce", "InfoNCE among both languages of queries and documents; trained", False, True),
-        ("distill", "learn the model's own centered vectors; trained", False, True),
+    method.name: method
+    for method in (
+        Method(
+            name="center",
+            summary="subtract each language's mean; no training, needs the language",
+            needs_language=True,
+            trained=False,
+            options_class=NoOptions,
+        ),
+        Method(
+            name="soft-center",
+            summary="as center, the language read from the vector; no training, no language",
+            needs_language=False,
+            trained=False,
+            options_class=NoOptions,
+        ),
+        Method(
+            name="shift",
+            summary="move documents by their language's offset from English",
+            needs_language=True,
+            trained=False,
+            options_class=ShiftOptions,
+        ),
+        Method(
+            name="lir",
+            summary="remove each language's first singular directions",
+            needs_language=True,
+            trained=False,
+            options_class=LirOptions,
+        ),
+        Method(
+            name="leace",
+            summary="erase linearly what tells the language; no training",
+            needs_language=False,
+            trained=False,
+            options_class=NoOptions,
+        ),
+        Method(
+            name="jsd-nce",
+            summary="the paper's JSD and InfoNCE on translations; trained",
+            needs_language=False,
+            trained=True,
+            options_class=JsdNceOptions,
+        ),
+        Method(
+            name="nce",
+            summary="InfoNCE among both languages of queries and documents; trained",
+            needs_language=False,
+            trained=True,
+            options_class=NceOptions,
+        ),
+        Method(
+            name="distill",
+            summary="learn the model's own centered vectors; trained",
+            needs_language=False,
+            trained=True,
+            options_class=DistillOptions,
+        ),
     )
 }
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from isoglot.alignment.guard import FEWEST, named_development, split
+from isoglot.alignment.guard import FEWEST_HELD_OUT, hold_out, named_development
+from isoglot.alignment.record import SCHEMA, BaseRecord, DataRecord, DevelopmentRecord, Recipe, digest
 from isoglot.alignment.registry import Method
 from isoglot.corpora.collection import Collection
 from isoglot.encoders.encoder import Encoder
@@ -25,70 +24,76 @@ from isoglot.training_data.row import Row, fingerprint
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
-    """What all runs of one `align` share; see `isoglot.align`."""
+    """What all runs of one `align` share; its arguments are described there.
+
+    Raises:
+        IsoglotError: `max_loss` is negative or not finite.
+    """
 
     model: str
     data: str | Path | Collection | Sequence[Row]
-    languages: Sequence[str] | None
-    per_row: int | None
-    dev: str | Collection | None
-    max_loss: float
-    device: str
-    force: bool
-    trust_remote_code: bool
-    show_progress: bool
+    languages: Sequence[str] | None = None
+    per_row: int | None = None
+    dev: str | Collection | None = None
+    max_loss: float = 1.0
+    device: str = "auto"
+    force: bool = False
+    trust_remote_code: bool = False
+    show_progress: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_loss < math.inf:
             raise IsoglotError(f"max loss is {self.max_loss} points; it must be 0 or more and finite")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One method on one model with one seed, ready to start.
 
     Attributes:
-        request: As given.
+        request: What the run shares with others.
         method: The method.
-        settings: Its ``Options``.
-        seed: Of the training.
+        options: The method's options.
+        seed: Random seed of the training.
         target: The folder to write.
-        rows: To train on or fit to.
-        development: To judge by; None: no guard.
-        encoder: The base; `start` changes its model.
-        recipe: All that decides the result, as isoglot.json holds it.
+        rows: The rows to train on or fit to.
+        development: The collection to judge by; None: no guard.
+        encoder: The base; the method changes its model.
+        recipe: Everything that decides the result, as isoglot.json holds it.
     """
 
     request: Request
     method: Method
-    settings: Any
+    options: Any
     seed: int
     target: Path
     rows: Sequence[Row]
     development: Collection | None
     encoder: Encoder
-    recipe: Mapping[str, Any]
+    recipe: Recipe
 
     @property
     def lossy(self) -> Path:
-        """Where the model is kept if the guard fails it."""
+        """The folder of the model if the guard fails it."""
         return self.target.with_name(f"{self.target.name}.lossy")
 
     @property
     def working(self) -> Path:
-        """Where an interrupted training goes on from; another recipe has another one."""
+        """The folder from which an interrupted training continues; another recipe has another one."""
         return self.target.with_name(f".{self.target.name}.training-{digest(self.recipe)}")
-
-
-def digest(recipe: Mapping[str, Any]) -> str:
-    """What tells the working folder of a recipe from those of others."""
-    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def prepare(request: Request, method: Method, options: Mapping[str, Any], output: str | Path, *, seed: int) -> Run:
     """Load what a run needs.
+
+    Args:
+        request: What the run shares with others.
+        method: The method.
+        options: The method's options that the user gave.
+        output: The folder to write.
+        seed: Random seed of the training.
 
     Raises:
         IsoglotError: Something named does not exist, or an option is wrong.
@@ -98,45 +103,60 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
     encoder = load_encoder(
         request.model, device=request.device, precision="float32", trust_remote_code=request.trust_remote_code
     )
-    recipe = {
-        "schema": "isoglot.alignment/1",
-        "isoglot": __version__,
-        "method": method.name,
-        "needs_language": method.needs_language,
-        "options": dataclasses.asdict(settings),
-        "seed": seed,
-        "base": {"name": request.model, "fingerprint": encoder.fingerprint},
-        "data": {
-            "name": data_name(request.data),
-            "fingerprint": fingerprint(rows),
-            "languages": sorted({language for row in rows for language in row.document}),
-            "rows": len(rows),
-            "licences": sorted({row.licence for row in rows if row.licence}),
-        },
-        "development": None
-        if development is None
-        else {
-            "name": development.name,
-            "fingerprint": development.fingerprint,
-            "languages": development.languages,
-            "documents": len(development.documents),
-            "queries": len(development.queries),
-        },
-    }
-    return Run(request, method, settings, seed, Path(output), rows, development, encoder, recipe)
+    recipe = Recipe(
+        schema=SCHEMA,
+        isoglot=__version__,
+        method=method.name,
+        needs_language=method.needs_language,
+        options=dataclasses.asdict(settings),
+        seed=seed,
+        base=BaseRecord(request.model, encoder.fingerprint),
+        data=DataRecord(
+            name=data_name(request.data),
+            fingerprint=fingerprint(rows),
+            languages=sorted({language for row in rows for language in row.document}),
+            rows=len(rows),
+            licences=sorted({row.licence for row in rows if row.licence}),
+        ),
+        development=None if development is None else _development_record(development),
+    )
+    return Run(
+        request=request,
+        method=method,
+        options=settings,
+        seed=seed,
+        target=Path(output),
+        rows=rows,
+        development=development,
+        encoder=encoder,
+        recipe=recipe,
+    )
+
+
+def _development_record(development: Collection) -> DevelopmentRecord:
+    return DevelopmentRecord(
+        name=development.name,
+        fingerprint=development.fingerprint,
+        languages=development.languages,
+        documents=len(development.documents),
+        queries=len(development.queries),
+    )
 
 
 def _rows_and_development(request: Request, seed: int) -> tuple[list[Row], Collection | None]:
-    """Held-out contents keep all their languages; only the training rows are cut to `per_row`."""
+    """The rows to train on and the development split.
+
+    Held-out contents keep all their languages; only the training rows are cut to `per_row`.
+    """
     rows = training_rows(request.data, request.languages)
     development = None
     if request.dev is None:
-        rows, development = split(rows, data_name(request.data))
+        rows, development = hold_out(rows, data_name(request.data))
         if development is None:
             log.warning(
                 "%s: too few contents to hold %d out, so nothing guards the result; name a collection with --dev",
                 data_name(request.data),
-                FEWEST,
+                FEWEST_HELD_OUT,
             )
     elif request.dev != "none":
         development = named_development(request.dev, rows)

@@ -16,11 +16,11 @@ from isoglot.training_data.row import Row
 
 @dataclass(frozen=True)
 class RowVectors:
-    """Unit vectors of the distinct texts of some rows.
+    """Unit vectors of the distinct texts of training rows.
 
     Attributes:
-        texts: Role -> the (language, text) pairs.
-        vectors: Role -> (n, d) their vectors.
+        texts: Role -> n (language, text) pairs.
+        vectors: Role -> their vectors, (n, d).
     """
 
     texts: dict[str, list[tuple[str, str]]]
@@ -32,33 +32,39 @@ class RowVectors:
         return sorted({language for pairs in self.texts.values() for language, _ in pairs})
 
     def of(self, role: str, language: str) -> Vectors:
-        """(m, d) the vectors of one role and language; m may be 0."""
-        chosen = [at for at, (tag, _) in enumerate(self.texts[role]) if tag == language]
-        return self.vectors[role][chosen]
+        """The vectors of one role and language, (m, d); m may be 0."""
+        positions = [position for position, (tag, _) in enumerate(self.texts[role]) if tag == language]
+        return self.vectors[role][positions]
 
     def lookup(self, role: str) -> dict[tuple[str, str], Vectors]:
-        """(language, text) -> its vector (d,)."""
+        """(language, text) -> its vector, (d,)."""
         return dict(zip(self.texts[role], self.vectors[role], strict=True))
 
     def means(self, method: str) -> dict[tuple[str, str], Floats]:
-        """(language, role) -> (d,) mean; where a language has texts of one role only, its mean stands for both.
+        """(language, role) -> the mean vector, (d,), which need not have unit length.
+
+        Where a language has texts of one role only, their mean stands for both roles.
+
+        Args:
+            method: The method's name, for the error message.
 
         Raises:
             IsoglotError: A language has a single text in a role: its mean would be the text itself.
         """
-        found = {}
+        means = {}
         for language in self.languages:
-            own = {role: vectors for role in ROLES if len(vectors := self.of(role, language))}
-            for role, vectors in own.items():
+            vectors_by_role = {role: vectors for role in ROLES if len(vectors := self.of(role, language))}
+            for role, vectors in vectors_by_role.items():
                 if len(vectors) < 2:
                     raise IsoglotError(f"{method}: {language} has one {role} text only; a mean needs at least two")
+            substitute = next(iter(vectors_by_role.values()))
             for role in ROLES:
-                found[language, role] = own.get(role, next(iter(own.values()))).mean(axis=0, dtype=np.float64)
-        return found
+                means[language, role] = vectors_by_role.get(role, substitute).mean(axis=0, dtype=np.float64)
+        return means
 
 
 def encode_rows(encoder: Encoder, rows: Sequence[Row], *, show_progress: bool) -> RowVectors:
-    """Encode every distinct text of `rows` once."""
+    """Encode every distinct text of training rows once."""
     texts = {
         "query": list(dict.fromkeys(pair for row in rows for pair in row.query.items())),
         "document": list(dict.fromkeys(pair for row in rows for pair in row.document.items())),

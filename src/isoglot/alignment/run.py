@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.alignment.auto import align_auto
-from isoglot.alignment.execute import start
+from isoglot.alignment.execute import execute
 from isoglot.alignment.registry import find_method
 from isoglot.alignment.request import Request, prepare
 from isoglot.alignment.seeds import align_seeds
@@ -40,43 +40,54 @@ def align(
     """Align a model and save the result as a sentence-transformers folder.
 
     Base and result are audited on a development split (see `isoglot.alignment.guard`). The folder appears when it is
-    complete. If it is there already and was made by the same model, data, method, options and seed, it is kept.
+    complete. If it exists and was made by the same model, data, method, options and seed, it is kept.
 
     Args:
-        model: An bundled model's name, a folder, or a hub id.
-        method: A name out of ``isoglot.alignment.METHODS``, or ``auto`` (see `isoglot.alignment.auto`).
-        data: Where the training rows come from: a file of rows, a source such as ``mini@train``, a collection, or rows.
+        model: A bundled model's name, a folder, or a hub id.
+        method: A name out of `isoglot.alignment.registry.METHODS`, or ``auto`` (see `isoglot.alignment.auto`).
+        data: The training rows: a file of rows, a source such as ``mini@train``, a collection, or rows.
         output: The folder to write.
         languages: The languages to use; None: all of `data`.
-        per_row: At most so many languages in a row besides English, evenly over languages; None: all.
+        per_row: The most languages in a row besides English, evenly over languages; None: all.
         dev: A collection to audit on; None: contents held out of `data`; ``none``: no guard.
-        max_loss: How many points mono-same ndcg@10 may fall on the development split.
-        seeds: How many seeds to train, each into a folder of its own in `output` (see `isoglot.alignment.seeds`).
+        max_loss: The most points that mono-same ndcg@10 may fall on the development split.
+        seeds: The number of seeds to train, each into a folder of its own in `output` (see `isoglot.alignment.seeds`).
         budget: Minutes that ``auto`` may take.
         no_tag: Whether ``auto`` leaves out methods that need each text's language.
-        seed: Of the training; the first, where there are several.
+        seed: Random seed of the training; the first, where there are several.
         device: ``auto`` or a torch device.
-        force: Whether a folder that is there already may be replaced.
+        force: Whether an existing folder may be replaced.
         trust_remote_code: Whether code inside the model's repository may run.
         show_progress: Whether to show progress on standard error.
-        **options: The method's own; see its ``Options``.
+        **options: The method's own options; see `isoglot.alignment.options`.
 
     Returns:
         `output` as a path.
 
     Raises:
-        LossyError: The result lost more than `max_loss`; the model is kept under another name.
+        LossyError: The result certainly lost more than `max_loss`; the model is kept under another name.
         IsoglotError: Something named does not exist, an option is wrong, the output is taken, or training failed.
     """
     if method != "auto":
         find_method(method)
     if os.environ.get("WORLD_SIZE", "1") != "1" and (method == "auto" or seeds != 1):
         raise IsoglotError("auto and several seeds run in one process, not under torchrun")
-    request = Request(model, data, languages, per_row, dev, max_loss, device, force, trust_remote_code, show_progress)
+    request = Request(
+        model=model,
+        data=data,
+        languages=languages,
+        per_row=per_row,
+        dev=dev,
+        max_loss=max_loss,
+        device=device,
+        force=force,
+        trust_remote_code=trust_remote_code,
+        show_progress=show_progress,
+    )
     if method == "auto":
         if seeds != 1:
             raise IsoglotError("auto chooses by one seed; pass --seeds with the method that it chose")
         return align_auto(request, options, Path(output), seed=seed, budget=budget, no_tag=no_tag)
     if seeds != 1:
         return align_seeds(request, find_method(method), options, Path(output), range(seed, seed + seeds))
-    return start(prepare(request, find_method(method), options, output, seed=seed))
+    return execute(prepare(request, find_method(method), options, output, seed=seed))

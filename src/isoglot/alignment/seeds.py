@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from isoglot.alignment.execute import start
+from isoglot.alignment.execute import execute
 from isoglot.alignment.guard import LossyError
-from isoglot.alignment.record import read_record
+from isoglot.alignment.output import check_seeds_folder
+from isoglot.alignment.record import (
+    RECORD,
+    SEEDS,
+    SEEDS_SCHEMA,
+    AlignmentRecord,
+    Means,
+    SeedRecord,
+    SeedsRecord,
+    read_record,
+    to_json,
+)
 from isoglot.alignment.registry import Method
 from isoglot.alignment.request import Request, prepare
+from isoglot.alignment.tables import seeds_table
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import write_text
-
-SEEDS = "seeds.json"
+from isoglot.report.markdown import table_to_markdown
 
 
 def align_seeds(
@@ -27,24 +37,22 @@ def align_seeds(
     All seeds are judged on the same development split, by the same pools.
 
     Raises:
-        LossyError: The guard failed a seed, after all were trained.
-        IsoglotError: No seed, the output holds something else, or a training failed.
+        LossyError: The guard failed a seed; all were trained before.
+        IsoglotError: There is no seed, the output holds something else, or a training failed.
     """
-    from isoglot.report.alignment import seeds_table
-    from isoglot.report.markdown import table_to_markdown
-
     if not seeds:
         raise IsoglotError("--seeds must be at least 1")
-    _check_ours(output)
-    folders, failed = [], []
+    check_seeds_folder(output)
+    folders: list[Path] = []
+    failed: list[LossyError] = []
     for seed in seeds:
         try:
-            folders.append(start(prepare(request, method, options, output / f"seed-{seed}", seed=seed)))
+            folders.append(execute(prepare(request, method, options, output / f"seed-{seed}", seed=seed)))
         except LossyError as error:
             folders.append(error.folder)
             failed.append(error)
     summary = summarise(folders)
-    write_text(output / SEEDS, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    write_text(output / SEEDS, to_json(summary))
     write_text(output / "seeds.md", table_to_markdown(seeds_table(summary)))
     if failed:
         raise LossyError(
@@ -55,31 +63,41 @@ def align_seeds(
     return output
 
 
-def summarise(folders: Sequence[Path]) -> dict[str, Any]:
-    """What seeds.json holds: each seed's development measures, their mean and standard deviation (n - 1).
+def summarise(folders: Sequence[Path]) -> SeedsRecord:
+    """Each seed's development measures, their mean and standard deviation (n - 1).
 
     Args:
-        folders: Of the seeds' models.
+        folders: The folders of the seeds' models.
+
+    Raises:
+        IsoglotError: A folder has no record, or a damaged one.
     """
-    records = [read_record(folder) or {} for folder in folders]
-    measures = [record["measures"]["aligned"]["mean"] if record["measures"] else {} for record in records]
-    values = {name: [found[name] for found in measures] for name in measures[0]}
-    return {
-        "schema": "isoglot.seeds/1",
-        "base": records[0]["measures"]["base"]["mean"] if measures[0] else None,
-        "seeds": [
-            {"seed": record["seed"], "folder": folder.name, "measures": found, "verdict": record["verdict"]}
-            for record, folder, found in zip(records, folders, measures, strict=True)
+    records = [_record(folder) for folder in folders]
+    means: list[Means] = [{} if record.measures is None else record.measures.aligned["mean"] for record in records]
+    values = {name: [seed_means[name] for seed_means in means] for name in means[0]}
+    base = records[0].measures
+    return SeedsRecord(
+        schema=SEEDS_SCHEMA,
+        base=None if base is None else base.base["mean"],
+        seeds=[
+            SeedRecord(seed=record.seed, folder=folder.name, measures=seed_means, verdict=record.verdict)
+            for record, folder, seed_means in zip(records, folders, means, strict=True)
         ],
-        "mean": {name: statistics.fmean(found) for name, found in values.items()},
-        "standard_deviation": {name: statistics.stdev(found) for name, found in values.items() if len(found) > 1},
-    }
+        mean={name: _of_all(statistics.fmean, column) for name, column in values.items()},
+        standard_deviation={
+            name: _of_all(statistics.stdev, column) for name, column in values.items() if len(column) > 1
+        },
+    )
 
 
-def _check_ours(output: Path) -> None:
-    """Seeds are added to a folder of seeds, and to nothing else."""
-    if output.exists() and not output.is_dir():
-        raise IsoglotError(f"{output}: cannot write: it is a file")
-    others = [path.name for path in output.glob("*") if not path.name.lstrip(".").startswith("seed")]
-    if others:
-        raise IsoglotError(f"{output}: holds something else ({sorted(others)[0]}); choose another folder")
+def _record(folder: Path) -> AlignmentRecord:
+    record = read_record(folder)
+    if record is None:
+        raise IsoglotError(f"{folder}: has no {RECORD}; remove the folder and run the same command again")
+    return record
+
+
+def _of_all(statistic: Callable[[Sequence[float]], float], values: Sequence[float | None]) -> float | None:
+    """A statistic of values; None where a value is missing."""
+    present = [value for value in values if value is not None]
+    return statistic(present) if len(present) == len(values) else None

@@ -1,4 +1,4 @@
-"""`LanguageBiasEvaluator`: a small audit as an evaluator of sentence-transformers, for use while a model is trained."""
+"""`LanguageBiasEvaluator`: a small audit as an evaluator of sentence-transformers, for a model in training."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from isoglot.ranking.pools import build_pools
 
 
 class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
-    """Audits the model that is being trained: whether its mixed pools are ranked by meaning or by language.
+    """Audits the model that is being trained: whether it ranks mixed pools by meaning or by language.
 
-    Gives the means over pools and query languages, in the units of `isoglot.audit` (shares and gains from 0 to 100):
+    Returns means over pools and query languages, in the units of `isoglot.audit` (shares and gains from 0 to 100):
 
-    - ``multi_complete@10`` and ``multi_max_r``; with ``_en`` of English questions, with ``_targets`` of all others;
-    - ``SCENARIO_ndcg@10`` of each further scenario: what must not be lost;
+    - ``multi_complete@10`` and ``multi_max_r``; with ``_en`` for English questions, with ``_targets`` for all others;
+    - ``SCENARIO_ndcg@10`` for each further scenario: what must not be lost;
     - ``multi_complete@10_en+zh_zh`` and so on: each mixed pool asked in each language.
 
     The primary metric is ``multi_complete@10``: with all versions of the right document in the top 10 of a mixed pool,
     the model neither buries a language nor has lost the skill to find documents at all, so a checkpoint that trades
-    one for the other does not win. Without mixed pools it is the ndcg@10 of the first scenario.
+    one for the other does not win. Without mixed pools the primary metric is the ndcg@10 of the first scenario.
 
     The weights change between two calls, so no vector is kept on disk.
 
@@ -41,9 +41,9 @@ class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
         query_languages: The languages to ask in; None: those of each pool.
         scenarios: Names out of ``isoglot.ranking.pools.SCENARIOS``.
         documents_mode: ``dedup`` or ``per-question``.
-        limit: Ask at most this many questions, the same in all languages.
-        seed: Of ties, control pools and the limit.
-        name: Stands before all metrics, e.g. ``mini`` gives ``mini_multi_complete@10``.
+        limit: The most questions to ask, the same in all languages.
+        seed: Random seed for ties, control pools and the limit.
+        name: A prefix of all metrics; with ``mini`` they are ``mini_multi_complete@10`` and so on.
         write_csv: Whether each call with an output path adds a line to a CSV file there.
 
     Raises:
@@ -83,18 +83,18 @@ class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
     def __call__(
         self, model: SentenceTransformer, output_path: str | None = None, epoch: int = -1, steps: int = -1
     ) -> dict[str, float]:
-        """The metrics of the model as it is now; they are also put into its model card.
+        """Return the metrics of the model as it is now, and put them into its model card.
 
         Args:
             model: The model.
             output_path: A folder for the CSV file; None: no file is written.
-            epoch: For the CSV file; -1: none.
-            steps: For the CSV file; -1: none.
+            epoch: The epoch, for the CSV file; -1: none.
+            steps: The number of steps, for the CSV file; -1: none.
         """
         encoder = Encoder(model, loaded_from(model))
         measures = ("complete@10", "max_r", "ndcg@10")
-        found = audit(encoder, self.collection, measures=measures, keep_vectors=False, **self._settings).scenarios
-        metrics = _metrics(found)
+        results = audit(encoder, self.collection, measures=measures, keep_vectors=False, **self._settings).scenarios
+        metrics = _metrics(results)
         if output_path is not None and self.write_csv:
             self._add_line(Path(output_path) / self.csv_file, {"epoch": epoch, "steps": steps, **metrics})
         prefixed: dict[str, float] = self.prefix_name_to_metrics(metrics, self.name)
@@ -102,7 +102,7 @@ class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
         return prefixed
 
     def get_config_dict(self) -> dict[str, Any]:
-        """What the model card says of the evaluation."""
+        """The settings that the model card shows."""
         return {"collection": self.collection.name, "fingerprint": self.collection.fingerprint, **self._settings}
 
     def _add_line(self, path: Path, line: dict[str, float]) -> None:
@@ -114,13 +114,13 @@ class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
 
 
 def loaded_from(model: SentenceTransformer) -> str:
-    """The hub id or folder that a model's transformer was loaded from, by which its family and prompts are known."""
+    """The hub id or folder from which a model's transformer was loaded, by which its prompts are found."""
     transformer = model.transformers_model
     return "model" if transformer is None else str(transformer.config.name_or_path)
 
 
-def _metrics(found: Sequence[ScenarioResult]) -> dict[str, float]:
-    mixed = [result for result in found if result.scenario == "multi"]
+def _metrics(all_results: Sequence[ScenarioResult]) -> dict[str, float]:
+    mixed = [result for result in all_results if result.scenario == "multi"]
     english = [result for result in mixed if canonical(result.query_language) == "en"]
     targets = [result for result in mixed if canonical(result.query_language) != "en"]
     metrics = {
@@ -129,8 +129,8 @@ def _metrics(found: Sequence[ScenarioResult]) -> dict[str, float]:
         for measure in ("complete@10", "max_r")
         if results
     }
-    for scenario in dict.fromkeys(result.scenario for result in found if result.scenario != "multi"):
-        metrics[f"{scenario}_ndcg@10"] = _mean([r for r in found if r.scenario == scenario], "ndcg@10")
+    for scenario in dict.fromkeys(result.scenario for result in all_results if result.scenario != "multi"):
+        metrics[f"{scenario}_ndcg@10"] = _mean([r for r in all_results if r.scenario == scenario], "ndcg@10")
     for result in mixed:
         pool = f"{'+'.join(result.pool_languages)}_{result.query_language}"
         metrics[f"multi_complete@10_{pool}"] = result.measures["complete@10"].mean

@@ -1,4 +1,4 @@
-"""isoglot's objectives as loss modules for ``SentenceTransformerTrainer``, the data sets they take, and their batches.
+"""isoglot's objectives as loss modules for ``SentenceTransformerTrainer``, with their data sets and their batches.
 
     from isoglot import losses
 
@@ -9,7 +9,7 @@
         loss=losses.JsdNceLoss(model),
     )
 
-As in `isoglot.align`, the model's dropout is off while they train.
+As in `isoglot.align`, the model's dropout is off during training, and the defaults are those of the methods.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.util.distributed import get_world_size
 from torch import Tensor
 
-from isoglot.alignment.methods import distill, jsd_nce, nce
+from isoglot.alignment.methods import distill, jsd_nce
+from isoglot.alignment.options import DistillOptions, JsdNceOptions, NceOptions
 from isoglot.alignment.row_vectors import encode_rows
 from isoglot.alignment.training.embedding_loss import EmbeddingLoss
 from isoglot.alignment.training.examples import ROLES_OF_TEXTS, ContentBatchSampler, Example
@@ -47,17 +48,17 @@ CONTENT = "content_id"
 class ContentBatches(ContentBatchSampler):
     """Batches in which a content occurs once, so that no translation and no second question on it is a negative.
 
-    Give the class to the trainer: ``SentenceTransformerTrainingArguments(batch_sampler=ContentBatches)``. The data set
-    needs a column ``content_id``, which is hidden from the model. The trainer's seed decides the order, another in each
-    epoch. NO_DUPLICATES, which compares strings, lets two languages of a content meet.
+    Pass the class to the trainer: ``SentenceTransformerTrainingArguments(batch_sampler=ContentBatches)``. The data set
+    needs a column ``content_id``, which is hidden from the model. The trainer's seed decides the order, which differs
+    in each epoch. NO_DUPLICATES, which compares strings, lets two languages of a content meet.
 
     Args:
-        dataset: With the column ``content_id``.
-        batch_size: The largest batch.
-        drop_last: Of no effect: the batches are of even size.
-        valid_label_columns: Not used.
-        generator: Not used.
-        seed: Of the first epoch's order.
+        dataset: A data set with the column ``content_id``.
+        batch_size: The size of the largest batch.
+        drop_last: Ignored: the batches are of even size.
+        valid_label_columns: Ignored.
+        generator: Ignored.
+        seed: Random seed for the order of the first epoch.
 
     Raises:
         IsoglotError: There is no such column, there are fewer than two contents, or several processes train.
@@ -75,7 +76,7 @@ class ContentBatches(ContentBatchSampler):
         if CONTENT not in dataset.column_names:
             has = ", ".join(dataset.column_names)
             raise IsoglotError(f"batches by content need a column {CONTENT!r} in the data set; it has {has}")
-        if get_world_size() > 1:  # accelerate would deal out whole batches, of which two may hold one content
+        if get_world_size() > 1:  # accelerate would hand out whole batches, of which two may hold one content
             raise IsoglotError("several processes cannot share batches by content; train with `isoglot align`")
         super().__init__(list(dataset.with_format(None)[CONTENT]), batch_size, seed)
         if not len(self):
@@ -85,7 +86,12 @@ class ContentBatches(ContentBatchSampler):
 
 
 class _ColumnsLoss(EmbeddingLoss):
-    """A pure function of the embeddings of so many columns, and of the labels if it takes them."""
+    """A pure function of the vectors of some columns, and of the labels if it takes them.
+
+    Attributes:
+        column_counts: The numbers of columns that it takes.
+        expects: The names of the columns, for the error message.
+    """
 
     column_counts: tuple[int, ...]
     expects: str
@@ -97,11 +103,11 @@ class _ColumnsLoss(EmbeddingLoss):
         self._config = config
 
     def get_config_dict(self) -> dict[str, Any]:
-        """What the model card says of the loss."""
+        """The parameters that the model card shows."""
         return {**self._config, "mini_batch_size": self.mini_batch_size}
 
     def forward(self, columns: Sequence[dict[str, Any]], labels: Tensor | None = None) -> Tensor:
-        """The loss of one batch, as the trainer gives it."""
+        """The loss of one batch."""
         if len(columns) not in self.column_counts:
             raise IsoglotError(
                 f"{type(self).__name__} takes {self.expects}; the data set has {len(columns)} columns of text "
@@ -117,12 +123,12 @@ class JsdNceLoss(_ColumnsLoss):
 
     Args:
         model: The model being trained.
-        temperature: Of InfoNCE's cosine similarities.
-        softmax_temperature: Of the softmax over an embedding's dimensions.
-        eps: Inside the root of the JSD.
-        jsd_weight: Of L_JSD; 1 in the paper.
-        nce_weight: Of L_NCE; 1 in the paper.
-        mini_batch_size: Texts in memory at a time, by GradCache (arXiv 2101.06983); 0: the whole batch.
+        temperature: Temperature of InfoNCE's cosine similarities.
+        softmax_temperature: Temperature of the softmax over a vector's dimensions in L_JSD.
+        eps: Constant inside the root of L_JSD.
+        jsd_weight: Weight of L_JSD; 1 in the paper.
+        nce_weight: Weight of L_NCE; 1 in the paper.
+        mini_batch_size: Texts in memory at once, by GradCache (arXiv 2101.06983); 0: the whole batch.
 
     Raises:
         IsoglotError: A temperature or `eps` is not above 0.
@@ -135,11 +141,11 @@ class JsdNceLoss(_ColumnsLoss):
         self,
         model: SentenceTransformer,
         *,
-        temperature: float = 0.05,
-        softmax_temperature: float = 0.05,
-        eps: float = 1e-8,
-        jsd_weight: float = 1.0,
-        nce_weight: float = 1.0,
+        temperature: float = JsdNceOptions.temperature,
+        softmax_temperature: float = JsdNceOptions.softmax_temperature,
+        eps: float = JsdNceOptions.eps,
+        jsd_weight: float = JsdNceOptions.jsd_weight,
+        nce_weight: float = JsdNceOptions.nce_weight,
         mini_batch_size: int = 0,
     ) -> None:
         config: dict[str, Any] = {
@@ -149,7 +155,7 @@ class JsdNceLoss(_ColumnsLoss):
             "jsd_weight": jsd_weight,
             "nce_weight": nce_weight,
         }
-        options = jsd_nce.Options(**config)
+        options = JsdNceOptions(**config)
 
         def function(query: Tensor, document: Tensor, translation: Tensor) -> Tensor:
             return jsd_nce.objective(query, document, translation, options)
@@ -178,8 +184,8 @@ class MultiPositiveNceLoss(_ColumnsLoss):
 
     Args:
         model: The model being trained.
-        temperature: Of the cosine similarities.
-        mini_batch_size: Texts in memory at a time, by GradCache (arXiv 2101.06983); 0: the whole batch.
+        temperature: Temperature of the cosine similarities.
+        mini_batch_size: Texts in memory at once, by GradCache (arXiv 2101.06983); 0: the whole batch.
 
     Raises:
         IsoglotError: The temperature is not above 0.
@@ -188,12 +194,14 @@ class MultiPositiveNceLoss(_ColumnsLoss):
     column_counts = (4,)
     expects = "query, query_translation, document, translation"
 
-    def __init__(self, model: SentenceTransformer, *, temperature: float = 0.05, mini_batch_size: int = 0) -> None:
+    def __init__(
+        self, model: SentenceTransformer, *, temperature: float = NceOptions.temperature, mini_batch_size: int = 0
+    ) -> None:
         config: dict[str, Any] = {"temperature": temperature}
-        options = nce.Options(**config)
+        options = NceOptions(**config)
 
-        def function(*embeddings: Tensor) -> Tensor:
-            return multi_positive_nce(embeddings[:2], embeddings[2:], temperature=options.temperature)
+        def function(*vectors: Tensor) -> Tensor:
+            return multi_positive_nce(vectors[:2], vectors[2:], temperature=options.temperature)
 
         super().__init__(model, function, config, mini_batch_size)
 
@@ -218,10 +226,10 @@ class DistillLoss(_ColumnsLoss):
 
     Args:
         model: The model being trained.
-        scale: Of the distance.
-        nce_weight: Of InfoNCE among both languages of query and document; 0: none.
-        temperature: Of that InfoNCE.
-        mini_batch_size: Texts in memory at a time, by GradCache (arXiv 2101.06983); 0: the whole batch.
+        scale: Factor of the distance.
+        nce_weight: Weight of InfoNCE among both languages of query and document; 0: none.
+        temperature: Temperature of that InfoNCE.
+        mini_batch_size: Texts in memory at once, by GradCache (arXiv 2101.06983); 0: the whole batch.
 
     Raises:
         IsoglotError: The temperature is not above 0.
@@ -233,13 +241,13 @@ class DistillLoss(_ColumnsLoss):
         self,
         model: SentenceTransformer,
         *,
-        scale: float = 20.0,
-        nce_weight: float = 0.0,
-        temperature: float = 0.05,
+        scale: float = DistillOptions.scale,
+        nce_weight: float = DistillOptions.nce_weight,
+        temperature: float = DistillOptions.temperature,
         mini_batch_size: int = 0,
     ) -> None:
         config: dict[str, Any] = {"scale": scale, "nce_weight": nce_weight, "temperature": temperature}
-        options = distill.Options(**config)
+        options = DistillOptions(**config)
 
         def function(*tensors: Tensor) -> Tensor:
             return distill.objective(tensors[:-1], tensors[-1], options)
@@ -248,7 +256,7 @@ class DistillLoss(_ColumnsLoss):
         self.column_counts = (4,) if nce_weight else (2, 4)
 
     def forward(self, columns: Sequence[dict[str, Any]], labels: Tensor | None = None) -> Tensor:
-        """The loss of one batch, as the trainer gives it."""
+        """The loss of one batch."""
         if labels is None:
             raise IsoglotError(
                 "DistillLoss needs the teachers' vectors as column 'label'; isoglot.losses.taught adds it"
@@ -260,7 +268,8 @@ def triplets(data: str | Path | Collection | Sequence[Row]) -> Dataset:
     """The columns of `JsdNceLoss`: query, document, translation, content_id.
 
     Args:
-        data: As for `isoglot.training_rows`, which also chooses languages: ``training_rows("rows.jsonl", per_row=1)``.
+        data: Training rows as for `isoglot.training_rows`, which also chooses languages, as in
+            ``training_rows("rows.jsonl", per_row=1)``.
 
     Raises:
         IsoglotError: No row has an English query, its document and a translation of that.
@@ -272,7 +281,7 @@ def quads(data: str | Path | Collection | Sequence[Row]) -> Dataset:
     """The columns of `MultiPositiveNceLoss`: query, query_translation, document, translation, content_id.
 
     Args:
-        data: As for `triplets`.
+        data: Training rows as for `triplets`.
 
     Raises:
         IsoglotError: No row has query and document both in English and in another language.
@@ -284,17 +293,17 @@ def taught(
     model: SentenceTransformer,
     data: str | Path | Collection | Sequence[Row],
     *,
-    teacher: str = "center",
-    mix: float = 0.0,
+    teacher: str = DistillOptions.teacher,
+    mix: float = DistillOptions.mix,
     paired: bool = False,
 ) -> Dataset:
     """The columns of `DistillLoss`: query, document, label, content_id.
 
     Args:
-        model: As it is before training; its vectors, freed of their language, are the teachers.
-        data: As for `triplets`.
-        teacher: ``center`` or ``lir``.
-        mix: 0: each text learns its own teacher; 1: the mean of the teachers of all its translations; between: both.
+        model: The model before training; its vectors, with their language taken out, are the teachers.
+        data: Training rows as for `triplets`.
+        teacher: The method that takes the language out: ``center`` or ``lir``.
+        mix: Share of the mean over all translations in a text's teacher, from 0 (its own vector) to 1.
         paired: Whether an example is in English and in another language, with the columns query, query_translation,
             document, document_translation; ``nce_weight`` needs it.
 
@@ -303,7 +312,7 @@ def taught(
             few texts, or an option is out of its range.
     """
     rows = training_rows(data)
-    options = distill.Options(teacher=teacher, mix=mix, nce_weight=float(paired))
+    options = DistillOptions(teacher=teacher, mix=mix, nce_weight=float(paired))
     examples = distill.examples_of(rows, options)
     vectors = encode_rows(Encoder(model, loaded_from(model)), rows, show_progress=True)
     columns, targets = distill.columns_and_targets(examples, distill.teachers(rows, vectors, options))
@@ -312,10 +321,10 @@ def taught(
 
 
 def prompts(model: SentenceTransformer) -> dict[str, str]:
-    """The prompt before the texts of each column of these data sets, for the trainer's argument ``prompts``."""
-    found = find_prompts(loaded_from(model), model.prompts)
+    """The prompt for each column of these data sets, as the trainer's argument ``prompts`` takes it."""
+    by_role = find_prompts(loaded_from(model), model.prompts)
     roles = ROLES_OF_TEXTS | {"document_translation": "document"}
-    return {column: found[role].text for column, role in roles.items()}
+    return {column: by_role[role].text for column, role in roles.items()}
 
 
 def _dataset(examples: Sequence[Example], columns: Sequence[str]) -> Dataset:
@@ -324,6 +333,9 @@ def _dataset(examples: Sequence[Example], columns: Sequence[str]) -> Dataset:
 
 
 def _numbered(contents: Sequence[str]) -> list[int]:
-    """A number for each content: the trainer's model card would show ids that are text among its example sentences."""
+    """A number for each content.
+
+    The trainer's model card would show ids that are text among its example sentences.
+    """
     numbers = {content: number for number, content in enumerate(dict.fromkeys(contents))}
     return [numbers[content] for content in contents]

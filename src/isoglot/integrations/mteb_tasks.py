@@ -47,8 +47,8 @@ def tasks(
 ) -> list[PoolRetrieval]:
     """One mteb task for each scenario; its subsets are the pools and query languages, such as ``en+zh.zh``.
 
-    The arguments mean what they mean in `isoglot.audit`. With `model` the tasks' ``ndcg_at_10`` is a hundredth of that
-    audit's ``ndcg@10``, ties included.
+    The arguments are those of `isoglot.audit`. With `model` the tasks' ``ndcg_at_10`` is a hundredth of that audit's
+    ``ndcg@10``, ties included.
 
     Raises:
         IsoglotError: The collection has no such language or scenario, or no pool has a query with a gold in it.
@@ -63,18 +63,18 @@ def tasks(
         limit=limit,
         seed=seed,
     )
-    made = revision(loaded.fingerprint, documents_mode, limit, seed)
+    data_revision = revision(loaded.fingerprint, documents_mode, limit, seed)
     return [
-        _task(loaded, scenario, found, made)
+        _task(loaded, scenario, subsets, data_revision)
         for scenario in dict.fromkeys(scenarios)
-        if (found := {_subset(pool): pool for pool in built if pool.scenario == scenario})
+        if (subsets := {_subset(pool): pool for pool in built if pool.scenario == scenario})
     ]
 
 
 class PoolRetrieval(AbsTaskRetrieval):  # type: ignore[misc]
-    """A scenario of a collection as an mteb retrieval task; `tasks` makes them.
+    """A scenario of a collection as an mteb retrieval task, which `tasks` makes.
 
-    Besides mteb's scores it gives ``complete_at_10``: the share of queries with all golds in the top 10.
+    Besides mteb's scores it has ``complete_at_10``: the share of queries with all golds in the top 10.
     """
 
     collection: Collection
@@ -86,15 +86,15 @@ class PoolRetrieval(AbsTaskRetrieval):  # type: ignore[misc]
         self.data_loaded = True
 
     def task_specific_scores(self, scores: dict[str, dict[str, float]], *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Complete@10 from the recall of each query."""
-        return {"complete_at_10": float(np.mean([found["recall_10"] == 1 for found in scores.values()]))}
+        """Complete@10, from the recall of each query."""
+        return {"complete_at_10": float(np.mean([by_name["recall_10"] == 1 for by_name in scores.values()]))}
 
 
 class PoolEncoder(AbsEncoder):  # type: ignore[misc]
-    """An `Encoder` as mteb takes models; `model` makes it.
+    """An `Encoder` as a model of mteb, which `model` makes.
 
     Prompts and kept vectors are isoglot's. mteb keeps results under the model's fingerprint, so that two models trained
-    from one base do not get each other's.
+    from one base do not receive each other's.
     """
 
     def __init__(self, encoder: Encoder) -> None:
@@ -110,19 +110,19 @@ class PoolEncoder(AbsEncoder):  # type: ignore[misc]
         )
 
     def encode(self, inputs: Any, *, prompt_type: Any = None, **kwargs: Any) -> Vectors:
-        """(n, d) unit vectors; texts of tasks without roles are encoded as queries, as E5 wants it."""
+        """The unit vectors of n texts, (n, d); texts of tasks without roles are encoded as queries, as E5 wants it."""
         batches = list(inputs)
         texts = [text for batch in batches for text in batch["text"]]
         languages = [tag for batch in batches for tag in batch.get("language", ())]
         if self.encoder.uses_language and not languages:
             raise IsoglotError(
-                f"{self.encoder.name} must know each text's language, which this mteb task does not tell"
+                f"{self.encoder.name} must know each text's language, which this mteb task does not state"
             )
         return self.encoder.encode(texts, prompt_type.value if prompt_type else "query", languages)
 
 
 def model(name: str | Encoder, *, device: str = "auto", trust_remote_code: bool = False) -> PoolEncoder:
-    """A model for ``mteb.evaluate``, named as for `isoglot.audit`.
+    """Load a model for ``mteb.evaluate``, named as for `isoglot.audit`.
 
     Raises:
         IsoglotError: There is no such model or device, or it needs code that is not trusted.
@@ -132,19 +132,19 @@ def model(name: str | Encoder, *, device: str = "auto", trust_remote_code: bool 
     return PoolEncoder(name)
 
 
-def _task(collection: Collection, scenario: str, pools: dict[str, Pool], made: str) -> PoolRetrieval:
+def _task(collection: Collection, scenario: str, pools: dict[str, Pool], data_revision: str) -> PoolRetrieval:
     metadata = TaskMetadata(
-        name=task_name(collection.name, scenario, made),
+        name=task_name(collection.name, scenario, data_revision),
         description=f"The scenario {scenario} of isoglot on {collection.name}: "
         "do documents of several languages rank by meaning or by language?",
-        dataset={"path": collection.name, "revision": made},
+        dataset={"path": collection.name, "revision": data_revision},
         type="Retrieval",
         category="t2t",
         eval_splits=[SPLIT],
         eval_langs={name: mteb_languages(pool.languages, pool.query_language) for name, pool in pools.items()},
         main_score="ndcg_at_10",
     )
-    # a class of its own: mteb drops the metadata of an instance when it unloads the data
+    # Every task has a class of its own, because mteb drops an instance's metadata when it unloads the data.
     kind: type[PoolRetrieval] = type(
         "PoolRetrieval", (PoolRetrieval,), {"metadata": metadata, "collection": collection, "pools": pools}
     )
@@ -156,10 +156,10 @@ def _subset(pool: Pool) -> str:
 
 
 def _split(collection: Collection, pool: Pool) -> RetrievalSplitData:
-    documents = [collection.documents[at] for at in pool.documents]
-    queries = [collection.queries[at] for at in pool.queries]
+    documents = [collection.documents[position] for position in pool.documents]
+    queries = [collection.queries[position] for position in pool.queries]
     last = len(documents) - 1
-    # of two equal scores mteb ranks the larger id first, so the id begins with the pool's tie order, turned round
+    # Of two equal scores mteb ranks the larger id first, so ids begin with the pool's tie order, reversed.
     ids = [
         f"{last - key:09d}/{document.content_id}@{document.language}"
         for key, document in zip(pool.tie_keys.tolist(), documents, strict=True)

@@ -1,1 +1,1 @@
-"""Alignment methods, one file each, all with the same `run`."""
+"""Alignment methods, one file each, all with a function ``run`` that changes an encoder's model."""

@@ -1,16 +1,16 @@
-"""`center`: subtract from each embedding its language's mean (Libovicky et al. 2020, arXiv 2004.05160).
+"""`center`: subtract from each vector its language's mean (Libovicky et al. 2020, arXiv 2004.05160).
 
-Free of training, but it needs each text's language at inference: given, or detected.
+It needs no training, but each text's language at inference: given, or detected.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from isoglot.alignment.options import NoOptions
 from isoglot.alignment.row_vectors import RowVectors, encode_rows
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.language_modules import LanguageCentering
@@ -18,12 +18,7 @@ from isoglot.encoders.prompts import ROLES
 from isoglot.training_data.row import Row
 
 
-@dataclass(frozen=True)
-class Options:
-    """`center` has none."""
-
-
-def run(encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, show_progress: bool) -> None:
+def run(encoder: Encoder, rows: Sequence[Row], options: NoOptions, *, seed: int, show_progress: bool) -> None:
     """Append a `LanguageCentering` module with the means of the rows' texts, by language and role.
 
     Raises:
@@ -33,7 +28,7 @@ def run(encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, s
 
 
 def fit(row_vectors: RowVectors) -> LanguageCentering:
-    """The module that subtracts the means of the embedded texts, by language and role.
+    """The module that subtracts the means of the encoded texts, by language and role.
 
     Raises:
         IsoglotError: A language has a single text: its mean would be the text itself.

@@ -1,17 +1,17 @@
 """`leace`: erase linearly what tells the language (LEACE, Belrose et al. 2023, arXiv 2306.03819).
 
-The package concept-erasure computes it. One affine map for all texts, so no language is needed at
-inference, and the saved model is plain sentence-transformers.
+The package concept-erasure computes one affine map for all texts, so no language is needed at inference, and the saved
+model is plain sentence-transformers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from isoglot.alignment.options import NoOptions
 from isoglot.alignment.row_vectors import encode_rows
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.prompts import ROLES
@@ -19,12 +19,7 @@ from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.row import Row
 
 
-@dataclass(frozen=True)
-class Options:
-    """`leace` has none."""
-
-
-def run(encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, show_progress: bool) -> None:
+def run(encoder: Encoder, rows: Sequence[Row], options: NoOptions, *, seed: int, show_progress: bool) -> None:
     """Append the affine eraser, fitted on queries and documents together, as a Dense module, and a Normalize.
 
     Raises:

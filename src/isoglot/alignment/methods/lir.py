@@ -1,13 +1,13 @@
-"""`lir`: remove the first r singular directions of each language's embeddings (LIR, arXiv 2109.04727)."""
+"""`lir`: remove the first r singular directions of each language's vectors (LIR, arXiv 2109.04727)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from isoglot.alignment.options import LirOptions
 from isoglot.alignment.row_vectors import RowVectors, encode_rows
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.language_modules import LanguageProjection
@@ -16,35 +16,20 @@ from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.row import Row
 
 
-@dataclass(frozen=True)
-class Options:
-    """How much to remove.
-
-    Attributes:
-        r: How many directions of each language.
-    """
-
-    r: int = 1
-
-    def __post_init__(self) -> None:
-        if self.r < 1:
-            raise IsoglotError(f"r is {self.r}; lir removes at least 1 direction")
-
-
-def run(encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, show_progress: bool) -> None:
+def run(encoder: Encoder, rows: Sequence[Row], options: LirOptions, *, seed: int, show_progress: bool) -> None:
     """Append a `LanguageProjection` module with the directions of the rows' queries and documents together.
 
     Raises:
-        IsoglotError: A language has fewer texts than directions to remove.
+        IsoglotError: A language has too few texts or dimensions to remove so many directions.
     """
     encoder.append(fit(encode_rows(encoder, rows, show_progress=show_progress), options.r))
 
 
 def fit(row_vectors: RowVectors, r: int) -> LanguageProjection:
-    """The module that removes r directions of each language, found in its queries and documents together.
+    """The module that removes r directions of each language, computed from its queries and documents together.
 
     Raises:
-        IsoglotError: A language has fewer texts than directions to remove, or nothing would be left.
+        IsoglotError: A language has no more than r texts, or a vector no more than r dimensions.
     """
     table = []
     for language in row_vectors.languages:

@@ -6,11 +6,11 @@ z' = unit(z - alpha V_l) with V_l = mean(f(d_l) - f(d_en)) over parallel documen
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from isoglot.alignment.options import ShiftOptions
 from isoglot.alignment.row_vectors import encode_rows
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.language_modules import LanguageCentering
@@ -18,22 +18,7 @@ from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.row import Row
 
 
-@dataclass(frozen=True)
-class Options:
-    """How far to move.
-
-    Attributes:
-        alpha: 1 moves a language's mean document onto the English one; 0 nothing.
-    """
-
-    alpha: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.alpha <= 10:
-            raise IsoglotError(f"alpha is {self.alpha}; it must be from 0 to 10")
-
-
-def run(encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, show_progress: bool) -> None:
+def run(encoder: Encoder, rows: Sequence[Row], options: ShiftOptions, *, seed: int, show_progress: bool) -> None:
     """Append a `LanguageCentering` module that moves documents only.
 
     Raises:
@@ -46,6 +31,6 @@ def run(encoder: Encoder, rows: Sequence[Row], options: Options, *, seed: int, s
     table = [np.zeros((2, encoder.dimension))]
     for language in parallel:
         pairs = {(row.document[language], row.document["en"]) for row in rows if {"en", language} <= set(row.document)}
-        offsets = [vectors[language, own] - vectors["en", english] for own, english in sorted(pairs)]
+        offsets = [vectors[language, translation] - vectors["en", english] for translation, english in sorted(pairs)]
         table.append(np.stack([np.zeros(encoder.dimension), options.alpha * np.mean(offsets, axis=0)]))
     encoder.append(LanguageCentering(["en", *parallel], torch.tensor(np.array(table), dtype=torch.float32)))

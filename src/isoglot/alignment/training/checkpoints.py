@@ -1,4 +1,4 @@
-"""Checkpoints of a training: one safetensors file, so that it is there whole or not at all, and no pickle."""
+"""Checkpoints of a training: one safetensors file, which is written whole or not at all and holds no pickle."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from isoglot.platform.files import write_bytes
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN = 60.0
-"""At least so much time is between two checkpoints: what an interrupted training loses at most, and a step."""
+"""The shortest time between two checkpoints; an interrupted training loses at most that time and one step."""
 
 
 class Checkpoints:
     """The last checkpoint of one run: trained weights and AdamW's state as tensors, all else as JSON in the metadata.
 
     Args:
-        folder: Where it is kept.
-        run: Tells the run from others; a checkpoint of another run is not used.
+        folder: The folder that holds the checkpoint.
+        run: A hash of everything that decides the run; a checkpoint of another run is not used.
 
     Attributes:
-        state: The trainer's state at the checkpoint that was found; None if there is none to continue from.
+        state: The trainer's state at the checkpoint in the folder; None if there is none to continue from.
     """
 
     def __init__(self, folder: Path, run: str) -> None:
@@ -49,16 +49,21 @@ class Checkpoints:
         return time.monotonic() - self._last >= SECONDS_BETWEEN
 
     def write(self, model: torch.nn.Module, optimizer: Any, scheduler: Any, state: dict[str, Any]) -> None:
-        """Replace the checkpoint; a full disk or another failure is a warning, and the previous one stays."""
-        found = optimizer.state_dict()
+        """Replace the checkpoint; if it cannot be written, log a warning and leave the previous one."""
+        optimizer_state = optimizer.state_dict()
         tensors: dict[str, Tensor] = {
             f"weights.{name}": weights for name, weights in model.named_parameters() if weights.requires_grad
         }
-        for index, values in found["state"].items():
+        for index, values in optimizer_state["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         record = json.dumps(
-            {"run": self._run, "state": state, "groups": found["param_groups"], "scheduler": scheduler.state_dict()}
+            {
+                "run": self._run,
+                "state": state,
+                "groups": optimizer_state["param_groups"],
+                "scheduler": scheduler.state_dict(),
+            }
         )
         try:
             write_bytes(self._path, save(tensors, {"record": record, "digest": _digest(tensors, record)}))
@@ -67,14 +72,14 @@ class Checkpoints:
         self._last = time.monotonic()
 
     def restore_weights(self, model: torch.nn.Module) -> None:
-        """Put the weights that were found into the model."""
+        """Put the weights of the checkpoint into the model."""
         with torch.no_grad():
             for name, weights in model.named_parameters():
                 if weights.requires_grad:
                     weights.copy_(self._tensors[f"weights.{name}"])
 
     def restore_optimizer(self, optimizer: Any, scheduler: Any) -> None:
-        """Put what was found into optimizer and scheduler, and forget it."""
+        """Put the state of the checkpoint into optimizer and scheduler, and free its memory."""
         state: dict[int, dict[str, Tensor]] = {}
         for key, tensor in self._tensors.items():
             kind, _, rest = key.partition(".")

@@ -8,9 +8,8 @@ from itertools import groupby, pairwise
 
 import regex  # type: ignore[import-untyped]
 
+from isoglot.alignment.options import CODE_SWITCH_LEVELS
 from isoglot.platform.errors import IsoglotError
-
-LEVELS = ("clause", "word")
 
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}ーｰ]"
 _OPENING, _OTHER_PUNCTUATION = r"[\p{Ps}\p{Pi}]", r"[^\P{P}\p{Ps}\p{Pi}]"
@@ -22,22 +21,23 @@ _CLAUSE_END = regex.compile(r"\p{Terminal_Punctuation}[\p{Pe}\p{Pf}\"' ]*$")
 
 
 def code_switched(first: str, second: str, generator: random.Random, level: str) -> str:
-    """A text that takes its beginning, its end and all between from one or the other of two translations.
+    """A text whose parts come in turn, or at random, from one or the other of two translations.
 
     ``clause``: both are cut behind punctuation that ends a clause or a sentence, in any script, the one with more
-    clauses into as many groups of them as the other has; if one has a single clause, both are cut in halves. The parts
-    are taken in turn from one and the other. ``word``: both are cut into as many pieces as the shorter one has units,
-    of about equal numbers of units, and each piece is taken from one or the other at random, at least one from each.
+    clauses into as many groups of them as the other has clauses; if one has a single clause, both are cut in halves.
+    The parts are taken in turn from one and the other. ``word``: both are cut into as many pieces as the shorter one
+    has units, of about equal numbers of units, and each piece is taken from one or the other at random, at least one
+    from each.
 
-    A unit is a word, and where a script has no spaces between words a grapheme cluster with its punctuation. Pieces
+    A unit is a word or, where a script has no spaces between words, a grapheme cluster with its punctuation. Pieces
     correspond by their place alone: without a dictionary they are proportional, not aligned, so a mix may say a thing
     twice and leave out another.
 
     Args:
         first: A text.
         second: Its translation.
-        generator: Decides which language begins, or gives each piece.
-        level: One of `LEVELS`.
+        generator: Decides which language begins, or supplies each piece.
+        level: One of `isoglot.alignment.options.CODE_SWITCH_LEVELS`.
 
     Returns:
         The mix, with single spaces; if a text is a single unit, the whole of one of the two.
@@ -45,22 +45,22 @@ def code_switched(first: str, second: str, generator: random.Random, level: str)
     Raises:
         IsoglotError: `level` is unknown.
     """
-    if level not in LEVELS:
-        raise IsoglotError(f"unknown level {level!r} of code-switching; choose {' or '.join(LEVELS)}")
+    if level not in CODE_SWITCH_LEVELS:
+        raise IsoglotError(f"unknown level {level!r} of code-switching; choose {' or '.join(CODE_SWITCH_LEVELS)}")
     units = [_units(first), _units(second)]
     count = max(1, min(map(len, units)))
     if level == "clause":
-        clauses = [_clauses(found) for found in units]
+        clauses = [_clauses(text_units) for text_units in units]
         fewest = min(map(len, clauses))
         units, count = (clauses, fewest) if fewest > 1 else (units, min(2, count))
         begins = generator.randrange(2)
-        chosen = [(begins + at) % 2 for at in range(count)]
+        chosen = [(begins + place) % 2 for place in range(count)]
     else:
         chosen = [generator.randrange(2) for _ in range(count)]
         if count > 1 and len(set(chosen)) == 1:
             chosen[generator.randrange(count)] ^= 1
-    pieces = [_groups(found, count) for found in units]
-    runs = ("".join(pieces[language][at] for at in run) for language, run in groupby(range(count), chosen.__getitem__))
+    pieces = [_groups(parts, count) for parts in units]
+    runs = ["".join(pieces[text][i] for i in run) for text, run in groupby(range(count), chosen.__getitem__)]
     return " ".join(run.strip() for run in runs)
 
 
@@ -72,9 +72,9 @@ def with_code_switching(
     Args:
         queries: n texts.
         translations: n texts, in the same order.
-        share: From 0 to 1.
-        level: As `code_switched` takes it.
-        seed: The same seed gives the same texts.
+        share: Probability from 0 to 1.
+        level: As for `code_switched`.
+        seed: Random seed; the same seed returns the same texts.
 
     Raises:
         IsoglotError: `share` is out of its range, or `level` is unknown.
@@ -89,7 +89,7 @@ def with_code_switching(
 
 
 def _units(text: str) -> list[str]:
-    """The units of `code_switched`, each with the space behind it; together they are the text, spaces made single."""
+    """The units of `code_switched`, each with the space behind it; joined they are the text with single spaces."""
     return list(_UNIT.findall(" ".join(text.split())))
 
 
@@ -103,6 +103,6 @@ def _clauses(units: Sequence[str]) -> list[str]:
 
 
 def _groups(parts: Sequence[str], count: int) -> list[str]:
-    """`count` groups of neighbouring parts, of about equal numbers of them."""
-    cuts = [at * len(parts) // count for at in range(count + 1)]
+    """`count` groups of neighbouring parts, with about equal numbers of them."""
+    cuts = [number * len(parts) // count for number in range(count + 1)]
     return ["".join(parts[begin:end]) for begin, end in pairwise(cuts)]

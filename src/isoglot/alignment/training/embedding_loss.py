@@ -1,4 +1,4 @@
-"""From a batch of texts to a loss: embeddings of all processes, with gradients, in memory that micro-batches bound."""
+"""From a batch of texts to a loss: vectors of all processes, with gradients, in memory that micro-batches bound."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from torch.nn.functional import pad
 from isoglot.encoders.devices import batch_tokens, has_bfloat16
 
 TOKEN_TENSORS = ("input_ids", "attention_mask", "token_type_ids")
-"""What a tokenizer of texts gives a transformer, each (b, s)."""
+"""The tensors that a tokenizer of texts hands to a transformer, (b, s) each."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class TokenTerm:
     """A term of the loss that sees tokens.
 
     Attributes:
-        function: From the (b, s, d) states and (b, s) mask of one column and the (b, t, d) states and (b, t) mask of
-            another to a scalar, which is added to the loss. A mask is True where a token is pooled: padding is not,
-            nor is the prompt where the model's pooling leaves it out.
+        function: A function of one column's states (b, s, d) and mask (b, s) and another's states (b, t, d) and mask
+            (b, t), which returns a scalar that is added to the loss. A mask is True where a token is pooled: padding is
+            not, nor is the prompt where the model's pooling leaves it out.
         columns: The names of the two columns.
     """
 
@@ -41,17 +41,17 @@ class TokenTerm:
 
 
 class EmbeddingLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
-    """Embeds each column of a batch and gives the embeddings, and the targets if there are any, to a pure function.
+    """Encodes each column of a batch and hands the vectors, and the targets if there are any, to a pure function.
 
-    With several processes the function sees the embeddings of all, so each computes the loss of the joint batch.
+    With several processes the function sees the vectors of all, so each computes the loss of the joint batch.
 
     Args:
         model: The model being trained.
-        function: From the columns' (b, d) embeddings to a scalar.
+        function: A function of the columns' (b, d) vectors, and of the targets, that returns a scalar.
         dropout: Whether the model's dropout is on.
-        micro_batch: Texts in memory at a time, by GradCache (Gao et al. 2021, arXiv 2101.06983); 0: all at once.
+        micro_batch: Texts in memory at once, by GradCache (Gao et al. 2021, arXiv 2101.06983); 0: all.
         token_term: A term of the loss that sees tokens; not with `micro_batch`.
-        names: Of the columns, in their order; `token_term` names two of them.
+        names: The columns' names, in their order; `token_term` names two of them.
     """
 
     model: Any  # the trainer puts a wrapper in the model's place when several processes train
@@ -82,35 +82,39 @@ class EmbeddingLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
             return cached
         with self._autocast(columns[0]["input_ids"]):
             if self._may_mix_columns(columns):
-                return self.calculate_loss([[column] for column in self._embed_by_length(columns)], labels)
+                return self.calculate_loss([[column] for column in self._encode_by_length(columns)], labels)
             outputs = [self.model(column) for column in columns]
         loss = self.calculate_loss([[output["sentence_embedding"]] for output in outputs], labels)
         if self._token_term is not None:
-            parts = [part for at in self._token_columns for part in self._tokens(outputs[at])]
+            parts = [part for position in self._token_columns for part in self._tokens(outputs[position])]
             loss = loss + self._token_term.function(*parts)
         return loss
 
     def calculate_loss(
         self, reps: list[list[Tensor]], labels: Tensor | None = None, *, with_backward: bool = False
     ) -> Tensor:
-        """The function of each column's embeddings, given in parts; `CachedLossMixin` asks for its gradient as well."""
-        embeddings = [_full(torch.cat(parts)) for parts in reps]
+        """The function of each column's vectors, handed over in parts; `CachedLossMixin` asks for its gradient too."""
+        vectors = [_full(torch.cat(parts)) for parts in reps]
         if get_world_size() > 1:
-            embeddings = [all_gather_with_grad(embedding) for embedding in embeddings]
+            vectors = [all_gather_with_grad(column) for column in vectors]
             labels = None if labels is None else all_gather(labels)
-        loss = self._function(*embeddings) if labels is None else self._function(*embeddings, labels)
+        loss = self._function(*vectors) if labels is None else self._function(*vectors, labels)
         if with_backward:
             torch.autograd.backward(loss)
         return loss
 
     def _may_mix_columns(self, columns: Sequence[dict[str, Any]]) -> bool:
-        """Not where columns are seen apart, and each process must run the model equally often."""
+        """Whether texts of different columns may share a forward pass.
+
+        They may not where the loss sees columns apart, nor with several processes, which must all run the model equally
+        often.
+        """
         plain = all(set(column) <= {*TOKEN_TENSORS, "modality"} for column in columns)
         right = getattr(self.model, "tokenizer", None) is not None and self.model.tokenizer.padding_side == "right"
         return plain and right and self._token_term is None and not self._dropout and get_world_size() == 1
 
-    def _embed_by_length(self, columns: Sequence[dict[str, Any]]) -> list[Tensor]:
-        """The columns' (b, d) embeddings, from batches of texts of similar length: hardly any padding is computed."""
+    def _encode_by_length(self, columns: Sequence[dict[str, Any]]) -> list[Tensor]:
+        """The columns' vectors, (b, d), from batches of texts of similar length, so that little padding is computed."""
         names = [name for name in TOKEN_TENSORS if name in columns[0]]
         fill = {name: self.model.tokenizer.pad_token_id if name == "input_ids" else 0 for name in names}
         width = max(column["input_ids"].shape[1] for column in columns)
@@ -128,11 +132,11 @@ class EmbeddingLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
             part = {name: tensor[texts, : longest[start]] for name, tensor in tensors.items()}
             parts.append(self.model(part)["sentence_embedding"])
             start += count
-        embeddings = torch.cat(parts)[torch.argsort(order)]
-        return list(torch.split(embeddings, [len(column["input_ids"]) for column in columns]))
+        vectors = torch.cat(parts)[torch.argsort(order)]
+        return list(torch.split(vectors, [len(column["input_ids"]) for column in columns]))
 
     def embed_minibatch(self, sentence_feature: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """As in `CachedLossMixin`, in bfloat16 where the device has it."""
+        """Encode a micro-batch as `CachedLossMixin` does, in bfloat16 where the device computes in it."""
         with self._autocast(sentence_feature["input_ids"]):
             return super().embed_minibatch(sentence_feature, *args, **kwargs)
 
@@ -149,4 +153,5 @@ class EmbeddingLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
 
 
 def _full(tensor: Tensor) -> Tensor:
+    """In float32 at least: losses are not computed in bfloat16."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -1,4 +1,4 @@
-"""What trained methods are shown: triplets and quads of rows, and batches that hold a content once."""
+"""What trained methods see: triplets and quads of rows, in batches that hold each content once."""
 
 from __future__ import annotations
 
@@ -28,42 +28,42 @@ class Example:
 
 
 ROLES_OF_TEXTS = {"query": "query", "query_translation": "query", "document": "document", "translation": "document"}
-"""An example's texts, as columns, and what each is encoded as."""
+"""The texts of an example, as columns, and the role in which each is encoded."""
 
 
 def triplets(rows: Sequence[Row], pivot: str = "en") -> list[Example]:
-    """(q_en, p_en, p_tgt): an example for each row with query and document in `pivot` and each further document.
+    """Triplets (q_en, p_en, p_tgt): an example for each row with query and document in `pivot` and each other document.
 
-    Where the query is not in the target language, its translation is the query itself. Warns of languages that are in
-    no triplet.
+    Where a row has no query in the target language, the query itself stands for its translation. Languages that are in
+    no triplet are named in a warning.
 
     Raises:
         IsoglotError: No row has what a triplet needs.
     """
-    found = _examples(rows, pivot, lambda row: row.document.keys(), "an English query and document beside its")
-    if not found:
+    examples = _examples(rows, pivot, lambda row: row.document.keys(), "an English query and document beside its")
+    if not examples:
         raise IsoglotError("no row has an English query, its English document and a translation of the document")
-    return found
+    return examples
 
 
 def quads(rows: Sequence[Row], pivot: str = "en") -> list[Example]:
-    """An example for each row and each language other than `pivot` in which both query and document are there.
+    """Quads: an example for each row and each language other than `pivot` that has both query and document.
 
-    Warns of languages that are in no quad.
+    Languages that are in no quad are named in a warning.
 
     Raises:
         IsoglotError: No row has what a quad needs.
     """
-    found = _examples(
+    examples = _examples(
         rows, pivot, lambda row: row.query.keys() & row.document.keys(), "query and document in English beside its"
     )
-    if not found:
+    if not examples:
         raise IsoglotError("no row has query and document both in English and in another language")
-    return found
+    return examples
 
 
 def _examples(rows: Sequence[Row], pivot: str, targets: Callable[[Row], Set[str]], need: str) -> list[Example]:
-    found: list[Example] = []
+    examples: list[Example] = []
     trained = {pivot}
     for row in rows:
         if pivot in row.query and pivot in row.document:
@@ -71,31 +71,32 @@ def _examples(rows: Sequence[Row], pivot: str, targets: Callable[[Row], Set[str]
             for language in sorted(targets(row) - {pivot}):
                 trained.add(language)
                 translation = row.query.get(language, query)
-                found.append(Example(row.content_id, query, translation, document, row.document[language]))
-    left = sorted({language for row in rows for language in row.languages} - trained)
-    if left and found:
-        logger.warning("%s: not trained, since no row has %s text", ", ".join(left), need)
-    return found
+                examples.append(Example(row.content_id, query, translation, document, row.document[language]))
+    untrained = sorted({language for row in rows for language in row.languages} - trained)
+    if untrained and examples:
+        logger.warning("%s: not trained, since no row has %s text", ", ".join(untrained), need)
+    return examples
 
 
 def content_batches(content_ids: Sequence[str], batch_size: int, seed: int, processes: int = 1) -> list[list[int]]:
     """Positions 0..n-1 in batches that hold each content id at most once, so that no translation is a negative.
 
     Each round takes one item of every content that has one left and cuts the round into batches of even size. Batches
-    of a single content, which hold no negative, are left out; so is what of a round does not divide by `processes`.
+    of a single content, which hold no negative, are left out; so is the rest of a round that does not divide by
+    `processes`.
 
     Args:
-        content_ids: Of n items.
-        batch_size: The largest batch; at least `processes`.
-        seed: Of the order of contents and of each content's items.
-        processes: The size of every batch is a multiple of it, so that each process has an equal part.
+        content_ids: The content of each of n items.
+        batch_size: The size of the largest batch; at least `processes`.
+        seed: Random seed for the order of contents and of each content's items.
+        processes: The number of processes; the size of every batch is a multiple of it, so that each has an equal part.
     """
     generator = random.Random(seed)
     items: dict[str, list[int]] = defaultdict(list)
     for position, content in enumerate(content_ids):
         items[content].append(position)
-    for found in items.values():
-        generator.shuffle(found)
+    for positions in items.values():
+        generator.shuffle(positions)
     batches = []
     while items:
         contents = list(items)
@@ -107,19 +108,19 @@ def content_batches(content_ids: Sequence[str], batch_size: int, seed: int, proc
             batch = [position for group in groups[part::count] for position in group]
             if len(batch) > 1:
                 batches.append(batch)
-        items = {content: left for content, left in items.items() if left}
+        items = {content: positions for content, positions in items.items() if positions}
     return batches
 
 
 class ContentBatchSampler(DefaultBatchSampler):  # type: ignore[misc]
-    """`content_batches` as the trainer takes them; another order in each epoch.
+    """`content_batches` as the trainer takes them, in another order in each epoch.
 
     Args:
-        content_ids: Of all items.
-        batch_size: The largest batch of all processes together.
-        seed: Of the first epoch's order.
-        processes: How many train together.
-        process: Which of them this is; it gets its part of each batch.
+        content_ids: The content of each item.
+        batch_size: The size of the largest batch of all processes together.
+        seed: Random seed for the order of the first epoch.
+        processes: The number of processes that train together.
+        process: The number of this process, which gets its part of each batch.
     """
 
     def __init__(
@@ -142,5 +143,5 @@ class ContentBatchSampler(DefaultBatchSampler):  # type: ignore[misc]
 
     @property
     def left_out(self) -> int:
-        """How many items are in no batch of an epoch."""
+        """The number of items that are in no batch of an epoch."""
         return len(self._content_ids) - sum(map(len, self._batches()))

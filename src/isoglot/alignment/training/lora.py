@@ -13,7 +13,7 @@ from isoglot.encoders.adapters import linear_layers
 
 @contextmanager
 def low_rank(model: SentenceTransformer, rank: int, layers: int, seed: int) -> Iterator[None]:
-    """Inside, only low-rank factors are trained, of every linear layer of the top `layers`; then they are merged.
+    """Inside, train only low-rank factors of every linear layer of the top `layers`; at the end merge them.
 
     alpha is 2 r, there is no dropout, and the start is peft's: A random by `seed`, B zero.
 

@@ -1,4 +1,4 @@
-"""Loss functions of the alignment methods: pure functions of embeddings, so that they can be checked by themselves."""
+"""Loss functions of the alignment methods: pure functions of vectors, so that each can be checked by itself."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from isoglot.alignment.options import JsdNceOptions, NceOptions
 
-def root_jsd(first: Tensor, second: Tensor, *, temperature: float = 1.0, eps: float = 1e-8) -> Tensor:
-    """Mean over rows of sqrt(JSD(softmax(first / temperature) || softmax(second / temperature)) + eps).
 
-    The softmax runs over the embedding's dimensions; logarithms are natural, so JSD is in [0, log 2]. The paper (arXiv
+def root_jsd(first: Tensor, second: Tensor, *, temperature: float = 1.0, eps: float = JsdNceOptions.eps) -> Tensor:
+    """Mean over contents of sqrt(JSD(softmax(first / temperature) || softmax(second / temperature)) + eps).
+
+    The softmax runs over a vector's dimensions; logarithms are natural, so JSD is in [0, log 2]. The paper (arXiv
     2604.05684, L_JSD) adds eps outside the root; here it is inside, because the root's gradient is unbounded at 0.
 
     Args:
-        first: (b, d) embeddings.
-        second: (b, d) embeddings of the same contents in another language.
-        temperature: Of the softmax; the paper does not say which it used.
-        eps: Keeps the gradient finite where the two agree.
+        first: Vectors, (b, d).
+        second: Vectors of the same contents in another language, (b, d).
+        temperature: Temperature of the softmax; the paper does not say which it used.
+        eps: A constant that keeps the gradient finite where the two agree.
 
     Returns:
         A scalar in [sqrt(eps), sqrt(log 2 + eps)].
@@ -32,21 +34,26 @@ def root_jsd(first: Tensor, second: Tensor, *, temperature: float = 1.0, eps: fl
 
 
 def info_nce(
-    anchors: Tensor, positives: Tensor, *, temperature: float = 0.05, negatives: Sequence[Tensor] = ()
+    anchors: Tensor,
+    positives: Tensor,
+    *,
+    temperature: float = NceOptions.temperature,
+    negatives: Sequence[Tensor] = (),
 ) -> Tensor:
-    """InfoNCE with cosine similarity: row i's positive is row i, its negatives are all other rows (arXiv 1807.03748).
+    """InfoNCE with cosine similarity: anchor i has positive i and all other positives as negatives (arXiv 1807.03748).
 
     Args:
-        anchors: (b, d) embeddings; each row must be another content.
-        positives: (b, d) embeddings.
-        temperature: Of the similarities; the paper (arXiv 2604.05684, L_NCE) does not say which it used.
-        negatives: Further (b, d) embeddings whose row i is a negative of row i alone.
+        anchors: Vectors, (b, d), each of another content.
+        positives: Vectors, (b, d).
+        temperature: Temperature of the similarities; the paper (arXiv 2604.05684, L_NCE) does not say which it used.
+        negatives: Further vectors, (b, d) each, whose row i is a negative of anchor i alone.
 
     Returns:
         A scalar, at least 0.
     """
     anchors = functional.normalize(anchors, dim=1)
-    similarities = torch.cat([anchors @ functional.normalize(positives, dim=1).T, *_own(anchors, negatives)], dim=1)
+    with_positives = anchors @ functional.normalize(positives, dim=1).T
+    similarities = torch.cat([with_positives, *_pair_similarities(anchors, negatives)], dim=1)
     return functional.cross_entropy(similarities / temperature, torch.arange(len(anchors), device=anchors.device))
 
 
@@ -54,40 +61,41 @@ def multi_positive_nce(
     queries: Sequence[Tensor],
     documents: Sequence[Tensor],
     *,
-    temperature: float = 0.05,
+    temperature: float = NceOptions.temperature,
     negatives: Sequence[Tensor] = (),
 ) -> Tensor:
     """InfoNCE from each version of a query to each version of its document, against the documents of other contents.
 
     For every pair of a query version and a document version: -log(e^s+ / (e^s+ + sum of e^s over all versions of the
-    other rows' documents)), with s the cosine similarity over the temperature; the other versions of the row's own
-    document are left out of the sum. The result is the mean over rows and pairs. With one version of each it is
+    other contents' documents)), with s the cosine similarity over the temperature; the other versions of the pair's
+    document are left out of the sum. The result is the mean over contents and pairs. With one version of each it is
     `info_nce`.
 
     Args:
         queries: Versions of the queries, (b, d) each; row i of all is one content.
         documents: Versions of the documents, (b, d) each.
-        temperature: Of the similarities.
-        negatives: Further (b, d) embeddings whose row i is a negative of content i alone.
+        temperature: Temperature of the similarities.
+        negatives: Further vectors, (b, d) each, whose row i is a negative of content i alone.
 
     Returns:
         A scalar, at least 0.
     """
     count = len(queries[0])
-    every = functional.normalize(torch.cat(list(documents)), dim=1)
-    own = torch.eye(count, dtype=torch.bool, device=every.device).repeat(1, len(documents))
+    all_documents = functional.normalize(torch.cat(list(documents)), dim=1)
+    is_positive = torch.eye(count, dtype=torch.bool, device=all_documents.device).repeat(1, len(documents))
     losses = []
     for query in queries:
         query = functional.normalize(query, dim=1)
-        scores = query @ every.T / temperature
-        wrong = torch.cat([scores.masked_fill(own, -torch.inf), *(s / temperature for s in _own(query, negatives))], 1)
-        for positive in scores[own].view(count, len(documents)).T:
+        scores = query @ all_documents.T / temperature
+        mined = (similarities / temperature for similarities in _pair_similarities(query, negatives))
+        wrong = torch.cat([scores.masked_fill(is_positive, -torch.inf), *mined], 1)
+        for positive in scores[is_positive].view(count, len(documents)).T:
             losses.append(torch.logsumexp(torch.cat([positive[:, None], wrong], dim=1), dim=1) - positive)
     return torch.stack(losses).mean()
 
 
-def _own(anchors: Tensor, others: Sequence[Tensor]) -> list[Tensor]:
-    """For each of `others`, (b, 1) the cosine similarity of row i of unit `anchors` and its row i."""
+def _pair_similarities(anchors: Tensor, others: Sequence[Tensor]) -> list[Tensor]:
+    """For each of `others`, the cosine similarity of its row i and row i of unit `anchors`, (b, 1)."""
     return [(anchors * functional.normalize(other, dim=1)).sum(dim=1, keepdim=True) for other in others]
 
 

@@ -1,7 +1,7 @@
 """Distances of the token states of two translations: what the paper (arXiv 2604.05684) names as future work.
 
-Pure functions of states and masks. A mask says which tokens count: leave out padding, and special tokens and the
-prompt as well, which say nothing of the content.
+Pure functions of states and masks. A mask says which tokens count: padding must be left out, and special tokens and the
+prompt should be, since they say nothing about the content.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ def max_similarity_distance(first: Tensor, first_mask: Tensor, second: Tensor, s
     it occurs does not matter.
 
     Args:
-        first: (b, s, d) token states.
-        first_mask: (b, s), nonzero where a token counts.
-        second: (b, t, d) token states of the same contents in another language.
-        second_mask: (b, t).
+        first: Token states, (b, s, d).
+        first_mask: Nonzero where a token counts, (b, s).
+        second: Token states of the same contents in another language, (b, t, d).
+        second_mask: Nonzero where a token counts, (b, t).
 
     Returns:
         A scalar in [0, 2], the mean over pairs.
@@ -32,11 +32,11 @@ def max_similarity_distance(first: Tensor, first_mask: Tensor, second: Tensor, s
     Raises:
         IsoglotError: No token of a text counts.
     """
-    similarities, first_mask, second_mask = _similarities(first, first_mask, second, second_mask)
+    similarities, first_mask, second_mask = _cosines(first, first_mask, second, second_mask)
     similarities = similarities.masked_fill(~(first_mask[:, :, None] & second_mask[:, None, :]), -2)  # below any cosine
     directions = [
-        (similarities.amax(dim=other) * mask).sum(dim=1) / mask.sum(dim=1)
-        for other, mask in ((2, first_mask), (1, second_mask))
+        (similarities.amax(dim=other_axis) * mask).sum(dim=1) / mask.sum(dim=1)
+        for other_axis, mask in ((2, first_mask), (1, second_mask))
     ]
     return 1 - torch.stack(directions).mean()
 
@@ -47,17 +47,18 @@ def transport_distance(
     """Entropic optimal transport between the tokens of two texts, each token of a text with the same mass.
 
     min over plans P of <P, C> + regularisation KL(P || a b^T), with C = 1 - cosine similarity, a and b uniform (Cuturi
-    2013, arXiv 1306.0895; solved by package POT for all pairs at once, in the log domain). The plan is found without a
-    gradient and then held fixed: at the optimum that is the exact gradient (envelope theorem), and no iteration
-    has to be kept. Other than `max_similarity_distance` it counts how often a state occurs, and because of the
+    2013, arXiv 1306.0895; solved by the package POT for all pairs at once, in the log domain). The plan is computed
+    without a gradient and then held fixed: at the optimum that is the exact gradient (envelope theorem), and no
+    iteration has to be kept. Unlike `max_similarity_distance` it counts how often a state occurs, and because of the
     regularisation it is above 0 between equal texts too.
 
     Args:
-        first: (b, s, d) token states.
-        first_mask: (b, s), nonzero where a token counts.
-        second: (b, t, d) token states of the same contents in another language.
-        second_mask: (b, t).
-        regularisation: Above 0, in units of cost. The lower, the more iterations the solver needs; it stops after 200.
+        first: Token states, (b, s, d).
+        first_mask: Nonzero where a token counts, (b, s).
+        second: Token states of the same contents in another language, (b, t, d).
+        second_mask: Nonzero where a token counts, (b, t).
+        regularisation: Weight of the divergence, above 0, in units of cost. The lower it is, the more iterations the
+            solver needs; it stops after 200.
 
     Returns:
         A scalar in [0, 2], the mean over pairs.
@@ -71,7 +72,7 @@ def transport_distance(
         from ot.batch import solve_batch  # type: ignore[import-untyped]
     except ImportError:
         raise IsoglotError("optimal transport needs the package POT: pip install 'isoglot[token]'") from None
-    similarities, *masks = _similarities(first, first_mask, second, second_mask)
+    similarities, *masks = _cosines(first, first_mask, second, second_mask)
     cost = 1 - similarities
     mass, other_mass = (mask.to(cost) / mask.sum(dim=1, keepdim=True) for mask in masks)
     pairs = masks[0][:, :, None] & masks[1][:, None, :]
@@ -83,10 +84,8 @@ def transport_distance(
     return (plan * cost + regularisation * divergence).sum(dim=(1, 2)).mean()
 
 
-def _similarities(
-    first: Tensor, first_mask: Tensor, second: Tensor, second_mask: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(b, s, t) cosine similarities, and both masks as booleans."""
+def _cosines(first: Tensor, first_mask: Tensor, second: Tensor, second_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The cosine similarities, (b, s, t), and both masks as booleans."""
     first_mask, second_mask = first_mask.bool(), second_mask.bool()
     if not (first_mask.any(dim=1) & second_mask.any(dim=1)).all():
         raise IsoglotError("a text has no token besides prompt and special tokens; is the maximal length too small?")

@@ -1,4 +1,4 @@
-"""One run of the trainer: what is trained of a model, in how many processes, and how it goes on when interrupted."""
+"""One run of the trainer: which part of a model is trained, by how many processes, and how it continues if stopped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import random
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
@@ -28,6 +27,8 @@ from transformers.integrations.integration_utils import default_logdir, get_repo
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from isoglot.alignment.options import TrainingOptions
+from isoglot.alignment.record import StepLoss
 from isoglot.alignment.training.checkpoints import Checkpoints
 from isoglot.alignment.training.embedding_loss import EmbeddingLoss, TokenTerm
 from isoglot.alignment.training.examples import ContentBatchSampler
@@ -40,54 +41,8 @@ from isoglot.platform.progress import progress
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class TrainingOptions:
-    """How long, how strongly and how much of the model to train.
-
-    Attributes:
-        epochs: Passes over all triplets; a fraction is allowed.
-        batch_size: Most contents in a batch, of all processes together; at least 2.
-        learning_rate: Peak, with linear warm-up over a tenth of the steps and linear decay.
-        max_length: Tokens at which training texts are cut.
-        dropout: Whether the model's dropout is on; alignment needs none, and it doubles the time of a forward pass.
-        train_embeddings: Whether the word embeddings are trained too.
-        layers: Only so many of the transformer's last layers are trained, and what stands behind it; 0: all layers.
-        lora: Rank of the low-rank factors that are trained instead of the weights (see `low_rank`); 0: the weights.
-        micro_batch: Texts in memory at a time, with the same gradients as a whole batch at once and about a third
-            more time (GradCache); 0: the whole batch.
-        report_to: A tracker that transformers knows and that gets the loss curve, such as ``tensorboard``, ``wandb``.
-    """
-
-    epochs: float = 1.0
-    batch_size: int = 32
-    learning_rate: float = 5e-5
-    max_length: int = 128
-    dropout: bool = False
-    train_embeddings: bool = False
-    layers: int = 0
-    lora: int = 0
-    micro_batch: int = 0
-    report_to: str = "none"
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 2:
-            raise IsoglotError(
-                f"batch size {self.batch_size}: a batch needs at least 2 contents, else there are no negatives"
-            )
-        for name in ("epochs", "learning_rate"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise IsoglotError(f"{name.replace('_', ' ')} is {getattr(self, name)}; it must be above 0 and finite")
-        if self.max_length < 8:
-            raise IsoglotError(f"max length is {self.max_length}; prompt and text need at least 8 tokens")
-        for name in ("layers", "lora", "micro_batch"):
-            if getattr(self, name) < 0:
-                raise IsoglotError(f"{name.replace('_', ' ')} is {getattr(self, name)}; it must be at least 0")
-        if self.train_embeddings and (self.layers or self.lora):
-            raise IsoglotError("train embeddings goes neither with layers nor with lora, which freeze them")
-
-
-class How(TypedDict):
-    """What a method's ``run`` hands on to `train`, which says what it means."""
+class TrainingContext(TypedDict):
+    """The arguments of `train` that a method's ``run`` takes and passes on."""
 
     seed: int
     show_progress: bool
@@ -109,33 +64,33 @@ def train(
     token_term: TokenTerm | None = None,
     working: Path | None = None,
     on_epoch: Callable[[int], None] | None = None,
-) -> list[dict[str, float]]:
-    """Train the encoder's model in place; all but its weights is then as it was, even if the training stops early.
+) -> list[StepLoss]:
+    """Train the encoder's model in place; everything but its weights is restored, even if the training stops early.
 
     Under ``torchrun`` all processes train one model on the joint batches; each ends with the same weights.
 
     Args:
-        encoder: Its model is changed.
-        columns: Name -> n texts, in the order in which `function` takes their embeddings.
+        encoder: The encoder whose model is changed.
+        columns: Column -> n texts, in the order in which `function` takes their vectors.
         roles: Column -> ``query`` or ``document``, which decides the prompt.
-        content_ids: Of the n rows.
-        function: From the columns' (b, d) embeddings to a scalar loss.
-        options: See `TrainingOptions`.
-        seed: Of the batches and of the trainer.
+        content_ids: The content of each of the n examples.
+        function: The loss: a function of the columns' (b, d) vectors that returns a scalar.
+        options: The options of the training.
+        seed: Random seed for the batches and the trainer.
         show_progress: Whether to show progress on standard error.
-        targets: n rows of numbers that `function` takes as a (b, t) tensor after the embeddings; None: it takes none.
+        targets: n lists of t numbers, which `function` takes as a (b, t) tensor after the vectors; None: it takes none.
         token_term: A term of the loss that sees tokens; not with `micro_batch`.
-        working: A folder of this run alone, for its checkpoint. If one is there, training continues from it, and ends
+        working: A folder of this run alone, for its checkpoint. If it holds one, training continues from it, and ends
             with the weights of an uninterrupted run; the caller removes the folder. None: no checkpoints.
-        on_epoch: Called in the first process after each epoch with its number, from 1, while the model is as for use.
-            After an interruption it is not called again for epochs before the checkpoint.
+        on_epoch: A function that the first process calls after each epoch with its number, from 1, while the model is
+            as for use. After an interruption it is not called again for epochs before the checkpoint.
 
     Returns:
-        Step and loss, for each step, those before an interruption included.
+        The loss of each step, those before an interruption included.
 
     Raises:
-        IsoglotError: Fewer than two contents, a model that pools otherwise than by mean or CLS, options that do not
-            fit it, a tracker that is not there, or the loss became NaN or infinite.
+        IsoglotError: There are fewer than two contents, the model pools otherwise than by mean or CLS, options do not
+            fit it, the tracker cannot be loaded, or the loss became NaN or infinite.
     """
     from datasets import Dataset
 
@@ -147,23 +102,8 @@ def train(
     trackers = _trackers(options.report_to)
     model = encoder.model
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        arguments = SentenceTransformerTrainingArguments(
-            folder,
-            num_train_epochs=options.epochs,
-            per_device_train_batch_size=options.batch_size,
-            learning_rate=options.learning_rate,
-            warmup_steps=0.1,
-            lr_scheduler_type="linear",
-            prompts={column: encoder.prompts[role].text for column, role in roles.items()},
-            use_cpu=model.device.type == "cpu",
-            seed=seed,
-            report_to="none",
-            save_strategy="no",
-            logging_steps=1,
-            logging_nan_inf_filter=False,
-            disable_tqdm=True,
-            dataloader_pin_memory=False,
-        )
+        prompts = {column: encoder.prompts[role].text for column, role in roles.items()}
+        arguments = _arguments(folder, options, prompts, seed, use_cpu=model.device.type == "cpu")
         processes, process = arguments.world_size, arguments.process_index
         sampler = _sampler(content_ids, options.batch_size, seed, processes, process)
         checkpoints = None
@@ -172,20 +112,16 @@ def train(
             checkpoints = Checkpoints(working, hashlib.sha256(json.dumps(run).encode()).hexdigest())
         stack.enter_context(_prepared(encoder, options, seed))
         watch = stack.enter_context(_Watch(encoder, sampler, checkpoints, on_epoch, show_progress and not process))
-        trainer = _Trainer(
+        loss = EmbeddingLoss(
             model,
-            arguments,
-            train_dataset=Dataset.from_dict(columns if targets is None else {**columns, "label": targets}),
-            loss=EmbeddingLoss(
-                model,
-                function,
-                dropout=options.dropout,
-                micro_batch=options.micro_batch,
-                token_term=token_term,
-                names=list(columns),
-            ),
-            callbacks=[watch, *trackers],
+            function,
+            dropout=options.dropout,
+            micro_batch=options.micro_batch,
+            token_term=token_term,
+            names=list(columns),
         )
+        examples = Dataset.from_dict(columns if targets is None else {**columns, "label": targets})
+        trainer = _Trainer(model, arguments, train_dataset=examples, loss=loss, callbacks=[watch, *trackers])
         trainer.sampler, trainer.checkpoints = sampler, checkpoints
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
@@ -193,7 +129,30 @@ def train(
         if checkpoints is not None and checkpoints.state is not None:
             Path(folder, TRAINER_STATE_NAME).write_text(json.dumps(checkpoints.state), encoding="utf-8")
         trainer.train(resume_from_checkpoint=folder if resumed else None)
-        return [{"step": log["step"], "loss": log["loss"]} for log in trainer.state.log_history if "loss" in log]
+        return [StepLoss(log["step"], log["loss"]) for log in trainer.state.log_history if "loss" in log]
+
+
+def _arguments(
+    folder: str, options: TrainingOptions, prompts: dict[str, str], seed: int, *, use_cpu: bool
+) -> SentenceTransformerTrainingArguments:
+    """The trainer's arguments; `folder` is for its own files, which are not kept."""
+    return SentenceTransformerTrainingArguments(
+        folder,
+        num_train_epochs=options.epochs,
+        per_device_train_batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        warmup_steps=0.1,
+        lr_scheduler_type="linear",
+        prompts=prompts,
+        use_cpu=use_cpu,
+        seed=seed,
+        report_to="none",
+        save_strategy="no",
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )
 
 
 def _sampler(
@@ -215,14 +174,13 @@ def _sampler(
 
 
 def _check_pooling(encoder: Encoder) -> None:
-    """Other poolings are refused: the objectives were only ever tried on mean and CLS."""
+    """Refuse poolings on which the objectives were never tried: all but mean and CLS."""
     pooling = next((module for module in encoder.model if isinstance(module, Pooling)), None)
     modes = [] if pooling is None else pooling.pooling_mode
     if modes not in ("mean", "cls"):
-        found = (
-            "has no pooling" if pooling is None else f"pools by {modes if isinstance(modes, str) else '+'.join(modes)}"
-        )
-        raise IsoglotError(f"{encoder.name}: {found}; training needs a model that pools by mean or CLS")
+        names = modes if isinstance(modes, str) else "+".join(modes)
+        actual = "has no pooling" if pooling is None else f"pools by {names}"
+        raise IsoglotError(f"{encoder.name}: {actual}; training needs a model that pools by mean or CLS")
 
 
 def _trackers(name: str) -> list[TrainerCallback]:
@@ -238,7 +196,7 @@ def _trackers(name: str) -> list[TrainerCallback]:
 
 @contextmanager
 def _prepared(encoder: Encoder, options: TrainingOptions, seed: int) -> Iterator[None]:
-    """The model with frozen parts, factors and length as training wants them; afterwards, come what may, as it was."""
+    """Inside, the model has the frozen parts, low-rank factors and length that training needs; then all is undone."""
     model = encoder.model
     usual_length = model.max_seq_length
     usual_grad = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
@@ -249,8 +207,8 @@ def _prepared(encoder: Encoder, options: TrainingOptions, seed: int) -> Iterator
             yield
     finally:
         model.max_seq_length = usual_length
-        for parameter, wanted in usual_grad:
-            parameter.requires_grad_(wanted)
+        for parameter, had_grad in usual_grad:
+            parameter.requires_grad_(had_grad)
         model.zero_grad()
         model.eval()
         encoder.model_changed()
@@ -273,14 +231,14 @@ class _NoCard(TrainerCallback):  # type: ignore[misc]
 
 
 class _Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
-    """With isoglot's checkpoints, which hold no pickle, and without a model card, for which a bar would be shown."""
+    """A trainer with isoglot's checkpoints, which hold no pickle, and without a model card, which would show a bar."""
 
     model_card_callback_class = _NoCard
     sampler: ContentBatchSampler
     checkpoints: Checkpoints | None
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        """Not prepared by accelerate: the sampler gives each process its part, and accelerate would part it again."""
+        """Batches that accelerate did not prepare: it would divide the part of each process among them once more."""
         return DataLoader(self.train_dataset, batch_sampler=self.sampler, collate_fn=self.data_collator)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
@@ -296,11 +254,11 @@ class _Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
             self.checkpoints.restore_optimizer(self.optimizer, self.lr_scheduler)
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
-        """Nothing: every step seeds the generators anew."""
+        """Do nothing: every step seeds the generators anew."""
 
 
 class _Watch(TrainerCallback):  # type: ignore[misc]
-    """Shows progress, asks for checkpoints, calls `on_epoch`, and stops where a loss is no number."""
+    """Shows progress, asks for checkpoints, calls `on_epoch`, and stops the training where a loss is not finite."""
 
     def __init__(
         self,

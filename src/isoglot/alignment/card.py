@@ -1,0 +1,61 @@
+"""The model card of an aligned model, and the writing of card and record into its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from isoglot.alignment.record import RECORD, AlignmentRecord, DevelopmentRecord, to_json
+from isoglot.alignment.tables import before_after_table, tried_table, verdict_text
+from isoglot.report.markdown import table_to_markdown
+
+
+def write_record(folder: Path, record: AlignmentRecord) -> None:
+    """Write isoglot.json and the model card.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    (folder / RECORD).write_text(to_json(record), encoding="utf-8")
+    (folder / "README.md").write_text(model_card(record), encoding="utf-8")
+
+
+def model_card(record: AlignmentRecord) -> str:
+    """The model card in Markdown: how the model was made, how it is loaded, and what came out."""
+    options = ", ".join(f"{name} {value}" for name, value in record.options.items()) or "none"
+    loading = 'SentenceTransformer("this folder")'
+    if record.needs_language:
+        loading = 'SentenceTransformer("this folder", trust_remote_code=True)  # with isoglot installed'
+    base, data = record.base, record.data
+    return f"""---
+library_name: sentence-transformers
+tags: [isoglot, cross-lingual-alignment]
+---
+# {base.name}, aligned by isoglot with `{record.method}`
+
+- Method: `{record.method}`: {record.summary}. Options: {options}. Seed {record.seed}.
+- Data: {data.name}, {data.rows} rows in {", ".join(data.languages)} (fingerprint {data.fingerprint[:12]}).
+  Licence of the data: {", ".join(data.licences) or "see its source"}.
+- Base: {base.name} (fingerprint {base.fingerprint[:12]}); its licence applies.
+- isoglot {record.isoglot}.
+
+```python
+from sentence_transformers import SentenceTransformer
+model = {loading}
+```
+
+{_results(record)}"""
+
+
+def _results(record: AlignmentRecord) -> str:
+    if record.verdict is None or record.measures is None or record.development is None:
+        return "Not audited on a development split.\n"
+    development: DevelopmentRecord = record.development
+    verdict = record.verdict.verdict()
+    outcome = {True: "passed", False: "**failed**", None: verdict_text(record.verdict)}[verdict.kept]
+    note = f" {verdict.note}" if verdict.note else ""
+    text = f"""{table_to_markdown(before_after_table(record.measures, development.name))}
+Guard: {outcome}: {verdict}; allowed is a loss of {verdict.max_loss:g}.{note}
+Development split: {development.documents} documents and {development.queries} questions in \
+{", ".join(development.languages)} (fingerprint {development.fingerprint[:12]}), not trained on as questions.
+"""
+    return text if record.auto is None else f"{text}\n{table_to_markdown(tried_table(record.auto))}"

@@ -1,0 +1,78 @@
+"""Tables of an alignment: before and after, seeds, and what ``--method auto`` tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from isoglot.alignment.record import AutoRecord, MeasuresRecord, SeedsRecord, VerdictRecord
+from isoglot.report.tables import Table, number
+
+_ANSWERS = {True: "kept", False: "lost", None: "not certain"}
+
+
+def before_after_table(measures: MeasuresRecord, development: str) -> Table:
+    """The measures of base and aligned model on the development split of that name, by query language."""
+    base, aligned = measures.base, measures.aligned
+    names = list(base["mean"])
+    return Table(
+        f"{development}: before and after",
+        ("asked in", *(f"{name}\n{when}" for name in names for when in ("before", "after"))),
+        tuple(
+            (language, *(number(model[language].get(name), 1) for name in names for model in (base, aligned)))
+            for language in base
+        ),
+        labels=1,
+    )
+
+
+def seeds_table(summary: SeedsRecord) -> Table:
+    """The development measures of every seed, their mean and standard deviation."""
+    names, base = list(summary.mean), summary.base
+    spread = (f"{number(summary.mean[name])} ± {number(summary.standard_deviation.get(name))}" for name in names)
+    return Table(
+        f"{len(summary.seeds)} seeds, means over languages",
+        ("seed", *names, "guard"),
+        (
+            *([("base", *(number(base[name]) for name in names), "")] if base else []),
+            *(
+                (str(seed.seed), *(number(seed.measures[name]) for name in names), verdict_text(seed.verdict))
+                for seed in summary.seeds
+            ),
+            ("mean", *spread, ""),
+        ),
+        labels=1,
+    )
+
+
+def tried_table(auto: AutoRecord) -> Table:
+    """What ``--method auto`` tried, in its order."""
+    names = list(auto.base)
+    return Table(
+        f"tried within {auto.budget:g} minutes, means over languages",
+        ("method", "language tag", *names, "guard", "seconds"),
+        (
+            ("base", "", *(number(auto.base[name], 1) for name in names), "", ""),
+            *(
+                (
+                    trial.method,
+                    "needed" if trial.needs_language else "",
+                    *(number(trial.measures.get(name), 1) for name in names),
+                    trial.left_out or verdict_text(trial.verdict),
+                    number(trial.seconds, 0),
+                )
+                for trial in auto.tried
+            ),
+        ),
+    )
+
+
+def verdict_text(verdict: VerdictRecord | None) -> str:
+    """The guard's answer with the change in points, such as ``not certain (-3.00)``; ``none`` without a guard."""
+    if verdict is None:
+        return "none"
+    return f"{_ANSWERS[verdict.verdict().kept]} ({number(verdict.mean)})"
+
+
+def notes(verdicts: Iterable[VerdictRecord | None]) -> list[str]:
+    """Why verdicts are not certain and what would help, each line once."""
+    return list(dict.fromkeys(note for verdict in verdicts if verdict is not None and (note := verdict.verdict().note)))
