@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -38,6 +39,7 @@ from isoglot.serving import messages
 from isoglot.serving.app import create_app
 from isoglot.serving.batching import MAX_WAITING, Batcher, BusyError
 from isoglot.serving.columns import default_columns
+from isoglot.serving.routes import PAGE
 from isoglot.serving.settings import Settings
 from isoglot.serving.telemetry import JsonLines
 from tests.indexing import write_jsonl
@@ -210,8 +212,11 @@ def test_an_index_of_one_model_is_compared_with_itself_in_another_balance(balanc
     assert [column.balance for column in default_columns(["base"], balance=balance)] == [balance, other]
 
 
-def test_the_api_knows_the_balances_that_searches_know() -> None:
+def test_the_api_and_the_page_know_the_balances_that_searches_know() -> None:
     assert get_args(messages.Balance) == BALANCES
+    script = (PAGE / "results.js").read_text(encoding="utf-8")
+    (line,) = (line for line in script.splitlines() if line.startswith("export const BALANCES"))
+    assert tuple(re.findall(r'(\w+): "', line)) == BALANCES
 
 
 # Embeddings
