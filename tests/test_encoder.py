@@ -20,6 +20,7 @@ from isoglot import Collection, IsoglotError
 from isoglot.alignment.methods import jsd_nce
 from isoglot.alignment.options import JsdNceOptions
 from isoglot.encoders import encoder as module
+from isoglot.encoders import language_modules
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.sentence_transformer import load_encoder, load_model
 from isoglot.training_data.loading import training_rows
@@ -207,6 +208,53 @@ def test_what_is_no_model_is_told(tmp_path: Path) -> None:
         assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("modules.json", "[{}]"),
+        ("modules.json", "[1]"),
+        ("modules.json", '{"a": '),
+        ("config.json", "[]"),
+        ("config.json", '{"model_type": "bert", "vocab_size": []}'),
+        ("config.json", '{"model_type": "bert", "num_attention_heads": 0}'),
+        ("config_sentence_transformers.json", "7"),
+        ("1_Pooling/config.json", "null"),
+        ("tokenizer_config.json", "null"),
+        ("model.safetensors", "x" * 100),
+    ],
+)
+def test_whatever_a_damaged_model_makes_its_libraries_raise_is_told_in_one_line(
+    tiny_model: Path, tmp_path: Path, file: str, content: str
+) -> None:
+    """A KeyError, a TypeError, an AttributeError ... among them."""
+    damaged = Path(shutil.copytree(tiny_model, tmp_path / "damaged"))
+    (damaged / file).write_text(content)
+    with pytest.raises(IsoglotError, match=r"is not a model folder that sentence-transformers can load: .") as error:
+        load(damaged)
+    assert "\n" not in str(error.value)
+
+
+def test_a_damaged_module_of_isoglots_own_is_told_and_a_mistake_in_it_is_not_hidden(
+    tiny_model: Path, small_collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    centered = isoglot.align(str(tiny_model), "center", small_collection, tmp_path / "center")
+    with monkeypatch.context() as patched:
+        patched.setattr(language_modules, "_hub", lambda: {})
+        with pytest.raises(TypeError):
+            load(centered)
+    config = next(centered.glob("*_LanguageCentering/config.json"))
+    for content in ('{"languages": ["en"]}', "{}"):
+        config.write_text(content)
+        with pytest.raises(IsoglotError, match=r"_LanguageCentering: .* is damaged: 'table' has to have an entry"):
+            load(centered)
+
+
+@pytest.mark.parametrize("name", [r"C:\models\nope", r"models\nope", "C:nope"])
+def test_a_path_of_windows_is_never_asked_of_the_hub(name: str) -> None:
+    with pytest.raises(IsoglotError, match="no such model folder"):
+        load_encoder(name)
+
+
 def test_a_device_that_is_not_there_is_told(tiny_model: Path) -> None:
     for device in ("cuda:99", "nonsense", "meta"):
         with pytest.raises(IsoglotError, match=f"device '{device}' cannot be used here"):
@@ -223,5 +271,5 @@ def test_a_hub_model_without_the_hub_is_told_in_one_line(tmp_path: Path) -> None
         check=False,
     )
     assert done.returncode == 2
-    assert "neither embedded, a folder here, nor in the hub's cache" in done.stderr
+    assert "neither bundled, a folder here, nor in the hub's cache" in done.stderr
     assert done.stderr.count("\n") == 1

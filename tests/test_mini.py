@@ -1,4 +1,4 @@
-"""The embedded collection is whole, in the languages it says, and translated throughout."""
+"""The bundled collection is whole, in the languages it says, and translated throughout."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def encoders() -> tuple[Encoder, Encoder]:
     return load_encoder("e5-small-q4"), load_encoder("e5-small-q4", precision="int8")
 
 
-def test_the_embedded_model_in_int8_keeps_what_8_bits_would_distort_and_is_near_itself(
+def test_the_bundled_model_in_int8_keeps_what_8_bits_would_distort_and_is_near_itself(
     encoders: tuple[Encoder, Encoder],
 ) -> None:
     documents = load_collection("mini@test").documents[::6]

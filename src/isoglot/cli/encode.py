@@ -18,26 +18,35 @@ def encode(
             "hub:DATASET[:SPLIT]."
         ),
     ],
-    model: Annotated[str, typer.Option("-m", "--model", help="An bundled model, a folder, or a hub id.")],
+    model: Annotated[str, typer.Option("-m", "--model", help="A bundled model, a folder, or a hub id.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder of the vectors.")],
     role: Annotated[
-        str | None, typer.Option(help="document, query, or both with a comma; documents, and a source's queries.")
+        str | None,
+        typer.Option(help="document, query, or both with a comma; by default documents, and the queries of a source."),
     ] = None,
-    language: Annotated[str | None, typer.Option(help="Of texts that name none; else it is detected.")] = None,
+    language: Annotated[
+        str | None, typer.Option(help="The language of texts that name none; by default it is detected.")
+    ] = None,
     engine: Annotated[str, typer.Option(help="local, or ray: workers on this machine or a cluster.")] = "local",
-    address: Annotated[str | None, typer.Option(help="Of a Ray cluster, e.g. auto or ray://HOST:10001.")] = None,
-    workers: Annotated[int, typer.Option(help="Ray: processes with the model; 0: one for each GPU or CPU.")] = 0,
-    gpus_per_worker: Annotated[float, typer.Option(help="Ray: GPUs that each takes, e.g. 1 or 0.5.")] = 0.0,
-    threads: Annotated[int, typer.Option(help="Of a product; 0: as many as there are cores.")] = 0,
-    shard_size: Annotated[int, typer.Option(help="Texts in a file.")] = 8192,
-    dtype: Annotated[str, typer.Option(help="What is stored: float32 or float16.")] = "float32",
+    address: Annotated[
+        str | None, typer.Option(help="The address of a Ray cluster, e.g. auto or ray://HOST:10001.")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(help="Ray: the number of processes with the model; 0: one for each GPU or CPU.")
+    ] = 0,
+    gpus_per_worker: Annotated[
+        float, typer.Option(help="Ray: the number of GPUs for each process, e.g. 1 or 0.5.")
+    ] = 0.0,
+    threads: Annotated[int, typer.Option(help="The threads of a product; 0: as many as there are cores.")] = 0,
+    shard_size: Annotated[int, typer.Option(help="The number of texts in a file.")] = 8192,
+    dtype: Annotated[str, typer.Option(help="The dtype of the stored vectors: float32 or float16.")] = "float32",
     precision: Precision = "auto",
     device: Device = "auto",
     force: Force = False,
     json: Json = False,
     trust_remote_code: Trust = False,
 ) -> None:
-    """Encode a corpus of any size, shard by shard; run again, only what is missing is done."""
+    """Encode a corpus of any size, shard by shard; a second run does only what is missing."""
     from dataclasses import asdict
     from json import dumps
 
@@ -64,5 +73,5 @@ def encode(
         print(dumps(asdict(encoded)))
     else:
         texts = " and ".join(f"{count} {role} texts" for role, count in encoded.texts.items())
-        print(f"{texts} in {encoded.shards} shards, of which {encoded.kept} were there")
+        print(f"{texts} in {encoded.shards} shards, of which {encoded.kept} were kept from before")
         print(f"wrote {output}; next: isoglot audit vectors:{output} --data SOURCE")

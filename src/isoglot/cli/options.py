@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options and arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ from typing import Annotated
 import typer
 
 Data = Annotated[
-    str, typer.Option("--data", help="A source: mini@test, xquad:DIR, folder:DIR ... see `isoglot sources`.")
+    str, typer.Option("--data", help="A source: mini@test, xquad:DIR, folder:DIR ...; see `isoglot sources`.")
 ]
-Seed = Annotated[int, typer.Option(help="Of all that is random.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")]
-Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16, or int8 (on a CPU); see docs/performance.md.")]
+Seed = Annotated[int, typer.Option(help="Random seed; the same seed gives the same result.")]
+Device = Annotated[str, typer.Option(help="The device: auto, cpu, cuda, cuda:1, mps ...")]
+Precision = Annotated[
+    str,
+    typer.Option(
+        help="The number format of the model's products: auto, float32, bfloat16, or int8 (on a CPU); see "
+        "docs/performance.md."
+    ),
+]
 Balance = Annotated[
     str,
     typer.Option(
-        help="none: by score; equal: the languages take turns; proportional: each has its share of the documents."
+        help="How languages share the ranks. none: by score; equal: the languages take turns; proportional: each has "
+        "its share of the documents."
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is in the output folder.")]
@@ -25,13 +32,13 @@ Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Let code insid
 OutputFolder = Annotated[Path | None, typer.Option("-o", "--output", help="The folder to write to.")]
 RowsFile = Annotated[str, typer.Argument(help="A file of rows (.jsonl, .parquet), or a source such as mini@train.")]
 RowsOutput = Annotated[Path, typer.Option("-o", "--output", help="The file of rows to write: .jsonl or .parquet.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Any finding of a check is an error.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Treat any finding of a check as an error.")]
 Against = Annotated[
     list[str] | None,
-    typer.Option(help="A collection that no row may overlap, besides mini@test, xquad and belebele; can be repeated."),
+    typer.Option(help="A collection that no row may overlap, besides mini@test, xquad and belebele; may be repeated."),
 ]
 
 
 def split(text: str | None) -> list[str] | None:
-    """``"en,zh"`` as a list; None stays None."""
+    """Split ``"en,zh"`` at its commas; None stays None."""
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]

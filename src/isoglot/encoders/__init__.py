@@ -1,1 +1,1 @@
-"""Text -> unit vectors: one file a kind of encoder, the bundled model, prompts, and the vector cache."""
+"""Texts to unit vectors: loading and encoding, prompts, the bundled models, and the cache of vectors."""

@@ -1,4 +1,4 @@
-"""Adapters: what low-rank training changed in a model, as one small file."""
+"""Adapters: the change that low-rank training made in a model, as one small file."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import os_errors_explained, write_bytes
 
 FORMAT = "isoglot.adapter/1"
-"""Of an adapter file: for each changed layer ``NAME.lora_A`` (r, in) and ``NAME.lora_B`` (out, r), whose product
-``lora_B @ lora_A`` is added to the layer's weight; LoRA's alpha / r is in them already."""
+"""The format of an adapter file: for each changed layer ``NAME.lora_A`` (r, in) and ``NAME.lora_B`` (out, r), whose
+product ``lora_B @ lora_A`` is added to the layer's weight. They include LoRA's factor alpha / r."""
 
 _NEGLIGIBLE = 1e-2
 """Singular values below this share of the largest are rounding, not training."""
 
 
 def top_layers(model: SentenceTransformer, count: int = 0) -> dict[str, nn.Module]:
-    """The last `count` layers of the model's transformer by their names in it; 0: all.
+    """Return the last `count` layers of the model's transformer by their names in it; 0: all layers.
 
     Raises:
         IsoglotError: The model has no stack of layers, or fewer.
@@ -37,24 +37,24 @@ def top_layers(model: SentenceTransformer, count: int = 0) -> dict[str, nn.Modul
         if isinstance(module, nn.ModuleList) and 0 < len(module) == depth:
             if count > depth:
                 raise IsoglotError(f"layers is {count}; the model has {depth}")
-            return {f"{name}.{at}": module[at] for at in range(depth - count if count else 0, depth)}
+            return {f"{name}.{i}": module[i] for i in range(depth - count if count else 0, depth)}
     raise IsoglotError("the model's transformer has no list of its layers; train it without lora and layers")
 
 
 def write_adapter(
     base: Encoder, aligned: Encoder, path: Path, *, rank: int, dtype: torch.dtype = torch.float16
 ) -> None:
-    """Write what LoRA changed as an adapter file (see `FORMAT`), found as the singular vectors of the difference.
+    """Write what LoRA changed as an adapter file (see `FORMAT`), from the singular vectors of the differences.
 
     Args:
         base: The model that was aligned.
-        aligned: The result.
+        aligned: The aligned model.
         path: The safetensors file to write.
-        rank: That the result was trained with.
-        dtype: Of the file; float16 halves it, and rounds the change, not the weights.
+        rank: The rank of the LoRA adapters in training.
+        dtype: The dtype of the file; float16 halves its size and rounds the change, not the weights.
 
     Raises:
-        IsoglotError: The models differ by more than that, or the file cannot be written.
+        IsoglotError: The models differ by more than an adapter of that rank, or the file cannot be written.
     """
     names = linear_layers(base.model)
     weights = {name: _weight(base, name) for name in names}
@@ -80,7 +80,7 @@ def apply_adapter(encoder: Encoder, path: Path) -> None:
     """Add an adapter file to the weights of the model that it was made for.
 
     Raises:
-        IsoglotError: The file cannot be read, is no adapter, or is one of another model.
+        IsoglotError: The file cannot be read, or is no adapter or one for another model.
     """
     try:
         with os_errors_explained(path, "read"), safe_open(path, "pt") as file:
@@ -102,17 +102,17 @@ def apply_adapter(encoder: Encoder, path: Path) -> None:
 
 
 def _singular(change: Tensor, rank: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The first `rank` singular vectors and a few more; randomised, since all of them take seconds a layer."""
+    """Return the first `rank` singular vectors and a few more, by a randomised SVD: a full one takes seconds."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        found: tuple[Tensor, Tensor, Tensor] = torch.svd_lowrank(
+        factors: tuple[Tensor, Tensor, Tensor] = torch.svd_lowrank(
             change.double(), q=min(rank + 8, *change.shape), niter=4
         )
-    return found
+    return factors
 
 
 def linear_layers(model: SentenceTransformer, count: int = 0) -> list[str]:
-    """The names, in the model's transformer, of all linear layers of its last `count` layers; 0: of all layers.
+    """Return the names of the linear maps in the last `count` layers of the model's transformer; 0: in all layers.
 
     Raises:
         IsoglotError: The model has no stack of layers, or fewer.
@@ -134,7 +134,7 @@ def _weight(encoder: Encoder, name: str) -> Tensor:
 
 
 def _fingerprint(weights: Mapping[str, Tensor]) -> str:
-    """Of the weights alone: unlike `Encoder.fingerprint` it outlives new versions of the libraries' configurations."""
+    """Return the SHA-256 of weights only, which unlike `Encoder.fingerprint` outlives new versions of the libraries."""
     digest = hashlib.sha256()
     for name, weight in weights.items():
         digest.update(name.encode())

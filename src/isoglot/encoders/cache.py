@@ -1,4 +1,4 @@
-"""Vectors kept between runs: one SQLite file for everything that decides a vector but the text."""
+"""Vectors kept between runs, in one SQLite file for each combination of all that decides a vector besides its text."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _APPLICATION_ID = 0x49534F47  # "ISOG"
 class VectorCache:
     """Vectors by text, for one model, prompt, length, pooling, normalisation and dtype.
 
-    Each `put` is one transaction, so a killed process loses at most the texts of the `put` it was in, and several
+    Each `put` is one transaction, so that a killed process loses at most the texts of its last `put`, and several
     processes can share the file. A truncated, foreign or damaged file is reported, set aside and begun anew. Where the
-    cache cannot be written, that is reported once and the work goes on without it.
+    cache cannot be written, this is reported once and the work goes on without it.
 
     Args:
-        key: All that decides a vector but the text; any JSON values.
-        folder: Where the file is; None: ``vectors`` in the user's cache.
+        key: All that decides a vector besides its text, as JSON values.
+        folder: The folder of the file; None: ``vectors`` in the user's cache.
     """
 
     def __init__(self, key: Mapping[str, object], folder: Path | None = None) -> None:
@@ -41,40 +41,40 @@ class VectorCache:
         self._usable = True
 
     def get(self, texts: Sequence[str]) -> dict[str, Vectors]:
-        """The vectors of those texts that are known."""
+        """Return the vectors of those texts whose vectors are kept."""
         digests = {_digest(text): text for text in texts}
 
         def read(connection: sqlite3.Connection) -> dict[str, Vectors]:
-            found = {}
-            for some in _batched(list(digests), 900):
+            vectors = {}
+            for batch in _batched(list(digests), 900):
                 # In two steps, so that the text is read from the vector's own row: SQLite would take it from the index,
                 # which may be damaged and lead to another text's vector.
-                query = f"SELECT rowid FROM vectors WHERE text IN ({_marks(some)})"
-                places = [place for (place,) in connection.execute(query, some)]
-                query = f"SELECT text, vector, crc FROM vectors WHERE rowid IN ({_marks(places)})"
-                rows = connection.execute(query, places).fetchall()
-                if len(rows) != len(places):
+                query = f"SELECT rowid FROM vectors WHERE text IN ({_marks(batch)})"
+                rowids = [rowid for (rowid,) in connection.execute(query, batch)]
+                query = f"SELECT text, vector, crc FROM vectors WHERE rowid IN ({_marks(rowids)})"
+                records = connection.execute(query, rowids).fetchall()
+                if len(records) != len(rowids):
                     raise sqlite3.DatabaseError("its index does not match its vectors")
-                for digest, vector, crc in rows:
+                for digest, vector, crc in records:
                     if digest not in digests or not isinstance(vector, bytes) or zlib.crc32(vector) != crc:
                         raise sqlite3.DatabaseError("a vector does not match its text or its checksum")
-                    found[digests[digest]] = np.frombuffer(vector, dtype="<f4")
-            return found
+                    vectors[digests[digest]] = np.frombuffer(vector, dtype="<f4")
+            return vectors
 
         return self._transaction(read) or {}
 
     def put(self, texts: Sequence[str], vectors: Vectors) -> None:
-        """Store (n, d) `vectors` of n texts, all or none."""
-        rows = [
+        """Keep (n, d) `vectors` of n texts, all of them or none."""
+        records = [
             (_digest(text), data, zlib.crc32(data))
             for text, data in zip(texts, (vector.astype("<f4").tobytes() for vector in vectors), strict=True)
         ]
         self._transaction(
-            lambda connection: connection.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", rows)
+            lambda connection: connection.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", records)
         )
 
     def _transaction(self, work: Callable[[sqlite3.Connection], Result]) -> Result | None:
-        """What `work` returns, in one transaction; None where something is wrong with the file, which is told."""
+        """Return what `work` returns, in one transaction; report a fault of the file and return None."""
         if not self._usable:
             return None
         try:
@@ -95,7 +95,7 @@ class VectorCache:
         try:
             self.path.replace(aside)
         except FileNotFoundError:
-            return  # another process was quicker, and has told
+            return  # another process was quicker and has reported it
         except OSError as refused:
             self._usable = False
             log.warning(

@@ -30,7 +30,7 @@ def choose_device(device: str) -> str:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether products are faster in bfloat16 there; most CPUs only emulate it, slowly."""
+    """Return whether a device computes products in bfloat16; most CPUs only emulate it, slowly."""
     import torch
 
     if device.type == "cpu":
@@ -39,5 +39,5 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def batch_tokens(device: torch.device) -> int:
-    """How many tokens, padding included, a batch has there: on a CPU what a layer makes should stay in its cache."""
+    """Return the number of tokens, padding included, of a batch; on a CPU a layer's output fits into its cache."""
     return 2048 if device.type == "cpu" else 32_768

@@ -1,20 +1,21 @@
-"""Text -> unit vectors by a sentence-transformers model: fingerprint and cached encoding."""
+"""Texts to unit vectors by a sentence-transformers model, with vectors kept between runs."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from isoglot.encoders.cache import VectorCache
 from isoglot.encoders.devices import batch_tokens
-from isoglot.encoders.prompts import Prompt, find_prompts
+from isoglot.encoders.fingerprints import part_fingerprints
+from isoglot.encoders.prompts import find_prompts
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.progress import progress
@@ -25,60 +26,89 @@ if TYPE_CHECKING:
 
 
 GROUP_SIZE = 512
-"""How many texts are encoded between two writes to the cache: what a killed process loses at most."""
+"""The number of texts encoded between two writes to the cache, which a killed process loses at most."""
+
+
+class VectorKey(msgspec.Struct, frozen=True, kw_only=True):
+    """All that decides a vector before the head, other than its text.
+
+    Attributes:
+        model: The fingerprints of the tokenizer and of the modules before the head.
+        role: ``query`` or ``document``.
+        task: The name by which sentence-transformers knows the role.
+        prompt: The text before each text.
+        max_length: The number of tokens at which texts are cut; None: at none.
+        truncate_dim: The number of components that a truncated model keeps; None: all.
+        normalised: Whether vectors have unit length.
+        dtype: The dtype of the model.
+        device: The type of the device.
+        versions: The version of each library that computes.
+    """
+
+    model: list[str]
+    role: str
+    task: str
+    prompt: str
+    max_length: int | None
+    truncate_dim: int | None
+    normalised: bool
+    dtype: str
+    device: str
+    versions: dict[str, str]
 
 
 class Encoder:
-    """Encodes queries and documents as unit float32 vectors, keeping them between runs.
+    """Encodes queries and documents as unit float32 vectors and keeps them between runs.
 
     Args:
         model: A loaded sentence-transformers model.
-        name: What results call it.
+        name: The name of the model in results.
 
     Attributes:
-        name: As given.
-        model: As given.
-        prompts: The prompt for ``query`` and ``document``, and where it is from.
-        max_length: Tokens, beyond which texts are cut; None if the model sets no limit.
-        precision: What its products are computed in: ``float32``, ``bfloat16``, ``int8`` ...
+        model: The model.
+        name: Its name in results.
+        prompts: The prompt for ``query`` and for ``document``.
+        max_length: The number of tokens at which texts are cut; None if the model sets no limit.
+        precision: The number format of its products: ``float32``, ``bfloat16``, ``int8`` ...
     """
 
     def __init__(self, model: SentenceTransformer, name: str) -> None:
         self.model = model
         self.name = name
         self.precision = str(model.dtype).removeprefix("torch.")
-        self.prompts: dict[str, Prompt] = find_prompts(name, model.prompts)
+        self.prompts = find_prompts(name, model.prompts)
         self.max_length: int | None = model.max_seq_length
 
     @property
     def uses_language(self) -> bool:
-        """Whether the model treats texts by their language tag; a `center` model does."""
+        """Whether the model treats texts by their language tags, as a `center` model does."""
         return "language" in self.model.get_model_kwargs()
 
     @property
     def _head(self) -> list[Module]:
-        """The modules after the first Normalize, which see a vector only, so that vectors before them can be kept.
+        """The modules after the first Normalize, if all of them see vectors only.
 
-        They are what a training-free method adds: such models share the kept vectors of their base.
+        Vectors before them are kept, so that models to which a training-free method added modules share the kept
+        vectors of their base.
         """
         from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 
         from isoglot.encoders.language_modules import InferredCentering, LanguageModule
 
         modules = list(self.model)
-        first = next((at for at, module in enumerate(modules) if isinstance(module, Normalize)), len(modules) - 1)
-        head = modules[first + 1 :]
-        seeing = Dense | Normalize | LanguageModule | InferredCentering
-        return head if all(isinstance(module, seeing) for module in head) else []
+        normalize = next((i for i, module in enumerate(modules) if isinstance(module, Normalize)), len(modules) - 1)
+        head = modules[normalize + 1 :]
+        of_vectors = Dense | Normalize | LanguageModule | InferredCentering
+        return head if all(isinstance(module, of_vectors) for module in head) else []
 
     @cached_property
     def dimension(self) -> int:
-        """How many components a vector has."""
+        """The number of components of a vector."""
         return int(self.model.get_embedding_dimension() or self._encode(["a"], "query").shape[1])
 
     @contextmanager
     def cut_at(self, max_length: int) -> Iterator[None]:
-        """Inside, texts are cut at `max_length` tokens, or at the model's own limit where that is lower."""
+        """Cut texts at `max_length` tokens within the block, or at the model's own limit where that is lower."""
         usual = self.max_length
         self.max_length = self.model.max_seq_length = min(max_length, usual or max_length)
         try:
@@ -87,7 +117,7 @@ class Encoder:
             self.max_length = self.model.max_seq_length = usual
 
     def append(self, *modules: Module) -> None:
-        """Put modules behind the model's others; they see its vectors, of shape (b, d)."""
+        """Append modules to the model, which see its vectors, of shape (b, d)."""
         from isoglot.encoders.language_modules import LanguageModule
 
         for module in modules:
@@ -111,21 +141,8 @@ class Encoder:
 
     @cached_property
     def _parts(self) -> list[str]:
-        """A fingerprint of the tokenizer and of each module, with its configuration and its weights."""
-        import torch
-
-        tokenizer = getattr(self.model.tokenizer, "backend_tokenizer", None)
-        parts = [] if tokenizer is None else [hashlib.sha256(_settled(tokenizer)).hexdigest()]
-        for module in self.model:
-            config = module.get_config_dict() if hasattr(module, "get_config_dict") else {}
-            if hasattr(module, "config"):
-                config = {**config, "transformer": _architecture(module.config.to_dict())}
-            digest = hashlib.sha256(json.dumps([type(module).__name__, config], sort_keys=True, default=str).encode())
-            for name, weights in sorted(module.state_dict().items()):
-                digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}".encode())
-                digest.update(weights.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-            parts.append(digest.hexdigest())
-        return parts
+        """The fingerprints of the tokenizer and of each module."""
+        return part_fingerprints(self.model)
 
     def encode(
         self,
@@ -136,17 +153,20 @@ class Encoder:
         show_progress: bool = False,
         keep: bool = True,
     ) -> Vectors:
-        """The vectors of `texts`: (n, d) float32 of unit length; identical texts share one vector.
+        """Encode texts; identical texts share one vector.
 
         Args:
             texts: n texts, without prompt.
             role: ``query`` or ``document``.
-            languages: n canonical language tags; only a model with `uses_language` heeds them.
+            languages: n canonical language tags, which only a model with `uses_language` heeds.
             show_progress: Whether to show progress on standard error.
             keep: Whether vectors are taken from and put into the cache on disk.
 
+        Returns:
+            Vectors (n, d) in float32, of unit length.
+
         Raises:
-            IsoglotError: The model gave a vector that is zero or not finite.
+            IsoglotError: The model returns a vector that is zero or not finite.
         """
         vectors = self._base_vectors(texts, role, show_progress, keep)
         return self._through_head(vectors, role, languages) if self._head and texts else vectors
@@ -167,11 +187,11 @@ class Encoder:
         return np.ascontiguousarray(changed.cpu().numpy(), dtype=np.float32)
 
     def _base_vectors(self, texts: Sequence[str], role: str, show_progress: bool, keep: bool) -> Vectors:
-        """The vectors before the head, from the cache or else encoded."""
-        cache = VectorCache(self._key(role)) if keep else None
-        wanted = list(dict.fromkeys(texts))
-        known = cache.get(wanted) if cache else {}
-        missing = [text for text in wanted if text not in known]
+        """Return the vectors before the head, from the cache or else encoded."""
+        cache = VectorCache(msgspec.to_builtins(self._key(role))) if keep else None
+        distinct = list(dict.fromkeys(texts))
+        known = cache.get(distinct) if cache else {}
+        missing = [text for text in distinct if text not in known]
         with progress(f"{self.name}: encoding {role} texts", len(missing), show=show_progress) as advance:
             for start, end in self._batches(missing, role):
                 known.update(zip(missing[start:end], self._encode(missing[start:end], role), strict=True))
@@ -194,7 +214,7 @@ class Encoder:
             start = end
 
     def token_counts(self, texts: Sequence[str], role: str) -> dict[str, int]:
-        """Text -> how many tokens the model will see; characters where its tokenizer is of an unknown kind."""
+        """Return the number of tokens that the model sees of each text; of characters where its tokenizer is none."""
         tokenizer, prompt = self.model.tokenizer, self.prompts[role].text
         counts: dict[str, int] = {}
         for start in range(0, len(texts), 4096):
@@ -235,37 +255,16 @@ class Encoder:
             )
         return np.ascontiguousarray(vectors)
 
-    def _key(self, role: str) -> dict[str, object]:
-        """All that decides a base vector but the text."""
-        return {
-            "model": self._parts[: len(self._parts) - len(self._head)],
-            "role": role,
-            "task": self.prompts[role].task,
-            "prompt": self.prompts[role].text,
-            "max_length": self.max_length,
-            "truncate_dim": self.model.truncate_dim,
-            "normalised": True,
-            "dtype": str(self.model.dtype),
-            "device": self.model.device.type,
-            "versions": {name: version(name) for name in ("torch", "transformers", "sentence-transformers")},
-        }
-
-
-def _architecture(config: dict[str, Any]) -> dict[str, Any]:
-    """A transformers configuration without what says nothing about the vectors."""
-    silent = ("transformers_version", "dtype", "torch_dtype", "architectures")
-    return {key: value for key, value in config.items() if key not in silent and not key.startswith("_")}
-
-
-def _settled(tokenizer: Any) -> bytes:
-    """A tokenizer as JSON, without the truncation and padding that each call sets."""
-    truncation, padding = tokenizer.truncation, tokenizer.padding
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    try:
-        return bytes(tokenizer.to_str().encode())
-    finally:  # a copy would take seconds to parse
-        if truncation is not None:
-            tokenizer.enable_truncation(**truncation)
-        if padding is not None:
-            tokenizer.enable_padding(**padding)
+    def _key(self, role: str) -> VectorKey:
+        return VectorKey(
+            model=self._parts[: len(self._parts) - len(self._head)],
+            role=role,
+            task=self.prompts[role].task,
+            prompt=self.prompts[role].text,
+            max_length=self.max_length,
+            truncate_dim=self.model.truncate_dim,
+            normalised=True,
+            dtype=str(self.model.dtype),
+            device=self.model.device.type,
+            versions={name: version(name) for name in ("torch", "transformers", "sentence-transformers")},
+        )

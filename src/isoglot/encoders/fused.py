@@ -16,22 +16,23 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 KINDS = ("bert", "camembert", "roberta", "xlm-roberta")
-"""Model types of transformers whose layers are those of BERT."""
+"""The model types of transformers whose layers are those of BERT."""
 
 
 @contextmanager
 def fused_layers(model: SentenceTransformer) -> Iterator[None]:
-    """Inside, the layers of `model` run as below where they are of a kind that fits; results are equal up to rounding.
+    """Run the layers of `model` fused within the block, if they are of a kind that fits; results differ by rounding.
 
-    Sums go into the product's own output instead of passing over memory once more, and GELU works in place: up to 5%
-    less processor time (docs/performance.md). For inference alone: values that gradients need are overwritten.
+    Sums go into the output of a product instead of passing over memory once more, and GELU works in place: up to 5%
+    less processor time (docs/performance.md). This is for inference only, since it overwrites values that gradients
+    need.
     """
     transformer = model.transformers_model
     if transformer is None or model.device.type != "cpu" or not _fits(transformer.config):
         yield
         return
     encoder = transformer.encoder
-    encoder.forward = partial(_forward, encoder)  # of this module alone; its class stays as it is
+    encoder.forward = partial(_forward, encoder)  # of this module only; its class stays as it is
     try:
         yield
     finally:
@@ -48,7 +49,7 @@ def _fits(config: Any) -> bool:
 
 
 def _forward(encoder: Any, hidden_states: Tensor, attention_mask: Tensor | None = None, **unused: Any) -> Any:
-    """As `BertEncoder.forward`: (b, s, d) states and a mask that broadcasts to (b, heads, s, s)."""
+    """Compute `BertEncoder.forward` of (b, s, d) states and a mask that broadcasts to (b, heads, s, s)."""
     b, s, d = hidden_states.shape
     states = hidden_states.reshape(b * s, d)
     for layer in encoder.layer:
@@ -57,8 +58,8 @@ def _forward(encoder: Any, hidden_states: Tensor, attention_mask: Tensor | None 
             linear(states).view(b, s, attention.num_attention_heads, -1).transpose(1, 2)
             for linear in (attention.query, attention.key, attention.value)
         )
-        mixed = scaled_dot_product_attention(query, key, value, attn_mask=attention_mask)
-        states = _add_and_norm(states, mixed.transpose(1, 2).reshape(b * s, d), layer.attention.output)
+        attended = scaled_dot_product_attention(query, key, value, attn_mask=attention_mask)
+        states = _add_and_norm(states, attended.transpose(1, 2).reshape(b * s, d), layer.attention.output)
         wide = torch.ops.aten.gelu_(layer.intermediate.dense(states))
         states = _add_and_norm(states, wide, layer.output)
     return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=states.view(b, s, d))

@@ -1,4 +1,4 @@
-"""Linear maps in 8-bit integers, on a CPU: torch's own kernels, which use what the processor has (AVX2, VNNI)."""
+"""Linear maps in 8-bit integers on a CPU, by torch's own kernels, which use the processor's AVX2 or VNNI."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 LEVELS = 63
-"""Steps of a weight on either side of 0: AVX2 adds two products in 16 bits, which 127 steps would overflow."""
+"""Steps of a weight on either side of 0. AVX2 adds two products in 16 bits, which 127 steps would overflow."""
 MOST_ERROR = 0.07
-"""A linear map whose output is further off on the sample texts, relative to its norm, stays in float32."""
+"""The largest error of a map's output on the sample texts, relative to its norm; maps with more stay in float32."""
 
 
 class Int8Linear(nn.Module):
-    """A linear map with int8 weights, one scale for each output, and inputs that are quantised as they come.
+    """A linear map with int8 weights, one scale for each output, and inputs that are quantised in each call.
 
-    A call's inputs share one scale, so a vector depends a little on the texts it is encoded with.
+    The inputs of a call share one scale, so a vector depends a little on the texts that are encoded with it.
 
     Args:
-        linear: The float32 map that this one stands for.
+        linear: The float32 map that this one replaces.
     """
 
     weight: Tensor
@@ -39,27 +39,27 @@ class Int8Linear(nn.Module):
         self.register_buffer("weight", torch.round(weight / scales[:, None]).to(torch.int8))
         self.register_buffer("scales", scales)
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().clone())
-        with warnings.catch_warnings():  # torch gives up its tensor type for quantised values, with no other way in yet
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch deprecates quantised tensors, but packs no others
             zeros = torch.zeros(len(scales), dtype=torch.long)
             quantised = torch._make_per_channel_quantized_tensor(self.weight, scales, zeros, 0)
             self._packed = torch.ops.quantized.linear_prepack(quantised, self.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(..., in) float32 -> (..., out) float32."""
+        """Map (..., in) in float32 to (..., out) in float32."""
         outputs: Tensor = torch.ops.quantized.linear_dynamic(inputs, self._packed)
         return outputs
 
 
 def to_int8(model: SentenceTransformer, texts: list[str]) -> dict[str, float]:
-    """Turn the linear maps of the model's transformer into `Int8Linear`, but those that 8 bits distort too much.
+    """Turn the linear maps of the model's transformer into `Int8Linear`, except those that 8 bits distort too much.
 
     Args:
-        model: In float32 on a CPU; changed in place.
-        texts: A sample, of many languages, which tells what each map distorts.
+        model: A model in float32 on a CPU, which is changed in place.
+        texts: A sample in many languages, on which the error of each map is measured.
 
     Returns:
-        Each map's name and its relative error on the sample; those above `MOST_ERROR` are as they were.
+        The relative error of each map on the sample by its name; maps above `MOST_ERROR` are unchanged.
 
     Raises:
         IsoglotError: The model is not on a CPU or has no transformer.

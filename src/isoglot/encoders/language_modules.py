@@ -1,4 +1,4 @@
-"""Sentence-transformers modules that treat a vector by its text's language; alignment methods fit them."""
+"""Sentence-transformers modules that change a vector by the language of its text; alignment methods fit them."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from torch import Tensor
 from torch.nn import functional
 
 from isoglot.encoders.prompts import ROLES
+from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import closest, detect
 
 log = logging.getLogger("isoglot")
 
 
 class LanguageModule(Module):  # type: ignore[misc]
-    """The last module of a model whose vectors are changed by their text's language and role.
+    """The last module of a model, which changes vectors by the language and role of their texts.
 
-    ``model.encode(texts, language="zh")`` names the language of all `texts`; without it each text's language is
-    detected. The role is ``task`` (set by ``encode_query`` and ``encode_document``), else what the text's prompt says,
-    else unknown. A text in a language that the module does not know is treated by what all languages have in common,
-    with a warning.
+    ``model.encode(texts, language="zh")`` names the language of all `texts`; without it the language of each text is
+    detected. The role is ``task`` (set by ``encode_query`` and ``encode_document``), else the one whose prompt the text
+    begins with, else unknown. A text in a language that the module does not know is changed by what all languages
+    have in common, with a warning.
 
     Args:
         languages: L canonical tags.
-        table: What the module knows of each language; the first dimension is L.
+        table: The module's knowledge of each language; its first dimension is L.
     """
 
     forward_kwargs = frozenset({"language", "task"})
@@ -47,20 +48,23 @@ class LanguageModule(Module):  # type: ignore[misc]
 
     @abstractmethod
     def common(self) -> Tensor:
-        """What takes the place of the table's entry for a language that it does not have."""
+        """Return the entry that stands for a language that the table does not have."""
 
     @abstractmethod
     def transform(self, vectors: Tensor, tags: Sequence[str | None], roles: Sequence[str | None]) -> Tensor:
-        """The changed vectors, of unit length.
+        """Change vectors.
 
         Args:
-            vectors: (b, d), of any length.
-            tags: b language tags; None where there is none.
-            roles: b times ``query``, ``document`` or None.
+            vectors: Vectors (b, d) of any length.
+            tags: b language tags; None where the language is unknown.
+            roles: b roles, ``query`` or ``document``; None where the role is unknown.
+
+        Returns:
+            The changed vectors (b, d), of unit length.
         """
 
     def on_model_ready(self, model: Any) -> None:
-        """Take from the model what the language and role of a text are read with: its tokenizer and its prompts."""
+        """Take the tokenizer and the prompts of the model, by which the language and role of a text are read."""
         self._tokenizer = model.tokenizer
         self._prompts = {role: self._as_read(model.prompts.get(role) or "") for role in ROLES}
 
@@ -68,9 +72,9 @@ class LanguageModule(Module):  # type: ignore[misc]
         """Change ``features["sentence_embedding"]``, (b, d).
 
         Args:
-            features: As the other modules left it.
-            language: The language of all texts; None: detected from each text's tokens.
-            task: The role of all texts; None: read from each text's prompt.
+            features: The output of the modules before this one.
+            language: The language of all texts; None: detected from the tokens of each text.
+            task: The role of all texts; None: read from the prompt of each text.
         """
         count = len(features["sentence_embedding"])
         role = next((role for role in ROLES if task and role in task.replace("passage", "document")), None)
@@ -87,7 +91,7 @@ class LanguageModule(Module):  # type: ignore[misc]
         return list(self._tokenizer.batch_decode(tokens, skip_special_tokens=True))
 
     def _as_read(self, prompt: str) -> str:
-        """The prompt as it comes back from tokens: some tokenizers change its case, line breaks or spaces."""
+        """Return the prompt as it comes back from tokens: some tokenizers change its case, line breaks or spaces."""
         if not prompt or not hasattr(self._tokenizer, "batch_decode"):
             return prompt.strip()
         tokens = self._tokenizer(prompt, add_special_tokens=False)["input_ids"]
@@ -101,17 +105,17 @@ class LanguageModule(Module):  # type: ignore[misc]
         return text.removeprefix(self._prompts[role]) if role else text
 
     def _extended(self) -> Tensor:
-        """(L + 1, ...) the table, and in its last place what is common."""
+        """Return the table (L + 1, ...), with what is common to all languages as its last entry."""
         return torch.cat([self.table, self.common()[None]])
 
-    def _places(self, tags: Sequence[str | None]) -> list[int]:
-        """Where in the extended table each language is; one that is not there is common, with one warning."""
-        found = [closest(tag, self._supported) if tag else None for tag in tags]
-        for tag in {tag for tag, language in zip(tags, found, strict=True) if language is None} - self._warned:
+    def _entries(self, tags: Sequence[str | None]) -> list[int]:
+        """Return the index of each language in the extended table; an unknown one gets the last, with one warning."""
+        known = [closest(tag, self._supported) if tag else None for tag in tags]
+        for tag in {tag for tag, language in zip(tags, known, strict=True) if language is None} - self._warned:
             self._warned.add(tag)
             unknown = tag or "texts of no known language"
-            log.warning("%s knows nothing of %s; there it takes what is common", type(self).__name__, unknown)
-        return [len(self.languages) if language is None else self.languages.index(language) for language in found]
+            log.warning("%s knows nothing of %s; it takes what all languages share", type(self).__name__, unknown)
+        return [len(self.languages) if language is None else self.languages.index(language) for language in known]
 
     def save(self, output_path: str, *args: Any, safe_serialization: bool = True, **kwargs: Any) -> None:
         """Write config.json and model.safetensors to `output_path`."""
@@ -120,59 +124,67 @@ class LanguageModule(Module):  # type: ignore[misc]
 
     @classmethod
     def load(cls, model_name_or_path: str, subfolder: str = "", **kwargs: Any) -> Self:
-        """Read what `save` wrote, from a folder or from the hub."""
+        """Read what `save` wrote, from a folder or from the hub.
+
+        Raises:
+            IsoglotError: The languages or the table are missing or do not match.
+        """
         config = cls.load_config(model_name_or_path, subfolder=subfolder, **_hub(kwargs))
         weights = cls.load_file_path(model_name_or_path, "model.safetensors", subfolder=subfolder, **_hub(kwargs))
-        return cls(config["languages"], load_file(weights)["table"])
+        languages = config.get("languages") if isinstance(config, dict) else None
+        table = load_file(weights).get("table")
+        if not isinstance(languages, list) or table is None or table.shape[:1] != (len(languages),):
+            raise _damaged(model_name_or_path, subfolder, "'table' has to have an entry for each of 'languages'")
+        return cls(languages, table)
 
 
 class LanguageCentering(LanguageModule):
-    """unit(unit(z) - m) with m by language and role; an unknown role gets the mean of both roles' means.
+    """unit(unit(z) - m) with a mean m for each language and role; for an unknown role, the mean of both means.
 
-    The table is (L, 2, d): for queries and for documents.
+    The table is (L, 2, d): the means of queries and those of documents.
     """
 
     def common(self) -> Tensor:
-        """(2, d) the mean of the languages' means."""
-        found: Tensor = self.table.mean(dim=0)
-        return found
+        """Return the mean of the languages' means, (2, d)."""
+        means: Tensor = self.table.mean(dim=0)
+        return means
 
     def transform(self, vectors: Tensor, tags: Sequence[str | None], roles: Sequence[str | None]) -> Tensor:
         """As in `LanguageModule`."""
         means = self._extended()
         means = torch.cat([means, means.mean(dim=1, keepdim=True)], dim=1)  # behind both roles' the mean of both
-        shifts = means[self._places(tags), [ROLES.index(role) if role else len(ROLES) for role in roles]]
+        shifts = means[self._entries(tags), [ROLES.index(role) if role else len(ROLES) for role in roles]]
         return functional.normalize(functional.normalize(vectors, dim=1) - shifts.to(vectors), dim=1)
 
 
 class LanguageProjection(LanguageModule):
-    """unit(z - z B^T B): what lies in a language's own directions is removed.
+    """unit(z - z B^T B): removes what lies in the directions B of a language.
 
-    The table is (L, r, d): r orthonormal directions B of each language.
+    The table is (L, r, d): r orthonormal directions of each language.
     """
 
     def common(self) -> Tensor:
-        """(r, d) the first r right singular vectors of all languages' directions."""
+        """Return the first r right singular vectors of the directions of all languages, (r, d)."""
         _, rank, dimension = self.table.shape
         directions: Tensor = torch.linalg.svd(self.table.reshape(-1, dimension), full_matrices=False).Vh
         return directions[:rank]
 
     def transform(self, vectors: Tensor, tags: Sequence[str | None], roles: Sequence[str | None]) -> Tensor:
         """As in `LanguageModule`."""
-        directions = self._extended()[self._places(tags)].to(vectors)
+        directions = self._extended()[self._entries(tags)].to(vectors)
         inside = torch.einsum("bd,brd->br", vectors, directions)
         return functional.normalize(vectors - torch.einsum("br,brd->bd", inside, directions), dim=1)
 
 
 class InferredCentering(Module):  # type: ignore[misc]
-    """unit(z - softmax(z W^T + b) M): a vector loses the mean of the languages and roles that it seems to be in.
+    """unit(z - softmax(z W^T + b) M): subtracts the mean of the languages and roles that a vector seems to be in.
 
-    Nothing has to be told or detected: the posterior over c classes (language, role) is read from the vector itself.
+    No language has to be stated or detected: the posterior over c classes (language, role) is computed from the vector.
 
     Args:
-        weight: (c, d) W.
-        bias: (c,) b.
-        means: (c, d) M.
+        weight: W, (c, d).
+        bias: b, (c,).
+        means: M, (c, d).
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, means: Tensor) -> None:
@@ -196,17 +208,29 @@ class InferredCentering(Module):  # type: ignore[misc]
 
     @classmethod
     def load(cls, model_name_or_path: str, subfolder: str = "", **kwargs: Any) -> Self:
-        """Read what `save` wrote, from a folder or from the hub."""
-        return cls(**load_file(cls.load_file_path(model_name_or_path, "model.safetensors", subfolder, **_hub(kwargs))))
+        """Read what `save` wrote, from a folder or from the hub.
+
+        Raises:
+            IsoglotError: A tensor is missing, or there is one too many.
+        """
+        tensors = load_file(cls.load_file_path(model_name_or_path, "model.safetensors", subfolder, **_hub(kwargs)))
+        if tensors.keys() != {"weight", "bias", "means"}:
+            raise _damaged(model_name_or_path, subfolder, "it has to have the tensors weight, bias and means")
+        return cls(**tensors)
 
 
 def _hub(given: dict[str, Any]) -> dict[str, Any]:
-    """Of what a module's ``load`` is given, that which says where and how files are found."""
+    """Return those arguments of a module's ``load`` that say where and how files are found."""
     hub = {name: given.get(name) for name in ("token", "cache_folder", "revision")}
     return {**hub, "local_files_only": given.get("local_files_only", False)}
+
+
+def _damaged(model: str, subfolder: str, reason: str) -> IsoglotError:
+    where = f"{model}/{subfolder}" if subfolder else model
+    return IsoglotError(f"{where}: config.json or model.safetensors is damaged: {reason}")
 
 
 LANGUAGE_MODULES = {
     f"{cls.__module__}.{cls.__qualname__}": cls for cls in (LanguageCentering, LanguageProjection, InferredCentering)
 }
-"""The modules that isoglot loads from a model folder without trusting its code: they are its own."""
+"""The module classes that isoglot loads from a model folder without trusting its code, since they are its own."""

@@ -1,4 +1,4 @@
-"""Names of models: which are embedded, and where any of them is."""
+"""Names of models: which of them are bundled, and where each one is."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class BundledModel:
-    """A model that isoglot brings along.
+    """A model that comes with isoglot.
 
     Attributes:
-        name: What it is called everywhere a model is named.
-        summary: One line for ``isoglot models``.
+        name: Its name, wherever a model is named.
+        summary: The line that ``isoglot models`` prints.
         licence: SPDX id.
         module: The module whose ``model_folder()`` makes and returns its folder.
     """
@@ -45,10 +45,10 @@ BUNDLED = {
 
 
 def model_path(name: str) -> str:
-    """Where the model `name` is, as sentence-transformers takes it.
+    """Return what sentence-transformers takes for the model `name`: a folder or a hub id.
 
-    An bundled model is made in the user's cache when it is first asked for; a folder is returned with ``~`` expanded;
-    anything else is taken for a hub id and returned as it is.
+    The folder of a bundled model is made in the user's cache on first use. Of a folder ``~`` is expanded. Any other
+    name is taken for a hub id and returned as it is.
 
     Raises:
         IsoglotError: The bundled model cannot be made; the message says why.

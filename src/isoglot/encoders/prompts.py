@@ -1,6 +1,6 @@
-"""Which prompt a model wants before a query and before a document.
+"""The prompts that a model expects before a query and before a document.
 
-The model's own sentence-transformers configuration decides; only where it is silent does the family table below.
+The model's own sentence-transformers configuration decides; where it has no prompts, the table of families below does.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 ROLES = ("query", "document")
-"""What a text is encoded as."""
+"""The roles in which a text is encoded."""
 
 _CONFIGURED_NAMES = {
     "query": ("query", "retrieval.query"),
@@ -25,11 +25,11 @@ _FAMILIES = (
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt and where it is from.
+    """A prompt and its origin.
 
     Attributes:
-        text: Put before the text; may be empty.
-        task: What sentence-transformers calls the role for this model.
+        text: The text before each text to encode; it may be empty.
+        task: The name by which sentence-transformers knows the role in this model.
         source: ``model`` (its configuration), ``family`` (the table here) or ``none``.
     """
 
@@ -39,21 +39,21 @@ class Prompt:
 
 
 def find_prompts(name: str, configured: Mapping[str, str | None]) -> dict[str, Prompt]:
-    """The prompt for each of `ROLES`.
+    """Return the prompt for each of `ROLES`.
 
     Args:
-        name: The model's name or path, by which its family is known.
-        configured: Prompts in the model's configuration, by their names.
+        name: The name or path of the model, which tells its family.
+        configured: The prompts in the model's configuration by their names.
     """
-    family = next((prompts for pattern, prompts in _FAMILIES if re.search(pattern, name.lower())), {})
-    found = {}
+    family = next((of_family for pattern, of_family in _FAMILIES if re.search(pattern, name.lower())), {})
+    prompts = {}
     for role, names in _CONFIGURED_NAMES.items():
-        own = next((candidate for candidate in names if configured.get(candidate)), None)
-        if own is not None:
-            task = own if own.startswith("retrieval.") else role
-            found[role] = Prompt(configured[own] or "", task, "model")
+        configured_name = next((candidate for candidate in names if configured.get(candidate)), None)
+        if configured_name is not None:
+            task = configured_name if configured_name.startswith("retrieval.") else role
+            prompts[role] = Prompt(configured[configured_name] or "", task, "model")
         elif any(configured.values()) or role not in family:
-            found[role] = Prompt("", role, "none")
+            prompts[role] = Prompt("", role, "none")
         else:
-            found[role] = Prompt(family[role], role, "family")
-    return found
+            prompts[role] = Prompt(family[role], role, "family")
+    return prompts

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import pickle
+from functools import cache
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from isoglot.encoders.devices import choose_device, has_bfloat16
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.models import model_path
-from isoglot.platform.errors import IsoglotError
-from isoglot.platform.hub import reachable
+from isoglot.platform.errors import IsoglotError, first_line, raised_by_isoglot
+from isoglot.platform.hub import hub_errors, reachable
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -22,17 +24,17 @@ PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 def load_encoder(
     name: str, *, device: str = "auto", precision: str = "auto", trust_remote_code: bool = False
 ) -> Encoder:
-    """Load the model that `name` names, ready to encode.
+    """Load a model, ready to encode.
 
     Args:
-        name: An bundled model (``isoglot models``), a sentence-transformers folder, or a hub id.
+        name: A bundled model (``isoglot models``), a sentence-transformers folder, or a hub id.
         device: ``auto`` (a GPU if there is one), or a torch device such as ``cpu``, ``cuda:1`` or ``mps``.
         precision: ``auto`` (bfloat16 on a CUDA device that computes in it, else float32), ``float32``, ``bfloat16``, or
             ``int8`` (on a CPU, see `isoglot.encoders.int8`).
         trust_remote_code: Whether code inside the model's repository may run.
 
     Raises:
-        IsoglotError: There is no such model, device or precision, or it needs code that is not trusted.
+        IsoglotError: There is no such model, device or precision, or the model needs code that is not trusted.
     """
     if precision not in PRECISIONS:
         raise IsoglotError(f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
@@ -54,14 +56,14 @@ def load_encoder(
 
 
 def load_model(name: str, *, device: str = "auto", trust_remote_code: bool = False) -> SentenceTransformer:
-    """As `load_encoder`, but the bare sentence-transformers model, in float32 on a CPU.
+    """Load a model as `load_encoder` does, but return the bare sentence-transformers model, in float32 on a CPU.
 
     Raises:
-        IsoglotError: There is no such model or device, or it needs code that is not trusted.
+        IsoglotError: There is no such model or device, or the model needs code that is not trusted.
     """
     path = model_path(name)
-    looks_local = Path(path).exists() or name.startswith((".", "/", "~")) or name.count("/") > 1
-    if looks_local and not Path(path).is_dir():
+    is_local = Path(path).exists() or _looks_local(name)
+    if is_local and not Path(path).is_dir():
         raise IsoglotError(f"{name}: no such model folder")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import torch
@@ -70,7 +72,7 @@ def load_model(name: str, *, device: str = "auto", trust_remote_code: bool = Fal
     from isoglot.encoders.language_modules import LANGUAGE_MODULES
 
     chosen = choose_device(device)
-    _silence_bars()
+    _hide_bars()
     try:
         # isoglot's own modules are loaded without trusting whatever else a model folder may name
         model = SentenceTransformer._load_with_module_classes(
@@ -78,28 +80,49 @@ def load_model(name: str, *, device: str = "auto", trust_remote_code: bool = Fal
             LANGUAGE_MODULES,
             device=chosen,
             trust_remote_code=trust_remote_code,
-            local_files_only=looks_local or not reachable(),
+            local_files_only=is_local or not reachable(),
         )
-    except Exception as error:  # many kinds, from several libraries
+    except _loading_errors() as error:
+        if raised_by_isoglot(error):
+            raise
         raise IsoglotError(_why_not_loaded(name, error)) from error
     return model.float() if torch.device(chosen).type == "cpu" else model
 
 
-def _silence_bars() -> None:
-    """No bars of other libraries between isoglot's own."""
+def _looks_local(name: str) -> bool:
+    """Return whether a name can only be that of a folder; a hub id is ``NAME`` or ``OWNER/NAME``."""
+    return name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name or bool(PureWindowsPath(name).drive)
+
+
+@cache
+def _loading_errors() -> tuple[type[Exception], ...]:
+    """Return what the libraries raise for a model that is missing, out of reach, damaged or of an unknown kind.
+
+    For a configuration whose values are of the wrong kind they raise whatever their code happens upon.
+    """
+    from safetensors import SafetensorError
+
+    by_chance = (ArithmeticError, AttributeError, LookupError, TypeError)
+    return (ImportError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError, *hub_errors(), *by_chance)
+
+
+def _hide_bars() -> None:
+    """Keep other libraries from drawing progress bars between isoglot's own."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
 
 
 def _why_not_loaded(name: str, error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    reason = first_line(error)
+    if isinstance(error, ArithmeticError | AttributeError | LookupError | TypeError):
+        reason = f"{type(error).__name__}: {reason}"
     if "trust_remote_code" in str(error):
-        return f"{name}: needs code of its own to run ({lines[0][:160]}); read it, then pass --trust-remote-code"
+        return f"{name}: needs code of its own to run ({reason[:160]}); read it, then pass --trust-remote-code"
     if Path(name).is_dir():
-        return f"{name}: is not a model folder that sentence-transformers can load: {lines[0][:200]}"
+        return f"{name}: is not a model folder that sentence-transformers can load: {reason}"
     if not reachable():
         return (
-            f"model {name!r} is neither embedded, a folder here, nor in the hub's cache, and the hub cannot be reached"
+            f"model {name!r} is neither bundled, a folder here, nor in the hub's cache, and the hub cannot be reached"
         )
-    return f"model {name!r} is neither embedded nor a folder here, and the hub says: {lines[0][:200]}"
+    return f"model {name!r} is neither bundled nor a folder here, and the hub says: {reason}"

@@ -27,14 +27,18 @@ class InputError(IsoglotError):
 def raised_by_isoglot(error: BaseException) -> bool:
     """Return whether `error` was raised in isoglot's own code and not in a library that it called.
 
-    Libraries raise a TypeError or a KeyError for a damaged file, which a user has to hear of in one line; the same
-    exception out of isoglot's own code is a bug and must not be taken for a user's mistake.
+    Libraries raise a TypeError or a KeyError for a damaged file, which is reported to the user in one line. The same
+    exception out of isoglot's own code is a bug and must not be taken for a user's mistake. A function that is not
+    written in Python counts as its caller.
     """
     modules = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
     return bool(modules) and modules[-1].partition(".")[0] == "isoglot"
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of a library's message, at most 200 characters; its class where it says nothing."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0][:200]
+    """Return the first line of a library's message, at most 200 characters; its class where it says nothing.
+
+    A first line that ends in a colon is followed by the second.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines[:2] if lines[0].endswith(":") else lines[:1])[:200]

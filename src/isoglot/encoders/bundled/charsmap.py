@@ -10,16 +10,17 @@ import numpy as np
 
 
 def compile_charsmap(table: dict[str, str]) -> bytes:
-    """Bring a table of replacements into the form that ``tokenizers.normalizers.Precompiled`` reads.
+    """Compile a table of replacements into the format that ``tokenizers.normalizers.Precompiled`` reads.
 
-    The form is the byte length of a trie, the trie, and the results, each ended by a NUL byte. The trie is a double
+    The format is the byte length of a trie, the trie, and the results, each ended by a NUL byte. The trie is a double
     array (Aoe, 1989) over the UTF-8 bytes of the keys: every node has a base, and its child for a byte is the cell
-    ``base ^ byte``. A cell of 32 bits holds that byte (bits 0 to 7), whether a key ends there (bit 8) and its
-    position XOR its base (from bit 10 on). Where a key ends, the cell at the base holds where its result starts
-    (bit 31 is set). Here each inner node has 256 cells to itself: more room than a packed trie, but no search for it.
+    ``base ^ byte``. A cell of 32 bits holds that byte (bits 0 to 7), whether a key ends there (bit 8), and its
+    position XOR its base (from bit 10 on). Where a key ends, the cell at the base holds the start of its result
+    (bit 31 is set). Each inner node has 256 cells to itself here: that takes more room than a packed trie, but saves
+    the search for free cells.
 
     Args:
-        table: What each key becomes. No key begins with another one; there is room for 8,000 inner nodes.
+        table: The replacement of each key. No key begins with another one, and there are at most 8,000 inner nodes.
     """
     keys = {key.encode(): text.encode() + b"\0" for key, text in table.items()}
     inner = sorted({key[:length] for key in keys for length in range(len(key))})

