@@ -1,4 +1,4 @@
-"""Watch language bias while sentence-transformers trains a model, and keep the checkpoint that has least of it.
+"""Watch language bias while sentence-transformers trains a model, and keep the checkpoint with the least bias.
 
 Usage:
     python examples/evaluate_while_training.py                          # e5-small-q4, mini@train, mini@test
@@ -19,7 +19,7 @@ import isoglot
 def main(
     model_name: str = "e5-small-q4", train: str = "mini@train", test: str = "mini@test", folder: str = "trained"
 ) -> None:
-    """Train on English questions and documents alone, as one does who has no translations."""
+    """Train on English questions and documents only, as one does without translations."""
     model = SentenceTransformer(isoglot.model_path(model_name))
     rows = isoglot.training_rows(train, ["en"])
     pairs = Dataset.from_dict(
@@ -49,7 +49,7 @@ def main(
     )
     trainer.train()
     print("after:", evaluator(model)[evaluator.primary_metric])
-    model.save_pretrained(f"{folder}/best")  # all metrics are in its model card
+    model.save_pretrained(f"{folder}/best")  # its model card holds all metrics
 
 
 if __name__ == "__main__":

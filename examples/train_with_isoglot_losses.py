@@ -1,4 +1,4 @@
-"""Align a model with isoglot's losses in the trainer of sentence-transformers.
+"""Align a model with isoglot's losses in sentence-transformers' trainer.
 
 Usage:
     python examples/train_with_isoglot_losses.py                        # e5-small-q4, mini@train, mini@test
@@ -18,7 +18,7 @@ from isoglot import losses
 def main(
     model_name: str = "e5-small-q4", train: str = "mini@train", test: str = "mini@test", folder: str = "aligned"
 ) -> None:
-    """Distil language-neutral vectors; in the comments: two other objectives."""
+    """Distil language-neutral vectors; the comments show two other objectives."""
     model = SentenceTransformer(isoglot.model_path(model_name))
     evaluator = isoglot.LanguageBiasEvaluator(test, limit=20)
     print("before:", evaluator(model)[evaluator.primary_metric])
