@@ -45,7 +45,10 @@ def test_mined_negatives_are_of_other_contents_and_of_the_wanted_role(
 ) -> None:
     rows = training_rows(small_collection)
     encoder = load_encoder(str(tiny_model), device="cpu")
-    examples = [Example(row.content_id, row.query["en"], "", "", "") for row in rows]
+    examples = [
+        Example(content_id=row.content_id, query=row.query["en"], query_translation="", document="", translation="")
+        for row in rows
+    ]
     roles: dict[str, Any] = {"anchor_role": "query", "role": "document", "seed": 0, "show_progress": False}
     assert mined_negatives(encoder, rows, examples, count=0, **roles) == {}
     found = mined_negatives(encoder, rows, examples, count=2, **roles)

@@ -16,7 +16,7 @@ from isoglot.training_data.row import Row
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Example:
     """A query and its document, each in English and in a target language."""
 
@@ -70,8 +70,15 @@ def _examples(rows: Sequence[Row], pivot: str, targets: Callable[[Row], Set[str]
             query, document = row.query[pivot], row.document[pivot]
             for language in sorted(targets(row) - {pivot}):
                 trained.add(language)
-                translation = row.query.get(language, query)
-                examples.append(Example(row.content_id, query, translation, document, row.document[language]))
+                examples.append(
+                    Example(
+                        content_id=row.content_id,
+                        query=query,
+                        query_translation=row.query.get(language, query),
+                        document=document,
+                        translation=row.document[language],
+                    )
+                )
     untrained = sorted({language for row in rows for language in row.languages} - trained)
     if untrained and examples:
         logger.warning("%s: not trained, since no row has %s text", ", ".join(untrained), need)
