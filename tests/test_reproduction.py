@@ -9,7 +9,6 @@ import os
 import re
 import shlex
 import signal
-import sys
 from collections.abc import Sequence
 from functools import cache as cache_calls
 from pathlib import Path
@@ -18,17 +17,16 @@ from typing import Any
 import msgspec
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from benchmarks.expected_rows import refreshed
 from isoglot import Audit, Collection, IsoglotError, audit
 from isoglot.cli import app
-from isoglot.cli import main as run_cli
 from isoglot.platform.languages import canonical
 from isoglot.reproduction import expected as expected_module
 from isoglot.reproduction.expected import SHIPPED, Expected, Row, load_expected
 from isoglot.reproduction.page import Reproduction
 from isoglot.reproduction.running import MADE, NEEDS_ROWS, NEEDS_TRUST, Outcome, Runner, State, in_a_process, measured
+from tests.command_line import isoglot
 
 FILE = """
 tolerances:
@@ -254,13 +252,13 @@ def test_the_command_writes_pages_and_tells_by_its_exit_code_what_is_off(
     monkeypatch.setattr(expected_module.load_expected, "__defaults__", (file,))
     page, other = tmp_path / "page.html", tmp_path / "page.md"
     base = ["reproduce", "methods", "--work", str(done[0])]
-    off = CliRunner().invoke(app, [*base, "--model", "tiny", "-o", str(page), "-o", str(other)])
-    assert off.exit_code == 5
+    off = isoglot(*base, "--model", "tiny", "-o", page, "-o", other)
+    assert off.returncode == 5
     assert "4 off" in page.read_text(encoding="utf-8")
     assert "4 off" in other.read_text(encoding="utf-8")
     assert "base/multi/en+de/EACH/max_r" in off.stdout
-    assert CliRunner().invoke(app, [*base, "--only", "code"]).exit_code == 0
-    listed = CliRunner().invoke(app, [*base, "--only", "base/mono*", "--list"])
+    assert isoglot(*base, "--only", "code").returncode == 0
+    listed = isoglot(*base, "--only", "base/mono*", "--list")
     assert "base/mono-same/TARGET/TARGET/ndcg@10" in listed.stdout
     assert "complete@7" not in listed.stdout
 
@@ -276,14 +274,10 @@ def test_the_command_writes_pages_and_tells_by_its_exit_code_what_is_off(
         (["-o", "page.pdf"], "page.pdf: a page is written to .html or .md"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["isoglot", "reproduce", "methods", *arguments])
-    with pytest.raises(SystemExit) as exit_:
-        run_cli()
-    assert exit_.value.code == 2
-    assert told in capsys.readouterr().err
+def test_what_is_wrong_is_told_in_one_line(arguments: list[str], told: str) -> None:
+    refused = isoglot("reproduce", "methods", *arguments)
+    assert refused.returncode == 2
+    assert told in refused.stderr
 
 
 @pytest.mark.parametrize(
