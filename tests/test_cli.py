@@ -162,6 +162,7 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
     assert "\nFAIL cache" in isoglot("doctor", cache=tmp_path / "file").stdout
 
 
+@pytest.mark.slow
 def test_align_audit_and_compare(tiny_model: Path, cache: Path, tmp_path: Path) -> None:
     aligned, training = tmp_path / "aligned", ("--method", "jsd-nce", "--epochs", "0.1", "--batch-size", "4")
     done = isoglot(
@@ -178,6 +179,7 @@ def test_align_audit_and_compare(tiny_model: Path, cache: Path, tmp_path: Path) 
     assert (tmp_path / "both" / "comparison.md").is_file()
 
 
+@pytest.mark.slow
 def test_an_alignment_that_lost_too_much_prints_its_table_and_exits_with_3(
     tiny_model: Path, cache: Path, tmp_path: Path
 ) -> None:

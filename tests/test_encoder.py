@@ -148,6 +148,7 @@ def test_a_centered_model_uses_the_vectors_of_its_base(
     assert centered.fingerprint != load(tiny_model).fingerprint
 
 
+@pytest.mark.slow
 def test_a_model_changed_in_place_keeps_no_vector_under_its_old_name(
     tiny_model: Path, small_collection: Collection, own_cache: Path
 ) -> None:

@@ -357,6 +357,8 @@ def child(corpus: str, folder: Path, how: str = "", slow: float = 0.0) -> Forked
     return Forked(index_slowly, corpus, folder, how == "add", slow)
 
 
+@pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["", "add"])
 def test_killed_at_any_moment_an_index_keeps_what_was_committed_and_doubles_nothing(
     tmp_path: Path, encoders: list[HashEncoder], how: str
@@ -387,6 +389,7 @@ def test_killed_at_any_moment_an_index_keeps_what_was_committed_and_doubles_noth
     assert Index.open(folder).search_vector(question("document number 1999"))[0].passage.id == "d1999#1"
 
 
+@pytest.mark.process
 def test_two_writers_take_turns(tmp_path: Path, encoders: list[HashEncoder]) -> None:
     corpora = [write_jsonl(tmp_path / f"{n}.jsonl", numbered(400, start=300 * n)) for n in range(2)]
     processes = [child(corpus, tmp_path / "index", "add", slow=0.02) for corpus in corpora]
@@ -395,6 +398,7 @@ def test_two_writers_take_turns(tmp_path: Path, encoders: list[HashEncoder]) -> 
     assert stored_ids(tmp_path / "index") == sorted(f"d{n}" for n in range(700))
 
 
+@pytest.mark.process
 def test_a_full_disk_is_told_and_the_old_index_still_serves(tmp_path: Path, encoders: list[HashEncoder]) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()

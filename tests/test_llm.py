@@ -423,6 +423,8 @@ def start(*arguments: str | Path) -> Forked:
     return Forked(main, ["data", *map(str, arguments)], environment={"OPENAI_LOG": "debug"})
 
 
+@pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_a_run_that_is_stopped_midway_goes_on_where_it_was(tmp_path: Path, how: signal.Signals, code: int) -> None:
     rows, out = written(tmp_path, 10), tmp_path / "out.jsonl"
@@ -559,6 +561,7 @@ def test_rows_get_new_questions_and_keep_source_and_licence(english: Path) -> No
 # The commands
 
 
+@pytest.mark.process
 def test_the_commands_end_with_one_line_and_code_2_where_something_is_wrong(tmp_path: Path) -> None:
     with serving(lambda prompt: error(401)) as server:
         (tmp_path / "topics.txt").write_text("row 0\n")

@@ -66,6 +66,7 @@ def test_mteb_gives_the_audits_scores_ties_included(encoder: Encoder, tied: Coll
     assert_same(theirs, scores(exported(audit)[0].task_results))
 
 
+@pytest.mark.slow
 def test_a_plain_sentence_transformers_model_gets_the_same_scores(
     encoder: Encoder, small_collection: Collection
 ) -> None:

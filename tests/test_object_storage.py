@@ -36,6 +36,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.stop()
 
 
+@pytest.mark.slow
 def test_an_index_is_made_changed_and_searched(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_hash_encoders(monkeypatch)
     corpus = write_jsonl(tmp_path / "corpus.jsonl", numbered(30))

@@ -38,6 +38,8 @@ def together(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return out
 
 
+@pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.parametrize("case", TOGETHER)
 def test_two_processes_end_as_one_with_the_joint_batch(case: str, together: Path, tiny_model: Path) -> None:
     encoder, losses = run(case, str(tiny_model))
@@ -52,6 +54,8 @@ def test_two_processes_end_as_one_with_the_joint_batch(case: str, together: Path
     assert any(not torch.allclose(start[name], found, atol=1e-4) for name, found in weights.items())
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_only_the_first_process_writes_a_checkpoint(together: Path) -> None:
     assert len(list(together.glob("whole-working/*"))) == 1
 
@@ -66,6 +70,8 @@ def test_processes_part_each_batch_and_leave_the_remainder_out() -> None:
     assert len({contents[position] for position in batches[0]}) == 4
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_weights_of_one_that_was_not(tiny_model: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "killed-working" / "checkpoint.safetensors"
     seen: set[int] = set()

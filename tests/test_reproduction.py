@@ -192,6 +192,8 @@ def test_an_interrupted_run_goes_on_where_it_stopped(small: Expected, work: Path
     assert ran == ["audit", "align", "audit", "audit"]
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_a_command_in_a_process_of_its_own_says_what_is_wrong_or_has_failed(
     small: Expected, work: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -209,6 +211,7 @@ def test_a_command_in_a_process_of_its_own_says_what_is_wrong_or_has_failed(
     assert not Reproduction("methods", small, [found]).reproduced
 
 
+@pytest.mark.process
 def test_an_interrupted_command_leaves_no_process_behind(tmp_path: Path) -> None:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt

@@ -85,6 +85,8 @@ def test_every_flipped_byte_of_a_shard_is_found(tmp_path: Path) -> None:
     assert missed < len(whole) / 7 / 2
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path, tiny_model: Path) -> None:
     path = corpus(tmp_path, 4000)
     command = ["encode", str(path), "-m", str(tiny_model), "-o", str(tmp_path / "v")]
@@ -127,6 +129,8 @@ def is_ray_worker(process: psutil.Process) -> bool:
         return False
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_ray_workers_write_what_one_process_writes_though_one_is_killed(tmp_path: Path, tiny_model: Path) -> None:
     pytest.importorskip("ray")
     path = corpus(tmp_path, 400)
@@ -145,6 +149,8 @@ def test_ray_that_is_not_installed_is_told_in_one_line(
         encode(corpus(tmp_path), tmp_path / "v", tiny_model, engine="ray")
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_an_audit_of_shards_has_the_ranks_of_the_model_on_one_process_and_on_ray(
     tmp_path: Path, tiny_model: Path, own_cache: Path
 ) -> None:

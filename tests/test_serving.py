@@ -457,6 +457,7 @@ def process(served: Served) -> Iterator[tuple[Forked, str]]:
         yield started, url
 
 
+@pytest.mark.process
 def test_a_process_told_to_stop_finishes_what_it_works_on(process: tuple[Forked, str], served: Served) -> None:
     started, url = process
     key = {"Authorization": "Bearer k"}
@@ -502,6 +503,7 @@ def test_what_the_user_did_wrong_is_told_in_one_line(
 # The OpenAPI document
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_the_api_is_as_its_openapi_document_says(running: Running, mode: GenerationMode) -> None:
     document = schemathesis.openapi.from_url(f"{running.url}/openapi.json")
