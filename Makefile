@@ -1,12 +1,18 @@
 # `make demo` and `make test` work in a fresh clone with Python 3.11+, pip and make; nothing else is needed.
 PYTHON ?= python3
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 ISOGLOT := $(BIN)/isoglot
+# A test file stays whole on one worker, since its tests share fixtures; tests/conftest.py puts the slowest files first.
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: venv demo test bench clean
+.PHONY: help venv demo lint format test test-fast coverage lock bench clean
 
-venv: $(VENV)/installed
+help: ## List these targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read -r target text; do printf '%-10s %s\n' "$$target" "$$text"; done
+
+venv: $(VENV)/installed ## Make .venv and install isoglot into it, editable
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,7 +24,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 	touch $@
 
 # Audit the model as it is, align it, audit the result and the alignment that comes along, compare, index. A second run reuses vectors.
-demo: venv
+demo: venv ## Audit, align, compare and index on the bundled model and texts
 	$(ISOGLOT) audit e5-small-q4 --data mini@test -o demo/base --quiet
 	$(ISOGLOT) align e5-small-q4 --method center --data mini@train -o demo/models/center
 	$(ISOGLOT) audit demo/models/center --data mini@test -o demo/center --quiet
@@ -28,15 +34,32 @@ demo: venv
 	@echo
 	@echo "Ask it yourself, both models side by side:  $(ISOGLOT) serve demo/index --audit demo/base --audit demo/aligned"
 
-test: $(VENV)/installed-dev
+lint: $(VENV)/installed-dev ## Check style, types, and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/lint-imports
+
+format: $(VENV)/installed-dev ## Put imports in order, mend what ruff can, and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: lint ## Run every check and every test
+	$(PYTEST)
+
+test-fast: $(VENV)/installed-dev ## Run the tests that are quick and start neither Chromium nor other processes
+	$(PYTEST) -m 'not slow and not browser and not process'
+
+coverage: $(VENV)/installed-dev ## Run every test and list the lines that none of them reached
+	$(PYTEST) --cov --cov-report=term-missing
+
+lock: $(VENV)/installed-dev ## Write the versions in .venv to requirements-dev.lock; after `make clean`, the newest ones
+	{ sed -n '/^#/p' requirements-dev.lock; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+.*//'; } > $(VENV)/lock
+	mv $(VENV)/lock requirements-dev.lock
 
 # Every benchmark beside its peers; the records in benchmarks/results are what docs/performance.md is made from.
-bench: $(VENV)/installed-dev
+bench: $(VENV)/installed-dev ## Run every benchmark beside its peers
 	$(BIN)/python -m benchmarks
 
-clean:
+clean: ## Remove .venv and what the demo made
 	rm -rf $(VENV) demo

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,27 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files with the most slow tests first, so that workers which get whole files end at the same time."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
+
+
+@pytest.fixture(autouse=True)
+def _threads_stay() -> Iterator[None]:
+    """Give torch its threads back after a command that was told how many to use."""
+    before = torch_threads()
+    yield
+    if before is not None and torch_threads() != before:
+        sys.modules["torch"].set_num_threads(before)
+
+
+def torch_threads() -> int | None:
+    torch = sys.modules.get("torch")
+    return None if torch is None else torch.get_num_threads()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -112,7 +135,7 @@ def small_collection() -> Collection:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, for tests marked with `needs_chromium`."""
+    """Chromium, for tests marked with `browser` and `needs_chromium`."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

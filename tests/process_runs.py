@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -77,8 +78,9 @@ def run(
     return encoder, msgspec.to_builtins(losses)
 
 
-if __name__ == "__main__":
-    model, out, *cases = sys.argv[1:]
+def main(arguments: Sequence[str]) -> None:
+    """Train the cases and write their weights and losses into a folder; the case `killed` takes its time."""
+    model, out, *cases = arguments
     checkpoints.SECONDS_BETWEEN = 0.0
     for case in cases:
         encoder, losses = run(case, model, Path(out) / f"{case}-working", seconds=0.2 if case == "killed" else 0.0)
@@ -88,3 +90,7 @@ if __name__ == "__main__":
         (Path(out) / f"{case}-{rank}.json").write_text(json.dumps(losses))
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

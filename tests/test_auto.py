@@ -93,6 +93,7 @@ def test_seeds_are_not_put_into_another_folder(tiny_model: Path, own_cache: Path
             isoglot.align(str(tiny_model), "center", ROWS, tmp_path / "mine", seeds=seeds)
 
 
+@pytest.mark.slow
 def test_auto_keeps_the_best_of_all_and_says_what_it_tried(tiny_model: Path, own_cache: Path, tmp_path: Path) -> None:
     def align(**more: Any) -> Path:
         return isoglot.align(str(tiny_model), "auto", ROWS, tmp_path / "out", max_loss=100.0, **SHORT, **more)

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from isoglot import IsoglotError, Row, read_rows
-from isoglot.cli import app
 from isoglot.platform.downloads import Downloads
 from isoglot.training_data import building, held_out
 from isoglot.training_data.building import OriginCounts, build, report_path
 from isoglot.training_data.choosing import choose
 from isoglot.training_data.origins import MIX, ORIGINS
 from tests.bakery import BAKERY, CLOSED, GRAINS
+from tests.command_line import isoglot
 
 
 @pytest.fixture(autouse=True)
@@ -154,29 +154,26 @@ def test_held_out_collections_are_in_no_build() -> None:
     assert not {"gnome-help", "debian-faq"} & {*MIX, *ORIGINS}
 
 
-def test_the_command_line_builds_checks_describes_and_exports(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from typer.testing import CliRunner
-
-    runner, file = CliRunner(), str(tmp_path / "rows.jsonl")
-    built = runner.invoke(app, ["data", "build", "bakery", "-o", file])
-    assert built.exit_code == 0
+def test_the_command_line_builds_checks_describes_and_exports(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    built = isoglot("data", "build", "bakery", "-o", file)
+    assert built.returncode == 0
     assert "5 rows" in built.stdout
     assert "markup" in built.stdout
-    again = runner.invoke(app, ["data", "build", "bakery", "-o", file])
-    assert "exists already" in str(again.exception)
-    checked = runner.invoke(app, ["data", "check", file, "-o", str(tmp_path / "clean.jsonl"), "--strict"])
-    assert checked.exit_code == 0
+    again = isoglot("data", "build", "bakery", "-o", file)
+    assert again.returncode == 2
+    assert "exists already" in again.stderr
+    checked = isoglot("data", "check", file, "-o", tmp_path / "clean.jsonl", "--strict")
+    assert checked.returncode == 0
     assert "5 of 5 rows pass, 0 findings" in checked.stdout
-    described = runner.invoke(app, ["data", "stats", file, "--plot", str(tmp_path / "plot.svg")])
+    described = isoglot("data", "stats", file, "--plot", tmp_path / "plot.svg")
     assert "German" in described.stdout
     assert (tmp_path / "plot.svg").is_file()
-    exported = runner.invoke(app, ["data", "export", file, "--to", "beir", "-o", str(tmp_path / "beir")])
-    assert exported.exit_code == 0
-    assert "libreoffice-help" in runner.invoke(app, ["data", "origins"]).stdout
-    assert json.loads(runner.invoke(app, ["data", "stats", file, "--json"]).stdout)["rows"] == 5
-    assert json.loads(runner.invoke(app, ["data", "check", file, "--json"]).stdout)["passed"] == 5
+    exported = isoglot("data", "export", file, "--to", "beir", "-o", tmp_path / "beir")
+    assert exported.returncode == 0
+    assert "libreoffice-help" in isoglot("data", "origins").stdout
+    assert json.loads(isoglot("data", "stats", file, "--json").stdout)["rows"] == 5
+    assert json.loads(isoglot("data", "check", file, "--json").stdout)["passed"] == 5
 
 
 def test_downloads_of_a_build_may_be_kept_elsewhere(tmp_path: Path) -> None:

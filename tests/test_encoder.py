@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import constants
 from tokenizers import normalizers
 
 import isoglot
@@ -24,6 +22,7 @@ from isoglot.encoders import language_modules
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.sentence_transformer import load_encoder, load_model
 from isoglot.training_data.loading import training_rows
+from tests import command_line
 
 TEXTS = ["the old piano", "снег", "der brief", "the old piano", "x" * 300]
 
@@ -152,6 +151,7 @@ def test_a_centered_model_uses_the_vectors_of_its_base(
     assert centered.fingerprint != load(tiny_model).fingerprint
 
 
+@pytest.mark.slow
 def test_a_model_changed_in_place_keeps_no_vector_under_its_old_name(
     tiny_model: Path, small_collection: Collection, own_cache: Path
 ) -> None:
@@ -261,15 +261,9 @@ def test_a_device_that_is_not_there_is_told(tiny_model: Path) -> None:
             load_encoder(str(tiny_model), device=device)
 
 
-def test_a_hub_model_without_the_hub_is_told_in_one_line(tmp_path: Path) -> None:
-    code = "from isoglot.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "audit", "nobody/nothing", "--data", "mini@test"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)},
-        check=False,
-    )
+def test_a_hub_model_without_the_hub_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    done = command_line.isoglot("audit", "nobody/nothing", "--data", "mini@test")
     assert done.returncode == 2
     assert "neither bundled, a folder here, nor in the hub's cache" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -10,6 +10,8 @@ import isoglot
 from isoglot import Audit
 from isoglot.encoders.sentence_transformer import load_encoder
 
+pytestmark = pytest.mark.slow
+
 MODEL = "e5-small-q4"
 
 

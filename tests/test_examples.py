@@ -16,6 +16,7 @@ from isoglot.training_data.exporting import export
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "trained"), [("evaluate_while_training", "best"), ("train_with_isoglot_losses", ".")])
 def test_an_example_runs_and_leaves_a_model(
     name: str,

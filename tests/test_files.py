@@ -66,6 +66,7 @@ for write in (lambda: write_text(folder / "a.txt", "x" * 1_000_000), lambda: wri
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no limit of file size on Windows")
 def test_writing_that_really_fails_midway_leaves_the_old_and_nothing_beside(tmp_path: Path) -> None:
     write_text(tmp_path / "a.txt", "old")
@@ -150,6 +151,7 @@ def build_slowly(target: Path, log: Path) -> None:
     cached_folder(target, build)
 
 
+@pytest.mark.process
 def test_two_processes_build_a_cached_folder_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=build_slowly, args=(tmp_path / "c", tmp_path / "log")) for _ in range(2)]

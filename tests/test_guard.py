@@ -384,6 +384,7 @@ def test_a_disk_without_room_for_the_model_is_told_before_the_work(
         isoglot.align(str(tiny_model), "center", parallel_rows(40), tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_goes_on_and_ends_with_the_same_weights_and_epochs(
     tiny_model: Path, own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

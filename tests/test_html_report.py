@@ -15,11 +15,9 @@ import lxml.html
 import msgspec
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 import isoglot
 from isoglot import Audit, Collection, Document, IsoglotError, Query
-from isoglot.cli import app
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.evaluation.results import ScenarioResult
@@ -32,6 +30,7 @@ from isoglot.report.html.verdict import headline, next_steps
 from isoglot.report.latex import to_latex
 from isoglot.report.tables import Table
 from isoglot.report.trec import write_runs
+from tests import command_line
 
 HOSTILE = (
     "</script><script>window.hacked = 1</script>",
@@ -503,8 +502,9 @@ def test_the_command_writes_what_the_name_says(audit: Audit, better: Audit, tmp_
         (folders[:1], "one.tex", "% needs"),
     ):
         names = ["--names", "before,after"] if len(named) > 1 else []
-        done = CliRunner().invoke(app, ["report", *named, *names, "-o", str(tmp_path / output)])
-        assert done.exit_code == 0, done.exception
+        done = command_line.isoglot("report", *named, *names, "-o", tmp_path / output)
+        assert done.returncode == 0, done.stderr
         assert (tmp_path / output).read_text().startswith(start)
-    refused = CliRunner().invoke(app, ["report", *folders, "-o", str(tmp_path / "r.pdf")])
-    assert str(refused.exception).endswith("a report is written to .html, .md, .tex or .mteb.json; choose such a name")
+    refused = command_line.isoglot("report", *folders, "-o", tmp_path / "r.pdf")
+    assert refused.returncode == 2
+    assert refused.stderr.endswith("a report is written to .html, .md, .tex or .mteb.json; choose such a name\n")

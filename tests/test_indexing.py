@@ -18,6 +18,7 @@ from isoglot import Index, IsoglotError
 from isoglot.indexing import ann, snapshot, store, writer
 from isoglot.indexing.update import delete_documents, drop_model, update_index
 from isoglot.ranking.balance import order, top
+from tests.forked import Forked
 from tests.indexing import HashEncoder, numbered, use_hash_encoders, vector_of, write_jsonl
 
 
@@ -347,40 +348,36 @@ def test_what_is_added_to_a_large_index_is_found_at_once(large: Index, tmp_path:
     assert large.search_vector(question("document number 9001"), k=1)[0].passage.id == "d9001#1"
 
 
-CHILD = """
-import sys, time
-import pytest
-from tests.indexing import HashEncoder, use_hash_encoders
-from isoglot.indexing import writer
-from isoglot.indexing.update import update_index
-from isoglot.platform.errors import IsoglotError
-use_hash_encoders(pytest.MonkeyPatch())
-writer.COMMIT_PASSAGES = 40
-writer.COMMITS_BETWEEN_OPTIMIZING = 5
-usual = HashEncoder.encode
-def slow(self, *arguments, keep):
-    time.sleep(float(sys.argv[4]))
-    return usual(self, *arguments, keep=keep)
-HashEncoder.encode = slow
-count_commit = writer.Writer._count_commit
-def printed(self):
-    print("committed", flush=True)
-    count_commit(self)
-writer.Writer._count_commit = printed
-try:
-    print(update_index(sys.argv[1], sys.argv[2], ["base"], add=sys.argv[3] == "add"))
-except IsoglotError as error:
-    print(error, file=sys.stderr)
-    sys.exit(2)
-"""
+def index_slowly(corpus: str, folder: Path, add: bool, seconds: float) -> None:
+    """Index with hash encoders, in small commits that are announced. Run in a process of its own, which it changes."""
+    use_hash_encoders(pytest.MonkeyPatch())
+    writer.COMMIT_PASSAGES = 40
+    writer.COMMITS_BETWEEN_OPTIMIZING = 5
+    encode, committed = HashEncoder.encode, writer.Writer._count_commit
+
+    def encode_slowly(self: HashEncoder, *arguments: Any, keep: bool) -> Any:
+        time.sleep(seconds)
+        return encode(self, *arguments, keep=keep)
+
+    def announce(self: writer.Writer) -> None:
+        print("committed", flush=True)
+        committed(self)
+
+    HashEncoder.encode = encode_slowly  # type: ignore[method-assign]
+    writer.Writer._count_commit = announce  # type: ignore[method-assign]
+    try:
+        print(update_index(corpus, folder, ["base"], add=add))
+    except IsoglotError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
 
-def child(corpus: str, folder: Path, how: str = "", slow: float = 0.0) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", CHILD, corpus, str(folder), how, str(slow)]
-    root = Path(__file__).parents[1]
-    return subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def child(corpus: str, folder: Path, how: str = "", slow: float = 0.0) -> Forked:
+    return Forked(index_slowly, corpus, folder, how == "add", slow)
 
 
+@pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["", "add"])
 def test_killed_at_any_moment_an_index_keeps_what_was_committed_and_doubles_nothing(
     tmp_path: Path, encoders: list[HashEncoder], how: str
@@ -394,7 +391,6 @@ def test_killed_at_any_moment_an_index_keeps_what_was_committed_and_doubles_noth
     before = first
     for _ in range(3):
         process = child(corpus, folder, how)
-        assert process.stdout is not None
         process.stdout.readline()
         time.sleep(generator.uniform(0.02, 0.4))
         process.send_signal(signal.SIGKILL)
@@ -412,6 +408,7 @@ def test_killed_at_any_moment_an_index_keeps_what_was_committed_and_doubles_noth
     assert Index(folder).search_vector(question("document number 1999"))[0].passage.id == "d1999#1"
 
 
+@pytest.mark.process
 def test_two_writers_take_turns(tmp_path: Path, encoders: list[HashEncoder]) -> None:
     corpora = [write_jsonl(tmp_path / f"{n}.jsonl", numbered(400, start=300 * n)) for n in range(2)]
     processes = [child(corpus, tmp_path / "index", "add", slow=0.02) for corpus in corpora]
@@ -420,6 +417,7 @@ def test_two_writers_take_turns(tmp_path: Path, encoders: list[HashEncoder]) -> 
     assert stored_ids(tmp_path / "index") == sorted(f"d{n}" for n in range(700))
 
 
+@pytest.mark.process
 def test_a_full_disk_is_reported_and_the_old_index_still_serves(tmp_path: Path, encoders: list[HashEncoder]) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import faiss
 import numpy as np
 import pytest
 from qdrant_client import QdrantClient, models
-from typer.testing import CliRunner
 
 import isoglot
 from isoglot import Collection, Index, IsoglotError
-from isoglot.cli import app
 from isoglot.indexing.exporting import export_index
 from isoglot.indexing.probes import PROXY_NOTE, audit_inputs
 from isoglot.indexing.update import update_index
+from tests import command_line
 from tests.indexing import write_jsonl
 
 HOSTILE = {
@@ -170,8 +167,8 @@ def test_questions_for_documents_in_several_passages_are_left_out_with_a_note(
 
 
 def run(*arguments: object) -> str:
-    done = CliRunner().invoke(app, list(map(str, arguments)))
-    assert done.exit_code == 0, done.output
+    done = command_line.isoglot(*arguments)
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 
@@ -209,9 +206,11 @@ def test_the_command_line_indexes_describes_searches_and_deletes(
         (["export", "nothing", "--to", "faiss", "-o", "x"], "nothing: no index here"),
     ],
 )
-def test_wrong_commands_are_reported_in_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from isoglot.cli import main; main()", *arguments]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+def test_wrong_commands_are_reported_in_one_line(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = command_line.isoglot(*arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1

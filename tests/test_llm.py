@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -18,6 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from isoglot.cli import main
 from isoglot.llm.service import Service
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.training_data.generation.answers import PROMPTS, REASONS, BadAnswerError, read_answer
@@ -28,6 +27,7 @@ from isoglot.training_data.generation.report import GenerationReport
 from isoglot.training_data.generation.translate import check_translation, translate_rows
 from isoglot.training_data.loading import training_rows
 from isoglot.training_data.row import Row, read_rows, write_rows
+from tests.forked import Forked
 from tests.llm_server import Reply, Server, chat, error, serving
 
 KEY = "sk-test-0123456789-SECRET"
@@ -419,32 +419,22 @@ def test_a_file_that_is_no_journal_is_not_written_to(english: Path) -> None:
     assert other.read_text() == '{"_id": "a"}\n'
 
 
-COMMAND = (
-    "import sys\nfrom isoglot.cli import app, main\nfrom isoglot.cli.data_translate import translate\n"
-    "from isoglot.cli.data_generate import generate\napp.command('data-translate')(translate)\n"
-    "app.command('data-generate')(generate)\nmain()"
-)
+def start(*arguments: str | Path) -> Forked:
+    """``isoglot data`` in a process of its own, where the OpenAI client logs all it does."""
+    return Forked(main, ["data", *map(str, arguments)], environment={"OPENAI_LOG": "debug"})
 
 
-def start(*arguments: str | Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "OPENAI_LOG": "debug"},
-    )
-
-
+@pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_a_run_that_is_stopped_midway_goes_on_where_it_was(tmp_path: Path, how: signal.Signals, code: int) -> None:
     rows, out = written(tmp_path, 10), tmp_path / "out.jsonl"
     with serving(after(0.1)) as server:
-        process = start("data-translate", rows, "--to", "de,zh", "--model", "test", "--base-url", server.url, "-o", out)
-        while len(server.bodies) < 14 and process.poll() is None:
+        process = start("translate", rows, "--to", "de,zh", "--model", "test", "--base-url", server.url, "-o", out)
+        while len(server.bodies) < 14 and process.returncode is None:
             time.sleep(0.01)
         process.send_signal(how)
-        output, _ = process.communicate(timeout=20)
+        output = "".join(process.communicate(timeout=20))
     assert process.returncode == code, output
     assert not out.exists()
     assert KEY not in output
@@ -574,14 +564,15 @@ def test_rows_get_new_questions_and_keep_source_and_licence(english: Path) -> No
 # The commands
 
 
+@pytest.mark.process
 def test_the_commands_end_with_one_line_and_code_2_where_something_is_wrong(tmp_path: Path) -> None:
     with serving(lambda prompt: error(401)) as server:
         (tmp_path / "topics.txt").write_text("row 0\n")
         process = start(
-            "data-generate", "--topics", tmp_path / "topics.txt", "--model", "test", "--base-url", server.url,
+            "generate", "--topics", tmp_path / "topics.txt", "--model", "test", "--base-url", server.url,
             "-o", tmp_path / "out.jsonl",
         )  # fmt: skip
-        output, _ = process.communicate(timeout=20)
+        output = "".join(process.communicate(timeout=20))
     assert process.returncode == 2, output
     assert re.fullmatch(
         r"isoglot: 127\S+ does not accept the key in OPENAI_API_KEY \(HTTP 401\)", output.splitlines()[-1]

@@ -47,6 +47,7 @@ def changes(base: Encoder, aligned: Encoder) -> dict[str, torch.Tensor]:
     return {name: weight - other[name] for name, weight in found.items() if not torch.equal(weight, other[name])}
 
 
+@pytest.mark.slow
 def test_only_linear_layers_change_and_by_the_rank(base: Encoder, aligned: Encoder, tmp_path: Path) -> None:
     changed = changes(base, aligned)
     assert len(changed) == 2 * 6
@@ -99,6 +100,7 @@ def test_what_is_no_adapter_or_has_too_many_changes_is_told(
         write_adapter(base, trained(tiny_model, small_collection), path, rank=2)
 
 
+@pytest.mark.slow
 def test_layers_below_the_trained_ones_keep_their_weights_and_run_without_gradient(
     tiny_model: Path, small_collection: Collection, base: Encoder
 ) -> None:

@@ -53,6 +53,7 @@ def trainer(model: Any, dataset: Dataset, loss: torch.nn.Module, folder: Path) -
     return SentenceTransformerTrainer(model, arguments, train_dataset=dataset, loss=loss)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_training_lowers_the_loss_and_the_model_card_names_it(
     method: str, model: Any, small_collection: Collection, tmp_path: Path
@@ -95,6 +96,7 @@ def test_each_module_is_the_methods_own_objective(model: Any, small_collection: 
     assert distill == pytest.approx(3 * distance + 0.5 * contrast, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_mini_batches_give_the_gradients_of_the_whole_batch(model: Any, small_collection: Collection) -> None:
     columns = batch(model, losses.triplets(small_collection), ["query", "document", "translation"])
     gradients = []

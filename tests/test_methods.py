@@ -178,6 +178,7 @@ def test_options_out_of_range_are_told(method: str, options: dict[str, float], m
         METHODS[method].options(options)
 
 
+@pytest.mark.slow
 def test_every_method_says_whether_it_needs_the_language(
     tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path
 ) -> None:

@@ -12,15 +12,14 @@ from typing import Any
 
 import pytest
 import torch
-from typer.testing import CliRunner
 
 import isoglot
 from isoglot import Audit, Collection, Document, IsoglotError
-from isoglot.cli import app
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.ranking.pools import SCENARIOS
 from isoglot.report.mteb import audits_to_mteb
+from tests import command_line
 
 mteb = pytest.importorskip("mteb")
 Scores = dict[tuple[str, str], dict[str, Any]]
@@ -68,6 +67,7 @@ def test_mteb_gives_the_audits_scores_ties_included(encoder: Encoder, tied: Coll
     assert_same(theirs, scores(exported(audit)[0].task_results))
 
 
+@pytest.mark.slow
 def test_a_plain_sentence_transformers_model_gets_the_same_scores(
     encoder: Encoder, small_collection: Collection
 ) -> None:
@@ -125,10 +125,10 @@ def test_the_report_command_writes_audits_that_mteb_reads_and_needs_no_mteb(
     isoglot.audit(encoder, small_collection, pools=[["en", "ru"]]).save(tmp_path / "a")
     isoglot.audit(encoder, small_collection, pools=[["en", "ru"]], balance="equal").save(tmp_path / "b")
     target = tmp_path / "results.mteb.json"
-    arguments = ["report", str(tmp_path / "a"), str(tmp_path / "b"), "-o", str(target), "--names", "plain,balanced"]
+    arguments = ["report", tmp_path / "a", tmp_path / "b", "-o", target, "--names", "plain,balanced"]
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "mteb", None)
-        assert CliRunner().invoke(app, arguments).exit_code == 0
+        assert command_line.isoglot(*arguments).returncode == 0
     read = mteb.BenchmarkResults.from_disk(target)
     table = read.to_dataframe().set_index("task_name")
     (multi,) = [name for name in table.index if name.startswith("isoglot-small-multi-")]

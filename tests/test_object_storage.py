@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +12,13 @@ from moto.server import ThreadedMotoServer
 
 from isoglot import Index, IsoglotError
 from isoglot.indexing.update import delete_documents, update_index
+from tests.command_line import isoglot
 from tests.indexing import numbered, use_hash_encoders, vector_of, write_jsonl
 
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)  # which would tell each request
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -35,6 +36,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.stop()
 
 
+@pytest.mark.slow
 def test_an_index_is_made_changed_and_searched(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_hash_encoders(monkeypatch)
     corpus = write_jsonl(tmp_path / "corpus.jsonl", numbered(30))
@@ -52,7 +54,6 @@ def test_an_index_is_made_changed_and_searched(bucket: str, tmp_path: Path, monk
 def test_a_bucket_or_an_index_that_does_not_exist_is_reported_in_one_line(bucket: str) -> None:
     with pytest.raises(IsoglotError, match=r"^s3://no-such/index: cannot be reached: The specified bucket does not"):
         Index("s3://no-such/index")
-    command = [sys.executable, "-m", "isoglot", "serve", f"{bucket}/none"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"isoglot: {bucket}/none: no index here")
+    found = isoglot("serve", f"{bucket}/none")
+    assert found.returncode == 2
+    assert found.stderr.startswith(f"isoglot: {bucket}/none: no index here")

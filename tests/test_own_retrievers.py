@@ -45,6 +45,7 @@ class Wrong:
         return np.full((len(queries), len(documents) + self.columns), self.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("balance", ["none", "equal", "proportional"])
 def test_a_scorer_with_a_models_scores_has_the_models_audit(
     balance: str, tiny_model: Path, small_collection: Collection

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 from transformers import AutoConfig, AutoModel
-from typer.testing import CliRunner
 
 from isoglot import load_collection
-from isoglot.cli import app
+from isoglot.encoders import int8
 from isoglot.encoders.devices import has_bfloat16
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.fused import fused_layers
-from isoglot.encoders.int8 import MOST_ERROR, Int8Linear
-from isoglot.encoders.sentence_transformer import load_encoder
+from isoglot.encoders.int8 import Int8Linear, to_int8
+from isoglot.encoders.sentence_transformer import load_encoder, load_model
 from isoglot.evaluation.results import Audit
 from isoglot.platform.errors import IsoglotError
+from tests.command_line import isoglot
 
 
 class Wrapped:
@@ -77,6 +77,7 @@ def encoders() -> tuple[Encoder, Encoder]:
     return load_encoder("e5-small-q4"), load_encoder("e5-small-q4", precision="int8")
 
 
+@pytest.mark.slow
 def test_the_bundled_model_in_int8_keeps_what_8_bits_would_distort_and_is_near_itself(
     encoders: tuple[Encoder, Encoder],
 ) -> None:
@@ -89,7 +90,20 @@ def test_the_bundled_model_in_int8_keeps_what_8_bits_would_distort_and_is_near_i
     modules = list(encoders[1].model.transformers_model.encoder.modules())
     kept = sum(type(module) is torch.nn.Linear for module in modules)
     assert 0 < kept < 8 < sum(isinstance(module, Int8Linear) for module in modules)
-    assert 0 < MOST_ERROR < 1
+
+
+def test_maps_that_8_bits_distort_more_than_the_limit_and_no_others_stay_in_float32(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["flour water and salt become bread", "der zug fährt um neun ab", "в саду растут помидоры"]
+    errors = sorted(to_int8(load_model(str(tiny_model), device="cpu"), texts).values())
+    limit = errors[len(errors) // 2]
+    monkeypatch.setattr(int8, "MOST_ERROR", limit)
+    model = load_model(str(tiny_model), device="cpu")
+    distorted = {name for name, error in to_int8(model, texts).items() if error > limit}
+    assert 0 < len(distorted) < len(errors)
+    modules = dict(model.transformers_model.named_modules())
+    assert {name for name, module in modules.items() if type(module) is torch.nn.Linear} == distorted
 
 
 def test_int8_vectors_are_kept_apart_from_others(own_cache: Path, encoders: tuple[Encoder, Encoder]) -> None:
@@ -114,8 +128,9 @@ def test_bfloat16_is_refused_where_it_would_be_emulated(tiny_model: Path) -> Non
             load_encoder(str(tiny_model), device="cpu", precision="bfloat16")
 
 
+@pytest.mark.slow
 def test_an_audit_says_its_precision(tmp_path: Path, own_cache: Path, tiny_model: Path) -> None:
     options = ["--data", "mini@test", "--pool", "en,de", "--precision", "int8", "-o", str(tmp_path / "audit"), "-q"]
-    result = CliRunner().invoke(app, ["audit", str(tiny_model), *options])
-    assert result.exit_code == 0, result.output
+    done = isoglot("audit", tiny_model, *options)
+    assert done.returncode == 0, done.stderr
     assert Audit.load(tmp_path / "audit").environment["precision"] == "int8"

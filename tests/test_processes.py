@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 
 from isoglot.alignment.training.examples import ContentBatchSampler, content_batches
 from isoglot.encoders.sentence_transformer import load_encoder
-from tests.process_runs import run
+from tests.forked import Forked
+from tests.process_runs import main, run
 
 ROOT = Path(__file__).parents[1]
 TOGETHER = ("whole", "micro", "tokens", "lora")
@@ -37,6 +38,8 @@ def together(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return out
 
 
+@pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.parametrize("case", TOGETHER)
 def test_two_processes_end_as_one_with_the_joint_batch(case: str, together: Path, tiny_model: Path) -> None:
     encoder, losses = run(case, str(tiny_model))
@@ -51,6 +54,8 @@ def test_two_processes_end_as_one_with_the_joint_batch(case: str, together: Path
     assert any(not torch.allclose(start[name], found, atol=1e-4) for name, found in weights.items())
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_only_the_first_process_writes_a_checkpoint(together: Path) -> None:
     assert len(list(together.glob("whole-working/*"))) == 1
 
@@ -65,27 +70,22 @@ def test_processes_part_each_batch_and_leave_the_remainder_out() -> None:
     assert len({contents[position] for position in batches[0]}) == 4
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_weights_of_one_that_was_not(tiny_model: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.process_runs", str(tiny_model), str(tmp_path), "killed"]
-    child = subprocess.Popen(command, cwd=ROOT, env=environment())
     checkpoint = tmp_path / "killed-working" / "checkpoint.safetensors"
     seen: set[int] = set()
-    while len(seen) < 4:
-        assert child.poll() is None, "the training ended before it could be killed"
-        if checkpoint.exists():
-            seen.add(checkpoint.stat().st_ino)
-        time.sleep(0.02)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
+    with Forked(main, [str(tiny_model), str(tmp_path), "killed"]) as child:
+        while len(seen) < 4:
+            assert child.returncode is None, f"the training ended before it could be killed: {child.communicate()}"
+            if checkpoint.exists():
+                seen.add(checkpoint.stat().st_ino)
+            time.sleep(0.02)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
     resumed, losses = run("killed", str(tiny_model), tmp_path / "killed-working")
     whole, expected = run("killed", str(tiny_model))
     assert losses == expected
     assert len(losses) == 15
     other = whole.model.state_dict()
     assert all(torch.equal(tensor, other[name]) for name, tensor in resumed.model.state_dict().items())
-
-
-def test_python_m_isoglot_is_the_command_line() -> None:
-    done = subprocess.run([sys.executable, "-m", "isoglot", "--help"], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0
-    assert "align" in done.stdout

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 WORK = """
 import sys
 from isoglot.platform.progress import progress, waiting

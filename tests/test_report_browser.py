@@ -20,7 +20,7 @@ from tests.test_html_report import HOSTILE, hostile_material, with_ranks
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytestmark = needs_chromium
+pytestmark = [pytest.mark.browser, needs_chromium]
 
 OPEN_ALL = "document.querySelectorAll('details').forEach((part) => { part.open = true; })"
 PHONE = {"width": 360, "height": 740}

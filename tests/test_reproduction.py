@@ -9,7 +9,6 @@ import os
 import re
 import shlex
 import signal
-import sys
 from collections.abc import Sequence
 from functools import cache as cache_calls
 from pathlib import Path
@@ -18,12 +17,10 @@ from typing import Any
 import msgspec
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from benchmarks.expected_rows import refreshed
 from isoglot import Audit, Collection, IsoglotError, audit
 from isoglot.cli import app
-from isoglot.cli import main as run_cli
 from isoglot.platform.languages import canonical
 from isoglot.reproduction import expected as expected_module
 from isoglot.reproduction.expected import SHIPPED, Expected, ExpectedNumber, load_expected
@@ -38,6 +35,7 @@ from isoglot.reproduction.running import (
     measured_value,
     run_in_process,
 )
+from tests.command_line import isoglot
 
 FILE = """
 tolerances:
@@ -203,6 +201,8 @@ def test_an_interrupted_run_goes_on_where_it_stopped(small: Expected, work: Path
     assert ran == ["audit", "align", "audit", "audit"]
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_a_command_in_its_own_process_reports_what_is_wrong_or_fails(
     small: Expected, work: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -221,6 +221,7 @@ def test_a_command_in_its_own_process_reports_what_is_wrong_or_fails(
     assert not Reproduction("methods", small, [failed]).reproduced
 
 
+@pytest.mark.process
 def test_an_interrupted_command_leaves_no_process_behind(tmp_path: Path) -> None:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -270,13 +271,13 @@ def test_the_command_writes_pages_and_its_exit_code_says_that_numbers_are_off(
     monkeypatch.setattr(expected_module.load_expected, "__defaults__", (file,))
     page, other = tmp_path / "page.html", tmp_path / "page.md"
     base = ["reproduce", "methods", "--work", str(done[0])]
-    off = CliRunner().invoke(app, [*base, "--model", "tiny", "-o", str(page), "-o", str(other)])
-    assert off.exit_code == 5
+    off = isoglot(*base, "--model", "tiny", "-o", page, "-o", other)
+    assert off.returncode == 5
     assert "4 off" in page.read_text(encoding="utf-8")
     assert "4 off" in other.read_text(encoding="utf-8")
     assert "base/multi/en+de/EACH/max_r" in off.stdout
-    assert CliRunner().invoke(app, [*base, "--only", "code"]).exit_code == 0
-    listed = CliRunner().invoke(app, [*base, "--only", "base/mono*", "--list"])
+    assert isoglot(*base, "--only", "code").returncode == 0
+    listed = isoglot(*base, "--only", "base/mono*", "--list")
     assert "base/mono-same/TARGET/TARGET/ndcg@10" in listed.stdout
     assert "complete@7" not in listed.stdout
 
@@ -292,14 +293,10 @@ def test_the_command_writes_pages_and_its_exit_code_says_that_numbers_are_off(
         (["-o", "page.pdf"], "page.pdf: a page is written to .html or .md"),
     ],
 )
-def test_what_is_wrong_is_reported_in_one_line(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["isoglot", "reproduce", "methods", *arguments])
-    with pytest.raises(SystemExit) as exit_:
-        run_cli()
-    assert exit_.value.code == 2
-    assert message in capsys.readouterr().err
+def test_what_is_wrong_is_reported_in_one_line(arguments: list[str], message: str) -> None:
+    refused = isoglot("reproduce", "methods", *arguments)
+    assert refused.returncode == 2
+    assert message in refused.stderr
 
 
 @pytest.mark.parametrize(

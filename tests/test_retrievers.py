@@ -12,11 +12,9 @@ from pathlib import Path
 import ir_measures
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 import isoglot
 from isoglot import Audit, Collection, Document, IsoglotError, Query
-from isoglot.cli import app
 from isoglot.corpora.trec import read_documents_table
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.evaluation.measures import (
@@ -37,6 +35,7 @@ from isoglot.report.trec import write_runs
 from isoglot.retrievers.bm25 import tokenize
 from isoglot.retrievers.runs import RunRetriever
 from isoglot.retrievers.stored_vectors import StoredVectorsRetriever
+from tests import command_line
 
 
 def scenarios(audit: Audit) -> object:
@@ -504,11 +503,16 @@ def test_what_a_run_cannot_answer_is_told(runs: Path, small_collection: Collecti
 
 
 def command(*arguments: str | Path) -> str:
-    done = CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=True)
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    assert done.exit_code == 0, done.output
-    return done.output
+    """What a command writes.
+
+    Raises:
+        IsoglotError: It ends with what the user did wrong.
+    """
+    done = command_line.isoglot(*arguments)
+    if done.returncode == 2:
+        raise IsoglotError(done.stderr.removeprefix("isoglot: ").removesuffix("\n"))
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
 
 
 def test_a_foreign_system_needs_a_table_of_documents_qrels_and_the_language_asked_in(tmp_path: Path) -> None:

@@ -6,20 +6,20 @@ import hashlib
 import json
 import re
 import signal
-import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
 import isoglot
 from isoglot import IsoglotError
-from isoglot.cli import app
+from isoglot.cli import main
 from isoglot.ranking.balance import BALANCES
 from isoglot.ranking.exact import (
     Ranking,
@@ -36,6 +36,8 @@ from isoglot.scale.encoding import EncodingOutcome, encode_corpus, read_texts
 from isoglot.scale.manifest import MANIFEST, read_manifest
 from isoglot.scale.shard_encoding import EncodingSettings
 from isoglot.scale.shards import Text, is_sound, read_vectors, shard_paths, write_shard
+from tests import command_line
+from tests.forked import Forked
 from tests.test_ranks import problem
 
 
@@ -95,50 +97,59 @@ def test_every_flipped_byte_of_a_shard_is_found(tmp_path: Path) -> None:
     assert missed < len(whole) / 7 / 2
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path, tiny_model: Path) -> None:
     path = corpus(tmp_path, 4000)
-    command = [sys.executable, "-m", "isoglot", "encode", str(path), "-m", str(tiny_model), "-o", str(tmp_path / "v")]
+    command = ["encode", str(path), "-m", str(tiny_model), "-o", str(tmp_path / "v")]
     command += ["--shard-size", "50", "--threads", "1", "--device", "cpu"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while len(contents(tmp_path / "v")) < 3 and process.poll() is None:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with Forked(main, command) as process:
+        while len(contents(tmp_path / "v")) < 3 and process.returncode is None:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
     with pytest.raises(IsoglotError, match="has not ended"):
         as_retriever(f"vectors:{tmp_path / 'v'}")
-    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
-    told = json.loads(done.stdout)
+    told = json.loads(command_line.isoglot(*command, "--json").stdout)
     assert 3 <= told["kept"] < told["shards"] == 80
     assert told["texts"] == {"document": 4000}
     assert len(contents(tmp_path / "v")) == 80
 
 
+def encode_while_a_worker_is_killed(path: Path, output: Path, model: Path) -> None:
+    """Encode with two workers of Ray; one is killed once a shard is written. Run in a process of its own."""
+    killed: list[psutil.Process] = []
+
+    def kill() -> None:
+        while not contents(output):
+            time.sleep(0.01)
+        workers = [child for child in psutil.Process().children(recursive=True) if is_ray_worker(child)]
+        workers[0].kill()
+        killed.append(workers[0])
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    encode(path, output, model, "ray", 2)
+    thread.join()
+    assert killed
+
+
+def is_ray_worker(process: psutil.Process) -> bool:
+    try:
+        return " ".join(process.cmdline()).startswith("ray::_Worker")
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.process
+@pytest.mark.slow
 def test_ray_workers_write_what_one_process_writes_though_one_is_killed(tmp_path: Path, tiny_model: Path) -> None:
     pytest.importorskip("ray")
     path = corpus(tmp_path, 400)
     encode(path, tmp_path / "one", tiny_model)
-    script = (
-        "import sys, threading, time, os, signal, subprocess\n"
-        "from pathlib import Path\n"
-        "from isoglot.scale.encoding import encode_corpus\n"
-        "from isoglot.scale.shard_encoding import EncodingSettings\n"
-        "corpus, output, model = sys.argv[1:]\n"
-        "killed = []\n"
-        "def kill():\n"
-        "    while not list(Path(output).glob('*.parquet')):\n"
-        "        time.sleep(0.01)\n"
-        "    found = subprocess.run(['pgrep', '-f', '^ray::_Worker'], capture_output=True, text=True).stdout.split()\n"
-        "    os.kill(int(found[0]), signal.SIGKILL)\n"
-        "    killed.append(found[0])\n"
-        "thread = threading.Thread(target=kill)\n"
-        "thread.start()\n"
-        "settings = EncodingSettings(model=model, shard_size=8, threads=1)\n"
-        "encode_corpus(corpus, Path(output), settings, engine='ray', workers=2, device='cpu')\n"
-        "thread.join()\n"
-        "assert killed\n"
-    )
-    arguments = [str(path), str(tmp_path / "two"), str(tiny_model)]
-    subprocess.run([sys.executable, "-c", script, *arguments], check=True, timeout=240)
+    with Forked(encode_while_a_worker_is_killed, path, tmp_path / "two", tiny_model) as process:
+        _, error = process.communicate(timeout=240)
+    assert process.returncode == 0, error
     assert contents(tmp_path / "two") == contents(tmp_path / "one")
 
 
@@ -150,6 +161,8 @@ def test_ray_that_is_not_installed_is_reported_in_one_line(
         encode(corpus(tmp_path), tmp_path / "v", tiny_model, engine="ray")
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_an_audit_of_shards_has_the_ranks_of_the_model_on_one_process_and_on_ray(
     tmp_path: Path, tiny_model: Path, own_cache: Path
 ) -> None:
@@ -199,9 +212,10 @@ def test_an_unfit_corpus_or_folder_is_reported_in_one_line(tmp_path: Path, tiny_
     encode(path, output, tiny_model)
     other = ["--shard-size", "9", "--threads", "1", "--device", "cpu"]
     base = ["encode", str(path), "-m", str(tiny_model), "-o", str(output)]
-    refused = CliRunner().invoke(app, [*base, *other])
-    assert "its shard_size is 8, not 9" in str(refused.exception)
-    assert CliRunner().invoke(app, [*base, *other, "--force"]).exit_code == 0
+    refused = command_line.isoglot(*base, *other)
+    assert refused.returncode == 2
+    assert "its shard_size is 8, not 9" in refused.stderr
+    assert command_line.isoglot(*base, *other, "--force").returncode == 0
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"_id": "1", "text": "rye"}\n{"_id": ', encoding="utf-8")
     with pytest.raises(IsoglotError, match=r"broken.jsonl:2"):

@@ -7,11 +7,8 @@ import base64
 import io
 import json
 import logging
-import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +28,7 @@ from typer.testing import CliRunner
 
 import isoglot
 from isoglot import Collection, Index, IsoglotError
-from isoglot.cli import app
+from isoglot.cli import app, main
 from isoglot.encoders.encoder import Encoder
 from isoglot.indexing.update import update_index
 from isoglot.ranking.balance import BALANCES
@@ -42,6 +39,8 @@ from isoglot.serving.columns import default_columns
 from isoglot.serving.routes import PAGE
 from isoglot.serving.settings import Settings
 from isoglot.serving.telemetry import JsonLines
+from tests import command_line
+from tests.forked import Forked
 from tests.indexing import write_jsonl
 from tests.serving_index import HERE, Running, Served, serve_small
 
@@ -532,23 +531,20 @@ def test_what_is_not_http_is_refused_and_the_server_goes_on(running: Running) ->
 
 
 @pytest.fixture(scope="module")
-def process(served: Served) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    command = [sys.executable, "-m", "isoglot", "serve", str(served.folder), "--port", "0", "--api-key-env", "KEY"]
-    environment = {**os.environ, "KEY": "k", "ISOGLOT_CACHE": str(served.folder.parent / "cache")}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as started:
-        assert started.stderr is not None
+def process(served: Served) -> Iterator[tuple[Forked, str]]:
+    environment = {"KEY": "k", "ISOGLOT_CACHE": str(served.folder.parent / "cache")}
+    arguments = ["serve", str(served.folder), "--port", "0", "--api-key-env", "KEY"]
+    with Forked(main, arguments, environment=environment) as started:
         url = ""
         for line in started.stderr:
             if '"url"' in line:
                 url = json.loads(line)["url"]
                 break
         yield started, url
-        started.kill()
 
 
-def test_a_process_told_to_stop_finishes_what_it_works_on(
-    process: tuple[subprocess.Popen[str], str], served: Served
-) -> None:
+@pytest.mark.process
+def test_a_process_told_to_stop_finishes_what_it_works_on(process: tuple[Forked, str], served: Served) -> None:
     started, url = process
     key = {"Authorization": "Bearer k"}
     assert httpx.get(f"{url}readyz", headers=key).json() == {"status": "ready"}
@@ -565,11 +561,11 @@ def test_a_process_told_to_stop_finishes_what_it_works_on(
     working.join()
     assert answers[0].status_code == 200
     assert len(answers[0].json()["data"]) == 128
-    assert started.wait(timeout=10) in (0, -signal.SIGTERM)
+    written = started.communicate(timeout=10)[1]
+    assert started.returncode in (0, -signal.SIGTERM)
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}healthz")
-    assert started.stderr is not None
-    assert json.loads(started.stderr.read().splitlines()[-1])["message"].startswith("Finished server process")
+    assert json.loads(written.splitlines()[-1])["message"].startswith("Finished server process")
 
 
 @pytest.mark.parametrize(
@@ -585,17 +581,16 @@ def test_what_the_user_did_wrong_is_reported_in_one_line(
     served: Served, running: Running, options: list[str], message: str
 ) -> None:
     options = [option.format(taken=running.port) for option in options]
-    done = subprocess.run(
-        [sys.executable, "-m", "isoglot", "serve", str(served.folder), *options], capture_output=True, text=True
-    )
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith(message.format(taken=running.port))
+    found = command_line.isoglot("serve", served.folder, *options)
+    assert found.returncode == 2
+    assert len(found.stderr.splitlines()) == 1
+    assert found.stderr.startswith(message.format(taken=running.port))
 
 
 # The OpenAPI document
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_the_api_is_as_its_openapi_document_says(running: Running, mode: GenerationMode) -> None:
     document = schemathesis.openapi.from_url(f"{running.url}/openapi.json")

@@ -22,7 +22,7 @@ from tests.serving_index import HOSTILE, Running, Served, serve_small
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = needs_chromium
+pytestmark = [pytest.mark.browser, needs_chromium]
 
 PHONE = {"width": 390, "height": 844}
 

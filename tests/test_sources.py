@@ -307,6 +307,7 @@ def test_the_real_collections_are_whole(shared_data: Path, name: str, documents:
     assert found.named("zh") == {"xquad": "zh", "belebele": "zho_Hans"}[name]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["xquad", "belebele"])
 def test_without_the_hub_and_without_a_folder_one_line_says_so(name: str, tmp_path: Path) -> None:
     code = f"import isoglot\ntry: isoglot.load_collection({name!r})\nexcept isoglot.IsoglotError as e: print(e)"

@@ -143,6 +143,7 @@ def test_languages_that_no_row_trains_are_told(caplog: pytest.LogCaptureFixture)
     assert "ja, zh: not trained, since no row has an English query and document beside its text" in caplog.text
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_leaves_the_model_as_it_found_it(
     tiny_model: Path, small_collection: Collection, own_cache: Path
 ) -> None:
@@ -217,6 +218,7 @@ def test_word_embeddings_are_frozen_unless_asked_for(
     assert any(words in name for name in differing(base, trained(tiny_model, small_collection, options)))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(
     tiny_model: Path, small_collection: Collection, own_cache: Path
 ) -> None:
@@ -225,6 +227,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(
     assert differing(one, trained(tiny_model, small_collection, seed=1))
 
 
+@pytest.mark.slow
 def test_dropout_is_off_unless_asked_for(tiny_model: Path, small_collection: Collection, own_cache: Path) -> None:
     first = trained(tiny_model, small_collection).losses[0].loss  # type: ignore[attr-defined]
     options = JsdNceOptions(epochs=4, batch_size=6, learning_rate=3e-3, dropout=True)
