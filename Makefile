@@ -54,7 +54,7 @@ coverage: $(VENV)/installed-dev ## Run every test and list the lines that none o
 	$(PYTEST) --cov --cov-report=term-missing
 
 lock: $(VENV)/installed-dev ## Write the versions in .venv to requirements-dev.lock; after `make clean`, the newest ones
-	{ sed -n '/^#/p' requirements-dev.lock; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+.*//'; } > $(VENV)/lock
+	{ sed -n '/^#/p' requirements-dev.lock; $(BIN)/python -m pip freeze --exclude-editable | sed '/ @ /d; s/+.*//'; } > $(VENV)/lock
 	mv $(VENV)/lock requirements-dev.lock
 
 # Every benchmark beside its peers; the records in benchmarks/results are what docs/performance.md is made from.

@@ -8,6 +8,7 @@ The model averages random word vectors, so the time is that of reading, tokenisi
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from benchmarks import measuring
 from isoglot import load_collection
@@ -58,8 +60,7 @@ def encode(corpus: Path, model: Path, output: Path, engine: str, shards: int) ->
     memory: dict[str, list[float]] = {}
     while process.poll() is None:
         share = len(list(output.glob("*.parquet"))) / shards if output.exists() else 0.0
-        workers = subprocess.run(["pgrep", "-f", "^ray::_Worker"], capture_output=True, text=True, check=False)
-        now = [measuring.anonymous_memory(pid) for pid in (process.pid, *map(int, workers.stdout.split()))]
+        now = [measuring.anonymous_memory(pid) for pid in (process.pid, *ray_workers(process.pid))]
         key = "first tenth" if share < 0.1 else "to half" if share < 0.5 else "to the end"
         peak = memory.get(key, [])
         memory[key] = [max(pair) for pair in zip(now, [*peak, *[0.0] * len(now)], strict=False)]
@@ -67,6 +68,16 @@ def encode(corpus: Path, model: Path, output: Path, engine: str, shards: int) ->
     if process.returncode:
         raise SystemExit(f"encode ended with {process.returncode}")
     return {"seconds": time.perf_counter() - started, "peak_mib": memory}
+
+
+def ray_workers(parent: int) -> list[int]:
+    """The workers of the Ray cluster that a process started, and of no other."""
+    workers = []
+    for child in psutil.Process(parent).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if " ".join(child.cmdline()).startswith("ray::_Worker"):
+                workers.append(child.pid)
+    return workers
 
 
 def ranked(folder: Path) -> dict[str, Any]:

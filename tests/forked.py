@@ -21,8 +21,8 @@ PRELOADED = (
 )
 """What each process has imported when it starts. None of it starts threads of torch, which would not outlive a fork."""
 
-context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(list(PRELOADED))
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(list(PRELOADED))
 
 
 class Forked:
@@ -40,8 +40,8 @@ class Forked:
     def __init__(
         self, function: Callable[..., object], *arguments: object, environment: dict[str, str] | None = None
     ) -> None:
-        output, child_output = context.Pipe(duplex=False)
-        error, child_error = context.Pipe(duplex=False)
+        output, child_output = _context.Pipe(duplex=False)
+        error, child_error = _context.Pipe(duplex=False)
         surroundings = _Surroundings(
             variables=os.environ | (environment or {}),
             folder=Path.cwd(),
@@ -49,7 +49,7 @@ class Forked:
             output=child_output,
             error=child_error,
         )
-        self._process = context.Process(target=_run, args=(surroundings, function, arguments), daemon=True)
+        self._process = _context.Process(target=_run, args=(surroundings, function, arguments), daemon=True)
         self._process.start()
         child_output.close()
         child_error.close()

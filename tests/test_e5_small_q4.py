@@ -17,7 +17,7 @@ import pytest
 from isoglot.encoders.bundled import e5_small_q4
 from isoglot.encoders.bundled.charsmap import compile_charsmap, with_compositions
 from isoglot.platform.errors import InputError, IsoglotError
-from tests.forked import context
+from tests.forked import Forked
 
 DATA = Path(__file__).parent / "data"
 XQUAD = Path(__file__).parents[2] / "shared" / "data" / "xquad"
@@ -155,13 +155,17 @@ def test_a_letter_and_its_mark_are_composed_and_further_marks_dropped_as_sentenc
     assert {text: normalise.normalize_str(text) for text in written} == written
 
 
+def print_model_folder() -> None:
+    print(e5_small_q4.model_folder())
+
+
 @pytest.mark.process
 @pytest.mark.slow
 def test_two_processes_that_ask_at_once_get_one_folder(empty_cache: Path) -> None:
-    with context.Pool(2) as pool:
-        asked = [pool.apply_async(e5_small_q4.model_folder) for _ in range(2)]
-        folders = {job.get(timeout=300) for job in asked}
-    (folder,) = folders
+    with Forked(print_model_folder) as first, Forked(print_model_folder) as second:
+        told = [process.communicate(timeout=300) for process in (first, second)]
+    assert [process.returncode for process in (first, second)] == [0, 0], told
+    (folder,) = {Path(output.strip()) for output, _ in told}
     assert (folder / "model.safetensors").is_file()
     assert {path.name for path in (empty_cache / "models").iterdir()} - {folder.name + ".lock"} == {folder.name}
 

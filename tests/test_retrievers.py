@@ -138,9 +138,12 @@ def test_stored_vectors_give_the_models_audit(stored: Path, tiny_model: Path, sm
 
 
 def test_half_precision_is_read_too(stored: Path, small_collection: Collection) -> None:
-    for kind in ("queries", "documents"):
-        np.save(stored / f"{kind}.npy", np.load(stored / f"{kind}.npy").astype(np.float16))
-    isoglot.audit(f"vectors:{stored}", small_collection)
+    audits = []
+    for precision in (np.float16, np.float32):
+        for kind in ("queries", "documents"):
+            np.save(stored / f"{kind}.npy", np.load(stored / f"{kind}.npy").astype(np.float16).astype(precision))
+        audits.append(isoglot.audit(f"vectors:{stored}", small_collection))
+    assert scenarios(audits[0]) == scenarios(audits[1])
 
 
 def spoil(stored: Path, change: Callable[[np.ndarray], object], name: str = "documents.npy") -> None:
