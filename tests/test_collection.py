@@ -44,6 +44,16 @@ def test_a_record_names_languages_as_the_source_does() -> None:
     assert collection.record() == CollectionRecord("c", collection.fingerprint, ("en", "zho_Hans"), ("a note",))
 
 
+def test_languages_are_spelled_as_the_user_does_and_else_as_the_source_did() -> None:
+    found = Collection("c", DOCUMENTS, QUERIES, {"q": ("a",)}, names={"zh": "zho_Hans"})
+    spelled = found.spelled_as(["eng_Latn", "en-US", "en"])
+    assert (spelled.named("en"), spelled.named("zh"), found.named("en")) == ("en", "zho_Hans", "en")
+    assert found.spelled_as(["zh-CN"]).names == {"zh": "zh-CN"}
+    assert spelled.fingerprint == found.fingerprint
+    with pytest.raises(IsoglotError, match="no text in 'ja'; it has en, zho_Hans"):
+        found.spelled_as(["en", "ja"])
+
+
 def test_the_fingerprint_ignores_order_and_notices_every_change() -> None:
     golds = {"q": ("a",)}
     base = Collection("c", DOCUMENTS, QUERIES, golds).fingerprint
