@@ -18,20 +18,20 @@ from isoglot import cli
 from isoglot.cli import main
 from isoglot.corpora import sources
 from isoglot.platform.errors import IsoglotError, first_line, raised_by_isoglot
+from tests.command_line import isoglot
 
 MISTAKE = ["audit", "x", "--data", "nope"]
 MESSAGE = "isoglot: unknown source 'nope'; known are mini, xquad, belebele, gnome-help, debian-faq, folder\n"
 
 
-def ended(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str]:
+def ended(*arguments: str, **environment: str) -> tuple[int, str]:
     """The exit code of a command, and what it says on standard error."""
-    with pytest.raises(SystemExit) as exit:
-        main(arguments)
-    return exit.value.code, capsys.readouterr().err
+    done = isoglot(*arguments, environment=environment)
+    return done.returncode, done.stderr
 
 
-def test_a_users_mistake_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert ended(capsys, *MISTAKE) == (2, MESSAGE)
+def test_a_users_mistake_is_one_line() -> None:
+    assert ended(*MISTAKE) == (2, MESSAGE)
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_a_users_mistake_is_one_line(capsys: pytest.CaptureFixture[str]) -> None
         ["--debug", *MISTAKE, "--debug"],
     ],
 )
-def test_debug_shows_the_traceback_wherever_it_stands(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
-    code, said = ended(capsys, *arguments)
+def test_debug_shows_the_traceback_wherever_it_stands(arguments: list[str]) -> None:
+    code, said = ended(*arguments)
     assert code == 2
     assert said.startswith("Traceback (most recent call last):\n")
     assert "in load_collection\n" in said
@@ -52,16 +52,13 @@ def test_debug_shows_the_traceback_wherever_it_stands(capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize(("value", "shown"), [("1", True), ("0", False), ("", False)])
-def test_debug_can_be_set_for_all_commands(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, value: str, shown: bool
-) -> None:
-    monkeypatch.setenv("ISOGLOT_DEBUG", value)
-    assert ("Traceback" in ended(capsys, *MISTAKE)[1]) == shown
+def test_debug_can_be_set_for_all_commands(value: str, shown: bool) -> None:
+    assert ("Traceback" in ended(*MISTAKE, ISOGLOT_DEBUG=value)[1]) == shown
 
 
-def test_debug_shows_the_causes_of_an_error(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_debug_shows_the_causes_of_an_error(tmp_path: Path) -> None:
     (tmp_path / "corpus.jsonl").write_text("{]\n")
-    code, said = ended(capsys, "audit", "x", "--data", f"folder:{tmp_path}", "--debug")
+    code, said = ended("audit", "x", "--data", f"folder:{tmp_path}", "--debug")
     assert code == 2
     assert "JSONDecodeError" in said
     assert "The above exception was the direct cause" in said
@@ -86,48 +83,43 @@ def bug(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("bug")
-def test_a_bug_says_that_it_is_one_and_what_to_do(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bug_says_that_it_is_one_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     message = Message()
     message["Project-URL"] = "Documentation, https://example.org/docs"
     message["Project-URL"] = "Issues, https://example.org/issues"
     monkeypatch.setattr(importlib.metadata, "metadata", lambda name: message)
-    code, said = ended(capsys, "sources")
+    code, said = ended("sources")
     assert code == 70
     assert said == (
         "isoglot: AttributeError: 'int' object has no attribute 'values'\n"
         "isoglot: this is a bug in isoglot; please report it at https://example.org/issues "
         "with the output of the same command with --debug\n"
     )
-    code, said = ended(capsys, "sources", "--debug")
+    code, said = ended("sources", "--debug")
     assert code == 70
     assert said.startswith("Traceback")
     assert said.endswith("please report it at https://example.org/issues with these lines\n")
 
 
 @pytest.mark.usefixtures("bug")
-def test_without_an_address_in_the_metadata_a_bug_is_told_all_the_same(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_an_address_in_the_metadata_a_bug_is_told_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> Message:
         raise importlib.metadata.PackageNotFoundError(name)
 
     for metadata in (absent, lambda name: Message()):
         monkeypatch.setattr(importlib.metadata, "metadata", metadata)
-        assert "; please report it with the output of" in ended(capsys, "sources")[1]
+        assert "; please report it with the output of" in ended("sources")[1]
 
 
-def test_ctrl_c_in_a_command_says_how_to_go_on(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_in_a_command_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(spec: str) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sources, "load_collection", interrupt)
-    assert ended(capsys, *MISTAKE) == (130, "isoglot: interrupted; run the same command again to go on\n")
+    assert ended(*MISTAKE) == (130, "isoglot: interrupted; run the same command again to go on\n")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("arguments", [["sources"], ["audit", "--help"], ["nonsense", "--debug"]])
 def test_a_reader_that_has_gone_ends_a_command_without_a_word(arguments: list[str]) -> None:
     """As in ``isoglot sources | true``; what is on standard error is read by another."""

@@ -52,6 +52,7 @@ for path in paths(typer.main.get_command(app), []):
 """
 
 
+@pytest.mark.process
 def test_every_command_starts_where_no_module_of_posix_is() -> None:
     done = run(EVERY_HELP)
     assert done.returncode == 0, done.stderr
@@ -81,6 +82,8 @@ print(len(names), peak_memory_mib())
 """
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_no_module_of_isoglot_needs_one_of_posix() -> None:
     done = run(EVERY_MODULE)
     assert done.returncode == 0, done.stderr
