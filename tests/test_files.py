@@ -141,6 +141,31 @@ def test_an_old_folder_stays_until_the_new_one_is_complete(tmp_path: Path) -> No
     assert names(tmp_path) == ["out"]
 
 
+@pytest.mark.parametrize("refused", [1, 2])
+def test_a_folder_that_the_system_does_not_let_go_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: int
+) -> None:
+    """Windows renames no folder in which a file is open: the old one at the first renaming, the new at the second."""
+    write_text(tmp_path / "out" / "old", "old")
+    replace, renamings = Path.replace, []
+
+    def renaming(path: Path, target: Path) -> Path:
+        renamings.append(path)
+        if len(renamings) == refused:
+            raise PermissionError(errno.EACCES, "Access is denied")
+        return replace(path, target)
+
+    def replaced(target: Path) -> None:
+        with new_folder(target, replace=True) as folder:
+            (folder / "new").write_text("new")
+            monkeypatch.setattr(Path, "replace", renaming)
+
+    with pytest.raises(IsoglotError, match="out: cannot write: Access is denied"):
+        replaced(tmp_path / "out")
+    assert names(tmp_path / "out") == ["old"]
+    assert names(tmp_path) == ["out"]
+
+
 def build_slowly(target: Path, log: Path) -> None:
     def build(folder: Path) -> None:
         with log.open("a") as file:

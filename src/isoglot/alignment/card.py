@@ -15,8 +15,8 @@ def write_record(folder: Path, record: AlignmentRecord) -> None:
     Raises:
         OSError: The folder cannot be written.
     """
-    (folder / RECORD).write_text(to_json(record), encoding="utf-8")
-    (folder / "README.md").write_text(model_card(record), encoding="utf-8")
+    (folder / RECORD).write_text(to_json(record), encoding="utf-8", newline="\n")
+    (folder / "README.md").write_text(model_card(record), encoding="utf-8", newline="\n")
 
 
 def model_card(record: AlignmentRecord) -> str:

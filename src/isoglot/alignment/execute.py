@@ -176,10 +176,10 @@ def _save_training(folder: Path, trained: Trained, options: Any, aligned: Audit 
     epochs = list(trained.epochs)
     if aligned is not None:
         epochs.append(EpochMeasures(options.epochs, measures_of(aligned)))
-    (folder / LOSSES).write_text(to_jsonl(trained.losses), encoding="utf-8")
+    (folder / LOSSES).write_text(to_jsonl(trained.losses), encoding="utf-8", newline="\n")
     if epochs:
-        (folder / EPOCHS).write_text(to_jsonl(epochs), encoding="utf-8")
-    (folder / "training.svg").write_text(training_svg(trained.losses, epochs), encoding="utf-8")
+        (folder / EPOCHS).write_text(to_jsonl(epochs), encoding="utf-8", newline="\n")
+    (folder / "training.svg").write_text(training_svg(trained.losses, epochs), encoding="utf-8", newline="\n")
 
 
 @contextmanager

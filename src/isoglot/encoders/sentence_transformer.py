@@ -103,7 +103,7 @@ def _loading_errors() -> tuple[type[Exception], ...]:
     from safetensors import SafetensorError
 
     by_chance = (ArithmeticError, AttributeError, LookupError, TypeError)
-    return (ImportError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError, *hub_errors(), *by_chance)
+    return (ImportError, EOFError, pickle.UnpicklingError, SafetensorError, *hub_errors(), *by_chance)
 
 
 def _hide_bars() -> None:

@@ -76,7 +76,7 @@ def _to_faiss(batches: Batches, dimension: int, folder: Path) -> list[str]:
     """Write a FAISS index, which is built in memory and so takes as much of it as the vectors do."""
     faiss = _library("faiss", "faiss-cpu")
     flat_index = faiss.IndexFlatIP(dimension)
-    with (folder / "passages.jsonl").open("w", encoding="utf-8") as file:
+    with (folder / "passages.jsonl").open("w", encoding="utf-8", newline="\n") as file:
         for passages, vectors in batches:
             flat_index.add(vectors)
             _write_lines(file, map(_payload, passages))
@@ -110,7 +110,7 @@ def _to_qdrant(batches: Batches, dimension: int, folder: Path) -> list[str]:
 
 
 def _to_pgvector(batches: Batches, dimension: int, folder: Path) -> list[str]:
-    with (folder / "passages.sql").open("w", encoding="utf-8") as file:
+    with (folder / "passages.sql").open("w", encoding="utf-8", newline="\n") as file:
         file.write(
             "BEGIN;\nCREATE EXTENSION IF NOT EXISTS vector;\n"
             f"CREATE TABLE {TABLE_NAME} (id text PRIMARY KEY, document_id text NOT NULL, content_id text, "
@@ -161,7 +161,7 @@ def _to_bulk(batches: Batches, folder: Path, vector: dict[str, Any], settings: d
     properties |= {"source": {"type": "keyword", "index": False}, "metadata": {"type": "object", "enabled": False}}
     properties |= {"part": {"type": "integer"}, "parts": {"type": "integer"}, "embedding": vector}
     definition = {"settings": settings, "mappings": {"properties": properties}}
-    (folder / "index.json").write_text(json.dumps(definition, indent=1), encoding="utf-8")
+    (folder / "index.json").write_text(json.dumps(definition, indent=1), encoding="utf-8", newline="\n")
     number, file = 0, None
     try:
         for passages, vectors in batches:
@@ -170,7 +170,7 @@ def _to_bulk(batches: Batches, folder: Path, vector: dict[str, Any], settings: d
                     if file is not None:
                         file.close()
                     number += 1
-                    file = (folder / f"bulk-{number:05}.ndjson").open("w", encoding="utf-8")
+                    file = (folder / f"bulk-{number:05}.ndjson").open("w", encoding="utf-8", newline="\n")
                 document = _payload(passage)
                 action = {"index": {"_id": document.pop("id")}}
                 _write_lines(file, [action, {**document, "embedding": embedding.tolist()}])

@@ -35,10 +35,11 @@ def reachable() -> bool:
 def hub_errors() -> tuple[type[Exception], ...]:
     """Return the exceptions that huggingface_hub raises for what cannot be fetched or found.
 
-    They have no common base: some are errors of the operating system or of values, the others, that of its HTTP client
-    among them, are the classes of ``huggingface_hub.errors``.
+    They have no common base: the network, the disk and what the hub answers are OSErrors, a malformed address or answer
+    is a ValueError, hf_xet, which fetches large files, raises RuntimeErrors, and the others, that of the HTTP client
+    among them, are in ``huggingface_hub.errors``.
     """
     from huggingface_hub import errors
 
     named = (value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception))
-    return (OSError, ValueError, *named)
+    return (OSError, ValueError, RuntimeError, *named)

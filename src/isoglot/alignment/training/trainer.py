@@ -127,7 +127,7 @@ def train(
         trainer.remove_callback(ProgressCallback)
         resumed = checkpoints is not None and checkpoints.state is not None
         if checkpoints is not None and checkpoints.state is not None:
-            Path(folder, TRAINER_STATE_NAME).write_text(json.dumps(checkpoints.state), encoding="utf-8")
+            Path(folder, TRAINER_STATE_NAME).write_text(json.dumps(checkpoints.state), encoding="utf-8", newline="\n")
         trainer.train(resume_from_checkpoint=folder if resumed else None)
         return [StepLoss(log["step"], log["loss"]) for log in trainer.state.log_history if "loss" in log]
 

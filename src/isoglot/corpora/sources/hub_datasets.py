@@ -58,7 +58,7 @@ def _errors() -> tuple[type[Exception], ...]:
     """Return what the libraries raise for a data set that is missing, out of reach or damaged."""
     from datasets.exceptions import DatasetsError
 
-    return (DatasetsError, RuntimeError, *hub_errors())
+    return (DatasetsError, *hub_errors())
 
 
 def _go_offline_if_unreachable() -> None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from isoglot.platform.downloads import Downloads, Package, SourceMissingError
-from isoglot.platform.hub import reachable
+from isoglot.platform.errors import first_line
+from isoglot.platform.hub import hub_errors, reachable
 
 
 def hub_folder(dataset: str, patterns: Sequence[str], downloads: Downloads, origin: str) -> Path:
@@ -23,22 +24,14 @@ def hub_folder(dataset: str, patterns: Sequence[str], downloads: Downloads, orig
         SourceMissingError: The hub cannot be reached and the files are not all in its cache.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import EntryNotFoundError, HTTPError
 
     started = time.time()
     offline = not reachable()
     try:
         path = snapshot_download(dataset, repo_type="dataset", allow_patterns=list(patterns), local_files_only=offline)
-    except (
-        OSError,  # the network, the disk, a missing cache, and what the hub answers (HfHubHTTPError)
-        HTTPError,  # a connection that is cut
-        EntryNotFoundError,
-        ValueError,  # a malformed HF_ENDPOINT or answer
-        RuntimeError,  # hf_xet, which fetches large files
-    ) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    except hub_errors() as error:
         raise SourceMissingError(
-            f"{dataset} is not in the hub's cache and cannot be fetched ({reason}); "
+            f"{dataset} is not in the hub's cache and cannot be fetched ({first_line(error)}); "
             f"use {origin}:DIR with a local copy of its files"
         ) from error
     folder = Path(path)
