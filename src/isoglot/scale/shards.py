@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from isoglot.platform.errors import InputError
+from isoglot.platform.errors import InputError, first_line
 from isoglot.platform.files import os_errors_explained
 
 ROLES = {"document": "documents", "query": "queries"}
@@ -129,7 +129,7 @@ def _read(path: Path, columns: list[str]) -> Any:
     except FileNotFoundError:
         raise
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:  # it depends on which byte is damaged
-        raise _damaged(path, error) from error
+        raise _damaged(path, first_line(error)) from error
     if table.schema.names != columns:
         raise _damaged(path, f"it has the columns {', '.join(table.schema.names)}")
     return table
@@ -142,6 +142,5 @@ def _vectors(path: Path, table: Any) -> NDArray[Any]:
     return np.asarray(column.flatten().to_numpy(zero_copy_only=False)).reshape(-1, column.type.list_size)
 
 
-def _damaged(path: Path, reason: object) -> InputError:
-    first_line = (str(reason).splitlines() or [type(reason).__name__])[0]
-    return InputError(f"is damaged ({first_line}); run `isoglot encode` again", path)
+def _damaged(path: Path, reason: str) -> InputError:
+    return InputError(f"is damaged ({reason}); run `isoglot encode` again", path)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from isoglot.platform.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError, first_line
 from isoglot.scale.shard_encoding import EncodingSettings, Shard, encode_shard, load_encoder_for
 
 AHEAD = 2
@@ -53,9 +53,7 @@ def ray_cluster(address: str | None = None) -> Iterator[Any]:
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
         except (ConnectionError, ValueError, RuntimeError) as error:
-            raise IsoglotError(
-                f"no Ray cluster at {address or 'this machine'}: {str(error).splitlines()[0]}"
-            ) from error
+            raise IsoglotError(f"no Ray cluster at {address or 'this machine'}: {first_line(error)}") from error
     try:
         yield ray
     finally:
@@ -97,7 +95,7 @@ def encode_with_ray(
         except ray.exceptions.RayTaskError as error:
             raise error.cause from error
         except ray.exceptions.RayError as error:
-            raise IsoglotError(f"a worker could not go on: {str(error).splitlines()[0]}") from error
+            raise IsoglotError(f"a worker could not go on: {first_line(error)}") from error
 
 
 def _wait_for_one(ray: Any, running: dict[Any, tuple[Any, int]], advance: Callable[[int], None]) -> Any:
