@@ -122,6 +122,21 @@ def test_balanced_audits_have_folders_of_their_own_and_compare_with_plain_ones(
     assert "tiny, equal balance" in done.stdout
 
 
+def test_scaling_takes_its_options(tiny_model: Path, data: str, cache: Path, tmp_path: Path) -> None:
+    command = ("audit", tiny_model, "--data", data, "--pool", "en,zho_Hans", "--scenarios", "multi")
+    for given, stated in (
+        ((), "scaled"),
+        (("--scaled-k", "2"), "scaled(k=2, weight=0.7)"),
+        (("--scaled-weight", "1"), "scaled(k=5, weight=1)"),
+    ):
+        done = isoglot(*command, "--balance", "scaled", *given, "--json", cache=cache)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["balance"] == stated
+    refused = isoglot(*command, "--balance", "equal", "--scaled-k", "2", cache=cache)
+    assert refused.returncode == 2
+    assert refused.stderr == "isoglot: --scaled-k and --scaled-weight go with --balance scaled\n"
+
+
 def test_every_command_that_ends_by_itself_can_print_json() -> None:
     top = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     commands = {name: found for name, found in top.items() if name not in ("data", "serve")} | top["data"].commands

@@ -343,6 +343,20 @@ def test_approximate_results_are_balanced_and_filtered_alike(large: Index) -> No
     assert [hit.score for hit in only] == sorted((hit.score for hit in only), reverse=True)
 
 
+@pytest.mark.parametrize("balance", ["scaled", "scaled(k=3, weight=1)"])
+def test_approximate_scaled_results_are_those_of_the_exact_search(large: Index, balance: str) -> None:
+    shares = []
+    for number in range(20):
+        vector = question(f"document number {number}")
+        approximate = [hit.passage.id for hit in large.search_vector(vector, k=10, balance=balance)]
+        exact = large.rank_of(approximate, vector, balance=balance)
+        shares.append(np.mean([rank <= 10 for rank in exact.values()]))
+        assert [exact[passage] for passage in approximate] == sorted(exact.values())
+    assert np.mean(shares) > 0.7  # random vectors are the worst case for partitions
+    german = large.search_vector(question("x"), k=9, languages=["de"], balance=balance)
+    assert german == large.search_vector(question("x"), k=9, languages=["de"], balance="equal")
+
+
 def test_what_is_added_to_a_large_index_is_found_at_once(large: Index, tmp_path: Path) -> None:
     update_index(write_jsonl(tmp_path / "m.jsonl", numbered(3, 9000)), tmp_path / "index", add=True)
     assert large.search_vector(question("document number 9001"), k=1)[0].passage.id == "d9001#1"

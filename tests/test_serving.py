@@ -206,7 +206,9 @@ def test_the_page_begins_with_columns_of_the_servers_balance_and_the_api_uses_th
         client_of(served, balance="fair")
 
 
-@pytest.mark.parametrize(("balance", "other"), [("none", "equal"), ("equal", "none"), ("proportional", "none")])
+@pytest.mark.parametrize(
+    ("balance", "other"), [("none", "scaled"), ("equal", "none"), ("proportional", "none"), ("scaled", "none")]
+)
 def test_an_index_of_one_model_is_compared_with_itself_in_another_balance(balance: str, other: str) -> None:
     assert [column.balance for column in default_columns(["base"], balance=balance)] == [balance, other]
 

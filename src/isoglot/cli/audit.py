@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isoglot.cli.options import Balance, Device, Force, Json, OutputFolder, Precision, Seed, Trust, split
+from isoglot.cli.options import (
+    Balance,
+    Device,
+    Force,
+    Json,
+    OutputFolder,
+    Precision,
+    ScaledK,
+    ScaledWeight,
+    Seed,
+    Trust,
+    split,
+    with_scaled_options,
+)
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import write_text
 from isoglot.platform.process import peak_memory_mib
@@ -44,6 +57,8 @@ def audit(
         str, typer.Option(help="dedup: each document once; per-question: one for each question, as in the paper.")
     ] = "dedup",
     balance: Balance = "none",
+    scaled_k: ScaledK = None,
+    scaled_weight: ScaledWeight = None,
     balanced: Annotated[bool, typer.Option("--balanced", help="The old name of --balance equal.")] = False,
     limit: Annotated[int | None, typer.Option(help="The most questions to ask.")] = None,
     measures: Annotated[str | None, typer.Option(help="Measures, e.g. max_r,complete@5.")] = None,
@@ -94,7 +109,7 @@ def audit(
         query_languages=split(query_languages),
         scenarios=SCENARIOS if scenarios is None else split(scenarios) or [],
         documents_mode=documents_mode,
-        balance="equal" if balanced else balance,
+        balance="equal" if balanced else with_scaled_options(balance, scaled_k, scaled_weight),
         limit=limit,
         measures=split(measures) or DEFAULT_MEASURES,
         seed=seed,

@@ -23,8 +23,15 @@ Balance = Annotated[
     str,
     typer.Option(
         help="How languages share the ranks. none: by score; equal: the languages take turns; proportional: each has "
-        "its share of the documents."
+        "its share of the documents; scaled: by score, less what is usual for the language."
     ),
+]
+ScaledK = Annotated[
+    int | None, typer.Option(help="Number of a language's best scores that --balance scaled averages (default 5).")
+]
+ScaledWeight = Annotated[
+    float | None,
+    typer.Option(help="Weight of that average against the mean of all scores, from 0 to 1 (default 0.7)."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is in the output folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
@@ -37,6 +44,22 @@ Against = Annotated[
     list[str] | None,
     typer.Option(help="A collection that no row may overlap, besides mini@test, xquad and belebele; may be repeated."),
 ]
+
+
+def with_scaled_options(balance: str, k: int | None, weight: float | None) -> str:
+    """The balance with the options of ``scaled`` that a user gave.
+
+    Raises:
+        IsoglotError: An option is out of range, or goes with another balance.
+    """
+    if k is None and weight is None:
+        return balance
+    from isoglot.platform.errors import IsoglotError
+    from isoglot.ranking.balance import SCALED_K, SCALED_WEIGHT, Balance
+
+    if balance != "scaled":
+        raise IsoglotError("--scaled-k and --scaled-weight go with --balance scaled")
+    return str(Balance("scaled", SCALED_K if k is None else k, SCALED_WEIGHT if weight is None else weight))
 
 
 def split(text: str | None) -> list[str] | None:

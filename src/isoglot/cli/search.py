@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isoglot.cli.options import Balance, Device, Json, Trust, split
+from isoglot.cli.options import Balance, Device, Json, ScaledK, ScaledWeight, Trust, split, with_scaled_options
 from isoglot.platform.progress import waiting
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def search(
     ] = None,
     languages: Annotated[str | None, typer.Option(help="Languages of the passages to search, e.g. en,zh.")] = None,
     balance: Balance = "none",
+    scaled_k: ScaledK = None,
+    scaled_weight: ScaledWeight = None,
     explain: Annotated[bool, typer.Option("--explain", help="Explain the rank of each passage.")] = False,
     device: Device = "auto",
     json: Json = False,
@@ -47,7 +49,13 @@ def search(
     with waiting(f"loading {model or 'the model'}"):
         opened.load_encoder(model, device=device, trust_remote_code=trust_remote_code)
     hits = opened.search(
-        question, k=k, model=model, language=language, languages=split(languages), balance=balance, explain=explain
+        question,
+        k=k,
+        model=model,
+        language=language,
+        languages=split(languages),
+        balance=with_scaled_options(balance, scaled_k, scaled_weight),
+        explain=explain,
     )
     if json:
         print(dumps([asdict(hit) for hit in hits], ensure_ascii=False))

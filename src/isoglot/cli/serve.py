@@ -22,7 +22,8 @@ def serve(
         str,
         typer.Option(
             help="Balance of the columns that the page begins with, and of the API's default. none: by score; "
-            "equal: the languages take turns; proportional: each has its share of the documents."
+            "equal: the languages take turns; proportional: each has its share of the documents; scaled: by score, "
+            "less what is usual for the language."
         ),
     ] = "none",
     audit: Annotated[

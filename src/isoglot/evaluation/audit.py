@@ -16,6 +16,7 @@ from isoglot.evaluation.output import AuditSettings, check_output
 from isoglot.evaluation.results import Audit
 from isoglot.evaluation.scoring import TOP_K, RankedPool, cell_of
 from isoglot.platform.version import __version__
+from isoglot.ranking.balance import parse_balance
 from isoglot.ranking.pools import SCENARIOS, build_pools
 from isoglot.retrievers.base import Retriever, Scorer
 from isoglot.retrievers.registry import as_retriever
@@ -55,7 +56,8 @@ def audit(
         scenarios: Names out of ``isoglot.ranking.pools.SCENARIOS``.
         documents_mode: ``dedup``, or ``per-question`` to reproduce the paper's pools (one document for each question).
         balance: How the languages' results are merged: ``none`` (by score), ``equal`` (they take turns) or
-            ``proportional`` (to their shares of the pool); see `isoglot.ranking.balance`.
+            ``proportional`` (to their shares of the pool), ``scaled`` (by score, less what is usual for the language),
+            or ``scaled(k=5, weight=0.7)``; see `isoglot.ranking.balance`.
         limit: The most questions to ask, chosen by seed, the same in all languages; None: all.
         measures: Names such as ``max_r`` or ``complete@10``.
         seed: Random seed for ties, control pools, the limit and the bootstrap.
@@ -73,6 +75,7 @@ def audit(
             message says what to do.
     """
     check_measures(measures)
+    balance = str(parse_balance(balance))
     loaded = load_collection(collection) if isinstance(collection, str) else collection
     spelled = loaded.spelled_as(chain(*(pools or ()), query_languages or ()))
     built = build_pools(

@@ -192,7 +192,8 @@ class Audit:
         scenarios: One result for each pool and query language.
         seed: Random seed for ties, control pools, the limit and the bootstrap.
         limit: The most questions asked; None: all.
-        balance: How the languages' results were merged: ``none`` (by score), ``equal`` or ``proportional``.
+        balance: How the languages' results were merged: ``none`` (by score), ``equal``, ``proportional`` or
+            ``scaled``, with its options where they are not the defaults.
         environment: Platform and versions of the libraries used.
         isoglot: The version of isoglot that made it.
     """

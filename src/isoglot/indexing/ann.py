@@ -9,8 +9,8 @@ import numpy as np
 
 from isoglot.indexing.snapshot import EXACT_BELOW, Snapshot, StoredModel, vectors_in
 from isoglot.indexing.tables import sql_literal
-from isoglot.platform.arrays import RowIds, Vectors
-from isoglot.ranking.balance import order
+from isoglot.platform.arrays import Floats, Ints, RowIds, Vectors
+from isoglot.ranking.balance import Balance, order, parse_balance, usual_scores
 
 PARTITION_SIZE = 4096
 """About how many passages a partition holds."""
@@ -57,17 +57,32 @@ def nearest(
     Returns:
         Row ids and cosines, (k,) each, in the order of `isoglot.ranking.balance.order`.
     """
+    parsed = parse_balance(balance)
     counts = snapshot.language_counts
     tags = list(counts)
     searched = tags if languages is None else languages
-    groups = [languages] if balance == "none" else [[tag] for tag in searched]
-    neighbours = [neighbour for group in groups for neighbour in _search(snapshot, model, vector, group, k)]
+    groups = [[tag] for tag in searched] if parsed.by_language else [languages]
+    depth = max(k, parsed.k) if parsed.name == "scaled" else k
+    neighbours = [neighbour for group in groups for neighbour in _search(snapshot, model, vector, group, depth)]
     neighbours.sort(key=lambda neighbour: neighbour.key)  # `order` keeps the order of equal scores
     scores = np.array([neighbour.cosine for neighbour in neighbours], dtype=np.float32)
     language_numbers = np.array([tags.index(neighbour.language) for neighbour in neighbours], dtype=np.int64)
     sizes = np.array(list(counts.values()), dtype=np.int64)
-    best = order(scores, language_numbers, sizes, balance)[:k]
+    if parsed.name == "scaled":
+        usual = _usual(snapshot, model, vector, scores, language_numbers, parsed)
+        best = np.argsort(usual[language_numbers] - scores, kind="stable")[:k]
+    else:
+        best = order(scores, language_numbers, sizes, balance)[:k]
     return np.array([neighbour.row_id for neighbour in neighbours], dtype=np.uint64)[best], scores[best]
+
+
+def _usual(
+    snapshot: Snapshot, model: StoredModel, vector: Vectors, scores: Vectors, language_numbers: Ints, balance: Balance
+) -> Floats:
+    """What is usual for each language (L,): from the best neighbours in it, and from the sum of all its vectors."""
+    sums, sizes = snapshot.language_sums(model), np.array(list(snapshot.language_counts.values()), dtype=np.int64)
+    best = [-np.sort(-scores[language_numbers == number].astype(np.float64))[None, :] for number in range(len(sizes))]
+    return np.asarray(usual_scores(best, (sums @ vector.astype(np.float64))[None, :], sizes, balance)[0])
 
 
 def _search(

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, passage_from_row
-from isoglot.platform.arrays import Ints, RowIds, Vectors
+from isoglot.platform.arrays import Floats, Ints, RowIds, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.ranking.balance import dot
 
@@ -78,6 +78,7 @@ class Snapshot:
         self.version: int = table.version
         self._lock = RLock()
         self._vectors: dict[str, Vectors] = {}
+        self._language_sums: dict[str, Floats] = {}
 
     @cached_property
     def models(self) -> list[StoredModel]:
@@ -147,6 +148,18 @@ class Snapshot:
             return dot(self._cached_vectors(model), vector)
         parts = [dot(vectors_in(batch[model.column]), vector) for batch in self.scan([model.column])]
         return np.concatenate(parts)[self.arrays.scan_positions]
+
+    def language_sums(self, model: StoredModel) -> Floats:
+        """The sum of the vectors of each language: (L, d), in the order of `language_counts`; read once and kept."""
+        with self._lock:
+            if model.column not in self._language_sums:
+                numbers = {tag: number for number, tag in enumerate(self.language_counts)}
+                sums = np.zeros((len(numbers), model.dimension))
+                for batch in self.scan([model.column, "language"]):
+                    tags = [numbers[tag] for tag in batch["language"].to_pylist()]
+                    np.add.at(sums, tags, vectors_in(batch[model.column]).astype(np.float64))
+                self._language_sums[model.column] = sums
+            return self._language_sums[model.column]
 
     def _cached_vectors(self, model: StoredModel) -> Vectors:
         with self._lock:

@@ -142,7 +142,8 @@ class Index:
             model: One of `models`; None: the first.
             language: Language of the question, see `text_language`. Only a model with a language module uses it.
             languages: Languages to search in; None or empty: all.
-            balance: ``none``: by score; ``equal``: the languages take turns; ``proportional``: each language has its
+            balance: ``none``: by score; ``equal``: the languages take turns; ``scaled``: by score, less what is
+                usual for the language; ``proportional``: each language has its
                 share of the corpus.
             explain: Whether to explain the rank of each hit.
 

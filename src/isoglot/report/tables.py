@@ -14,6 +14,7 @@ from isoglot.evaluation.statistics.intervals import Interval
 from isoglot.evaluation.statistics.significance import ANSWERS, LEVEL
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import canonical, english_name
+from isoglot.ranking.balance import parse_balance
 from isoglot.retrievers.base import RetrieverRecord
 
 MEANINGS = {
@@ -93,7 +94,8 @@ def balance_note(balance: str) -> str:
     return {
         "equal": "equal balance: the languages take turns, by the ranks in their own lists",
         "proportional": "proportional balance: each language has its share of the pool, by the ranks in its own list",
-    }[balance]
+        "scaled": f"{balance} balance: by score, less what is usual for the document's language and the query",
+    }[parse_balance(balance).name]
 
 
 def _verdict(result: ScenarioResult, balance: str) -> str:

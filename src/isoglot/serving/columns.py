@@ -21,7 +21,7 @@ def default_columns(models: Sequence[str], compare: str | None = None, balance: 
     """Choose the two columns that the page begins with; the API uses the first one by default.
 
     They are the base and the last model. An index of one model gets it twice, the second time for comparison: by score
-    if the first column is balanced, else with equal shares.
+    if the first column is balanced, else scaled by language.
 
     Args:
         models: Models of the index, the base first.
@@ -39,7 +39,7 @@ def default_columns(models: Sequence[str], compare: str | None = None, balance: 
     if others:
         columns = [(base, balance), (others[-1], balance)]
     else:
-        columns = [(base, balance), (base, "equal" if balance == "none" else "none")]
+        columns = [(base, balance), (base, "scaled" if balance == "none" else "none")]
     return [Column.model_validate({"model": model, "balance": shared}) for model, shared in columns]
 
 

@@ -15,7 +15,7 @@ SHOWN_LENGTH = 2_000
 
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_LENGTH, pattern=r"\S")]
 Texts = Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS)]
-Balance = Literal["none", "equal", "proportional"]
+Balance = Literal["none", "equal", "proportional", "scaled"]
 """`isoglot.ranking.balance.BALANCES`, written out for type checkers."""
 
 
@@ -30,7 +30,7 @@ class Column(_Request):
     balance: Balance = Field(
         "none",
         description="`none`: by score; `equal`: the languages take turns; `proportional`: each has its share of the "
-        "corpus.",
+        "corpus; `scaled`: by score, less what is usual for the language.",
     )
 
 

@@ -3,7 +3,7 @@
 import { badge, colourOf, data, element, nameOf, percent, plural } from "./dom.js";
 
 const LETTERS = ["A", "B"];
-export const BALANCES = { none: "by score", equal: "equal shares", proportional: "proportional shares" };
+export const BALANCES = { none: "by score", equal: "equal shares", proportional: "proportional shares", scaled: "scaled by language" };
 
 export function boardOf(response) {
   const board = element("div", { className: "board" }, ...response.columns.map((column, side) => columnOf(column, side, response.corpus)));
