@@ -61,7 +61,7 @@ def test_every_option_of_a_method_is_shown_with_its_help_and_default(
 
 def test_no_option_is_shown_that_no_method_has(shown: dict[str, Any]) -> None:
     python = set(inspect.signature(isoglot.align).parameters) - {"options", "show_progress"}
-    assert set(shown) - python == {field.name for _, field in FIELDS} | {"no_jsd", "no_nce", "json"} - python
+    assert set(shown) - python == {field.name for _, field in FIELDS} | {"no_jsd", "no_nce", "json", "debug"} - python
 
 
 def test_an_option_of_several_methods_is_described_once() -> None:

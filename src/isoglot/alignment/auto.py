@@ -232,7 +232,9 @@ def seconds_needed(run: Run) -> float:
     if development is None:
         raise IsoglotError("auto needs a development split; name a collection with --dev")
     texts = _TEXTS[run.method.name]
-    queries, documents = (sum(column) for column in zip(*(texts(row, run.options) for row in run.rows), strict=True))
+    queries, documents = (
+        sum(column) for column in zip(*(texts(row, run.options) for row in run.training_rows), strict=True)
+    )
     query, document = (_seconds_per_text(run, role) for role in ROLES)
     training = PASSES * run.options.epochs * (queries * query + documents * document)
     audit = development.queries * query + development.documents * document
@@ -242,7 +244,7 @@ def seconds_needed(run: Run) -> float:
 def _seconds_per_text(run: Run, role: str) -> float:
     """The time of one forward pass of a text, cut at the length to which the training cuts texts."""
     model, prompt = run.encoder.model, run.encoder.prompts[role].text
-    texts = [text for row in run.rows for text in (row.query if role == "query" else row.document).values()]
+    texts = [text for row in run.training_rows for text in (row.query if role == "query" else row.document).values()]
     sample = texts[:: max(1, len(texts) // _SAMPLE)][:_SAMPLE]
     with run.encoder.cut_at(run.options.max_length):
         model.encode(sample[:2], prompt=prompt, show_progress_bar=False)  # the first call is slower

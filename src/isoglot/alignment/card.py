@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from isoglot.alignment.record import RECORD, AlignmentRecord, DevelopmentRecord, to_json
+from isoglot.alignment.record import RECORD, AlignmentRecord, DataRecord, DevelopmentRecord, to_json
 from isoglot.alignment.tables import before_after_table, tried_table, verdict_text
 from isoglot.report.markdown import table_to_markdown
 
@@ -33,7 +33,7 @@ tags: [isoglot, cross-lingual-alignment]
 # {base.name}, aligned by isoglot with `{record.method}`
 
 - Method: `{record.method}`: {record.summary}. Options: {options}. Seed {record.seed}.
-- Data: {data.name}, {data.rows} rows in {", ".join(data.languages)} (fingerprint {data.fingerprint[:12]}).
+- Data: {data.name}, {_amount(data)} in {", ".join(data.languages)} (fingerprint {data.fingerprint[:12]}).
   Licence of the data: {", ".join(data.licences) or "see its source"}.
 - Base: {base.name} (fingerprint {base.fingerprint[:12]}); its licence applies.
 - isoglot {record.isoglot}.
@@ -59,3 +59,10 @@ Development split: {development.documents} documents and {development.queries} q
 {", ".join(development.languages)} (fingerprint {development.fingerprint[:12]}), not trained on as questions.
 """
     return text if record.auto is None else f"{text}\n{table_to_markdown(tried_table(record.auto))}"
+
+
+def _amount(data: DataRecord) -> str:
+    """``320 rows``, or ``900 documents and 900 spans of them``."""
+    if not data.documents:
+        return f"{data.rows} rows"
+    return f"{data.documents} documents and {data.queries} {'spans of them' if data.spans else 'questions'}"

@@ -13,7 +13,7 @@ from typing import Any
 
 from isoglot.platform.errors import IsoglotError
 
-TRAINING, LOSS, ADDED, OTHERS = "Training", "Loss", "Added to a trained method", "shift, lir and distill"
+TRAINING, LOSS, ADDED, OTHERS = "Training", "Loss", "Added to a trained method", "center, shift, lir and distill"
 HEADINGS = (TRAINING, LOSS, ADDED, OTHERS)
 """The headings under which ``isoglot align --help`` shows the options."""
 
@@ -73,7 +73,37 @@ def _hard_negatives() -> Any:
 
 @dataclass(frozen=True)
 class NoOptions:
-    """The options of `center`, `soft-center` and `leace`, which have none."""
+    """The options of `soft-center` and `leace`, which have none."""
+
+
+QUERY_LANGUAGES = ("given", "common")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CenterOptions:
+    """The options of `center`.
+
+    Raises:
+        IsoglotError: A value is out of range.
+    """
+
+    query_share: float = option(
+        -1.0,
+        "Share of the queries' mean that is subtracted, 0 to 1; -1: 0.75, or 0.5 where spans stand in for queries.",
+        OTHERS,
+    )
+    query_language: str = option(
+        "given",
+        "How queries are centered, by their language's mean or by one mean for all",
+        OTHERS,
+        choices=QUERY_LANGUAGES,
+    )
+
+    def __post_init__(self) -> None:
+        if self.query_share != -1 and not 0 <= self.query_share <= 1:
+            raise IsoglotError(f"query share is {self.query_share:g}; it must be from 0 to 1")
+        if self.query_language not in QUERY_LANGUAGES:
+            raise IsoglotError(f"unknown query language {self.query_language!r}; choose {' or '.join(QUERY_LANGUAGES)}")
 
 
 @dataclass(frozen=True)

@@ -46,14 +46,17 @@ class BaseRecord(msgspec.Struct, frozen=True):
     fingerprint: str
 
 
-class DataRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The training rows."""
+class DataRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The training rows, or the texts of a corpus."""
 
     name: str
     fingerprint: str
     languages: list[str]
     rows: int
-    licences: list[str] = []
+    licences: list[str] = msgspec.field(default_factory=list)
+    documents: int = 0
+    queries: int = 0
+    spans: bool = False
 
 
 class DevelopmentRecord(msgspec.Struct, frozen=True, kw_only=True):

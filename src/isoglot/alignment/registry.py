@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from isoglot.alignment.options import (
+    CenterOptions,
     DistillOptions,
     JsdNceOptions,
     LirOptions,
@@ -30,6 +31,7 @@ class Method:
         trained: Whether weights are trained; ``run`` then takes ``working`` and ``on_epoch`` too and
             returns the losses.
         options_class: The dataclass of its options, out of `isoglot.alignment.options`.
+        labels: Whether it needs queries with their documents; else a corpus without labels is enough.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Method:
     needs_language: bool
     trained: bool
     options_class: type[Any]
+    labels: bool = True
 
     @property
     def run(self) -> Callable[..., Any]:
@@ -71,7 +74,8 @@ METHODS = {
             summary="subtract each language's mean; no training, needs the language",
             needs_language=True,
             trained=False,
-            options_class=NoOptions,
+            options_class=CenterOptions,
+            labels=False,
         ),
         Method(
             name="soft-center",
@@ -79,6 +83,7 @@ METHODS = {
             needs_language=False,
             trained=False,
             options_class=NoOptions,
+            labels=False,
         ),
         Method(
             name="shift",
@@ -93,6 +98,7 @@ METHODS = {
             needs_language=True,
             trained=False,
             options_class=LirOptions,
+            labels=False,
         ),
         Method(
             name="leace",
@@ -100,6 +106,7 @@ METHODS = {
             needs_language=False,
             trained=False,
             options_class=NoOptions,
+            labels=False,
         ),
         Method(
             name="jsd-nce",

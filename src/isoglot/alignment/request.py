@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from isoglot.alignment.corpus_texts import CorpusTexts, is_corpus, read_corpus_texts
 from isoglot.alignment.guard import FEWEST_HELD_OUT, hold_out, named_development
 from isoglot.alignment.record import SCHEMA, BaseRecord, DataRecord, DevelopmentRecord, Recipe, digest
-from isoglot.alignment.registry import Method
+from isoglot.alignment.registry import METHODS, Method
 from isoglot.corpora.collection import Collection
+from isoglot.corpora.sources import load_collection
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.platform.errors import IsoglotError
@@ -34,6 +36,7 @@ class Request:
 
     model: str
     data: str | Path | Collection | Sequence[Row]
+    queries: str | Path | None = None
     languages: Sequence[str] | None = None
     per_row: int | None = None
     dev: str | Collection | None = None
@@ -58,7 +61,7 @@ class Run:
         options: The method's options.
         seed: Random seed of the training.
         target: The folder to write.
-        rows: The rows to train on or fit to.
+        rows: The rows to train on or fit to, or the texts of a corpus.
         development: The collection to judge by; None: no guard.
         encoder: The base; the method changes its model.
         recipe: Everything that decides the result, as isoglot.json holds it.
@@ -69,10 +72,15 @@ class Run:
     options: Any
     seed: int
     target: Path
-    rows: Sequence[Row]
+    rows: Sequence[Row] | CorpusTexts
     development: Collection | None
     encoder: Encoder
     recipe: Recipe
+
+    @property
+    def training_rows(self) -> Sequence[Row]:
+        """The rows; a corpus has none."""
+        return () if isinstance(self.rows, CorpusTexts) else self.rows
 
     @property
     def lossy(self) -> Path:
@@ -99,7 +107,19 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
         IsoglotError: Something named does not exist, or an option is wrong.
     """
     settings = method.options(options)
-    rows, development = _rows_and_development(request, seed)
+    rows: Sequence[Row] | CorpusTexts
+    if is_corpus(request.data):
+        if method.labels:
+            without = ", ".join(other.name for other in METHODS.values() if not other.labels)
+            raise IsoglotError(
+                f"{request.data}: is a corpus without labels, and {method.name} needs queries with their documents; "
+                f"choose {without}, or name training rows"
+            )
+        rows, development = _corpus_and_probes(request)
+    else:
+        if request.queries is not None:
+            raise IsoglotError("queries go with a corpus without labels; training rows have their own")
+        rows, development = _rows_and_development(request, seed)
     encoder = load_encoder(
         request.model, device=request.device, precision="float32", trust_remote_code=request.trust_remote_code
     )
@@ -111,13 +131,7 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
         options=dataclasses.asdict(settings),
         seed=seed,
         base=BaseRecord(request.model, encoder.fingerprint),
-        data=DataRecord(
-            name=data_name(request.data),
-            fingerprint=fingerprint(rows),
-            languages=sorted({language for row in rows for language in row.document}),
-            rows=len(rows),
-            licences=sorted({row.licence for row in rows if row.licence}),
-        ),
+        data=_data_record(rows, data_name(request.data)),
         development=None if development is None else _development_record(development),
     )
     return Run(
@@ -131,6 +145,44 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
         encoder=encoder,
         recipe=recipe,
     )
+
+
+def _data_record(data: Sequence[Row] | CorpusTexts, name: str) -> DataRecord:
+    if isinstance(data, CorpusTexts):
+        return DataRecord(
+            name=name,
+            fingerprint=data.fingerprint,
+            languages=data.languages,
+            rows=0,
+            documents=len(data.documents),
+            queries=len(data.queries),
+            spans=not data.asked,
+        )
+    return DataRecord(
+        name=name,
+        fingerprint=fingerprint(data),
+        languages=sorted({language for row in data for language in row.document}),
+        rows=len(data),
+        licences=sorted({row.licence for row in data if row.licence}),
+    )
+
+
+def _corpus_and_probes(request: Request) -> tuple[CorpusTexts, Collection | None]:
+    """The texts of a corpus, and what the result is judged by: its own probes, unless the user names a collection."""
+    corpus = read_corpus_texts(str(request.data), request.queries, request.languages)
+    log.info(
+        "%s: %d documents in %s; %d %s",
+        request.data,
+        len(corpus.documents),
+        ", ".join(corpus.languages),
+        len(corpus.queries),
+        "questions" if corpus.asked else "spans of them stand in for questions (--queries)",
+    )
+    if request.dev == "none":
+        return corpus, None
+    if request.dev is not None:
+        return corpus, load_collection(request.dev) if isinstance(request.dev, str) else request.dev
+    return corpus, corpus.probes()
 
 
 def _development_record(development: Collection) -> DevelopmentRecord:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from isoglot.alignment.corpus_texts import CorpusTexts
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.prompts import ROLES
 from isoglot.platform.arrays import Floats, Vectors
@@ -63,12 +64,16 @@ class RowVectors:
         return means
 
 
-def encode_rows(encoder: Encoder, rows: Sequence[Row], *, show_progress: bool) -> RowVectors:
-    """Encode every distinct text of training rows once."""
-    texts = {
-        "query": list(dict.fromkeys(pair for row in rows for pair in row.query.items())),
-        "document": list(dict.fromkeys(pair for row in rows for pair in row.document.items())),
-    }
+def encode_rows(encoder: Encoder, rows: Sequence[Row] | CorpusTexts, *, show_progress: bool) -> RowVectors:
+    """Encode every distinct text of training rows, or of a corpus, once."""
+    texts = (
+        _texts_of_corpus(rows)
+        if isinstance(rows, CorpusTexts)
+        else {
+            "query": list(dict.fromkeys(pair for row in rows for pair in row.query.items())),
+            "document": list(dict.fromkeys(pair for row in rows for pair in row.document.items())),
+        }
+    )
     vectors = {
         role: encoder.encode(
             [text for _, text in pairs], role, [language for language, _ in pairs], show_progress=show_progress
@@ -76,3 +81,8 @@ def encode_rows(encoder: Encoder, rows: Sequence[Row], *, show_progress: bool) -
         for role, pairs in texts.items()
     }
     return RowVectors(texts, vectors)
+
+
+def _texts_of_corpus(corpus: CorpusTexts) -> dict[str, list[tuple[str, str]]]:
+    documents = ((document.language, document.text) for document in corpus.documents)
+    return {"query": list(dict.fromkeys(corpus.queries)), "document": list(dict.fromkeys(documents))}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.alignment.auto import align_auto
+from isoglot.alignment.corpus_texts import is_corpus
 from isoglot.alignment.execute import execute
 from isoglot.alignment.registry import find_method
 from isoglot.alignment.request import Request, prepare
@@ -19,10 +20,11 @@ from isoglot.training_data.row import Row
 
 def align(
     model: str,
-    method: str,
+    method: str | None,
     data: str | Path | Collection | Sequence[Row],
     output: str | Path,
     *,
+    queries: str | Path | None = None,
     languages: Sequence[str] | None = None,
     per_row: int | None = None,
     dev: str | Collection | None = None,
@@ -44,9 +46,12 @@ def align(
 
     Args:
         model: A bundled model's name, a folder, or a hub id.
-        method: A name out of `isoglot.alignment.registry.METHODS`, or ``auto`` (see `isoglot.alignment.auto`).
-        data: The training rows: a file of rows, a source such as ``mini@train``, a collection, or rows.
+        method: A name out of `isoglot.alignment.registry.METHODS`, or ``auto`` (see `isoglot.alignment.auto`); None:
+            ``center``, for a corpus without labels.
+        data: The training rows: a file of rows, a source such as ``mini@train``, a collection, or rows. Methods that
+            need no labels also take a corpus: a file or folder of documents, as `isoglot index` does.
         output: The folder to write.
+        queries: A file of questions that people asked of the corpus; None: spans of its documents stand in.
         languages: The languages to use; None: all of `data`.
         per_row: The most languages in a row besides English, evenly over languages; None: all.
         dev: A collection to audit on; None: contents held out of `data`; ``none``: no guard.
@@ -68,6 +73,12 @@ def align(
         LossyError: The result certainly lost more than `max_loss`; the model is kept under another name.
         IsoglotError: Something named does not exist, an option is wrong, the output is taken, or training failed.
     """
+    if method is None:
+        if not is_corpus(data):
+            raise IsoglotError("name a method: training rows leave a choice; a corpus without labels gets center")
+        method = "center"
+    if method == "auto" and is_corpus(data):
+        raise IsoglotError(f"{data}: is a corpus without labels, by which auto cannot choose; leave --method out")
     if method != "auto":
         find_method(method)
     if os.environ.get("WORLD_SIZE", "1") != "1" and (method == "auto" or seeds != 1):
@@ -75,6 +86,7 @@ def align(
     request = Request(
         model=model,
         data=data,
+        queries=queries,
         languages=languages,
         per_row=per_row,
         dev=dev,

@@ -10,7 +10,7 @@ import typer
 
 from isoglot.alignment.registry import METHODS
 from isoglot.cli.method_options import with_method_options
-from isoglot.cli.options import Data, Device, Force, Json, Seed, Trust, split
+from isoglot.cli.options import Device, Force, Json, Seed, Trust, split
 
 _GUARD, _SEVERAL_RUNS = "Guard", "Several runs"
 
@@ -18,9 +18,20 @@ _GUARD, _SEVERAL_RUNS = "Guard", "Several runs"
 @with_method_options
 def align(
     model: Annotated[str, typer.Argument(help="A bundled model, a folder, or a hub id.")],
-    method: Annotated[str, typer.Option(help=f"{', '.join(METHODS)}, or auto.")],
-    data: Data,
+    data: Annotated[
+        str,
+        typer.Option(
+            help="A corpus (.jsonl, .csv, .parquet ..., or a folder), training rows, or a source such as mini@train."
+        ),
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The model folder to write.")],
+    method: Annotated[
+        str | None, typer.Option(help=f"{', '.join(METHODS)}, or auto; center if not named, for a corpus.")
+    ] = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option(help="Questions that people asked of the corpus (.txt, .jsonl); spans of it if not named."),
+    ] = None,
     languages: Annotated[str | None, typer.Option(help="Languages to use, e.g. en,ar,zh; all if not named.")] = None,
     per_row: Annotated[
         int | None, typer.Option(help="Most languages in a row beside English; all if not named.")
@@ -68,6 +79,7 @@ def align(
             method,
             data,
             output,
+            queries=queries,
             languages=split(languages),
             per_row=per_row,
             dev=dev,

@@ -1,0 +1,159 @@
+"""Texts of a corpus without relevance labels: what a model is calibrated on, and what it is judged by."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from isoglot.alignment.guard import MOST_HELD_OUT, MOST_LANGUAGES
+from isoglot.corpora.collection import Collection, Document, Query
+from isoglot.corpora.documents import READERS_OF_LINES, document_of, read_documents
+from isoglot.corpora.fields import Fields
+from isoglot.corpora.readers.lines import read_lines
+from isoglot.corpora.spans import random_span
+from isoglot.platform.errors import InputError, IsoglotError
+from isoglot.platform.languages import canonical, detect
+from isoglot.training_data.choosing import stable_hash
+from isoglot.training_data.row import is_row_file
+
+SAMPLE = 1000
+"""Documents of a language that are encoded at most: its mean is known to a thousandth of its length by then."""
+PROXY_NOTE = "a proxy: documents are asked for by spans of their own text; people's questions are harder"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusTexts:
+    """A sample of a corpus, and queries in its languages.
+
+    Attributes:
+        name: What records call it.
+        documents: At most `SAMPLE` of each language.
+        queries: (language, text) pairs.
+        asked: Whether people asked the queries; else they are spans of the documents.
+    """
+
+    name: str
+    documents: Sequence[Document]
+    queries: Sequence[tuple[str, str]]
+    asked: bool
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages of the documents, sorted."""
+        return sorted({document.language for document in self.documents})
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all texts and languages, in hex."""
+        digest = hashlib.sha256()
+        pairs = [("document", d.language, d.text) for d in self.documents]
+        for part in sorted([*pairs, *(("query", tag, text) for tag, text in self.queries)]):
+            digest.update(repr(part).encode())
+        return digest.hexdigest()
+
+    def probes(self, seed: int = 0) -> Collection:
+        """A collection that asks for documents by spans of their own text, in their own language (self-retrieval).
+
+        It has at most 100 questions in each of the 9 largest languages, English among them. Where documents have
+        translations (a shared content id), those are relevant too.
+
+        Raises:
+            IsoglotError: No document is long enough to be asked for.
+        """
+        counts = Counter(document.language for document in self.documents)
+        kept = sorted(counts, key=lambda tag: (tag != "en", -counts[tag], tag))[: MOST_LANGUAGES + 1]
+        documents = [document for document in self.documents if document.language in kept]
+        generator = random.Random(seed)
+        asked: Counter[str] = Counter()
+        queries, golds = [], {}
+        for document in sorted(documents, key=lambda d: stable_hash(f"{d.content_id} {d.language}", seed)):
+            span = random_span(document.text, generator)
+            if asked[document.language] < MOST_HELD_OUT and len(span) < len(document.text):
+                asked[document.language] += 1
+                query_id = f"{document.content_id} {document.language}"
+                queries.append(Query(query_id, document.language, span))
+                golds[query_id] = (document.content_id,)
+        if not queries:
+            raise IsoglotError(f"{self.name}: no document is longer than a question, so none can be asked for")
+        return Collection(f"{self.name}, asked by spans", documents, queries, golds, notes=(PROXY_NOTE,))
+
+
+def is_corpus(data: object) -> bool:
+    """Whether `data` names a file or folder of documents, and no file of training rows."""
+    if not isinstance(data, str | Path):
+        return False
+    path = Path(data).expanduser()
+    if path.is_dir():
+        return True
+    if not path.is_file():
+        return False
+    if not is_row_file(str(path)):
+        return True
+    _, first = next(iter(READERS_OF_LINES[path.suffix](path)), (1, {}))
+    return "text" in first and "document" not in first
+
+
+def read_corpus_texts(
+    data: str | Path, queries: str | Path | None = None, languages: Sequence[str] | None = None, seed: int = 0
+) -> CorpusTexts:
+    """Read a sample of a corpus, and the queries that people asked it or else a span of each document.
+
+    Args:
+        data: A file or folder of documents, as `isoglot index` takes it.
+        queries: A file with a question a line (.txt), or with fields ``text`` and, where known, ``lang`` (.jsonl, .csv,
+            .tsv, .parquet); None: spans.
+        languages: Tags of the languages to keep; None: all.
+        seed: Random seed of the sample and of the spans.
+
+    Raises:
+        IsoglotError: Something in a file is wrong, or nothing is left.
+    """
+    kept = None if languages is None else {canonical(tag) for tag in languages}
+    by_language: dict[str, list[Document]] = defaultdict(list)
+    for document in read_documents(str(data)):
+        if kept is None or document.language in kept:
+            text = f"{document.title} {document.text}" if document.title else document.text
+            by_language[document.language].append(Document(document.content_id or document.id, document.language, text))
+    documents = [
+        document
+        for tag in sorted(by_language)
+        for document in sorted(by_language[tag], key=lambda d: stable_hash(d.content_id, seed))[:SAMPLE]
+    ]
+    if not documents:
+        raise IsoglotError(f"{data}: holds no document" + (f" in {', '.join(languages)}" if languages else ""))
+    generator = random.Random(seed)
+    if queries is None:
+        pairs = [(document.language, random_span(document.text, generator)) for document in documents]
+    else:
+        pairs = [
+            pair for pair in _read_queries(Path(queries), frozenset(by_language)) if kept is None or pair[0] in kept
+        ]
+        if not pairs:
+            raise InputError("holds no question" + (f" in {', '.join(languages)}" if languages else ""), queries)
+    return CorpusTexts(name=str(data), documents=documents, queries=pairs, asked=queries is not None)
+
+
+def _read_queries(path: Path, among: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """(language, text) of each question; a language that is not named is detected, the corpus's languages first."""
+    if path.suffix == ".txt":
+        for line, text in read_lines(path):
+            yield _detected(text.strip(), among, path, line), text.strip()
+        return
+    if path.suffix not in READERS_OF_LINES:
+        raise InputError(f"unknown kind of file of questions; known are .txt {' '.join(READERS_OF_LINES)}", path)
+    for line, values in READERS_OF_LINES[path.suffix](path):
+        fields = Fields(values, path, line)
+        stated = fields.language()
+        text = document_of(fields, "en").text if stated is None else document_of(fields, None).text
+        yield (_detected(text, among, path, line) if stated is None else stated.tag), text
+
+
+def _detected(text: str, among: frozenset[str], path: Path, line: int) -> str:
+    tag = detect([text], among)[0]
+    if tag is None:
+        raise InputError("shows no language; name it in a field 'lang' of a .jsonl", path, line)
+    return tag

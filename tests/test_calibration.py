@@ -1,0 +1,176 @@
+"""Calibration: language centering fitted on a corpus without labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import isoglot
+from isoglot import Collection, IsoglotError
+from isoglot.alignment.corpus_texts import is_corpus, read_corpus_texts
+from isoglot.alignment.means import query_means, shrunk_means
+from isoglot.alignment.record import read_record
+from isoglot.encoders.sentence_transformer import load_encoder
+from tests.command_line import isoglot as command
+from tests.indexing import write_jsonl
+
+
+@pytest.fixture
+def corpus(small_collection: Collection, tmp_path: Path) -> Path:
+    """The documents of the small collection, their languages named."""
+    lines = [
+        {"id": f"{d.content_id}-{d.language}", "content_id": d.content_id, "lang": d.language, "text": f"{d.text} " * 3}
+        for d in small_collection.documents
+    ]
+    return Path(write_jsonl(tmp_path / "corpus.jsonl", lines))
+
+
+def noisy(generator: np.random.Generator, mean: np.ndarray, deviation: float, count: int) -> np.ndarray:
+    """(count, d) vectors around a mean."""
+    return (mean + deviation * generator.normal(size=(count, len(mean)))).astype(np.float32)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 10_000), st.integers(2, 6))
+def test_means_of_many_texts_stay_and_of_few_move_towards_the_others(seed: int, languages: int) -> None:
+    generator = np.random.default_rng(seed)
+    true = 0.3 * generator.normal(size=(languages, 16))
+    many = {
+        str(at): (mean + 0.1 * generator.normal(size=(4000, 16))).astype(np.float32) for at, mean in enumerate(true)
+    }
+    means = shrunk_means(many)
+    for at, mean in enumerate(true):
+        assert np.abs(means[str(at)] - mean).max() < 0.02
+    few = {**many, "0": many["0"][:1]}
+    plain, shrunk = few["0"][0], shrunk_means(few)["0"]
+    centre = np.mean([found.mean(axis=0) for found in few.values()], axis=0)
+    assert np.linalg.norm(shrunk - centre) < np.linalg.norm(plain - centre)
+
+
+def test_shrinking_is_on_average_nearer_to_the_truth_than_ten_texts_alone() -> None:
+    generator = np.random.default_rng(0)
+    gains = []
+    for _ in range(40):
+        true = 0.05 * generator.normal(size=(8, 32))
+        few = {
+            str(at): (mean + 0.2 * generator.normal(size=(10, 32))).astype(np.float32) for at, mean in enumerate(true)
+        }
+        shrunk = shrunk_means(few)
+        plain = sum(((few[str(at)].mean(axis=0) - mean) ** 2).sum() for at, mean in enumerate(true))
+        gains.append(1 - sum(((shrunk[str(at)] - mean) ** 2).sum() for at, mean in enumerate(true)) / plain)
+    assert np.mean(gains) > 0.2
+
+
+def test_a_language_without_queries_gets_the_mean_that_its_documents_suggest() -> None:
+    generator = np.random.default_rng(1)
+    places = {tag: 0.3 * generator.normal(size=8) for tag in ("de", "en", "zh")}
+    documents = {tag: place + 1.0 for tag, place in places.items()}
+    queries = {tag: np.tile((places[tag] + 2.0).astype(np.float32), (50, 1)) for tag in ("de", "en")}
+    found = query_means(queries, documents)
+    np.testing.assert_allclose(found["zh"], places["zh"] + 2.0, atol=1e-6)
+    np.testing.assert_allclose(found["de"], places["de"] + 2.0, atol=1e-6)
+
+
+def test_one_language_is_centered_on_its_mean() -> None:
+    vectors = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    np.testing.assert_allclose(shrunk_means({"en": vectors})["en"], vectors.mean(axis=0), atol=1e-6)
+
+
+def test_a_corpus_is_told_from_training_rows(corpus: Path, tmp_path: Path, small_collection: Collection) -> None:
+    isoglot.write_rows(tmp_path / "rows.jsonl", isoglot.training_rows(small_collection))
+    assert is_corpus(corpus)
+    assert is_corpus(str(corpus.parent))
+    assert not is_corpus(tmp_path / "rows.jsonl")
+    assert not is_corpus("mini@train")
+    assert not is_corpus(small_collection)
+
+
+def test_spans_stand_in_for_questions_and_probes_ask_in_their_own_language(corpus: Path) -> None:
+    texts = read_corpus_texts(corpus)
+    assert (len(texts.documents), len(texts.queries), texts.asked) == (18, 18, False)
+    assert texts.fingerprint == read_corpus_texts(corpus).fingerprint
+    probes = texts.probes()
+    assert len(probes.queries) == 18
+    for query in probes.queries:
+        (content,) = probes.golds[query.query_id]
+        text = next(d.text for d in probes.documents if (d.content_id, d.language) == (content, query.language))
+        assert query.text in " ".join(text.split())
+    assert {d.language for d in read_corpus_texts(corpus, languages=["de"]).documents} == {"de"}
+
+
+def test_a_corpus_alone_calibrates_a_model(tiny_model: Path, corpus: Path, tmp_path: Path) -> None:
+    done = command("align", tiny_model, "--data", corpus, "-o", tmp_path / "mended")
+    assert done.returncode == 0, done.stderr
+    assert "asked by spans: before and after" in done.stdout
+    record = read_record(tmp_path / "mended")
+    assert record is not None
+    assert (record.method, record.data.documents, record.data.queries, record.data.spans) == ("center", 18, 18, True)
+    assert "18 documents and 18 spans of them" in (tmp_path / "mended" / "README.md").read_text()
+    encoder, texts = load_encoder(str(tmp_path / "mended"), device="cpu"), read_corpus_texts(corpus)
+    for language in texts.languages:
+        documents = [d.text for d in texts.documents if d.language == language]
+        base = load_encoder(str(tiny_model), device="cpu").encode(documents, "document", [language] * len(documents))
+        vectors = encoder.encode(documents, "document", [language] * len(documents))
+        assert np.linalg.norm(vectors.mean(axis=0)) < np.linalg.norm(base.mean(axis=0)) / 2
+    again = command("align", tiny_model, "--data", corpus, "-o", tmp_path / "mended")
+    assert again.returncode == 0
+
+
+@pytest.mark.parametrize("name", ["q.txt", "q.jsonl"])
+def test_questions_that_people_asked_are_taken(name: str, tiny_model: Path, corpus: Path, tmp_path: Path) -> None:
+    questions = ["where does the train go at nine?", "wann fährt der zug ab?", "когда отходит поезд сегодня?"]
+    lines = questions if name == "q.txt" else [json.dumps({"text": text}) for text in questions]
+    (tmp_path / name).write_text("\n".join(lines) + "\n")
+    made = isoglot.align(str(tiny_model), None, corpus, tmp_path / "out", queries=tmp_path / name, dev="none")
+    record = read_record(made)
+    assert record is not None
+    assert (record.data.queries, record.data.spans) == (3, False)
+
+
+@pytest.mark.parametrize("method", ["center", "soft-center", "lir", "leace"])
+def test_every_method_without_labels_takes_a_corpus(
+    method: str, tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    made = isoglot.align(str(tiny_model), method, corpus, tmp_path / "out", dev="none")
+    assert load_encoder(str(made), device="cpu").encode(["снег"], "query", ["ru"]).shape == (1, 32)
+
+
+def test_common_queries_have_one_mean(tiny_model: Path, corpus: Path, tmp_path: Path) -> None:
+    made = isoglot.align(str(tiny_model), "center", corpus, tmp_path / "o", dev="none", query_language="common")
+    encoder = load_encoder(str(made), device="cpu")
+    same = [encoder.encode(["snow"], "query", [tag]) for tag in ("en", "ru")]
+    np.testing.assert_array_equal(*same)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--method", "jsd-nce"],
+            "without labels, and jsd-nce needs queries with their documents; choose center",
+        ),
+        (["--method", "auto"], "is a corpus without labels, by which auto cannot choose"),
+        (["--query-share", "2"], "query share is 2; it must be from 0 to 1"),
+        (["--languages", "fr"], "holds no document in fr"),
+        (["--queries", "nothing.txt"], "nothing.txt"),
+    ],
+)
+def test_what_cannot_be_done_is_reported(
+    arguments: list[str], message: str, tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    done = command("align", tiny_model, "--data", corpus, "-o", tmp_path / "out", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_rows_need_a_method(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(IsoglotError, match="name a method"):
+        isoglot.align(str(tiny_model), None, "mini@train", tmp_path / "out")
+    with pytest.raises(IsoglotError, match="queries go with a corpus"):
+        isoglot.align(str(tiny_model), "center", "mini@train", tmp_path / "out", queries="q.txt")
