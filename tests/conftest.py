@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from isoglot import Collection, Document, Query
 from tests.browser import CHROMIUM
@@ -17,6 +18,8 @@ from tests.browser import CHROMIUM
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+settings.register_profile("any machine", deadline=None)  # how busy a machine is decides no test
+settings.load_profile("any machine")
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 

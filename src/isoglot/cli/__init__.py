@@ -205,7 +205,8 @@ def _prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             redirected = sys.platform == "win32" and not stream.isatty()
-            stream.reconfigure(encoding="utf-8" if redirected else None, errors="backslashreplace")
+            with suppress(OSError):  # a file behind which something else was put since Python opened it
+                stream.reconfigure(encoding="utf-8" if redirected else None, errors="backslashreplace")
 
 
 def _discard_output() -> None:
