@@ -190,7 +190,7 @@ def test_what_cannot_be_done_is_told_in_one_line(
     write_text(tmp_path / "file", "")
     for method, output, options, message in (
         ("centre", "out", {}, "unknown method 'centre'; choose from center, soft-center, shift, "),
-        ("center", "out", {"epochs": 2}, "center has no option 'epochs'; it has none"),
+        ("center", "out", {"epochs": 2}, "center has no option 'epochs'; it has query_share, query_language"),
         ("jsd-nce", "out", {"alpha": 2}, "jsd-nce has no option 'alpha'; it has epochs, batch_size"),
         ("center", "out", {"languages": ["en", "ja"]}, "no text in 'ja'"),
         ("jsd-nce", "out", {"languages": ["de", "ru"]}, "no row has an English query"),
