@@ -38,7 +38,7 @@ from isoglot.cli import app
 from isoglot.corpora.collection import CollectionRecord
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.evaluation.comparison.cells import ComparedCell
-from isoglot.evaluation.comparison.comparison import GUARDED, Comparison
+from isoglot.evaluation.comparison.comparison import GUARDED, ComparedModel, Comparison
 from isoglot.evaluation.measures import Judged
 from isoglot.evaluation.results import ScenarioResult
 from isoglot.evaluation.statistics.intervals import Interval
@@ -226,9 +226,8 @@ def test_a_fall_of_3_points_between_minus_7_and_1_is_not_certain_in_align_and_in
         deviations={},
     )
     comparison = Comparison(
-        names=("base", "aligned"),
-        models=({}, {}),
-        collection={},
+        models=tuple(ComparedModel.of(name, [synthetic_audit(name, 0)]) for name in ("base", "aligned")),
+        collection=CollectionRecord("synthetic", "0"),
         cells=(cell,),
         means=(cell,),
         margin=1.0,
