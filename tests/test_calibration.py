@@ -15,6 +15,7 @@ from isoglot import Collection, IsoglotError
 from isoglot.alignment.corpus_texts import is_corpus, read_corpus_texts
 from isoglot.alignment.means import query_means, shrunk_means
 from isoglot.alignment.record import read_record
+from isoglot.alignment.row_vectors import encode_rows
 from isoglot.encoders.sentence_transformer import load_encoder
 from tests.command_line import isoglot as command
 from tests.indexing import write_jsonl
@@ -119,6 +120,24 @@ def test_a_corpus_alone_calibrates_a_model(tiny_model: Path, corpus: Path, tmp_p
         assert np.linalg.norm(vectors.mean(axis=0)) < np.linalg.norm(base.mean(axis=0)) / 2
     again = command("align", tiny_model, "--data", corpus, "-o", tmp_path / "mended")
     assert again.returncode == 0
+
+
+@pytest.mark.parametrize(("queries", "share"), [(None, 0.5), ("q.txt", 0.75)])
+def test_the_table_holds_shrunk_means_and_a_share_of_the_queries(
+    queries: str | None, share: float, tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "q.txt").write_text("where does the train go at nine?\nwann fährt der zug ab?\n")
+    asked = None if queries is None else tmp_path / queries
+    made = isoglot.align(str(tiny_model), None, corpus, tmp_path / "out", queries=asked, dev="none")
+    module = load_encoder(str(made), device="cpu").model[-1]
+    vectors = encode_rows(
+        load_encoder(str(tiny_model), device="cpu"), read_corpus_texts(corpus, asked), show_progress=False
+    )
+    documents = shrunk_means({tag: vectors.of("document", tag) for tag in vectors.languages})
+    means = query_means({tag: vectors.of("query", tag) for tag in vectors.languages}, documents)
+    for number, language in enumerate(module.languages):
+        assert module.table[number, 1].numpy() == pytest.approx(documents[language], abs=1e-6)
+        assert module.table[number, 0].numpy() == pytest.approx(share * means[language], abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["q.txt", "q.jsonl"])

@@ -44,7 +44,7 @@ def clusters(seed: int = 0) -> RowVectors:
 
 def test_languages_far_apart_are_centered_as_if_they_had_been_named() -> None:
     row_vectors = clusters()
-    soft, told = soft_center.fit(row_vectors), center.fit(row_vectors, 1.0)
+    soft, told = soft_center.fit(row_vectors), center.fit(row_vectors)
     for role in ROLES:
         vectors = torch.from_numpy(row_vectors.vectors[role])
         languages = [language for language, _ in row_vectors.texts[role]]

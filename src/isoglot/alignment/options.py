@@ -89,7 +89,7 @@ class CenterOptions:
 
     query_share: float = option(
         -1.0,
-        "Share of the queries' mean that is subtracted, 0 to 1; -1: 0.75, or 0.5 where spans stand in for queries.",
+        "Share of the queries' mean that is subtracted, 0 to 1; -1: all of it, on a corpus 0.75, or 0.5 with spans.",
         OTHERS,
     )
     query_language: str = option(

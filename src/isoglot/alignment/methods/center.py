@@ -1,8 +1,10 @@
 """`center`: subtract from each vector its language's mean (Libovicky et al. 2020, arXiv 2004.05160).
 
-It needs no training and no labels, but each text's language at inference: given, or detected. The means are those of
-the corpus that is searched (calibration) or of training rows, shrunk where texts are few (`isoglot.alignment.means`).
-Of the queries' mean only a share is subtracted (isoglot's own): the whole of it costs retrieval within a language.
+It needs no training, but each text's language at inference: given, or detected.
+
+Fitted on a corpus without labels (calibration), the means are those of the corpus itself, shrunk where texts are few
+(`isoglot.alignment.means`), and of the queries' mean only a share is subtracted: the whole of it costs retrieval within
+a language. Both are isoglot's own.
 """
 
 from __future__ import annotations
@@ -21,39 +23,59 @@ from isoglot.encoders.language_modules import LanguageCentering
 from isoglot.platform.arrays import Floats
 from isoglot.training_data.row import Row
 
-SHARE, SHARE_OF_SPANS = 0.75, 0.5
-"""How much of the mean of queries, or of spans that stand in for them, is subtracted; docs/methods.md says why."""
+SHARES = {"rows": 1.0, "asked": 0.75, "spans": 0.5}
+"""How much of the mean of queries is subtracted by default: of training rows, of questions that people asked of a
+corpus, of spans that stand in for them; docs/methods.md says how the last two were chosen."""
 
 
 def run(
     encoder: Encoder, rows: Sequence[Row] | CorpusTexts, options: CenterOptions, *, seed: int, show_progress: bool
 ) -> None:
-    """Append a `LanguageCentering` module with the means of the texts, by language and role."""
-    spans = isinstance(rows, CorpusTexts) and not rows.asked
-    share = options.query_share if options.query_share >= 0 else SHARE_OF_SPANS if spans else SHARE
+    """Append a `LanguageCentering` module with the means of the texts, by language and role.
+
+    Raises:
+        IsoglotError: Training rows have a language with a single text: its mean would be the text itself.
+    """
+    corpus = rows if isinstance(rows, CorpusTexts) else None
+    kind = "rows" if corpus is None else "asked" if corpus.asked else "spans"
+    share = options.query_share if options.query_share >= 0 else SHARES[kind]
     row_vectors = encode_rows(encoder, rows, show_progress=show_progress)
-    encoder.append(fit(row_vectors, share, common=options.query_language == "common"))
+    common = options.query_language == "common"
+    encoder.append(fit(row_vectors, share, shrunk=corpus is not None, common=common))
 
 
-def fit(row_vectors: RowVectors, share: float, *, common: bool = False) -> LanguageCentering:
+def fit(
+    row_vectors: RowVectors, share: float = 1.0, *, shrunk: bool = False, common: bool = False
+) -> LanguageCentering:
     """Make the module that subtracts the means of the encoded texts, by language and role.
 
     Args:
         row_vectors: The texts' vectors.
         share: How much of the queries' mean is subtracted, 0 to 1.
+        shrunk: Whether means of few texts are shrunk towards what all languages have in common; else a language with
+            texts of one role only has their mean for both.
         common: Whether queries of all languages have one mean, so that a query's language is not needed.
+
+    Raises:
+        IsoglotError: A language has a single text, and `shrunk` is false.
     """
-    documents, queries = (
-        {tag: found for tag in row_vectors.languages if len(found := row_vectors.of(role, tag))}
-        for role in ("document", "query")
-    )
-    document_means = shrunk_means(documents or queries)
-    means_of_queries = query_means(queries or documents, document_means)
+    languages = row_vectors.languages
+    if shrunk:
+        documents, queries = (
+            {tag: vectors for tag in languages if len(vectors := row_vectors.of(role, tag))}
+            for role in ("document", "query")
+        )
+        known = shrunk_means(documents)
+        means_of_queries = query_means(queries, known)
+        centre: Floats = np.mean(list(known.values()), axis=0)
+        means_of_documents = {tag: known.get(tag, centre) for tag in languages}
+    else:
+        means = row_vectors.means("center")
+        means_of_queries, means_of_documents = (
+            {tag: means[tag, role] for tag in languages} for role in ("query", "document")
+        )
     if common:
         mean: Floats = np.mean(list(means_of_queries.values()), axis=0)
-        means_of_queries = dict.fromkeys(means_of_queries, mean)
-    documents_of_all = np.mean(list(document_means.values()), axis=0)
-    table = np.array(
-        [[share * means_of_queries[tag], document_means.get(tag, documents_of_all)] for tag in row_vectors.languages]
-    )
-    return LanguageCentering(row_vectors.languages, torch.tensor(table, dtype=torch.float32))
+        means_of_queries = dict.fromkeys(languages, mean)
+    table = np.array([[share * means_of_queries[tag], means_of_documents[tag]] for tag in languages])
+    return LanguageCentering(languages, torch.tensor(table, dtype=torch.float32))

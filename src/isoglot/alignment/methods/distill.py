@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from isoglot.alignment.methods import lir
+from isoglot.alignment.methods import center, lir
 from isoglot.alignment.options import DistillOptions
 from isoglot.alignment.record import StepLoss
 from isoglot.alignment.row_vectors import RowVectors, encode_rows
@@ -22,7 +22,6 @@ from isoglot.alignment.training.additions import switched_queries, token_term
 from isoglot.alignment.training.objectives import cosine_distance, multi_positive_nce
 from isoglot.alignment.training.trainer import TrainingContext, train
 from isoglot.encoders.encoder import Encoder
-from isoglot.encoders.language_modules import LanguageCentering
 from isoglot.encoders.prompts import ROLES
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
@@ -38,7 +37,7 @@ def teachers(rows: Sequence[Row], row_vectors: RowVectors, options: DistillOptio
     Raises:
         IsoglotError: A language has too few texts.
     """
-    module = _centering(row_vectors) if options.teacher == "center" else lir.fit(row_vectors, 1)
+    module = center.fit(row_vectors) if options.teacher == "center" else lir.fit(row_vectors, 1)
     neutral: Teachers = {}
     for role, pairs in row_vectors.texts.items():
         vectors = torch.from_numpy(row_vectors.vectors[role])
@@ -65,13 +64,6 @@ def objective(students: Sequence[Tensor], targets: Tensor, options: DistillOptio
         contrast = multi_positive_nce(students[:2], students[2:], temperature=options.temperature)
         loss = loss + options.nce_weight * contrast
     return loss
-
-
-def _centering(row_vectors: RowVectors) -> LanguageCentering:
-    """Subtract the whole mean of each language and role, as it is."""
-    means = row_vectors.means("distill")
-    table = np.array([[means[language, role] for role in ROLES] for language in row_vectors.languages])
-    return LanguageCentering(row_vectors.languages, torch.tensor(table, dtype=torch.float32))
 
 
 def run(
