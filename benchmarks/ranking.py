@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from benchmarks import evaluators, measuring
 from isoglot.platform.arrays import Ints, Vectors
-from isoglot.ranking.exact import Ranking, rank
+from isoglot.ranking.exact import rank
+from isoglot.ranking.result import Ranking
 
 QUERIES, DIMENSION, LANGUAGES = 1190, 384, 4
 BARE = "bare product, in blocks of 2040 documents"

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isoglot.ranking.balance import order, top
-from isoglot.ranking.exact import Ranking, rank
+from isoglot.ranking.exact import rank
+from isoglot.ranking.result import Ranking
 from tests.test_measures import DOCUMENTS, EN, RANKED, ZH
 
 MERGED = st.sampled_from(["equal", "proportional"])

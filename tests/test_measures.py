@@ -21,8 +21,9 @@ from isoglot.evaluation.measures import (
     parse_measure,
     worst_in_language,
 )
-from isoglot.ranking.exact import Ranking, rank
+from isoglot.ranking.exact import rank
 from isoglot.ranking.pools import Pool
+from isoglot.ranking.result import Ranking
 
 EN, ZH = 0, 1
 DOCUMENTS = [(content, language) for language in (EN, ZH) for content in "abcd"]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from isoglot import IsoglotError
 from isoglot.ranking.balance import BALANCES
-from isoglot.ranking.exact import Ranking, rank
+from isoglot.ranking.exact import rank
+from isoglot.ranking.result import Ranking
 
 
 def problem(seed: int, queries: int = 7, documents: int = 40, duplicates: int = 0) -> tuple[np.ndarray, ...]:

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isoglot import IsoglotError
-from isoglot.ranking import exact
+from isoglot.ranking import parts
 from isoglot.ranking.balance import Balance, order, parse_balance, top
-from isoglot.ranking.exact import Ranking, rank, rank_scores
+from isoglot.ranking.exact import rank, rank_scores
+from isoglot.ranking.result import Ranking
 from tests.test_balanced import Problem, problems
 
 OPTIONS = st.builds("scaled(k={}, weight={})".format, st.integers(1, 7), st.sampled_from([0, 0.5, 1]))
@@ -70,7 +71,7 @@ def test_the_order_within_a_language_is_that_of_the_scores(problem: Problem, bal
 def test_neither_blocks_nor_what_is_kept_changes_anything(problem: Problem, balance: str, width: int) -> None:
     one = ranked(problem, balance)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exact, "KEPT_BYTES", 0)
+        patch.setattr(parts, "KEPT_BYTES", 0)
         two = ranked(problem, balance, block_bytes=4 * 64 * width)
     scores = problem.queries @ problem.documents.T
     given_ = rank_scores(

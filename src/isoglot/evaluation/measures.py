@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from isoglot.platform.arrays import Bools, Floats, Ints
 from isoglot.platform.errors import IsoglotError
-from isoglot.ranking.exact import BEYOND
+from isoglot.ranking.result import BEYOND
 
 DEFAULT_MEASURES = (
     "complete@10",

@@ -13,8 +13,8 @@ from isoglot.evaluation.measures import Judged, best_in_language, parse_measure,
 from isoglot.evaluation.results import Cell, Cut, LanguageResult, ScenarioResult
 from isoglot.evaluation.statistics.intervals import Interval, bootstrap_means, bootstrap_ratios
 from isoglot.platform.arrays import Floats
-from isoglot.ranking.exact import Ranking
 from isoglot.ranking.pools import Pool
+from isoglot.ranking.result import Ranking
 
 TOP_K = 10
 """How many of the top documents count for `LanguageResult.top_share`."""

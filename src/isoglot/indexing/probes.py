@@ -23,8 +23,8 @@ from isoglot.indexing.snapshot import Snapshot
 from isoglot.indexing.splitting import sentences
 from isoglot.indexing.store import Index
 from isoglot.platform.errors import IsoglotError
-from isoglot.ranking.exact import Ranking
 from isoglot.ranking.pools import Pool
+from isoglot.ranking.result import Ranking
 from isoglot.retrievers.base import RetrieverRecord, used_documents, used_queries
 from isoglot.retrievers.dense import DenseRetriever, rank_vectors
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from isoglot.corpora.collection import Collection, Document, Query
 from isoglot.platform.arrays import Ints
-from isoglot.ranking.exact import Ranking
 from isoglot.ranking.pools import Pool
+from isoglot.ranking.result import Ranking
 
 
 class PromptRecord(msgspec.Struct, frozen=True):

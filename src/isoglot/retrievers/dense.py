@@ -10,8 +10,9 @@ import numpy as np
 from isoglot.corpora.collection import Collection
 from isoglot.encoders.prompts import Prompt
 from isoglot.platform.arrays import Vectors
-from isoglot.ranking.exact import Ranking, rank
+from isoglot.ranking.exact import rank
 from isoglot.ranking.pools import Pool
+from isoglot.ranking.result import Ranking
 from isoglot.retrievers.base import PromptRecord, RetrieverRecord, environment, used_documents, used_queries
 
 if TYPE_CHECKING:

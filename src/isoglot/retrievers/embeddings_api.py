@@ -19,8 +19,8 @@ from isoglot.llm.service import Service
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.progress import progress
-from isoglot.ranking.exact import Ranking
 from isoglot.ranking.pools import Pool
+from isoglot.ranking.result import Ranking
 from isoglot.retrievers.base import RetrieverRecord, environment
 from isoglot.retrievers.dense import prompt_records, rank_encoded
 

@@ -16,8 +16,8 @@ from isoglot.platform.arrays import Floats, Ints
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.files import sha256
 from isoglot.ranking.balance import Balance, parse_balance, usual_scores
-from isoglot.ranking.exact import BEYOND, Ranking
 from isoglot.ranking.pools import Pool
+from isoglot.ranking.result import BEYOND, Ranking
 from isoglot.retrievers.base import RetrieverRecord, environment
 
 

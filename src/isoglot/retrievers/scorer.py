@@ -12,8 +12,9 @@ from isoglot.corpora.collection import Collection
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.progress import progress
-from isoglot.ranking.exact import Ranking, rank_scores
+from isoglot.ranking.exact import rank_scores
 from isoglot.ranking.pools import Pool
+from isoglot.ranking.result import Ranking
 from isoglot.retrievers.base import RetrieverRecord, Scorer, environment
 
 

@@ -16,10 +16,9 @@ from isoglot.platform.arrays import Floats, Ints, Vectors
 from isoglot.platform.errors import InputError
 from isoglot.platform.progress import progress
 from isoglot.ranking.blocks import check_finite
-from isoglot.ranking.exact import (
+from isoglot.ranking.parts import (
     Part,
     Peaks,
-    Ranking,
     RankingTask,
     exact_gold_scores,
     find_peaks,
@@ -28,6 +27,7 @@ from isoglot.ranking.exact import (
     usual_scores_of,
 )
 from isoglot.ranking.pools import Pool
+from isoglot.ranking.result import Ranking
 from isoglot.retrievers.base import RetrieverRecord, environment
 from isoglot.scale.manifest import read_manifest
 from isoglot.scale.shards import ROLES, read_ids, read_vectors, shard_paths

@@ -18,8 +18,8 @@ from isoglot.corpora.trec import version_id
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import InputError
 from isoglot.platform.files import sha256
-from isoglot.ranking.exact import Ranking
 from isoglot.ranking.pools import Pool
+from isoglot.ranking.result import Ranking
 from isoglot.retrievers.base import Retriever, RetrieverRecord, environment, used_documents, used_queries
 from isoglot.retrievers.dense import rank_vectors
 from isoglot.retrievers.shards import ShardsRetriever
