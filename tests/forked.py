@@ -119,6 +119,9 @@ def _run(surroundings: _Surroundings, function: Callable[..., object], arguments
     for descriptor, pipe in ((1, surroundings.output), (2, surroundings.error)):
         os.dup2(pipe.fileno(), descriptor)
         pipe.close()
+    # New ones, as a process has at its start: those of the server remember what stood behind their descriptors.
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
     os.environ.clear()
     os.environ.update(surroundings.variables)
     os.chdir(surroundings.folder)

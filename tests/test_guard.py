@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
 import isoglot
 from isoglot import Audit, Collection, Document, IsoglotError, Query, Row
@@ -34,7 +33,6 @@ from isoglot.alignment.methods import jsd_nce
 from isoglot.alignment.record import VerdictRecord, read_record
 from isoglot.alignment.tables import verdict_text
 from isoglot.alignment.training import checkpoints
-from isoglot.cli import app
 from isoglot.corpora.collection import CollectionRecord
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.evaluation.comparison.cells import ComparedCell
@@ -46,6 +44,7 @@ from isoglot.report.tables import kept_table
 from isoglot.retrievers.base import RetrieverRecord
 from isoglot.training_data.loading import training_rows
 from isoglot.training_data.row import write_rows
+from tests import command_line
 from tests.parallel import parallel_rows
 from tests.synthetic_audits import synthetic_audit
 
@@ -420,8 +419,8 @@ def test_a_verdict_that_is_not_certain_passes_and_says_what_would_help(
 ) -> None:
     write_rows(tmp_path / "rows.jsonl", parallel_rows(40))
     command = ["align", str(tiny_model), "--method", "lir", "--data", str(tmp_path / "rows.jsonl")]
-    done = CliRunner().invoke(app, [*command, "-o", str(tmp_path / "out")])
-    assert done.exit_code == 0, done.output
+    done = command_line.isoglot(*command, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
     record = read_record(tmp_path / "out")
     assert record is not None
     assert record.verdict is not None

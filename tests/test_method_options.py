@@ -11,7 +11,6 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 import typer
-from typer.testing import CliRunner
 
 import isoglot
 from isoglot import losses
@@ -19,6 +18,7 @@ from isoglot.alignment.options import HEADINGS, DistillOptions, JsdNceOptions, N
 from isoglot.alignment.registry import METHODS
 from isoglot.cli import app
 from isoglot.cli.align import align
+from tests import command_line
 
 FIELDS: list[tuple[str, Field[Any]]] = [
     (method.name, field) for method in METHODS.values() for field in fields(method.options_class)
@@ -88,13 +88,14 @@ def test_only_what_the_user_gave_reaches_align(
     keywords = set(inspect.signature(isoglot.align).parameters) - {"model", "method", "data", "output", "options"}
     monkeypatch.setattr(isoglot, "align", lambda *args, **options: received.update(options), raising=False)
     command = ["align", "model", "--method", "jsd-nce", "--data", "rows.jsonl", "-o", str(tmp_path / "out")]
-    done = CliRunner().invoke(app, [*command, *arguments])
-    assert done.exit_code == 0, done.output
+    done = command_line.isoglot(*command, *arguments)
+    assert done.returncode == 0, done.stderr
     names = {field.name for _, field in FIELDS}
     assert {name: value for name, value in received.items() if name in names} == given
     assert set(received) - names == keywords
 
 
+@pytest.mark.process
 def test_the_help_of_align_loads_nothing_heavy() -> None:
     code = (
         "import sys\nfrom isoglot.cli import main\n"

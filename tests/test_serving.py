@@ -24,11 +24,10 @@ import schemathesis
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
-from typer.testing import CliRunner
 
 import isoglot
 from isoglot import Collection, Index, IsoglotError
-from isoglot.cli import app, main
+from isoglot.cli import main
 from isoglot.encoders.encoder import Encoder
 from isoglot.indexing.update import update_index
 from isoglot.ranking.balance import BALANCES
@@ -163,7 +162,7 @@ def test_a_question_that_shows_no_language_gets_the_same_hits_in_python_on_the_c
     assert expected["de"] != expected["en"]
 
     assert [(hit.passage.id, hit.score) for hit in index.search("1869 ?")] == expected["de"]
-    done = CliRunner().invoke(app, ["search", str(tmp_path / "index"), "1869 ?", "--json"])
+    done = command_line.isoglot("search", tmp_path / "index", "1869 ?", "--json")
     printed = [(hit["passage"]["id"], hit["score"]) for hit in json.loads(done.stdout)]
     assert printed == expected["de"]
     client = TestClient(create_app(index, {model: encoder}, Settings()), base_url=HERE)
