@@ -20,7 +20,7 @@ from isoglot.alignment.training.objectives import info_nce, multi_positive_nce
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.training_data.loading import training_rows
 
-pytestmark = pytest.mark.usefixtures("own_cache")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_cache")]
 
 SMALL: dict[str, Any] = {"batch_size": 4, "learning_rate": 1e-3}
 

@@ -23,6 +23,8 @@ from isoglot.evaluation.statistics.intervals import Interval
 from tests.parallel import parallel_rows
 from tests.test_guard import COLLAPSE
 
+pytestmark = pytest.mark.slow
+
 ROWS = parallel_rows(40)
 SHORT = {"epochs": 0.5, "batch_size": 16}
 

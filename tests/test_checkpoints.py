@@ -24,6 +24,8 @@ from isoglot.alignment.training.trainer import train
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.training_data.loading import training_rows
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = TrainingOptions(epochs=2.5, batch_size=3, learning_rate=3e-3)  # 10 steps, 4 an epoch
 Result = tuple[dict[str, torch.Tensor], list[StepLoss], list[int]]
 

@@ -19,6 +19,8 @@ from isoglot import Collection, IsoglotError, LanguageBiasEvaluator
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.sentence_transformer import load_encoder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def model(tiny_model: Path) -> Any:

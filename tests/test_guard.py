@@ -48,6 +48,8 @@ from tests import command_line
 from tests.parallel import parallel_rows
 from tests.synthetic_audits import synthetic_audit
 
+pytestmark = pytest.mark.slow
+
 COLLAPSE = {"nce_weight": 0.0, "learning_rate": 0.1, "batch_size": 16}
 """Nothing but the pull of translations: all texts end at one point."""
 

@@ -18,6 +18,8 @@ from isoglot import Collection, IsoglotError, losses
 from isoglot.alignment.training.objectives import cosine_distance, info_nce, multi_positive_nce, root_jsd
 from isoglot.encoders.sentence_transformer import load_encoder
 
+pytestmark = pytest.mark.slow
+
 Prepared = Callable[[Any, Collection], tuple[Dataset, torch.nn.Module]]
 METHODS: dict[str, Prepared] = {
     "jsd-nce": lambda model, data: (losses.triplets(data), losses.JsdNceLoss(model)),

@@ -21,6 +21,8 @@ from isoglot.ranking.pools import SCENARIOS
 from isoglot.report.mteb import audits_to_mteb
 from tests import command_line
 
+pytestmark = pytest.mark.slow
+
 mteb = pytest.importorskip("mteb")
 Scores = dict[tuple[str, str], dict[str, Any]]
 

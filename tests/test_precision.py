@@ -21,6 +21,8 @@ from isoglot.evaluation.results import Audit
 from isoglot.platform.errors import IsoglotError
 from tests.command_line import isoglot
 
+pytestmark = pytest.mark.slow
+
 
 class Wrapped:
     """As much of a sentence-transformers model as `fused_layers` looks at."""

@@ -28,6 +28,8 @@ from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.training_data.loading import training_rows
 from isoglot.training_data.row import Row
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = JsdNceOptions(epochs=4, batch_size=6, learning_rate=3e-3)
 
 
