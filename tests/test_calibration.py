@@ -83,10 +83,12 @@ def test_one_language_is_centered_on_its_mean() -> None:
 
 
 def test_a_corpus_is_told_from_training_rows(corpus: Path, tmp_path: Path, small_collection: Collection) -> None:
-    isoglot.write_rows(tmp_path / "rows.jsonl", isoglot.training_rows(small_collection))
+    for name in ("rows.jsonl", "rows.parquet"):
+        isoglot.write_rows(tmp_path / name, isoglot.training_rows(small_collection))
     assert is_corpus(corpus)
     assert is_corpus(str(corpus.parent))
     assert not is_corpus(tmp_path / "rows.jsonl")
+    assert not is_corpus(tmp_path / "rows.parquet")
     assert not is_corpus("mini@train")
     assert not is_corpus(small_collection)
 

@@ -13,7 +13,9 @@ from isoglot.alignment.guard import MOST_HELD_OUT, MOST_LANGUAGES
 from isoglot.corpora.collection import Collection, Document, Query
 from isoglot.corpora.documents import READERS_OF_LINES, document_of, read_documents
 from isoglot.corpora.fields import Fields
+from isoglot.corpora.readers.jsonl import read_jsonl
 from isoglot.corpora.readers.lines import read_lines
+from isoglot.corpora.readers.parquet import read_parquet
 from isoglot.corpora.spans import random_span
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.languages import canonical, detect
@@ -21,7 +23,7 @@ from isoglot.training_data.choosing import stable_hash
 from isoglot.training_data.row import is_row_file
 
 SAMPLE = 1000
-"""Documents of a language that are encoded at most: its mean is known to a thousandth of its length by then."""
+"""Documents of a language that are encoded at most; a mean needs no more."""
 PROXY_NOTE = "a proxy: documents are asked for by spans of their own text; people's questions are harder"
 
 
@@ -93,7 +95,8 @@ def is_corpus(data: object) -> bool:
         return False
     if not is_row_file(str(path)):
         return True
-    _, first = next(iter(READERS_OF_LINES[path.suffix](path)), (1, {}))
+    reader = read_parquet if path.suffix == ".parquet" else read_jsonl
+    _, first = next(iter(reader(path)), (1, {}))
     return "text" in first and "document" not in first
 
 
@@ -148,7 +151,7 @@ def _read_queries(path: Path, among: frozenset[str]) -> Iterator[tuple[str, str]
     for line, values in READERS_OF_LINES[path.suffix](path):
         fields = Fields(values, path, line)
         stated = fields.language()
-        text = document_of(fields, "en").text if stated is None else document_of(fields, None).text
+        text = document_of(fields, "en").text  # of questions without a language, which is detected below
         yield (_detected(text, among, path, line) if stated is None else stated.tag), text
 
 

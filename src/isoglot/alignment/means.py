@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -79,9 +79,3 @@ def _within_variance(vectors: Mapping[str, Vectors], means: Mapping[str, Floats]
 def _weight(count: int, within: float, between: float) -> float:
     """How much of a language's own mean counts against its centre, from 0 to 1."""
     return 0.0 if count == 0 or between == 0 else count / (count + within / between)
-
-
-def group(pairs: Sequence[tuple[str, str]], vectors: Vectors) -> dict[str, Vectors]:
-    """Group (n, d) vectors of (language, text) pairs by language."""
-    tags = np.array([tag for tag, _ in pairs])
-    return {str(tag): vectors[tags == tag] for tag in np.unique(tags)}
