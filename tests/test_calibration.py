@@ -193,5 +193,7 @@ def test_what_cannot_be_done_is_reported(
 def test_rows_need_a_method(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(IsoglotError, match="name a method"):
         isoglot.align(str(tiny_model), None, "mini@train", tmp_path / "out")
+    with pytest.raises(IsoglotError, match=r"nothing\.jsonl: no such file or folder"):
+        isoglot.align(str(tiny_model), None, "nothing.jsonl", tmp_path / "out")
     with pytest.raises(IsoglotError, match="queries go with a corpus"):
         isoglot.align(str(tiny_model), "center", "mini@train", tmp_path / "out", queries="q.txt")

@@ -14,6 +14,7 @@ from isoglot.alignment.registry import find_method
 from isoglot.alignment.request import Request, prepare
 from isoglot.alignment.seeds import align_seeds
 from isoglot.corpora.collection import Collection
+from isoglot.corpora.documents import corpus_name
 from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.row import Row
 
@@ -74,6 +75,8 @@ def align(
         IsoglotError: Something named does not exist, an option is wrong, the output is taken, or training failed.
     """
     if method is None:
+        if isinstance(data, str | Path):
+            corpus_name(str(data))  # a file that does not exist is the first thing to say
         if not is_corpus(data):
             raise IsoglotError("name a method: training rows leave a choice; a corpus without labels gets center")
         method = "center"
