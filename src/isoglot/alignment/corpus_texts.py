@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 
 from isoglot.alignment.guard import MOST_HELD_OUT, MOST_LANGUAGES
@@ -20,7 +22,7 @@ from isoglot.corpora.spans import random_span
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.languages import canonical, detect
 from isoglot.training_data.choosing import stable_hash
-from isoglot.training_data.row import is_row_file
+from isoglot.training_data.row import Row, is_row_file
 
 SAMPLE = 1000
 """Documents of a language that are encoded at most; a mean needs no more."""
@@ -57,6 +59,23 @@ class CorpusTexts:
             digest.update(repr(part).encode())
         return digest.hexdigest()
 
+    @property
+    def rows(self) -> list[Row]:
+        """Training rows for methods that look at one text at a time: in each, a query and a document of one language.
+
+        They have nothing else to do with each other, so no row says what is relevant.
+        """
+        queries, documents = defaultdict(list), defaultdict(list)
+        for tag, text in self.queries:
+            queries[tag].append(text)
+        for document in self.documents:
+            documents[document.language].append(document.text)
+        return [
+            Row(f"{tag} {number}", {tag: query}, {tag: document})
+            for tag in sorted(queries.keys() & documents.keys())
+            for number, (query, document) in enumerate(_paired(queries[tag], documents[tag]))
+        ]
+
     def probes(self, seed: int = 0) -> Collection:
         """A collection that asks for documents by spans of their own text, in their own language (self-retrieval).
 
@@ -82,6 +101,11 @@ class CorpusTexts:
         if not queries:
             raise IsoglotError(f"{self.name}: no document is longer than a question, so none can be asked for")
         return Collection(f"{self.name}, asked by spans", documents, queries, golds, notes=(PROXY_NOTE,))
+
+
+def _paired(one: Sequence[str], other: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of texts until both are used up; the shorter sequence begins anew."""
+    return islice(zip(cycle(one), cycle(other), strict=False), max(len(one), len(other)))
 
 
 def is_corpus(data: object) -> bool:
@@ -116,25 +140,22 @@ def read_corpus_texts(
         IsoglotError: Something in a file is wrong, or nothing is left.
     """
     kept = None if languages is None else {canonical(tag) for tag in languages}
-    by_language: dict[str, list[Document]] = defaultdict(list)
-    for document in read_documents(str(data)):
+    samples: dict[str, list[tuple[int, int, Document]]] = defaultdict(list)  # heaps, so that any corpus fits in memory
+    for number, document in enumerate(read_documents(str(data))):
         if kept is None or document.language in kept:
             text = f"{document.title} {document.text}" if document.title else document.text
-            by_language[document.language].append(Document(document.content_id or document.id, document.language, text))
-    documents = [
-        document
-        for tag in sorted(by_language)
-        for document in sorted(by_language[tag], key=lambda d: stable_hash(d.content_id, seed))[:SAMPLE]
-    ]
+            sampled = Document(document.content_id or document.id, document.language, text)
+            entry = (-int.from_bytes(stable_hash(sampled.content_id, seed)), -number, sampled)
+            heap = samples[document.language]
+            (heapq.heappush if len(heap) < SAMPLE else heapq.heappushpop)(heap, entry)
+    documents = [entry[-1] for tag in sorted(samples) for entry in sorted(samples[tag], reverse=True)]
     if not documents:
         raise IsoglotError(f"{data}: holds no document" + (f" in {', '.join(languages)}" if languages else ""))
     generator = random.Random(seed)
     if queries is None:
         pairs = [(document.language, random_span(document.text, generator)) for document in documents]
     else:
-        pairs = [
-            pair for pair in _read_queries(Path(queries), frozenset(by_language)) if kept is None or pair[0] in kept
-        ]
+        pairs = [pair for pair in _read_queries(Path(queries), frozenset(samples)) if kept is None or pair[0] in kept]
         if not pairs:
             raise InputError("holds no question" + (f" in {', '.join(languages)}" if languages else ""), queries)
     return CorpusTexts(name=str(data), documents=documents, queries=pairs, asked=queries is not None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -65,6 +65,26 @@ def query_means(queries: Mapping[str, Vectors], document_means: Mapping[str, Flo
     prior = {tag: common + (document_means.get(tag, around) - around) for tag in tags}
     nothing = np.empty((0, len(common)), dtype=np.float32)
     return shrunk_means({tag: queries.get(tag, nothing) for tag in tags}, prior)
+
+
+def linear_discriminant(classes: Sequence[Vectors], means: Floats) -> tuple[Floats, Floats]:
+    """Fit the posterior over classes of Gaussians with one covariance and equal priors: softmax(W z + b).
+
+    The covariance is shrunk as by Ledoit and Wolf (2004), since texts are few and dimensions many.
+
+    Args:
+        classes: The (n, d) vectors of each of the c classes; n may be 0.
+        means: The means of the classes, (c, d).
+
+    Returns:
+        W, (c, d), and b, (c,).
+    """
+    from sklearn.covariance import ledoit_wolf  # type: ignore[import-untyped]
+
+    centered = [vectors - vectors.mean(axis=0, dtype=np.float64) for vectors in classes if len(vectors)]
+    covariance, _ = ledoit_wolf(np.concatenate(centered), assume_centered=True)
+    weight = np.linalg.solve(covariance, means.T).T
+    return weight, -0.5 * (weight * means).sum(axis=1)
 
 
 def _within_variance(vectors: Mapping[str, Vectors], means: Mapping[str, Floats]) -> float:

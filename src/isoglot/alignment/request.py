@@ -12,6 +12,7 @@ from typing import Any
 
 from isoglot.alignment.corpus_texts import CorpusTexts, is_corpus, read_corpus_texts
 from isoglot.alignment.guard import FEWEST_HELD_OUT, hold_out, named_development
+from isoglot.alignment.options import BY_THE_DATA, SHARES
 from isoglot.alignment.record import SCHEMA, BaseRecord, DataRecord, DevelopmentRecord, Recipe, digest
 from isoglot.alignment.registry import METHODS, Method
 from isoglot.corpora.collection import Collection
@@ -79,8 +80,8 @@ class Run:
 
     @property
     def training_rows(self) -> Sequence[Row]:
-        """The rows; a corpus has none."""
-        return () if isinstance(self.rows, CorpusTexts) else self.rows
+        """The rows; of a corpus, what trained methods see of it."""
+        return self.rows.rows if isinstance(self.rows, CorpusTexts) else self.rows
 
     @property
     def lossy(self) -> Path:
@@ -120,6 +121,7 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
         if request.queries is not None:
             raise IsoglotError("queries go with a corpus without labels; training rows have their own")
         rows, development = _rows_and_development(request, seed)
+    settings = _with_query_share(settings, rows)
     encoder = load_encoder(
         request.model, device=request.device, precision="float32", trust_remote_code=request.trust_remote_code
     )
@@ -145,6 +147,14 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
         encoder=encoder,
         recipe=recipe,
     )
+
+
+def _with_query_share(settings: Any, rows: Sequence[Row] | CorpusTexts) -> Any:
+    """The options with the share of the queries' mean that the data asks for, where the user named none."""
+    if getattr(settings, "query_share", None) != BY_THE_DATA:
+        return settings
+    kind = "rows" if not isinstance(rows, CorpusTexts) else "questions" if rows.asked else "spans"
+    return dataclasses.replace(settings, query_share=SHARES[kind])
 
 
 def _data_record(data: Sequence[Row] | CorpusTexts, name: str) -> DataRecord:

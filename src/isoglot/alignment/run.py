@@ -80,8 +80,6 @@ def align(
         if not is_corpus(data):
             raise IsoglotError("name a method: training rows leave a choice; a corpus without labels gets center")
         method = "center"
-    if method == "auto" and is_corpus(data):
-        raise IsoglotError(f"{data}: is a corpus without labels, by which auto cannot choose; leave --method out")
     if method != "auto":
         find_method(method)
     if os.environ.get("WORLD_SIZE", "1") != "1" and (method == "auto" or seeds != 1):

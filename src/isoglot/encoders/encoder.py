@@ -169,9 +169,9 @@ class Encoder:
             IsoglotError: The model returns a vector that is zero or not finite.
         """
         vectors = self._base_vectors(texts, role, show_progress, keep)
-        return self._through_head(vectors, role, languages) if self._head and texts else vectors
+        return self._through_head(vectors, role, texts, languages) if self._head and texts else vectors
 
-    def _through_head(self, vectors: Vectors, role: str, languages: Sequence[str]) -> Vectors:
+    def _through_head(self, vectors: Vectors, role: str, texts: Sequence[str], languages: Sequence[str]) -> Vectors:
         import torch
 
         from isoglot.encoders.language_modules import LanguageModule
@@ -180,7 +180,8 @@ class Encoder:
             changed = torch.from_numpy(vectors).to(self.model.device)
             for module in self._head:
                 if isinstance(module, LanguageModule):
-                    changed = module.transform(changed, languages, [role] * len(changed))
+                    tags = languages if module.heeds(role) else module.detected(texts)
+                    changed = module.transform(changed, tags, [role] * len(changed))
                 else:
                     changed = module({"sentence_embedding": changed})["sentence_embedding"]
             changed = torch.nn.functional.normalize(changed, dim=1)
