@@ -15,9 +15,9 @@ import isoglot
 from isoglot import Collection, IsoglotError
 from isoglot.alignment.corpus_texts import is_corpus, read_corpus_texts
 from isoglot.alignment.guard import LIFT, measures_of
-from isoglot.alignment.means import query_means, shrunk_means
 from isoglot.alignment.record import read_record
 from isoglot.alignment.row_vectors import encode_rows
+from isoglot.encoders.means import query_means, shrunk_means
 from isoglot.encoders.sentence_transformer import load_encoder
 from tests.command_line import isoglot as command
 from tests.indexing import write_jsonl
@@ -204,7 +204,9 @@ def test_inferred_queries_lose_the_mean_under_the_posterior_of_their_vector(
 
 
 def test_distill_learns_the_calibrated_vectors_of_a_corpus(tiny_model: Path, corpus: Path, tmp_path: Path) -> None:
-    folder = isoglot.align(str(tiny_model), "distill", corpus, tmp_path / "d", epochs=10, learning_rate=3e-3, dev="none")
+    folder = isoglot.align(
+        str(tiny_model), "distill", corpus, tmp_path / "d", epochs=10, learning_rate=3e-3, dev="none"
+    )
     record = read_record(folder)
     assert record is not None
     assert (record.options["query_share"], record.needs_language) == (0.5, False)

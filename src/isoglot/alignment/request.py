@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from isoglot.alignment.corpus_texts import CorpusTexts, is_corpus, read_corpus_texts
+from isoglot.alignment.corpus_texts import (
+    CorpusTexts,
+    index_of,
+    is_corpus,
+    keep_vectors_of_index,
+    read_corpus_texts,
+)
 from isoglot.alignment.guard import FEWEST_HELD_OUT, hold_out, named_development
 from isoglot.alignment.options import BY_THE_DATA, SHARES
 from isoglot.alignment.record import SCHEMA, BaseRecord, DataRecord, DevelopmentRecord, Recipe, digest
@@ -125,6 +131,8 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
     encoder = load_encoder(
         request.model, device=request.device, precision="float32", trust_remote_code=request.trust_remote_code
     )
+    if index := index_of(request.data):
+        keep_vectors_of_index(index, encoder)
     recipe = Recipe(
         schema=SCHEMA,
         isoglot=__version__,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.alignment.auto import align_auto
-from isoglot.alignment.corpus_texts import is_corpus
+from isoglot.alignment.corpus_texts import index_of, is_corpus
 from isoglot.alignment.execute import execute
 from isoglot.alignment.registry import find_method
 from isoglot.alignment.request import Request, prepare
@@ -50,7 +50,7 @@ def align(
         method: A name out of `isoglot.alignment.registry.METHODS`, or ``auto`` (see `isoglot.alignment.auto`); None:
             ``center``, for a corpus without labels.
         data: The training rows: a file of rows, a source such as ``mini@train``, a collection, or rows. Methods that
-            need no labels also take a corpus: a file or folder of documents, as `isoglot index` does.
+            need no labels also take a corpus: a file or folder of documents, as `isoglot index` does, or ``index:DIR``.
         output: The folder to write.
         queries: A file of questions that people asked of the corpus; None: spans of its documents stand in.
         languages: The languages to use; None: all of `data`.
@@ -75,7 +75,7 @@ def align(
         IsoglotError: Something named does not exist, an option is wrong, the output is taken, or training failed.
     """
     if method is None:
-        if isinstance(data, str | Path):
+        if isinstance(data, str | Path) and not index_of(data):
             corpus_name(str(data))  # a file that does not exist is the first thing to say
         if not is_corpus(data):
             raise IsoglotError("name a method: training rows leave a choice; a corpus without labels gets center")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from isoglot.alignment.record import AutoRecord, MeasuresRecord, SeedsRecord, VerdictRecord
+from isoglot.alignment.record import AutoRecord, MeasuresRecord, SeedsRecord, VerdictRecord, read_record
 from isoglot.report.tables import Table, number
 
 _ANSWERS = {True: "kept", False: "lost", None: "not certain"}
@@ -23,6 +24,14 @@ def before_after_table(measures: MeasuresRecord, development: str) -> Table:
         ),
         labels=1,
     )
+
+
+def guard_tables(folder: Path) -> list[Table]:
+    """The table before and after of a finished folder; none if nothing guarded it."""
+    record = read_record(folder)
+    if record is None or record.measures is None or record.development is None:
+        return []
+    return [before_after_table(record.measures, record.development.name)]
 
 
 def seeds_table(summary: SeedsRecord) -> Table:

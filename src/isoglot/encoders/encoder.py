@@ -169,16 +169,30 @@ class Encoder:
             IsoglotError: The model returns a vector that is zero or not finite.
         """
         vectors = self._base_vectors(texts, role, show_progress, keep)
-        return self._through_head(vectors, role, texts, languages) if self._head and texts else vectors
+        return self.through(self._head, vectors, role, texts, languages) if self._head and texts else vectors
 
-    def _through_head(self, vectors: Vectors, role: str, texts: Sequence[str], languages: Sequence[str]) -> Vectors:
+    def head_beyond(self, other: Encoder) -> list[Module]:
+        """Return the modules of vectors that this model has on top of `other`; none if it does not consist of it."""
+        beyond = list(self.model)[len(other.model) :]
+        same = self._parts[: len(other._parts)] == other._parts and self._key("document") == other._key("document")
+        return beyond if same and len(beyond) <= len(self._head) else []
+
+    def keep(self, texts: Sequence[str], role: str, vectors: Vectors) -> None:
+        """Put (n, d) vectors that this model gave n texts earlier into the cache, unless it has a head."""
+        if not self._head:
+            VectorCache(msgspec.to_builtins(self._key(role))).put(texts, vectors)
+
+    def through(
+        self, modules: Sequence[Module], vectors: Vectors, role: str, texts: Sequence[str], languages: Sequence[str]
+    ) -> Vectors:
+        """Change (n, d) vectors as modules of the head do, those of n texts of one role and their languages."""
         import torch
 
         from isoglot.encoders.language_modules import LanguageModule
 
         with torch.inference_mode():
             changed = torch.from_numpy(vectors).to(self.model.device)
-            for module in self._head:
+            for module in modules:
                 if isinstance(module, LanguageModule):
                     tags = languages if module.heeds(role) else module.detected(texts)
                     changed = module.transform(changed, tags, [role] * len(changed))

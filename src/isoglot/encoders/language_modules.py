@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers.base.modules import Module
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from isoglot.encoders.prompts import ROLES
+from isoglot.platform.arrays import Floats
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import closest, detect
 
@@ -174,6 +176,23 @@ class LanguageCentering(LanguageModule):
         super().__init__(languages, table)
         self.query_language = query_language
         self.register_buffer("reader", reader)
+
+    def moved(self, means: Mapping[str, Floats]) -> dict[str, float]:
+        """Return how far the documents' means have moved since the module was fitted.
+
+        Args:
+            means: Canonical tag -> the mean of the unit vectors of its documents as they are now, (d,).
+
+        Returns:
+            Tag -> the distance from the fitted mean (of an unknown language, from the mean of all), in parts of the
+            root mean square distance of the fitted means from their centre. isoglot's own.
+        """
+        table = self._extended()[self._entries(list(means)), ROLES.index("document")].double()
+        fitted = self.table[:, ROLES.index("document")].double()
+        spread = (fitted - fitted.mean(dim=0)).norm(dim=1).square().mean().sqrt()
+        now = torch.tensor(np.stack(list(means.values())), dtype=torch.float64)
+        distances = (now.to(table) - table).norm(dim=1) / (spread if len(self.languages) > 1 else fitted.norm())
+        return dict(zip(means, distances.tolist(), strict=True))
 
     def common(self) -> Tensor:
         """Return the mean of the languages' means, (2, d)."""

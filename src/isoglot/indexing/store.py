@@ -299,6 +299,29 @@ class Index:
             snapshot.vectors_of(stored, chosen),
         )
 
+    def sample(self, language: str, n: int) -> list[Passage]:
+        """Return at most n passages of a language, those whose ids have the lowest hashes: always the same random ones.
+
+        Args:
+            language: One of `languages`.
+            n: How many to return at most.
+        """
+        snapshot = self.snapshot()
+        arrays = snapshot.arrays
+        positions = np.flatnonzero(arrays.language_numbers == arrays.language_tags.index(language))[:n]
+        return snapshot.passages_of(arrays.row_ids[positions])
+
+    def vectors(self, model: str, passages: Sequence[Passage]) -> Vectors:
+        """Return the vectors of m of the index's passages, (m, d).
+
+        Raises:
+            IsoglotError: The index has no such model.
+        """
+        snapshot = self.snapshot()
+        arrays = snapshot.arrays
+        keys = np.array([passage_key(passage.id) for passage in passages], dtype=np.uint64)
+        return snapshot.vectors_of(snapshot.model(model), arrays.row_ids[np.searchsorted(arrays.keys, keys)])
+
     def _passages_where(self, condition: str) -> Iterator[Passage]:
         for batch in self.snapshot().scan(PASSAGE_COLUMNS, condition):
             yield from map(passage_from_row, batch.to_pylist())

@@ -3,7 +3,7 @@
 It needs no training, but each text's language at inference: given, or detected.
 
 Fitted on a corpus without labels (calibration), the means are those of the corpus itself, shrunk where texts are few
-(`isoglot.alignment.means`), and of the queries' mean only a share is subtracted: the whole of it costs retrieval within
+(`isoglot.encoders.means`), and of the queries' mean only a share is subtracted: the whole of it costs retrieval within
 a language. Both are isoglot's own.
 """
 
@@ -15,11 +15,11 @@ import numpy as np
 import torch
 
 from isoglot.alignment.corpus_texts import CorpusTexts
-from isoglot.alignment.means import linear_discriminant, query_means, shrunk_means
 from isoglot.alignment.options import CenterOptions
 from isoglot.alignment.row_vectors import RowVectors, encode_rows
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.language_modules import LanguageCentering
+from isoglot.encoders.means import linear_discriminant, query_means, shrunk_means
 from isoglot.platform.arrays import Floats
 from isoglot.training_data.row import Row
 

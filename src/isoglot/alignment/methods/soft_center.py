@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from isoglot.alignment.means import linear_discriminant
 from isoglot.alignment.options import NoOptions
 from isoglot.alignment.row_vectors import RowVectors, encode_rows
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.language_modules import InferredCentering
+from isoglot.encoders.means import linear_discriminant
 from isoglot.encoders.prompts import ROLES
 from isoglot.training_data.row import Row
 
@@ -30,7 +30,7 @@ def run(encoder: Encoder, rows: Sequence[Row], options: NoOptions, *, seed: int,
 
 
 def fit(row_vectors: RowVectors) -> InferredCentering:
-    """The module whose posterior is that of `isoglot.alignment.means.linear_discriminant`.
+    """The module whose posterior is that of `isoglot.encoders.means.linear_discriminant`.
 
     Raises:
         IsoglotError: A language has a single text: its mean would be the text itself.

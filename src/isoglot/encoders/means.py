@@ -10,11 +10,7 @@ from isoglot.platform.arrays import Floats, Vectors
 
 
 def shrunk_means(vectors: Mapping[str, Vectors], prior: Mapping[str, Floats] | None = None) -> dict[str, Floats]:
-    """Estimate each language's mean by empirical Bayes, so that a handful of texts does no harm.
-
-    A language's mean of n vectors is a noisy look at its true mean, which itself lies around a centre. With the
-    variance s of vectors around their language's mean and the variance t of true means around their centres, both
-    estimated here, the estimate is centre + n / (n + s / t) (mean - centre) (James and Stein 1961; Morris 1983).
+    """Estimate each language's mean from its vectors, shrunk as `shrink` does.
 
     Args:
         vectors: Language -> (n, d) vectors of its texts; n may be 0 where there is a prior.
@@ -26,18 +22,61 @@ def shrunk_means(vectors: Mapping[str, Vectors], prior: Mapping[str, Floats] | N
     means: dict[str, Floats] = {
         tag: found.mean(axis=0, dtype=np.float64) for tag, found in vectors.items() if len(found)
     }
+    counts = {tag: len(found) for tag, found in vectors.items()}
     if prior is None:
-        centre: Floats = np.mean(list(means.values()), axis=0)
-        centres = dict.fromkeys(vectors, centre)
+        prior = dict.fromkeys(vectors, centre_of(means))
+        free = len(means) - 1  # the mean of the means has used up one of them
     else:
-        centres = {tag: np.asarray(prior[tag], dtype=np.float64) for tag in vectors}
-    counts: dict[str, int] = {tag: len(vectors[tag]) for tag in means}
-    within = _within_variance(vectors, means)
-    noise = within * float(np.mean([1 / count for count in counts.values()]))
-    free = max(1, len(means) - (prior is None))  # the mean of the means has used up one of them
+        free = len(means)
+    return shrink(means, counts, _within_variance(vectors, means), prior, free)
+
+
+def means_of_sums(sums: Mapping[str, Floats], counts: Mapping[str, int]) -> dict[str, Floats]:
+    """Do what `shrunk_means` does, from the sums and the numbers of unit vectors.
+
+    Args:
+        sums: Language -> (d,) the sum of its vectors, whose lengths are 1.
+        counts: Language -> the number of its vectors, at least 1.
+
+    Returns:
+        Language -> (d,) its mean.
+    """
+    means: dict[str, Floats] = {tag: total / counts[tag] for tag, total in sums.items()}
+    free = sum(counts.values()) - len(means)
+    squares = sum(counts[tag] * (1 - float(mean @ mean)) for tag, mean in means.items())
+    within = squares / free if free else 1 - float(centre_of(means) @ centre_of(means))
+    return shrink(means, counts, max(within, 0.0), dict.fromkeys(means, centre_of(means)), len(means) - 1)
+
+
+def centre_of(means: Mapping[str, Floats]) -> Floats:
+    """The mean of the languages' means, (d,)."""
+    centre: Floats = np.mean(list(means.values()), axis=0)
+    return centre
+
+
+def shrink(
+    means: Mapping[str, Floats], counts: Mapping[str, int], within: float, centres: Mapping[str, Floats], free: int
+) -> dict[str, Floats]:
+    """Estimate each language's mean by empirical Bayes, so that a handful of texts does no harm.
+
+    A language's mean of n vectors is a noisy look at its true mean, which itself lies around a centre. With the
+    variance s of vectors around their language's mean and the variance t of true means around their centres, which
+    is estimated here, the estimate is centre + n / (n + s / t) (mean - centre) (James and Stein 1961; Morris 1983).
+
+    Args:
+        means: Language -> (d,) the mean of its vectors.
+        counts: Language -> the number of its vectors.
+        within: s, summed over dimensions.
+        centres: Language -> (d,) its centre; a language without a mean gets it as its estimate.
+        free: How many of the means say something of t; 0: none, and a single language gets its centre.
+
+    Returns:
+        Language -> (d,) the estimate; for every language of `centres`.
+    """
+    if not free:
+        return dict(centres)
+    noise = within * float(np.mean([1 / counts[tag] for tag in means]))
     between = max(sum(float(((means[tag] - centres[tag]) ** 2).sum()) for tag in means) / free - noise, 0.0)
-    if len(means) == 1 and prior is None:  # one language alone says nothing of how languages differ
-        return centres
     return {
         tag: centre + _weight(counts.get(tag, 0), within, between) * (means.get(tag, centre) - centre)
         for tag, centre in centres.items()
