@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from isoglot.alignment.record import AutoRecord, MeasuresRecord, SeedsRecord, VerdictRecord
+from isoglot.alignment.record import AlignmentRecord, AutoRecord, MeasuresRecord, SeedsRecord, VerdictRecord
+from isoglot.report.similarities import similarity_tables
 from isoglot.report.tables import Table, number
 
 _ANSWERS = {True: "kept", False: "lost", None: "not certain"}
@@ -23,6 +24,12 @@ def before_after_table(measures: MeasuresRecord, development: str) -> Table:
         ),
         labels=1,
     )
+
+
+def cutoff_tables(record: AlignmentRecord) -> list[Table]:
+    """The similarities of base and aligned model, and the new cut-off for an old one; none in older records."""
+    found = record.similarities
+    return [] if found is None else similarity_tables({"before": found.base, "after": found.aligned})
 
 
 def seeds_table(summary: SeedsRecord) -> Table:
