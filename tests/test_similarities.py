@@ -137,7 +137,12 @@ def test_an_audit_keeps_them_and_older_audits_load(
     assert made.similarities.unrelated.pairs == 18 * 15
     assert Audit.load(tmp_path / "new").similarities == made.similarities
 
-    text = json.loads((tmp_path / "new" / "audit.json").read_text())
+    whole = (tmp_path / "new" / "audit.json").read_text()
+    for damage in (whole.replace('"99.9"', '"99.x"'), whole.replace('"pairs": ', '"pairs": "many", "x": ')):
+        (tmp_path / "new" / "audit.json").write_text(damage)
+        with pytest.raises(IsoglotError, match=r"audit\.json: is damaged"):
+            Audit.load(tmp_path / "new")
+    text = json.loads(whole)
     del text["similarities"]
     (tmp_path / "new" / "audit.json").write_text(json.dumps(text))
     older = Audit.load(tmp_path / "new")

@@ -34,11 +34,18 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
         pairs: Number of pairs.
         mean: Their mean cosine.
         quantiles: Percent, such as ``"99.9"`` -> the cosine below which that many of the pairs are.
+
+    Raises:
+        ValueError: A percent is no number, or there is none; msgspec makes a ValidationError of it.
     """
 
     pairs: int
     mean: float
     quantiles: dict[str, float]
+
+    def __post_init__(self) -> None:
+        if not [float(percent) for percent in self.quantiles]:
+            raise ValueError("there are no quantiles")
 
     @classmethod
     def of(cls, cosines: Floats) -> Distribution | None:
