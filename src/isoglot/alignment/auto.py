@@ -83,6 +83,7 @@ def align_auto(
         budget=budget,
         no_tag=no_tag,
         max_loss=request.max_loss,
+        keep_scale=request.keep_scale,
     )
     if not request.force and _chosen_before(first, recipe):
         return output

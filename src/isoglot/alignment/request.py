@@ -48,6 +48,7 @@ class Request:
     per_row: int | None = None
     dev: str | Collection | None = None
     max_loss: float = 1.0
+    keep_scale: bool = False
     device: str = "auto"
     force: bool = False
     trust_remote_code: bool = False
@@ -128,6 +129,8 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
             raise IsoglotError("queries go with a corpus without labels; training rows have their own")
         rows, development = _rows_and_development(request, seed)
     settings = _with_query_share(settings, rows)
+    if request.keep_scale and development is None:
+        raise IsoglotError("--keep-scale needs a development split, on which cosines are compared; name one with --dev")
     encoder = load_encoder(
         request.model, device=request.device, precision="float32", trust_remote_code=request.trust_remote_code
     )
@@ -143,6 +146,7 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
         base=BaseRecord(request.model, encoder.fingerprint),
         data=_data_record(rows, data_name(request.data)),
         development=None if development is None else _development_record(development),
+        keep_scale=request.keep_scale,
     )
     return Run(
         request=request,

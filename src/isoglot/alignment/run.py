@@ -30,6 +30,7 @@ def align(
     per_row: int | None = None,
     dev: str | Collection | None = None,
     max_loss: float = 1.0,
+    keep_scale: bool = False,
     seeds: int = 1,
     budget: float = 15.0,
     no_tag: bool = False,
@@ -57,6 +58,8 @@ def align(
         per_row: The most languages in a row besides English, evenly over languages; None: all.
         dev: A collection to audit on; None: contents held out of `data`; ``none``: no guard.
         max_loss: The most points that mono-same ndcg@10 may fall on the development split.
+        keep_scale: Whether unrelated pairs keep their mean cosine on the development split, by one more component of
+            every vector (see `isoglot.alignment.keep_scale`).
         seeds: The number of seeds to train, each into a folder of its own in `output` (see `isoglot.alignment.seeds`).
         budget: Minutes that ``auto`` may take.
         no_tag: Whether ``auto`` leaves out methods that need each text's language.
@@ -92,6 +95,7 @@ def align(
         per_row=per_row,
         dev=dev,
         max_loss=max_loss,
+        keep_scale=keep_scale,
         device=device,
         force=force,
         trust_remote_code=trust_remote_code,

@@ -101,7 +101,7 @@ def index(
             output, model, queries=queries, device=device, trust_remote_code=trust_remote_code, show_progress=True
         )
         if not json:
-            print_tables(table for folder in folders.values() for table in guard_tables(folder))
+            print_tables([table for folder in folders.values() for table in guard_tables(folder)])
     _print_description(output, describe_index(output), as_json=json)
 
 

@@ -127,8 +127,8 @@ class Encoder:
         self.model_changed()
 
     def model_changed(self) -> None:
-        """Forget the fingerprint, so that no vector is kept under the key of the model before the change."""
-        for name in ("fingerprint", "_parts"):
+        """Forget fingerprint and dimension, so that no vector is kept under the key of the model before the change."""
+        for name in ("fingerprint", "_parts", "dimension"):
             self.__dict__.pop(name, None)
 
     @cached_property

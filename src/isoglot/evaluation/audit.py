@@ -15,10 +15,11 @@ from isoglot.evaluation.measures import DEFAULT_MEASURES, check_measures
 from isoglot.evaluation.output import AuditSettings, check_output
 from isoglot.evaluation.results import Audit
 from isoglot.evaluation.scoring import TOP_K, RankedPool, cell_of
+from isoglot.evaluation.similarities import sample_similarities
 from isoglot.platform.version import __version__
 from isoglot.ranking.balance import parse_balance
 from isoglot.ranking.pools import SCENARIOS, build_pools
-from isoglot.retrievers.base import Retriever, Scorer
+from isoglot.retrievers.base import Retriever, Scorer, VectorRankings
 from isoglot.retrievers.registry import as_retriever
 
 if TYPE_CHECKING:
@@ -105,6 +106,9 @@ def audit(
         RankedPool(spelled, pool, ranking, seed).result(documents_mode, measures, run_depth)
         for pool, ranking in zip(built, rankings, strict=True)
     )
+    similarities = None
+    if isinstance(rankings, VectorRankings):
+        similarities = sample_similarities(spelled, built, rankings.vectors_at, seed)
     languages = tuple(map(spelled.named, spelled.languages))
     result = Audit(
         model=retriever.describe(),
@@ -115,6 +119,7 @@ def audit(
         balance=balance,
         environment=retriever.environment(),
         isoglot=__version__,
+        similarities=similarities,
     )
     if output is not None:
         result.save(output)

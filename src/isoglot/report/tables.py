@@ -44,7 +44,7 @@ class Table:
 
 def number(value: float | None, digits: int = 2) -> str:
     """Format `value` with `digits` decimals; a dash for None, NaN and infinity."""
-    return "-" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+    return "-" if value is None or not math.isfinite(value) else f"{round(value, digits) + 0.0:.{digits}f}"  # no -0.00
 
 
 def with_interval(interval: Interval, signed: bool = False) -> str:
