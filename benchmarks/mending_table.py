@@ -2,8 +2,8 @@
 
     python -m benchmarks.mending_table NAME=AUDIT_FOLDER ...
 
-Columns: complete@10 of target and English questions in pools of English and one other language with the 95% interval of
-of the former, the lowest language, mono-same ndcg@1 of both, control ndcg@10, and complete@20 in the pool of all languages.
+Columns: complete@10 of target and English questions in pools of English and one other language, with the 95% interval
+of the former; the lowest language; mono-same ndcg@1 of both; control ndcg@10; complete@20 in the pool of all languages.
 """
 
 from __future__ import annotations

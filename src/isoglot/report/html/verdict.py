@@ -145,8 +145,8 @@ def next_steps(audits: Sequence[Audit], pools: Sequence[Mixed], comparison: Comp
             "labels; it needs each text's language afterwards), audit DIR, and report both."
         )
         steps.append(
-            "Or leave the model and scale the search: `isoglot audit MODEL --data ... --balance scaled` shows what that "
-            "gives (it needs the documents' languages)."
+            "Or leave the model and scale the search: `isoglot audit MODEL --data ... --balance scaled` shows what "
+            "that does (it needs the documents' languages)."
         )
         steps.append("With training rows, `--method distill --data ROWS` makes a model that needs no language tags.")
     elif buried_for:
