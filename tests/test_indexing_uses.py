@@ -208,6 +208,11 @@ def test_the_command_line_indexes_describes_searches_and_deletes(
         "word_rank",
     }
     assert "the train leaves at nine" in run("search", folder, "train", "-k", 19)
+    scaled = ("search", folder, "train", "--language", "en", "--balance", "scaled", "--scaled-k", 7)
+    note = "isoglot: Scaled balance, languages with fewer than 7 documents: {}. What is usual"
+    assert command_line.isoglot(*scaled).stderr.startswith(note.format("de (6), ru (6)"))
+    assert command_line.isoglot(*scaled, "--languages", "ru,en").stderr.startswith(note.format("ru (6)"))
+    assert command_line.isoglot(*scaled, "--languages", "ru").stderr == ""
     assert run("index", "--delete", "odd", "-o", folder) == "deleted 1 passages of 1 documents\n"
     state = json.loads(run("index", "-o", folder, "--json"))
     assert (state["passages"], state["languages"]) == (18, {"de": 6, "en": 6, "ru": 6})

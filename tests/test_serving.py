@@ -205,6 +205,23 @@ def test_the_page_begins_with_columns_of_the_servers_balance_and_the_api_uses_th
         client_of(served, balance="fair")
 
 
+def test_what_scaled_columns_cannot_know_is_logged_once(
+    served: Served, logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    client_of(served, balance="equal")
+    assert logged() == []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(served.index.snapshot(), "language_counts", {"de": 1000, "en": 4, "ru": 1000})
+        client_of(served, balance="scaled")
+    assert [(line["level"], line["message"].partition(".")[0]) for line in logged()] == [
+        ("warning", "Scaled balance, languages with fewer than 5 documents: en (4)"),
+        (
+            "warning",
+            "Scaled balance, languages with less than 1 in 100 of another's documents: en (4 beside 1000 in de)",
+        ),
+    ]
+
+
 @pytest.mark.parametrize(
     ("balance", "other"), [("none", "scaled"), ("equal", "none"), ("proportional", "none"), ("scaled", "none")]
 )

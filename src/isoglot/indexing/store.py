@@ -19,7 +19,7 @@ from isoglot.indexing.tables import TABLE, connect, open_table, sql_literal
 from isoglot.platform.arrays import Ints, RowIds, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import canonical
-from isoglot.ranking.balance import order, parse_balance, top
+from isoglot.ranking.balance import order, parse_balance, scaling_notes, top
 
 if TYPE_CHECKING:
     from isoglot.encoders.encoder import Encoder
@@ -122,6 +122,20 @@ class Index:
             IsoglotError: A language is unknown, or the index has no passage in it.
         """
         return language_filter(languages, self.snapshot().language_counts)
+
+    def scaling_notes(self, balance: str, languages: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Say what a ``scaled`` search of these languages cannot know; empty with other balances.
+
+        Args:
+            balance: As in `search`.
+            languages: Languages to search in; None or empty: all.
+
+        Raises:
+            IsoglotError: A language or the balance is unknown.
+        """
+        counts = self.snapshot().language_counts
+        searched = language_filter(languages, counts)
+        return scaling_notes([counts if searched is None else {tag: counts[tag] for tag in searched}], balance)
 
     def search(
         self,

@@ -19,7 +19,7 @@ subtracts the mean of the k best scores on both sides.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -28,10 +28,14 @@ import numpy as np
 
 from isoglot.platform.arrays import Floats, Ints, Vectors
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.languages import known
 
 BALANCES = ("none", "equal", "proportional", "scaled")
 SCALED_K, SCALED_WEIGHT = 5, 0.7
 """The defaults of ``scaled``; docs/methods.md says on which development data they were chosen."""
+
+RARE = 100
+"""`scaling_notes` names a language with less than one document in so many of another's."""
 
 _GRID = 2.0**36
 """What is usual is rounded to 1 / _GRID, so that sums over parts in another order give the same."""
@@ -84,6 +88,41 @@ def parse_balance(text: str) -> Balance:
     """
     options = _GRAMMAR.fullmatch(text)
     return Balance(text) if options is None else Balance("scaled", int(options[1]), float(options[2]))
+
+
+def scaling_notes(pools: Sequence[Mapping[str, int]], balance: str) -> tuple[str, ...]:
+    """Say what ``scaled`` cannot know of some pools: a sentence for each kind of ignorance, none for other balances.
+
+    Args:
+        pools: Language -> number of documents, of each pool; pools of one language stay as they are.
+        balance: As `parse_balance` reads it.
+    """
+    parsed = parse_balance(balance)
+    if parsed.name != "scaled":
+        return ()
+    few, rare, unknown = {}, {}, {}
+    for sizes in (sizes for sizes in pools if len(sizes) > 1):
+        largest = max(sizes, key=lambda tag: sizes[tag])
+        for tag, size in sizes.items():
+            if 0 < size < parsed.k:
+                few[tag] = f"{tag} ({size})"
+            if 0 < size * RARE < sizes[largest]:
+                rare[tag] = f"{tag} ({size} beside {sizes[largest]} in {largest})"
+            if known(tag) is None:
+                unknown[tag] = f"{tag or 'without a tag'} ({size})"
+    kinds = {
+        f"languages with fewer than {parsed.k} documents": (few, "What is usual for them is the mean of fewer scores."),
+        f"languages with less than 1 in {RARE} of another's documents": (
+            rare,
+            "They may stand too high where only the other one has the answer.",
+        ),
+        "documents of no known language": (unknown, "They are scaled as if they were all in one language."),
+    }
+    return tuple(
+        f"Scaled balance, {kind}: {', '.join(named.values())}. {meaning}"
+        for kind, (named, meaning) in kinds.items()
+        if named
+    )
 
 
 def turns(ranks: Ints, size: Any, balance: Balance) -> Floats:
