@@ -203,6 +203,8 @@ def test_the_page_begins_with_columns_of_the_servers_balance_and_the_api_uses_th
     assert [column["balance"] for column in ask(client)["columns"]] == ["proportional"]
     with pytest.raises(IsoglotError, match="unknown balance 'fair'; choose none, equal, proportional"):
         client_of(served, balance="fair")
+    with pytest.raises(IsoglotError, match=r"--balance scaled\(k=3, weight=1\): .* leave out its options"):
+        client_of(served, balance="scaled(k=3, weight=1)")
 
 
 def test_what_scaled_columns_cannot_know_is_logged_once(

@@ -31,7 +31,8 @@ def default_columns(models: Sequence[str], compare: str | None = None, balance: 
     Raises:
         IsoglotError: The index has no such model, or the balance is unknown.
     """
-    parse_balance(balance)
+    if parse_balance(balance).name != balance:
+        raise IsoglotError(f"--balance {balance}: a server's columns have the defaults of scaled; leave out its options")
     if compare is not None and compare not in models:
         raise IsoglotError(f"--compare {compare}: the index has no vectors of that model; it has {', '.join(models)}")
     base = compare or models[0]
