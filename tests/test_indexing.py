@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,20 @@ def test_the_first_k_are_those_of_the_whole_order_and_ranks_agree(index: Index) 
         hits = index.search_vector(question("x"), k=7, balance=balance, languages=languages)
         assert [ranks[hit.passage.id] for hit in hits] == list(range(1, 8))
         assert sorted(ranks.values()) == list(range(1, (30 if languages is None else 20) + 1))
+
+
+def test_scaled_hits_say_by_what_they_are_ordered(index: Index) -> None:
+    vector = question("document number 7")
+    plain = index.search_vector(vector, k=len(index))
+    assert {hit.scaled for hit in plain} == {None}
+    scores: dict[str, list[float]] = defaultdict(list)
+    for hit in plain:
+        scores[hit.passage.language].append(hit.score)
+    usual = {tag: 0.7 * np.mean(of_language[:5]) + 0.3 * np.mean(of_language) for tag, of_language in scores.items()}
+    expected = sorted(((hit.score - usual[hit.passage.language], hit.passage.id) for hit in plain), reverse=True)
+    scaled = index.search_vector(vector, k=8, balance="scaled")
+    assert [hit.passage.id for hit in scaled] == [passage for _, passage in expected[:8]]
+    np.testing.assert_allclose([hit.scaled for hit in scaled], [score for score, _ in expected[:8]], atol=1e-6)
 
 
 def test_equal_scores_keep_their_places_and_top_agrees_with_order() -> None:
@@ -348,13 +362,18 @@ def test_approximate_scaled_results_are_those_of_the_exact_search(large: Index, 
     shares = []
     for number in range(20):
         vector = question(f"document number {number}")
-        approximate = [hit.passage.id for hit in large.search_vector(vector, k=10, balance=balance)]
+        hits = large.search_vector(vector, k=10, balance=balance)
+        approximate = [hit.passage.id for hit in hits]
+        assert [hit.scaled for hit in hits] == sorted((hit.scaled or 0 for hit in hits), reverse=True)
         exact = large.rank_of(approximate, vector, balance=balance)
         shares.append(np.mean([rank <= 10 for rank in exact.values()]))
         assert [exact[passage] for passage in approximate] == sorted(exact.values())
     assert np.mean(shares) > 0.7  # random vectors are the worst case for partitions
-    german = large.search_vector(question("x"), k=9, languages=["de"], balance=balance)
-    assert german == large.search_vector(question("x"), k=9, languages=["de"], balance="equal")
+    scaled, equal = (
+        [(hit.passage.id, hit.score) for hit in large.search_vector(question("x"), k=9, languages=["de"], balance=way)]
+        for way in (balance, "equal")
+    )
+    assert scaled == equal
 
 
 def test_what_is_added_to_a_large_index_is_found_at_once(large: Index, tmp_path: Path) -> None:

@@ -201,9 +201,15 @@ def test_the_page_begins_with_columns_of_the_servers_balance_and_the_api_uses_th
     columns = client.get("/v1/index").json()["columns"]
     assert columns == [{"model": a, "balance": "proportional"}, {"model": b, "balance": "proportional"}]
     assert [column["balance"] for column in ask(client)["columns"]] == ["proportional"]
+    assert {result["scaled"] for column in ask(client)["columns"] for result in column["results"]} == {None}
+    (scaled,) = ask(client_of(served, balance="scaled"))["columns"]
+    ordering = [result["scaled"] for result in scaled["results"]]
+    assert ordering == sorted(ordering, reverse=True)
     with pytest.raises(IsoglotError, match="unknown balance 'fair'; choose none, equal, proportional"):
         client_of(served, balance="fair")
-    with pytest.raises(IsoglotError, match=r"--balance scaled\(k=3, weight=1\): .* leave out its options"):
+    with pytest.raises(
+        IsoglotError, match=r"--balance scaled\(k=3, weight=1\): a server's columns take scaled without options"
+    ):
         client_of(served, balance="scaled(k=3, weight=1)")
 
 

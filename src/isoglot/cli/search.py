@@ -71,8 +71,9 @@ def search(
 
 def _lines(hit: Hit) -> list[str]:
     text = " ".join(hit.passage.full_text.split())
+    scaled = "" if hit.scaled is None else f" ({hit.scaled:+.3f} scaled)"
     lines = [
-        f"{hit.rank:>3}  {hit.score:.3f}  {hit.passage.language}  {hit.passage.id}",
+        f"{hit.rank:>3}  {hit.score:.3f}{scaled}  {hit.passage.language}  {hit.passage.id}",
         f"     {text[:_SHOWN_CHARACTERS]}{'…' if len(text) > _SHOWN_CHARACTERS else ''}",
     ]
     if hit.explanation is not None:

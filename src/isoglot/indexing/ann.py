@@ -43,7 +43,7 @@ def build_ann(table: Any, column: str, count: int) -> None:
 
 def nearest(
     snapshot: Snapshot, model: StoredModel, vector: Vectors, *, languages: list[str] | None, balance: str, k: int
-) -> tuple[RowIds, Vectors]:
+) -> tuple[RowIds, Vectors, Floats | None]:
     """Search approximately for the first `k` passages. With a balance, each language is searched for its own first k.
 
     Args:
@@ -55,7 +55,8 @@ def nearest(
         k: How many passages to return at most.
 
     Returns:
-        Row ids and cosines, (k,) each, in the order of `isoglot.ranking.balance.order`.
+        Row ids, cosines and, with ``scaled``, scaled scores (else None), (k,) each, in the order of
+        `isoglot.ranking.balance.order`.
     """
     parsed = parse_balance(balance)
     counts = snapshot.language_counts
@@ -68,12 +69,13 @@ def nearest(
     scores = np.array([neighbour.cosine for neighbour in neighbours], dtype=np.float32)
     language_numbers = np.array([tags.index(neighbour.language) for neighbour in neighbours], dtype=np.int64)
     sizes = np.array(list(counts.values()), dtype=np.int64)
-    if parsed.name == "scaled":
-        usual = _usual(snapshot, model, vector, scores, language_numbers, parsed)
-        best = np.argsort(usual[language_numbers] - scores, kind="stable")[:k]
-    else:
+    row_ids = np.array([neighbour.row_id for neighbour in neighbours], dtype=np.uint64)
+    if parsed.name != "scaled":
         best = order(scores, language_numbers, sizes, balance)[:k]
-    return np.array([neighbour.row_id for neighbour in neighbours], dtype=np.uint64)[best], scores[best]
+        return row_ids[best], scores[best], None
+    scaled = scores - _usual(snapshot, model, vector, scores, language_numbers, parsed)[language_numbers]
+    best = np.argsort(-scaled, kind="stable")[:k]
+    return row_ids[best], scores[best], scaled[best]
 
 
 def _usual(
@@ -114,7 +116,7 @@ def recall(snapshot: Snapshot, model: StoredModel, *, k: int = 10, seed: int = 0
     shares = []
     for row_id, vector, exact in zip(chosen.tolist(), vectors, exact_top(snapshot, model, vectors, k + 1), strict=True):
         expected = set(exact.tolist()) - {row_id}
-        approximate, _ = nearest(snapshot, model, vector, languages=None, balance="none", k=k + 1)
+        approximate, *_ = nearest(snapshot, model, vector, languages=None, balance="none", k=k + 1)
         shares.append(len(expected & set(approximate.tolist())) / len(expected))
     return float(np.mean(shares))
 

@@ -25,6 +25,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isoglot.platform.arrays import Floats, Ints, Vectors
 from isoglot.platform.errors import IsoglotError
@@ -208,7 +209,20 @@ def dot(vectors: Vectors, vector: Vectors) -> Vectors:
     return np.asarray(np.einsum("ij,j->i", vectors, vector))
 
 
-def order(scores: Vectors, languages: Ints, sizes: Ints, balance: str) -> Ints:
+def compared(scores: Vectors, languages: Ints, sizes: Ints, balance: str) -> tuple[NDArray[Any], str]:
+    """The scores (n,) that are compared, and the balance by which: scaled scores are ordered as they are.
+
+    Args:
+        scores: (n,) of all passages of these languages.
+        languages: (n,) numbers of their languages.
+        sizes: (L,) number of passages of each language in the corpus.
+        balance: As `parse_balance` reads it.
+    """
+    parsed = parse_balance(balance)
+    return (scaled(scores, languages, sizes, parsed), "none") if parsed.name == "scaled" else (scores, balance)
+
+
+def order(scores: NDArray[Any], languages: Ints, sizes: Ints, balance: str) -> Ints:
     """All positions, best first: (n,). Of equal scores the earlier position is first.
 
     Args:
@@ -217,16 +231,14 @@ def order(scores: Vectors, languages: Ints, sizes: Ints, balance: str) -> Ints:
         sizes: (L,) number of passages of each language in the corpus.
         balance: As `parse_balance` reads it.
     """
-    parsed = parse_balance(balance)
-    if parsed.name == "scaled":
-        return np.argsort(-scaled(scores, languages, sizes, parsed), kind="stable")
+    scores, balance = compared(scores, languages, sizes, balance)
     by_score = np.argsort(-scores, kind="stable")
-    if parsed.name == "none":
+    if balance == "none":
         return by_score
     turn = np.empty(len(scores))
     for language in np.unique(languages):
         in_language = by_score[languages[by_score] == language]
-        turn[in_language] = turns(np.arange(1, len(in_language) + 1), sizes[language], parsed)
+        turn[in_language] = turns(np.arange(1, len(in_language) + 1), sizes[language], parse_balance(balance))
     return by_score[np.argsort(turn[by_score], kind="stable")]
 
 
@@ -249,11 +261,9 @@ def scaled(scores: Vectors, languages: Ints, sizes: Ints, balance: Balance) -> F
     return np.asarray(exact - usual[languages])
 
 
-def top(scores: Vectors, languages: Ints, sizes: Ints, balance: str, k: int) -> Ints:
+def top(scores: NDArray[Any], languages: Ints, sizes: Ints, balance: str, k: int) -> Ints:
     """The first `k` positions of `order`, without ordering the rest."""
-    parsed = parse_balance(balance)
-    if parsed.name == "scaled":
-        scores, balance = scaled(scores, languages, sizes, parsed), "none"  # type: ignore[assignment]
+    scores, balance = compared(scores, languages, sizes, balance)
     groups = (
         [np.arange(len(scores))]
         if balance == "none"
@@ -263,7 +273,7 @@ def top(scores: Vectors, languages: Ints, sizes: Ints, balance: str, k: int) -> 
     return best[order(scores[best], languages[best], sizes, balance)][:k]
 
 
-def _at_least_kth(scores: Vectors, group: Ints, k: int) -> Ints:
+def _at_least_kth(scores: NDArray[Any], group: Ints, k: int) -> Ints:
     """Those positions of a group whose scores are at least its k-th best."""
     if len(group) <= k:
         return group
