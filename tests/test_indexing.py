@@ -7,7 +7,8 @@ import sys
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import numpy as np
 import pytest
 
 from isoglot import Index, IsoglotError
-from isoglot.indexing import ann, snapshot, store, writer
+from isoglot.indexing import ann, snapshot, writer
+from isoglot.indexing.tables import TABLE, connect
 from isoglot.indexing.update import delete_documents, drop_model, update_index
 from isoglot.ranking.balance import order, top
 from tests.forked import Forked
@@ -317,7 +319,11 @@ def test_explanations_say_how_far_a_passage_stands_out_of_its_language(index: In
 @pytest.fixture
 def large(tmp_path: Path, encoders: list[HashEncoder], monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     """An index that is large for a limit of 1000 passages, so that LanceDB's index answers."""
-    for module in (ann, snapshot, store, writer):
+    return make_large(tmp_path, monkeypatch)
+
+
+def make_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
+    for module in (ann, snapshot, writer):
         monkeypatch.setattr(module, "EXACT_BELOW", 1000)
     monkeypatch.setattr(ann, "PARTITION_SIZE", 100)
     monkeypatch.setattr(snapshot, "MAX_CACHED_BYTES", 0)
@@ -374,6 +380,44 @@ def test_approximate_scaled_results_are_those_of_the_exact_search(large: Index, 
         for way in (balance, "equal")
     )
     assert scaled == equal
+
+
+@pytest.mark.parametrize("asked", [{"languages": ["zh"]}, {"balance": "equal"}, {"balance": "scaled"}])
+def test_languages_that_lie_far_from_a_question_are_searched_too(
+    tmp_path: Path, encoders: list[HashEncoder], monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any]
+) -> None:
+    """Partitions hold passages of one language, as those of real models do."""
+
+    def encode(self: HashEncoder, texts: Sequence[str], role: str, languages: Sequence[str], **_: Any) -> np.ndarray:
+        vectors = [vector_of(text) + 3 * vector_of(tag) for text, tag in zip(texts, languages, strict=True)]
+        return np.array([vector / np.linalg.norm(vector) for vector in vectors])
+
+    monkeypatch.setattr(HashEncoder, "encode", encode)
+    index = make_large(tmp_path, monkeypatch)
+    table = connect(index.folder).open_table(TABLE)
+    ann.build_ann(table, index.snapshot().model(None).column, 3000)  # LanceDB has joined partitions as small as these
+    monkeypatch.setattr(ann, "_MIN_PROBED", 3)
+    for number in range(10):
+        vector = encode(encoders[0], [f"question {number}"], "query", ["de"])[0]
+        hits = index.search_vector(vector, k=10, **asked)
+        exact = index.search_vector(vector, k=10, question="?", **asked)
+        assert {hit.passage.id for hit in hits} == {hit.passage.id for hit in exact}
+
+
+def test_balanced_searches_are_exact_where_the_vectors_fit_into_memory(
+    large: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = large.snapshot()
+    model = state.model(None)
+    balances = ("none", "equal", "proportional", "scaled", "scaled(k=2, weight=1)")
+    assert [ann.is_approximate(state, model, balance) for balance in balances] == [True] * 5
+    monkeypatch.setattr(snapshot, "MAX_CACHED_BYTES", 2**30)
+    assert [ann.is_approximate(state, model, balance) for balance in balances] == [True] + [False] * 4
+    hits = large.search_vector(question("x"), k=10, balance="scaled")
+    assert hits == [
+        replace(hit, explanation=None)
+        for hit in large.search_vector(question("x"), k=10, balance="scaled", question="x")
+    ]
 
 
 def test_what_is_added_to_a_large_index_is_found_at_once(large: Index, tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from isoglot.ranking.balance import Balance, order, parse_balance, usual_scores
 PARTITION_SIZE = 4096
 """About how many passages a partition holds."""
 _MIN_PROBED, _MAX_PROBED = 20, 100
-"""A search reads a tenth of the partitions, within these bounds."""
+"""A search in all languages reads a tenth of the partitions, within these bounds."""
+_ALL_PARTITIONS = 2**20
+"""A search in some languages reads all partitions: those nearest to a question hold passages of its own language."""
 _REFINE_FACTOR = 5
 """How many times k candidates are scored again with their full vectors."""
 _RECALL_QUERIES = 50
@@ -31,6 +33,16 @@ class _Neighbour(NamedTuple):
 def has_ann(snapshot: Snapshot, model: StoredModel) -> bool:
     """Return whether there is an approximate index over this model's vectors."""
     return model.column in snapshot.indexed_columns
+
+
+def is_approximate(snapshot: Snapshot, model: StoredModel, balance: str) -> bool:
+    """Return whether searches use the approximate index: in large tables that have one.
+
+    A balance needs a search for each language. Where the vectors fit into memory, one exact pass over them is faster.
+    """
+    if snapshot.count < EXACT_BELOW or not has_ann(snapshot, model):
+        return False
+    return not (parse_balance(balance).by_language and snapshot.fits_into_memory(model))
 
 
 def build_ann(table: Any, column: str, count: int) -> None:
@@ -91,10 +103,11 @@ def _search(
     snapshot: Snapshot, model: StoredModel, vector: Vectors, languages: Sequence[str] | None, k: int
 ) -> list[_Neighbour]:
     query = snapshot.table.search(vector, vector_column_name=model.column, query_type="vector").distance_type("cosine")
-    probed = min(max(snapshot.count // PARTITION_SIZE // 10, _MIN_PROBED), _MAX_PROBED)
-    query = query.nprobes(probed).refine_factor(_REFINE_FACTOR).limit(k).select(["key", "language", "_distance"])
-    if languages is not None:
-        query = query.where(f"language IN ({', '.join(map(sql_literal, languages))})")
+    query = query.refine_factor(_REFINE_FACTOR).limit(k).select(["key", "language", "_distance"])
+    if languages is None:
+        query = query.nprobes(min(max(snapshot.count // PARTITION_SIZE // 10, _MIN_PROBED), _MAX_PROBED))
+    else:
+        query = query.nprobes(_ALL_PARTITIONS).where(f"language IN ({', '.join(map(sql_literal, languages))})")
     return [
         _Neighbour(row["_rowid"], row["key"], 1 - row["_distance"], row["language"])
         for row in query.with_row_id(True).to_list()
@@ -109,7 +122,7 @@ def recall(snapshot: Snapshot, model: StoredModel, *, k: int = 10, seed: int = 0
     Returns:
         The mean share, in [0, 1]; None if all searches are exact.
     """
-    if snapshot.count < EXACT_BELOW or not has_ann(snapshot, model):
+    if not is_approximate(snapshot, model, "none"):
         return None
     chosen = np.random.default_rng(seed).choice(snapshot.arrays.row_ids, _RECALL_QUERIES, replace=False)
     vectors = snapshot.vectors_of(model, chosen)

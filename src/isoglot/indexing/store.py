@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isoglot.indexing.ann import has_ann, nearest
+from isoglot.indexing.ann import is_approximate, nearest
 from isoglot.indexing.explaining import explain_hits
 from isoglot.indexing.languages import TextLanguage, language_filter, text_language
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Hit, Passage, passage_from_row, passage_key
-from isoglot.indexing.snapshot import EXACT_BELOW, Snapshot, StoredModel
+from isoglot.indexing.snapshot import Snapshot, StoredModel
 from isoglot.indexing.tables import TABLE, connect, open_table, sql_literal
 from isoglot.platform.arrays import Floats, Ints, RowIds, Vectors
 from isoglot.platform.errors import IsoglotError
@@ -203,7 +203,7 @@ class Index:
         snapshot = self.snapshot()
         stored = _check_search(snapshot, model, vector, k, balance)
         tags = language_filter(languages, snapshot.language_counts)
-        if question is None and snapshot.count >= EXACT_BELOW and has_ann(snapshot, stored):
+        if question is None and is_approximate(snapshot, stored, balance):
             return _hits(snapshot, *nearest(snapshot, stored, vector, languages=tags, balance=balance, k=k))
         arrays = snapshot.arrays
         scores = snapshot.scores(stored, vector)
