@@ -170,6 +170,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["balances", "big"])
     if parser.parse_args().what == "balances":
-        measuring.write("ranking_balances", balances(200_000, 7))
+        measuring.write("ranking_balances", balances(200_000, 5))
     else:
         measuring.write("ranking_big", {"queries": 1000, "documents": big((500_000, 1_000_000, 2_000_000))})
