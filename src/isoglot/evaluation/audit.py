@@ -17,7 +17,7 @@ from isoglot.evaluation.results import Audit
 from isoglot.evaluation.scoring import TOP_K, RankedPool, cell_of
 from isoglot.evaluation.similarities import sample_similarities
 from isoglot.platform.version import __version__
-from isoglot.ranking.balance import parse_balance
+from isoglot.ranking.balance import parse_balance, scaling_notes
 from isoglot.ranking.pools import SCENARIOS, build_pools
 from isoglot.retrievers.base import Retriever, Scorer, VectorRankings
 from isoglot.retrievers.registry import as_retriever
@@ -110,6 +110,7 @@ def audit(
     if isinstance(rankings, VectorRankings):
         similarities = sample_similarities(spelled, built, rankings.vectors_at, seed)
     languages = tuple(map(spelled.named, spelled.languages))
+    sizes = [{tag: language.documents for tag, language in result.by_language.items()} for result in results]
     result = Audit(
         model=retriever.describe(),
         collection=msgspec.structs.replace(loaded.record(), languages=languages),
@@ -120,6 +121,7 @@ def audit(
         environment=retriever.environment(),
         isoglot=__version__,
         similarities=similarities,
+        notes=scaling_notes(sizes, balance),
     )
     if output is not None:
         result.save(output)

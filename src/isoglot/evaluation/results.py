@@ -182,6 +182,7 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     collection: CollectionRecord
     scenarios: tuple[StoredResult, ...]
     similarities: Similarities | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +200,7 @@ class Audit:
         environment: Platform and versions of the libraries used.
         isoglot: The version of isoglot that made it.
         similarities: How similar queries are to documents; None of a retriever without vectors, and in older audits.
+        notes: What the balance could not know of these pools; see `isoglot.ranking.balance.scaling_notes`.
     """
 
     model: RetrieverRecord
@@ -210,6 +212,7 @@ class Audit:
     environment: Mapping[str, Any]
     isoglot: str
     similarities: Similarities | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def retriever(self) -> str:
@@ -241,6 +244,7 @@ class Audit:
             collection=self.collection,
             scenarios=tuple(result.stored() for result in self.scenarios),
             similarities=self.similarities,
+            notes=self.notes,
         )
         body: dict[str, Any] = msgspec.to_builtins(record)
         body["model"] = model_record(self.model)
@@ -249,6 +253,8 @@ class Audit:
                 del scenario["cut"]
         if self.similarities is None:
             del body["similarities"]
+        if not self.notes:
+            del body["notes"]
         return json_text(body)
 
     def save(self, folder: str | Path) -> None:
@@ -283,6 +289,7 @@ class Audit:
             environment=record.environment,
             isoglot=record.isoglot,
             similarities=record.similarities,
+            notes=record.notes,
         )
 
 

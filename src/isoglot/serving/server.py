@@ -42,6 +42,7 @@ def serve(folder: str | Path, settings: Settings, *, device: str = "auto", trust
     encoders = {
         model: index.load_encoder(model, device=device, trust_remote_code=trust_remote_code) for model in index.models
     }
+    log_as_json()
     app = create_app(index, encoders, settings, name=Path(folder).resolve().name)
     config = uvicorn.Config(
         app,
@@ -51,7 +52,6 @@ def serve(folder: str | Path, settings: Settings, *, device: str = "auto", trust
         ws="none",
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    log_as_json()
     bound.listen()  # before the line below, which says so
     port = bound.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
