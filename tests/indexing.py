@@ -29,7 +29,7 @@ class HashEncoder:
     def __init__(self, name: str, fingerprint: str = "first") -> None:
         self.name, self.fingerprint = name, fingerprint
         self.prompts = {role: Prompt("", role, "none") for role in ("query", "document")}
-        self.model = SimpleNamespace(tokenizer=None)  # passages are counted in characters
+        self.model = [SimpleNamespace(tokenizer=None)]  # passages are counted in characters
         self.encoded: list[str] = []
 
     def encode(

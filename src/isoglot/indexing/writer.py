@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pyarrow as pa
 
 from isoglot.corpora.documents import SourceDocument
+from isoglot.encoders.tokenizers import tokenizer_of
 from isoglot.indexing.ann import build_ann
 from isoglot.indexing.models import next_column_number, signature_of, vector_field
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, passage_from_row, passage_key
@@ -339,8 +340,8 @@ def _splitter(table: Any | None, encoders: Sequence[Encoder], tokens: int | None
     for encoder in encoders:
         if encoder.max_length and encoder.max_length < tokens:
             log.warning("%s reads %d tokens: it does not see the ends of passages", encoder.name, encoder.max_length)
-    first = encoders[0]
-    return Splitter(first.model.tokenizer, tokens, overlap, first.prompts["document"].text)
+    first, prompt = encoders[0], encoders[0].prompts["document"]
+    return Splitter(tokenizer_of(first.model, prompt.task), tokens, overlap, prompt.text)
 
 
 def _column_of(table: Any, encoder: Encoder) -> str:
