@@ -20,8 +20,10 @@ from isoglot.encoders.language_modules import LanguageCentering, LanguageProject
 from isoglot.encoders.prompts import ROLES
 from isoglot.encoders.sentence_transformer import load_encoder, load_model
 from isoglot.platform.arrays import Vectors
+from isoglot.retrievers.base import PromptRecord
 from isoglot.training_data.row import Row
 from tests import command_line
+from tests.indexing import write_jsonl
 from tests.tiny_models import CHARACTERS, DIMENSION, KINDS, PROMPTS, save_bert, save_model, tiny_tokenizer
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -145,7 +147,7 @@ def test_every_kind_of_model_is_calibrated_on_a_corpus(
         {"id": f"{number}", "text": f"{document.text} " * 3, "language": document.language}
         for number, document in enumerate(small_collection.documents)
     ]
-    corpus.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    write_jsonl(corpus, lines)
     assert_plain(isoglot.align(str(bases[kind]), None, corpus, tmp_path / "out"), small_collection, 1e-5)
 
 
@@ -184,7 +186,7 @@ def test_every_command_works_on_every_kind_of_model(
     corpus = tmp_path / "corpus.jsonl"
     texts = {"en": "the old piano is in the garden", "ru": "старое пианино стоит в саду"}
     lines = [{"id": tag, "text": text, "language": tag} for tag, text in texts.items()]
-    corpus.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+    write_jsonl(corpus, lines)
     model, index, audit = bases[kind], tmp_path / "index", tmp_path / "audit"
     question = ("audit", model, "--data", "mini@test", "--pool", "en,de", "--scenarios", "multi", "--limit", 2)
     for command in (
@@ -295,6 +297,91 @@ def test_a_task_without_a_route_is_told_in_one_line(berts: tuple[Path, Path]) ->
     with pytest.raises(IsoglotError, match="cannot encode query texts: No route found for task type 'query'") as error:
         Encoder(model, "router").encode(["bread"], "query", ["en"])
     assert "\n" not in str(error.value)
+
+
+def test_a_chosen_prompt_is_used_recorded_and_kept_by_the_aligned_model(
+    bases: dict[str, Path], small_collection: Collection, tmp_path: Path
+) -> None:
+    base, chosen = str(bases["other-prompts"]), {"query": "web_search_query", "document": "Text: "}
+    prompts = isoglot.audit(base, small_collection, prompts=chosen).model.prompts
+    assert prompts == {"query": PromptRecord("w: ", "chosen"), "document": PromptRecord("Text: ", "chosen")}
+    encoder, plain = load_encoder(base, device="cpu", prompts=chosen), load_model(base, device="cpu")
+    texts = texts_in(small_collection, "query", "en")
+    expected = plain.encode(texts, prompt="w: ", normalize_embeddings=True)
+    assert encoder.encode(texts, "query", ["en"] * len(texts)) == pytest.approx(expected, abs=1e-5)
+    folder = isoglot.align(base, "center", small_collection, tmp_path / "out", dev="none", prompts=chosen)
+    aligned = load_model(str(folder), device="cpu")
+    assert (aligned.prompts["query"], aligned.prompts["document"]) == ("w: ", "Text: ")
+    assert_plain(folder, small_collection, 1e-5)
+    assert isoglot.align(base, "center", small_collection, folder, dev="none", prompts=chosen) == folder
+    with pytest.raises(IsoglotError, match="holds something else"):
+        isoglot.align(base, "center", small_collection, folder, dev="none")
+
+
+def run(*command: object) -> command_line.Done:
+    done = command_line.isoglot(*command)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_every_command_that_encodes_takes_prompts(bases: dict[str, Path], tmp_path: Path) -> None:
+    model, corpus = bases["other-prompts"], tmp_path / "corpus.jsonl"
+    write_jsonl(corpus, [{"id": "one", "text": "the old piano", "language": "en"}])
+    audit = ("audit", model, "--data", "mini@test", "--pool", "en,de", "--scenarios", "multi", "--limit", 2, "--json")
+    plain = run(*audit)
+    assert "has prompts (sts_query, web_search_query), of which none is used" in plain.stderr
+    chosen = run(*audit, "--query-prompt", "web_search_query", "--document-prompt", "D ")
+    assert "of which none is used" not in chosen.stderr
+    texts = {role: prompt["text"] for role, prompt in json.loads(chosen.stdout)["model"]["prompts"].items()}
+    assert texts == {"query": "w: ", "document": "D "}
+    run("encode", corpus, "-m", model, "-o", tmp_path / "vectors", "--document-prompt", "D ")
+    assert json.loads((tmp_path / "vectors" / "encoded.json").read_text())["prompts"]["document"] == "D "
+    other = command_line.isoglot("encode", corpus, "-m", model, "-o", tmp_path / "vectors")
+    assert "its prompts is" in other.stderr
+    aligned = ("align", model, "--data", "mini@train", "--languages", "en,de", "--method", "center", "--dev", "none")
+    run(*aligned, "-o", tmp_path / "aligned", "--query-prompt", "sts_query")
+    assert load_model(str(tmp_path / "aligned"), device="cpu").prompts["query"] == "s: "
+
+
+def test_an_index_keeps_the_prompts_that_were_chosen_for_its_models(bases: dict[str, Path], tmp_path: Path) -> None:
+    model, corpus, index = bases["other-prompts"], tmp_path / "corpus.jsonl", tmp_path / "index"
+    write_jsonl(corpus, [{"id": "one", "text": "the old piano", "language": "en"}])
+
+    def score(*options: str) -> float:
+        return float(json.loads(run("search", index, "a piano", "--json", *options).stdout)[0]["score"])
+
+    def expected(query: str, document: str) -> float:
+        encoder = load_encoder(str(model), device="cpu", prompts={"query": query, "document": document})
+        vectors = [
+            encoder.encode([text], role, ["en"])[0]
+            for role, text in (("query", "a piano"), ("document", "the old piano"))
+        ]
+        return float(vectors[0] @ vectors[1])
+
+    run("index", corpus, "-m", model, "-o", index, "--query-prompt", "web_search_query", "--document-prompt", "D ")
+    assert score() == pytest.approx(expected("w: ", "D "), abs=1e-5)
+    assert score("--query-prompt", "Q ") == pytest.approx(expected("Q ", "D "), abs=1e-5)
+    assert "1 unchanged" in run("index", corpus, "-o", index).stdout
+    run("index", corpus, "-m", model, "-o", index, "--query-prompt", "Q ", "--document-prompt", "D ")
+    assert score() == pytest.approx(expected("Q ", "D "), abs=1e-5)
+    run("index", corpus, "-m", model, "-o", index, "--query-prompt", "Q ", "--document-prompt", "E ")
+    assert score() == pytest.approx(expected("Q ", "E "), abs=1e-5)
+    audited = json.loads(run("audit", "--index", index, "--query-prompt", "w: ", "--json").stdout)["model"]["prompts"]
+    assert {role: prompt["text"] for role, prompt in audited.items()} == {"query": "w: ", "document": "E "}
+    for command, message in (
+        (("index", corpus, "-o", index, "--query-prompt", "Q "), "prompts are chosen for models; name them with -m"),
+        (("audit", "--index", index, "--document-prompt", "D "), "does not go with --index"),
+        (("search", index, "piano", "--query-prompt", "web"), "has no prompt 'web'"),
+    ):
+        done = command_line.isoglot(*command)
+        assert done.returncode == 2
+        assert message in done.stderr
+
+
+def test_a_retriever_that_encodes_nothing_takes_no_prompts(small_collection: Collection) -> None:
+    for name in ("bm25", "vectors:somewhere"):
+        with pytest.raises(IsoglotError, match=f"{name}: encodes no text, so there is no prompt to choose"):
+            isoglot.audit(name, small_collection, prompts={"query": "q: "})
 
 
 class Turned(torch.nn.Module):

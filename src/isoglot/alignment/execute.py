@@ -158,6 +158,7 @@ def _save(
             device=request.device,
             precision="float32",
             trust_remote_code=request.trust_remote_code,
+            prompts=request.prompts,
         )
         write_adapter(base_encoder, run.encoder, folder / "adapter.safetensors", rank=run.options.lora)
     measures = None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isoglot.cli.options import Device, Json, Trust
+from isoglot.cli.options import Device, DocumentPrompt, Json, QueryPrompt, Trust, chosen_prompts
 from isoglot.platform.errors import IsoglotError
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def index(
         int | None,
         typer.Option(help="Tokens that a passage repeats from the one before; by default an eighth of a passage."),
     ] = None,
+    query_prompt: QueryPrompt = None,
+    document_prompt: DocumentPrompt = None,
     device: Device = "auto",
     json: Json = False,
     trust_remote_code: Trust = False,
@@ -53,7 +55,8 @@ def index(
     from isoglot.indexing.update import delete_documents, drop_model, update_index
     from isoglot.platform.languages import canonical
 
-    if corpus is None and (model or add):
+    prompts = chosen_prompts(query_prompt, document_prompt)
+    if corpus is None and (model or add or prompts):
         raise IsoglotError("name the corpus to index, before the options")
     if delete:
         print(f"deleted {delete_documents(output, delete)} passages of {len(set(delete))} documents")
@@ -71,6 +74,7 @@ def index(
             overlap=overlap,
             device=device,
             trust_remote_code=trust_remote_code,
+            prompts=prompts,
             show_progress=True,
         )
         if not json:

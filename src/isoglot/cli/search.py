@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isoglot.cli.options import Balance, Device, Json, ScaledK, ScaledWeight, Trust, split, with_scaled_options
+from isoglot.cli.options import (
+    Balance,
+    Device,
+    Json,
+    QueryPrompt,
+    ScaledK,
+    ScaledWeight,
+    Trust,
+    split,
+    with_scaled_options,
+)
 from isoglot.platform.progress import waiting
 
 if TYPE_CHECKING:
@@ -33,6 +43,7 @@ def search(
     balance: Balance = "none",
     scaled_k: ScaledK = None,
     scaled_weight: ScaledWeight = None,
+    query_prompt: QueryPrompt = None,
     explain: Annotated[bool, typer.Option("--explain", help="Explain the rank of each passage.")] = False,
     device: Device = "auto",
     json: Json = False,
@@ -47,7 +58,7 @@ def search(
 
     opened = Index(index)
     with waiting(f"loading {model or 'the model'}"):
-        opened.load_encoder(model, device=device, trust_remote_code=trust_remote_code)
+        opened.load_encoder(model, device=device, trust_remote_code=trust_remote_code, query_prompt=query_prompt)
     hits = opened.search(
         question,
         k=k,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from functools import cached_property
@@ -74,19 +74,22 @@ class Encoder:
     Args:
         model: A loaded sentence-transformers model.
         name: The name of the model in results.
+        prompts: Role -> a prompt's text or name, as for `find_prompts`; None: the model's own.
 
     Attributes:
         model: The model.
         name: Its name in results.
         prompts: The prompt for ``query`` and for ``document``.
+        chosen_prompts: What the user chose of them, by role.
         precision: The number format of its products: ``float32``, ``bfloat16``, ``int8`` ...
     """
 
-    def __init__(self, model: SentenceTransformer, name: str) -> None:
+    def __init__(self, model: SentenceTransformer, name: str, prompts: Mapping[str, str] | None = None) -> None:
         self.model = model
         self.name = name
         self.precision = str(model.dtype).removeprefix("torch.")
-        self.prompts = find_prompts(name, model.prompts)
+        self.prompts = find_prompts(name, model.prompts, prompts)
+        self.chosen_prompts = dict(prompts or {})
         self._limits = [getattr(module, "max_seq_length", None) for module in input_modules(model)]
 
     @property

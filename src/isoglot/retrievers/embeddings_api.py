@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -42,17 +42,18 @@ class EmbeddingsApiRetriever:
 
     Args:
         model: Its name there. A known family gets its prompts, as a local model without any of its own does.
+        prompts: Role -> the text of the prompt that the user chose; None: those of the family.
         timeout: Seconds that an answer may take.
 
     Raises:
         IsoglotError: The package openai is missing, or the key is missing or broken, or the base URL is none.
     """
 
-    def __init__(self, model: str, *, timeout: float = 120) -> None:
+    def __init__(self, model: str, *, prompts: Mapping[str, str] | None = None, timeout: float = 120) -> None:
         if not model:
             raise IsoglotError("name the API's model: openai:MODEL")
         self._api = Service(model, timeout=timeout)
-        self._prompts = find_prompts(model, {})
+        self._prompts = find_prompts(model, {}, prompts)
         options = client_options(self._api)
         from openai import OpenAI
 
@@ -172,4 +173,4 @@ class EmbeddingsApiRetriever:
 
 def load(argument: str, loading: Loading) -> EmbeddingsApiRetriever:
     """``openai:MODEL``."""
-    return EmbeddingsApiRetriever(argument)
+    return EmbeddingsApiRetriever(argument, prompts=loading.prompts)
