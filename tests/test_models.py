@@ -343,6 +343,20 @@ def test_every_command_that_encodes_takes_prompts(bases: dict[str, Path], tmp_pa
     assert load_model(str(tmp_path / "aligned"), device="cpu").prompts["query"] == "s: "
 
 
+@pytest.mark.slow
+def test_compare_and_report_use_the_prompts_that_are_chosen(
+    bases: dict[str, Path], tmp_path: Path, own_cache: Path
+) -> None:
+    model, audit = bases["other-prompts"], tmp_path / "audit"
+    pool = ("--data", "mini@test", "--query-prompt", "web_search_query")
+    run("audit", model, *pool, "--pool", "en,de", "--scenarios", "multi,mono-same", "-q", "-o", audit)
+    kept = {path: path.stat().st_size for path in own_cache.rglob("*.sqlite")}
+    run("report", audit, "--models", model, "--data", "mini@test", "-o", tmp_path / "report.html")
+    assert {path: path.stat().st_size for path in own_cache.rglob("*.sqlite")} == kept
+    done = run("compare", model, bases["no-prompts"], "--data", "mini@test", "--query-prompt", "Q ", "--json")
+    assert "of which none is used" not in done.stderr
+
+
 def test_an_index_keeps_the_prompts_that_were_chosen_for_its_models(bases: dict[str, Path], tmp_path: Path) -> None:
     model, corpus, index = bases["other-prompts"], tmp_path / "corpus.jsonl", tmp_path / "index"
     write_jsonl(corpus, [{"id": "one", "text": "the old piano", "language": "en"}])
