@@ -59,47 +59,20 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sentence-transformers folder with a random BERT of 2 layers and 32 dimensions over characters."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+def tiny_berts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The folders of two random BERTs of 2 layers and 32 dimensions over characters."""
+    from tests.tiny_models import save_bert
 
-    characters = "abcdefghijklmnopqrstuvwxyzäöüßñéабвгдежзийклмнопрстуфхцчшщъыьэюя0123456789 .,:?"
-    special = ["<pad>", "<unk>", "<s>", "</s>"]
-    tokenizer = Tokenizer(
-        models.WordLevel({token: at for at, token in enumerate([*special, *characters])}, unk_token="<unk>")
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
-    tokenizer.decoder = decoders.Fuse()
-    tokenizer.post_processor = processors.TemplateProcessing("<s> $A </s>", special_tokens=[("<s>", 2), ("</s>", 3)])
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<pad>",
-        unk_token="<unk>",
-        bos_token="<s>",
-        eos_token="</s>",
-        model_max_length=128,
-    )
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(special) + len(characters),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=128,
-        pad_token_id=0,
-    )
-    folder = tmp_path_factory.mktemp("models")
-    BertModel(config).save_pretrained(folder / "bert")
-    fast.save_pretrained(folder / "bert")
-    modules = [Transformer(str(folder / "bert")), Pooling(32, "mean"), Normalize()]
-    model = SentenceTransformer(modules=modules, prompts={"query": "q: ", "document": "d: "}, device="cpu")
-    model.save_pretrained(str(folder / "tiny"), create_model_card=False)
-    return folder / "tiny"
+    folder = tmp_path_factory.mktemp("berts")
+    return save_bert(folder / "one"), save_bert(folder / "two", seed=1)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_berts: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sentence-transformers folder with a random BERT, mean pooling and a Normalize; see `tests.tiny_models`."""
+    from tests.tiny_models import save_model
+
+    return save_model("normalized", tiny_berts, tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture

@@ -29,7 +29,8 @@ class HashEncoder:
     def __init__(self, name: str, fingerprint: str = "first") -> None:
         self.name, self.fingerprint = name, fingerprint
         self.prompts = {role: Prompt("", role, "none") for role in ("query", "document")}
-        self.model = SimpleNamespace(tokenizer=None)  # passages are counted in characters
+        self.chosen_prompts: dict[str, str] = {}
+        self.model = [SimpleNamespace(tokenizer=None)]  # passages are counted in characters
         self.encoded: list[str] = []
 
     def head_beyond(self, other: HashEncoder) -> list[Any]:
@@ -52,7 +53,7 @@ def use_hash_encoders(monkeypatch: pytest.MonkeyPatch, fingerprint: str = "first
     """Have the writer load hash encoders, which are then in the returned list."""
     loaded: list[HashEncoder] = []
 
-    def load(paths: Mapping[str, str], device: str, trust_remote_code: bool) -> list[Any]:
+    def load(paths: Mapping[str, str], prompts: object, device: str, trust_remote_code: bool) -> list[Any]:
         loaded[:] = [HashEncoder(name, fingerprint) for name in paths]
         return loaded
 

@@ -1,4 +1,7 @@
-"""A real HTTP server that answers POST /v1/chat/completions and /v1/embeddings and misbehaves by a script."""
+"""A real HTTP server that answers POST /v1/chat/completions and /v1/embeddings and misbehaves by a script.
+
+It lists its models at GET /v1/models.
+"""
 
 from __future__ import annotations
 
@@ -63,6 +66,7 @@ class Server:
         bodies: Bodies of the requests, in the order of arrival.
         times: Times of arrival, in seconds.
         most_at_once: Largest number of requests that were under way together.
+        models: Name of a model -> who owns it.
     """
 
     answer: Callable[[Any], Reply]
@@ -71,6 +75,7 @@ class Server:
     bodies: list[dict[str, Any]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     most_at_once: int = 0
+    models: dict[str, str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     open: int = 0
 
@@ -110,6 +115,10 @@ def serving(answer: Callable[[Any], Reply], script: Sequence[Reply | None] = ())
             finally:
                 with server.lock:
                     server.open -= 1
+
+        def do_GET(self) -> None:
+            owned = [{"id": model, "object": "model", "owned_by": owner} for model, owner in server.models.items()]
+            self._send(Reply(json.dumps({"object": "list", "data": owned}).encode()))
 
         def _send(self, reply: Reply) -> None:
             self.send_response(reply.status)

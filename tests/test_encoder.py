@@ -79,7 +79,6 @@ def test_identical_texts_are_encoded_once_and_known_ones_not_again(tiny_model: P
 
 def shorter(encoder: Encoder) -> None:
     encoder.model.max_seq_length = 8
-    encoder.max_length = 8
 
 
 def other_prompt(encoder: Encoder) -> None:

@@ -134,10 +134,11 @@ def test_the_layers_of_other_encoders_are_found(kind: str, first: str) -> None:
     config = getattr(transformers, f"{kind}Config")(**settings)
     model = transformers.T5EncoderModel if kind == "T5" else getattr(transformers, f"{kind}Model")
     with torch.device("meta"):
-        found = top_layers(types.SimpleNamespace(transformers_model=model(config)), 2)  # type: ignore[arg-type]
+        wrapped = types.SimpleNamespace(transformers_model=model(config), modules=list)
+        found = top_layers(wrapped, 2)  # type: ignore[arg-type]
     assert list(found) == [first, first[:-1] + "2"]
 
 
 def test_a_model_without_a_list_of_layers_is_told() -> None:
     with pytest.raises(IsoglotError, match="no list of its layers"):
-        top_layers(types.SimpleNamespace(transformers_model=None))  # type: ignore[arg-type]
+        top_layers(types.SimpleNamespace(transformers_model=None, modules=list))  # type: ignore[arg-type]

@@ -61,7 +61,8 @@ def test_every_option_of_a_method_is_shown_with_its_help_and_default(
 
 def test_no_option_is_shown_that_no_method_has(shown: dict[str, Any]) -> None:
     python = set(inspect.signature(isoglot.align).parameters) - {"options", "show_progress"}
-    assert set(shown) - python == {field.name for _, field in FIELDS} | {"no_jsd", "no_nce", "json", "debug"} - python
+    others = {"no_jsd", "no_nce", "json", "debug", "query_prompt", "document_prompt"}
+    assert set(shown) - python == {field.name for _, field in FIELDS} | others
 
 
 def test_an_option_of_several_methods_is_described_once() -> None:
@@ -113,7 +114,7 @@ def test_the_help_of_align_loads_nothing_heavy() -> None:
         (losses.JsdNceLoss, JsdNceOptions, {"mini_batch_size"}),
         (losses.MultiPositiveNceLoss, NceOptions, {"mini_batch_size"}),
         (losses.DistillLoss, DistillOptions, {"mini_batch_size"}),
-        (losses.taught, DistillOptions, {"paired"}),
+        (losses.taught, DistillOptions, {"paired", "chosen"}),
     ],
 )
 def test_the_losses_have_the_defaults_of_the_methods(function: Any, options: Any, own: set[str]) -> None:

@@ -36,6 +36,9 @@ class Wrapped:
             AutoConfig.for_model(kind, vocab_size=50, **sizes, **config)
         ).eval()
 
+    def modules(self) -> list[torch.nn.Module]:
+        return []
+
     def states(self) -> torch.Tensor:
         ids = torch.arange(2, 26).reshape(3, 8)
         mask = (torch.arange(8) < torch.tensor([[8], [5], [1]])).long()
@@ -104,7 +107,7 @@ def test_maps_that_8_bits_distort_more_than_the_limit_and_no_others_stay_in_floa
     model = load_model(str(tiny_model), device="cpu")
     distorted = {name for name, error in to_int8(model, texts).items() if error > limit}
     assert 0 < len(distorted) < len(errors)
-    modules = dict(model.transformers_model.named_modules())
+    modules = dict(model.named_modules())
     assert {name for name, module in modules.items() if type(module) is torch.nn.Linear} == distorted
 
 

@@ -13,6 +13,7 @@ import isoglot
 from isoglot import Collection, IsoglotError
 from isoglot.retrievers.base import PromptRecord
 from isoglot.retrievers.embeddings_api import BATCH, EmbeddingsApiRetriever
+from tests import command_line
 from tests.llm_server import Reply, Server, embeddings, error, serving
 
 KEY = "sk-secret-4711"
@@ -86,6 +87,52 @@ def test_a_known_family_gets_its_prompts_and_they_are_in_the_key(monkeypatch: py
         ["bread"],
     ]
     assert found.describe().prompts["document"] == PromptRecord("passage: ", "family")
+
+
+def test_isoglots_own_server_is_told_the_role_and_gets_no_prompt(
+    small_collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = "intfloat/multilingual-e5-small"
+    with serving(good) as server:
+        server.models = {"other": "me", model: "isoglot"}
+        found = at(server, monkeypatch, model)
+        encode(found, ["bread"], "query")
+        encode(found, ["bread"], "document")
+        first = isoglot.audit(f"openai:{model}", small_collection)
+        with pytest.raises(IsoglotError, match="puts its model's prompts before the texts; choose them when"):
+            isoglot.audit(f"openai:{model}", small_collection, prompts={"query": "query: "})
+    asked = [(body["input"], body["input_type"]) for body in server.bodies if "bread" in body["input"]]
+    assert asked == [(["bread"], "query"), (["bread"], "document")]
+    assert found.describe().prompts == {role: PromptRecord("", "server") for role in ("query", "document")}
+    # the server is gone; what it gave is kept
+    assert isoglot.audit(f"openai:{model}", small_collection).to_json() == first.to_json()
+
+
+def test_prompts_can_be_chosen_and_left_out(small_collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(good) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        done = command_line.isoglot(
+            *(
+                "audit",
+                "openai:e5-small",
+                "--data",
+                "mini@test",
+                "--pool",
+                "en,de",
+                "--scenarios",
+                "multi",
+                "--limit",
+                1,
+            ),
+            *("--query-prompt", "", "--document-prompt", "D: ", "--json"),
+        )
+    assert done.returncode == 0, done.stderr
+    prompts = json.loads(done.stdout)["model"]["prompts"]
+    assert prompts == {"query": {"text": "", "source": "chosen"}, "document": {"text": "D: ", "source": "chosen"}}
+    texts = [text for body in server.bodies for text in body["input"]]
+    assert not any(text.startswith(("query: ", "passage: ")) for text in texts)
+    assert any(text.startswith("D: ") for text in texts)
+    assert not any("input_type" in body for body in server.bodies)
 
 
 def test_answers_out_of_order_are_put_in_order(monkeypatch: pytest.MonkeyPatch) -> None:

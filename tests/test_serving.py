@@ -295,6 +295,17 @@ def test_openais_own_client_gets_vectors(running: Running, served: Served) -> No
     assert [model.id for model in client.models.list()] == served.models
 
 
+def test_an_audit_through_the_server_is_that_of_the_model(
+    running: Running, served: Served, small_collection: Collection, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openai")
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{running.url}/v1")
+    model = served.models[0]
+    direct, through = (isoglot.audit(name, small_collection) for name in (model, f"openai:{model}"))
+    assert {prompt.source for prompt in through.model.prompts.values()} == {"server"}
+    assert json.loads(direct.to_json())["scenarios"] == json.loads(through.to_json())["scenarios"]
+
+
 # What is refused
 
 

@@ -239,8 +239,11 @@ def seconds_needed(run: Run) -> float:
     """Estimate how long a trained method takes on this machine, its audits included, from a timed sample of its texts.
 
     Raises:
-        IsoglotError: The run has no development split.
+        IsoglotError: The run has no development split, or the model cannot be trained.
     """
+    from isoglot.alignment.training.trainer import check_trainable
+
+    check_trainable(run.encoder)
     development = run.recipe.development
     if development is None:
         raise IsoglotError("auto needs a development split; name a collection with --dev")
@@ -256,13 +259,14 @@ def seconds_needed(run: Run) -> float:
 
 def _seconds_per_text(run: Run, role: str) -> float:
     """The time of one forward pass of a text, cut at the length to which the training cuts texts."""
-    model, prompt = run.encoder.model, run.encoder.prompts[role].text
+    model, prompt = run.encoder.model, run.encoder.prompts[role]
+    settings = {"prompt": prompt.text, "task": prompt.task, "show_progress_bar": False}
     texts = [text for row in run.training_rows for text in (row.query if role == "query" else row.document).values()]
     sample = texts[:: max(1, len(texts) // _SAMPLE)][:_SAMPLE]
     with run.encoder.cut_at(run.options.max_length):
-        model.encode(sample[:2], prompt=prompt, show_progress_bar=False)  # the first call is slower
+        model.encode(sample[:2], **settings)  # the first call is slower
         started = time.monotonic()
-        model.encode(sample, prompt=prompt, batch_size=_SAMPLE, show_progress_bar=False)
+        model.encode(sample, batch_size=_SAMPLE, **settings)
         return (time.monotonic() - started) / len(sample)
 
 

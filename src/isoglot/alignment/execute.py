@@ -82,6 +82,10 @@ def execute(run: Run) -> Path:
         if folder is not None:
             return folder
     check_writable(run)
+    if run.method.trained:
+        from isoglot.alignment.training.trainer import check_trainable
+
+        check_trainable(run.encoder)
     base = _audit(run)
     for role, prompt in run.encoder.prompts.items():
         run.encoder.model.prompts[role] = prompt.text  # a family's prompt is found by a name that the new folder lacks
@@ -128,6 +132,7 @@ def _change_model(run: Run, base: Audit | None) -> Trained:
     if not run.method.trained:
         run.method.run(run.encoder, run.rows, run.options, **context)
         return Trained(seconds=time.monotonic() - started)
+    run.encoder.make_explicit()  # so that the teachers' vectors are of the students' dimension
     epochs = _Epochs(run, base)
     with os_errors_explained(run.working):
         run.working.mkdir(parents=True, exist_ok=True)
@@ -182,6 +187,7 @@ def _save(folder: Path, run: Run, trained: Trained, audits: Audits | None) -> No
             device=request.device,
             precision="float32",
             trust_remote_code=request.trust_remote_code,
+            prompts=request.prompts,
         )
         write_adapter(base_encoder, run.encoder, folder / "adapter.safetensors", rank=run.options.lora)
     record = AlignmentRecord(

@@ -58,6 +58,7 @@ def calibrate_index(
             f"index:{folder}",
             target,
             queries=queries,
+            prompts=stored.prompts,
             device=device,
             force=True,
             trust_remote_code=trust_remote_code,

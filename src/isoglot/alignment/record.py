@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from isoglot.alignment.guard import Measures, Verdict
+from isoglot.encoders.models import ALIGNMENT_RECORD
 from isoglot.evaluation.results import without_nan
 from isoglot.evaluation.similarities import Similarities
 from isoglot.evaluation.statistics.intervals import Interval
 from isoglot.platform.errors import IsoglotError
 
-RECORD, SEEDS, EPOCHS, LOSSES = "isoglot.json", "seeds.json", "epochs.jsonl", "losses.jsonl"
+RECORD, SEEDS, EPOCHS, LOSSES = ALIGNMENT_RECORD, "seeds.json", "epochs.jsonl", "losses.jsonl"
 SCHEMA, SEEDS_SCHEMA = "isoglot.alignment/1", "isoglot.seeds/1"
 
 OptionValues = dict[str, bool | int | float | str]
@@ -40,11 +41,12 @@ class EpochMeasures(msgspec.Struct, frozen=True):
     measures: Measures
 
 
-class BaseRecord(msgspec.Struct, frozen=True):
-    """The model that was aligned."""
+class BaseRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The model that was aligned, and the prompts that the user chose for it by role."""
 
     name: str
     fingerprint: str
+    prompts: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class DataRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ class Request:
     device: str = "auto"
     force: bool = False
     trust_remote_code: bool = False
+    prompts: Mapping[str, str] = field(default_factory=dict)
     show_progress: bool = False
 
     def __post_init__(self) -> None:
@@ -132,7 +133,11 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
     if request.keep_scale and development is None:
         raise IsoglotError("--keep-scale needs a development split, on which cosines are compared; name one with --dev")
     encoder = load_encoder(
-        request.model, device=request.device, precision="float32", trust_remote_code=request.trust_remote_code
+        request.model,
+        device=request.device,
+        precision="float32",
+        trust_remote_code=request.trust_remote_code,
+        prompts=request.prompts,
     )
     if index := index_of(request.data):
         keep_vectors_of_index(index, encoder)
@@ -143,7 +148,7 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
         needs_language=method.needs_language,
         options=dataclasses.asdict(settings),
         seed=seed,
-        base=BaseRecord(request.model, encoder.fingerprint),
+        base=BaseRecord(request.model, encoder.fingerprint, encoder.chosen_prompts),
         data=_data_record(rows, data_name(request.data)),
         development=None if development is None else _development_record(development),
         keep_scale=request.keep_scale,

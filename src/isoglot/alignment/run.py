@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ def align(
     device: str = "auto",
     force: bool = False,
     trust_remote_code: bool = False,
+    prompts: Mapping[str, str] | None = None,
     show_progress: bool = False,
     **options: Any,
 ) -> Path:
@@ -67,6 +68,8 @@ def align(
         device: ``auto`` or a torch device.
         force: Whether an existing folder may be replaced.
         trust_remote_code: Whether code inside the model's repository may run.
+        prompts: ``query`` or ``document`` -> the prompt before such texts: its text, or the name of one of the model's
+            prompts; None: the model's own. The aligned model keeps it.
         show_progress: Whether to show progress on standard error.
         **options: The method's own options; see `isoglot.alignment.options`.
 
@@ -99,6 +102,7 @@ def align(
         device=device,
         force=force,
         trust_remote_code=trust_remote_code,
+        prompts=prompts or {},
         show_progress=show_progress,
     )
     if method == "auto":

@@ -10,7 +10,17 @@ import typer
 
 from isoglot.alignment.registry import METHODS
 from isoglot.cli.method_options import with_method_options
-from isoglot.cli.options import Device, Force, Json, Seed, Trust, split
+from isoglot.cli.options import (
+    Device,
+    DocumentPrompt,
+    Force,
+    Json,
+    QueryPrompt,
+    Seed,
+    Trust,
+    chosen_prompts,
+    split,
+)
 
 _GUARD, _SEVERAL_RUNS = "Guard", "Several runs"
 
@@ -65,6 +75,8 @@ def align(
         bool,
         typer.Option("--no-tag", rich_help_panel=_SEVERAL_RUNS, help="auto: only methods that need no language tag."),
     ] = False,
+    query_prompt: QueryPrompt = None,
+    document_prompt: DocumentPrompt = None,
     seed: Seed = 0,
     device: Device = "auto",
     force: Force = False,
@@ -98,6 +110,7 @@ def align(
             device=device,
             force=force,
             trust_remote_code=trust_remote_code,
+            prompts=chosen_prompts(query_prompt, document_prompt),
             show_progress=True,
             **options,
         )

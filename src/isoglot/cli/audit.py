@@ -14,14 +14,17 @@ import typer
 from isoglot.cli.options import (
     Balance,
     Device,
+    DocumentPrompt,
     Force,
     Json,
     OutputFolder,
     Precision,
+    QueryPrompt,
     ScaledK,
     ScaledWeight,
     Seed,
     Trust,
+    chosen_prompts,
     split,
     with_scaled_options,
 )
@@ -62,6 +65,8 @@ def audit(
     balanced: Annotated[bool, typer.Option("--balanced", help="The old name of --balance equal.")] = False,
     limit: Annotated[int | None, typer.Option(help="The most questions to ask.")] = None,
     measures: Annotated[str | None, typer.Option(help="Measures, e.g. max_r,complete@5.")] = None,
+    query_prompt: QueryPrompt = None,
+    document_prompt: DocumentPrompt = None,
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -96,7 +101,7 @@ def audit(
         raise IsoglotError("--runs needs -o DIR to write to")
     started = time.monotonic()
     sources = _Sources(model=model, data=data, run=run, documents_table=documents_table, qrels=qrels, index=index)
-    loading = Loading(device, precision, trust_remote_code)
+    loading = Loading(device, precision, trust_remote_code, chosen_prompts(query_prompt, document_prompt))
     collection, retriever = sources.load(split(query_languages) or [], seed, loading)
     pools = None if pool is None else [split(languages) or [] for languages in pool]
     if run is not None and run.is_file():
@@ -153,10 +158,14 @@ class _Sources:
         if self.index is not None:
             if (self.run, self.documents_table, self.qrels) != (None, None, None):
                 raise IsoglotError("--run, --documents-table and --qrels do not go with --index")
+            if "document" in (loading.prompts or {}):
+                raise IsoglotError("--document-prompt does not go with --index, which holds the documents' vectors")
             return self._of_index(self.index, seed, loading)
         if self.run is not None:
             if self.model is not None:
                 raise IsoglotError(f"name a retriever ({self.model}) or --run, not both")
+            if loading.prompts:
+                raise IsoglotError("--query-prompt and --document-prompt do not go with --run")
             return self._of_run(self.run, query_languages)
         return self._of_retriever(loading)
 
@@ -171,6 +180,7 @@ class _Sources:
             seed=seed,
             device=loading.device,
             trust_remote_code=loading.trust_remote_code,
+            query_prompt=(loading.prompts or {}).get("query"),
         )
 
     def _of_retriever(self, loading: Loading) -> tuple[Collection, Retriever]:

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from isoglot.cli.options import Device, Json, OutputFolder, Seed, Trust, split
+from isoglot.cli.options import (
+    Device,
+    DocumentPrompt,
+    Json,
+    OutputFolder,
+    QueryPrompt,
+    Seed,
+    Trust,
+    chosen_prompts,
+    split,
+)
 from isoglot.platform.files import write_text
 
 FAILED = 4
@@ -30,6 +40,8 @@ def compare(
             help='Exit with 4 if this is true: "complete@10<80", "mono-same ndcg@10 drop>1"; may be repeated.'
         ),
     ] = None,
+    query_prompt: QueryPrompt = None,
+    document_prompt: DocumentPrompt = None,
     seed: Seed = 0,
     device: Device = "auto",
     output: OutputFolder = None,
@@ -53,6 +65,7 @@ def compare(
         seed=seed,
         device=device,
         trust_remote_code=trust_remote_code,
+        prompts=chosen_prompts(query_prompt, document_prompt),
         show_progress=True,
     )
     failures = [line for condition in conditions if (line := condition.held(comparison)) is not None]

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from isoglot.cli.options import Device, Force, Json, Precision, Trust, split
+from isoglot.cli.options import (
+    Device,
+    DocumentPrompt,
+    Force,
+    Json,
+    Precision,
+    QueryPrompt,
+    Trust,
+    chosen_prompts,
+    split,
+)
 
 
 def encode(
@@ -27,6 +37,8 @@ def encode(
     language: Annotated[
         str | None, typer.Option(help="The language of texts that name none; by default it is detected.")
     ] = None,
+    query_prompt: QueryPrompt = None,
+    document_prompt: DocumentPrompt = None,
     engine: Annotated[str, typer.Option(help="local, or ray: workers on this machine or a cluster.")] = "local",
     address: Annotated[
         str | None, typer.Option(help="The address of a Ray cluster, e.g. auto or ray://HOST:10001.")
@@ -57,7 +69,14 @@ def encode(
     encoded = encode_corpus(
         corpus,
         output,
-        EncodingSettings(model=model, precision=precision, dtype=dtype, shard_size=shard_size, threads=threads),
+        EncodingSettings(
+            model=model,
+            precision=precision,
+            dtype=dtype,
+            shard_size=shard_size,
+            threads=threads,
+            prompts=chosen_prompts(query_prompt, document_prompt),
+        ),
         roles=None if role is None else tuple(split(role) or ()),
         language=None if language is None else canonical(language),
         engine=engine,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isoglot.cli.options import Device, Json, Trust
+from isoglot.cli.options import Device, DocumentPrompt, Json, QueryPrompt, Trust, chosen_prompts
 from isoglot.platform.errors import IsoglotError
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def index(
         int | None,
         typer.Option(help="Tokens that a passage repeats from the one before; by default an eighth of a passage."),
     ] = None,
+    query_prompt: QueryPrompt = None,
+    document_prompt: DocumentPrompt = None,
     device: Device = "auto",
     json: Json = False,
     trust_remote_code: Trust = False,
@@ -70,7 +72,8 @@ def index(
     from isoglot.platform.languages import canonical
     from isoglot.report.terminal import print_tables
 
-    if corpus is None and (add or (model and not calibrate)):
+    prompts = chosen_prompts(query_prompt, document_prompt)
+    if corpus is None and (add or prompts or (model and not calibrate)):
         raise IsoglotError("name the corpus to index, before the options")
     if queries is not None and not calibrate:
         raise IsoglotError("--queries goes with --calibrate")
@@ -90,6 +93,7 @@ def index(
             overlap=overlap,
             device=device,
             trust_remote_code=trust_remote_code,
+            prompts=prompts,
             show_progress=True,
         )
         if not json:

@@ -36,6 +36,15 @@ ScaledWeight = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Replace what is in the output folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Let code inside the model's repository run.")]
+QueryPrompt = Annotated[
+    str | None,
+    typer.Option(
+        "--query-prompt",
+        help="Prompt before each query: its text, or the name of one of the model's prompts; '' for none. By default "
+        "what the model's configuration says.",
+    ),
+]
+DocumentPrompt = Annotated[str | None, typer.Option("--document-prompt", help="Prompt before each document, likewise.")]
 OutputFolder = Annotated[Path | None, typer.Option("-o", "--output", help="The folder to write to.")]
 RowsFile = Annotated[str, typer.Argument(help="A file of rows (.jsonl, .parquet), or a source such as mini@train.")]
 RowsOutput = Annotated[Path, typer.Option("-o", "--output", help="The file of rows to write: .jsonl or .parquet.")]
@@ -60,6 +69,11 @@ def with_scaled_options(balance: str, k: int | None, weight: float | None) -> st
     if balance != "scaled":
         raise IsoglotError("--scaled-k and --scaled-weight go with --balance scaled")
     return str(Balance("scaled", SCALED_K if k is None else k, SCALED_WEIGHT if weight is None else weight))
+
+
+def chosen_prompts(query: str | None, document: str | None) -> dict[str, str]:
+    """The prompts that a user chose, by role."""
+    return {role: prompt for role, prompt in (("query", query), ("document", document)) if prompt is not None}
 
 
 def split(text: str | None) -> list[str] | None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,7 +61,7 @@ def report(
             folders=audits,
             names=labels,
             collection=None if data is None else isoglot.load_collection(data),
-            encoders=_encoders(split(models) or [], device, trust_remote_code),
+            encoders=_encoders(split(models) or [], loaded, device, trust_remote_code),
             map_kind=map_kind,
             command=shlex.join(["isoglot", *sys.argv[1:]]),
         )
@@ -78,11 +79,20 @@ def report(
     print(f"wrote {output}, {size / 1024:.0f} KiB", file=sys.stderr)
 
 
-def _encoders(models: Sequence[str], device: str, trust_remote_code: bool) -> list[Callable[[], Encoder]]:
-    """What loads each model: one at a time is held."""
+def _encoders(
+    models: Sequence[str], audits: Sequence[Audit], device: str, trust_remote_code: bool
+) -> list[Callable[[], Encoder]]:
+    """What loads each model, with the prompts that were chosen for its audit: one at a time is held."""
     from isoglot.encoders.sentence_transformer import load_encoder
 
-    return [partial(load_encoder, model, device=device, trust_remote_code=trust_remote_code) for model in models]
+    prompts = [
+        {role: prompt.text for role, prompt in audit.model.prompts.items() if prompt.source == "chosen"}
+        for audit in audits
+    ]
+    return [
+        partial(load_encoder, model, device=device, trust_remote_code=trust_remote_code, prompts=chosen)
+        for model, chosen in zip_longest(models, prompts[: len(models)])
+    ]
 
 
 def _tables(audits: Sequence[Audit], names: Sequence[str] | None, suffix: str) -> str:

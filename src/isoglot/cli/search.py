@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isoglot.cli.options import Balance, Device, Json, ScaledK, ScaledWeight, Trust, split, with_scaled_options
+from isoglot.cli.options import (
+    Balance,
+    Device,
+    Json,
+    QueryPrompt,
+    ScaledK,
+    ScaledWeight,
+    Trust,
+    split,
+    with_scaled_options,
+)
 from isoglot.platform.progress import waiting
 
 if TYPE_CHECKING:
@@ -36,6 +46,7 @@ def search(
     balance: Balance = "none",
     scaled_k: ScaledK = None,
     scaled_weight: ScaledWeight = None,
+    query_prompt: QueryPrompt = None,
     explain: Annotated[bool, typer.Option("--explain", help="Explain the rank of each passage.")] = False,
     device: Device = "auto",
     json: Json = False,
@@ -53,7 +64,7 @@ def search(
     for note in opened.scaling_notes(balance, split(languages)):
         log.warning(note)
     with waiting(f"loading {model or 'the model'}"):
-        opened.load_encoder(model, device=device, trust_remote_code=trust_remote_code)
+        opened.load_encoder(model, device=device, trust_remote_code=trust_remote_code, query_prompt=query_prompt)
     hits = opened.search(
         question,
         k=k,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from isoglot.cli.options import Device, Trust
+from isoglot.cli.options import Device, QueryPrompt, Trust
 from isoglot.platform.errors import IsoglotError
 
 
@@ -49,6 +49,7 @@ def serve(
         int, typer.Option(min=1, help="Maximum number of bytes of a request's body; more are answered with 413.")
     ] = 2**20,
     log_queries: Annotated[bool, typer.Option("--log-queries", help="Log the questions too.")] = False,
+    query_prompt: QueryPrompt = None,
     device: Device = "auto",
     trust_remote_code: Trust = False,
 ) -> None:
@@ -77,4 +78,4 @@ def serve(
         max_requests=max_requests,
         log_queries=log_queries,
     )
-    run(index, settings, device=device, trust_remote_code=trust_remote_code)
+    run(index, settings, device=device, trust_remote_code=trust_remote_code, query_prompt=query_prompt)

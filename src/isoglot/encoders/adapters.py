@@ -13,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
 from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.modules import transformers_of
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import os_errors_explained, write_bytes
 
@@ -28,8 +29,10 @@ def top_layers(model: SentenceTransformer, count: int = 0) -> dict[str, nn.Modul
     """Return the last `count` layers of the model's transformer by their names in it; 0: all layers.
 
     Raises:
-        IsoglotError: The model has no stack of layers, or fewer.
+        IsoglotError: The model has several transformers, no stack of layers, or fewer.
     """
+    if len(transformers_of(model)) > 1:
+        raise IsoglotError("the model has several transformers; train it without lora and layers")
     transformer = model.transformers_model
     depth = getattr(getattr(transformer, "config", None), "num_hidden_layers", 0)
     modules = [] if transformer is None else transformer.named_modules()

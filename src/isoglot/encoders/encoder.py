@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -14,10 +16,19 @@ import numpy as np
 
 from isoglot.encoders.cache import VectorCache
 from isoglot.encoders.devices import batch_tokens
-from isoglot.encoders.fingerprints import part_fingerprints
+from isoglot.encoders.fingerprints import module_fingerprint, part_fingerprints
+from isoglot.encoders.modules import (
+    VECTOR,
+    gives_unit_vectors,
+    head_start,
+    input_modules,
+    is_normalize,
+    truncation,
+)
 from isoglot.encoders.prompts import find_prompts
+from isoglot.encoders.tokenizers import token_ids, token_limit, tokenizer_of
 from isoglot.platform.arrays import Vectors
-from isoglot.platform.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError, first_line
 from isoglot.platform.progress import progress
 
 if TYPE_CHECKING:
@@ -38,8 +49,8 @@ class VectorKey(msgspec.Struct, frozen=True, kw_only=True):
         task: The name by which sentence-transformers knows the role.
         prompt: The text before each text.
         max_length: The number of tokens at which texts are cut; None: at none.
-        truncate_dim: The number of components that a truncated model keeps; None: all.
-        normalised: Whether vectors have unit length.
+        truncate_dim: None: kept vectors have all components, also those of a truncated model.
+        normalised: True: kept vectors have unit length.
         dtype: The dtype of the model.
         device: The type of the device.
         versions: The version of each library that computes.
@@ -63,21 +74,28 @@ class Encoder:
     Args:
         model: A loaded sentence-transformers model.
         name: The name of the model in results.
+        prompts: Role -> a prompt's text or name, as for `find_prompts`; None: the model's own.
 
     Attributes:
         model: The model.
         name: Its name in results.
         prompts: The prompt for ``query`` and for ``document``.
-        max_length: The number of tokens at which texts are cut; None if the model sets no limit.
+        chosen_prompts: What the user chose of them, by role.
         precision: The number format of its products: ``float32``, ``bfloat16``, ``int8`` ...
     """
 
-    def __init__(self, model: SentenceTransformer, name: str) -> None:
+    def __init__(self, model: SentenceTransformer, name: str, prompts: Mapping[str, str] | None = None) -> None:
         self.model = model
         self.name = name
         self.precision = str(model.dtype).removeprefix("torch.")
-        self.prompts = find_prompts(name, model.prompts)
-        self.max_length: int | None = model.max_seq_length
+        self.prompts = find_prompts(name, model.prompts, prompts)
+        self.chosen_prompts = dict(prompts or {})
+        self._limits = [getattr(module, "max_seq_length", None) for module in input_modules(model)]
+
+    @property
+    def max_length(self) -> int | None:
+        """The number of tokens at which documents are cut; None if the model sets no limit."""
+        return token_limit(self.model, self.prompts["document"].task)
 
     @property
     def uses_language(self) -> bool:
@@ -86,62 +104,89 @@ class Encoder:
 
     @property
     def _head(self) -> list[Module]:
-        """The modules after the first Normalize, if all of them see vectors only.
-
-        Vectors before them are kept, so that models to which a training-free method added modules share the kept
-        vectors of their base.
-        """
-        from sentence_transformers.sentence_transformer.modules import Dense, Normalize
-
-        from isoglot.encoders.language_modules import InferredCentering, LanguageModule
-
+        """The modules of the model that see unit vectors only; see `head_start`."""
         modules = list(self.model)
-        normalize = next((i for i, module in enumerate(modules) if isinstance(module, Normalize)), len(modules) - 1)
-        head = modules[normalize + 1 :]
-        of_vectors = Dense | Normalize | LanguageModule | InferredCentering
-        return head if all(isinstance(module, of_vectors) for module in head) else []
+        return modules[head_start(modules) :]
+
+    @cached_property
+    def _body(self) -> SentenceTransformer:
+        """The model whose vectors are kept: without the head, without truncation, and ending in a Normalize."""
+        from sentence_transformers.sentence_transformer.modules import Normalize
+
+        parts = list(self.model.named_children())
+        start = head_start([module for _, module in parts])
+        is_scaled = is_normalize(parts[start - 1][1])
+        if start == len(parts) and is_scaled and self.model.truncate_dim is None:
+            return self.model
+        body = copy(self.model)  # of which all but the list of modules is the model's own
+        body._modules = OrderedDict(parts[:start] if is_scaled else [*parts[:start], ("unit", Normalize())])
+        body.truncate_dim = None
+        return body
 
     @cached_property
     def dimension(self) -> int:
         """The number of components of a vector."""
-        return int(self.model.get_embedding_dimension() or self._encode(["a"], "query").shape[1])
+        known = self.model.get_embedding_dimension()
+        return int(known or self.encode(["a"], "query", ["en"], keep=False).shape[1])
 
     @contextmanager
     def cut_at(self, max_length: int) -> Iterator[None]:
-        """Cut texts at `max_length` tokens within the block, or at the model's own limit where that is lower."""
-        usual = self.max_length
-        self.max_length = self.model.max_seq_length = min(max_length, usual or max_length)
+        """Cut texts at `max_length` tokens within the block, or at the model's own limit where that is lower.
+
+        Blocks may be nested: it is the innermost that counts.
+        """
+        modules = input_modules(self.model)
+        before = [module.max_seq_length for module in modules]
         try:
+            for module, limit in zip(modules, self._limits, strict=True):
+                module.max_seq_length = min(max_length, limit or max_length)
             yield
         finally:
-            self.max_length = self.model.max_seq_length = usual
+            for module, limit in zip(modules, before, strict=True):
+                module.max_seq_length = limit
 
     def append(self, *modules: Module) -> None:
-        """Append modules to the model, which see its vectors, of shape (b, d)."""
+        """Append modules to the model, which see its vectors as `encode` returns them, (b, d) of unit length."""
         from isoglot.encoders.language_modules import LanguageModule
 
+        self.make_explicit()
         for module in modules:
             self.model.append(module.to(self.model.device))
             if isinstance(module, LanguageModule):
                 module.on_model_ready(self.model)
         self.model_changed()
 
+    def make_explicit(self) -> None:
+        """Let the model do by modules of its own what `encode` does behind it: truncate vectors and scale them."""
+        from sentence_transformers.sentence_transformer.modules import Normalize
+
+        kept = self.dimension
+        if self.model.truncate_dim is not None:
+            self.model.truncate_dim = None
+            self.model_changed()
+            if kept < self.dimension:
+                self.model.append(truncation(self.dimension, kept).to(self.model.device, self.model.dtype))
+        if not gives_unit_vectors(self.model[-1]):
+            self.model.append(Normalize())
+        self.model_changed()
+
     def model_changed(self) -> None:
-        """Forget fingerprint and dimension, so that no vector is kept under the key of the model before the change."""
-        for name in ("fingerprint", "_parts", "dimension"):
+        """Forget what was computed of the model before a change, so that no vector is kept under its old key."""
+        for name in ("fingerprint", "_parts", "_body", "dimension"):
             self.__dict__.pop(name, None)
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over weights, tokenizer and modules, in hex: equal fingerprints mean equal vectors."""
+        truncated = [] if self.model.truncate_dim is None else [f"the first {self.dimension}"]
         digest = hashlib.sha256()
-        for part in self._parts:
+        for part in self._parts + truncated:
             digest.update(part.encode())
         return digest.hexdigest()
 
     @cached_property
     def _parts(self) -> list[str]:
-        """The fingerprints of the tokenizer and of each module."""
+        """The fingerprints of the tokenizers and of each module."""
         return part_fingerprints(self.model)
 
     def encode(
@@ -169,17 +214,22 @@ class Encoder:
             IsoglotError: The model returns a vector that is zero or not finite.
         """
         vectors = self._base_vectors(texts, role, show_progress, keep)
-        return self.through(self._head, vectors, role, texts, languages) if self._head and texts else vectors
+        if not texts or not (self._head or self.model.truncate_dim):
+            return vectors
+        return self.through(self._head, vectors, role, texts, languages)
 
     def head_beyond(self, other: Encoder) -> list[Module]:
-        """Return the modules of vectors that this model has on top of `other`; none if it does not consist of it."""
-        beyond = list(self.model)[len(other.model) :]
-        same = self._parts[: len(other._parts)] == other._parts and self._key("document") == other._key("document")
-        return beyond if same and len(beyond) <= len(self._head) else []
+        """Return the modules that turn the vectors of `other` into this model's; none if it does not consist of it."""
+        if other.model.truncate_dim is not None or self._key("document") != other._key("document"):
+            return []
+        head, theirs = self._head, len(other._head)
+        mine = self._parts[len(self._parts) - len(head) :]
+        is_inside = mine[:theirs] == other._parts[len(other._parts) - theirs :]
+        return head[theirs:] if is_inside else []
 
     def keep(self, texts: Sequence[str], role: str, vectors: Vectors) -> None:
-        """Put (n, d) vectors that this model gave n texts earlier into the cache, unless it has a head."""
-        if not self._head:
+        """Put (n, d) vectors that this model gave n texts earlier into the cache, unless a head or truncation did."""
+        if not self._head and self.model.truncate_dim is None:
             VectorCache(msgspec.to_builtins(self._key(role))).put(texts, vectors)
 
     def through(
@@ -197,7 +247,9 @@ class Encoder:
                     tags = languages if module.heeds(role) else module.detected(texts)
                     changed = module.transform(changed, tags, [role] * len(changed))
                 else:
-                    changed = module({"sentence_embedding": changed})["sentence_embedding"]
+                    changed = module({VECTOR: changed})[VECTOR]
+            if self.model.truncate_dim is not None:
+                changed = changed[:, : self.model.truncate_dim]
             changed = torch.nn.functional.normalize(changed, dim=1)
         return np.ascontiguousarray(changed.cpu().numpy(), dtype=np.float32)
 
@@ -230,35 +282,33 @@ class Encoder:
 
     def token_counts(self, texts: Sequence[str], role: str) -> dict[str, int]:
         """Return the number of tokens that the model sees of each text; of characters where its tokenizer is none."""
-        tokenizer, prompt = self.model.tokenizer, self.prompts[role].text
+        prompt = self.prompts[role]
+        tokenizer = tokenizer_of(self.model, prompt.task)
         counts: dict[str, int] = {}
         for start in range(0, len(texts), 4096):
             part = texts[start : start + 4096]
-            if callable(tokenizer):
-                lengths = map(len, tokenizer([prompt + text for text in part], verbose=False)["input_ids"])
-            else:
-                lengths = map(len, part)
+            lengths = map(len, token_ids(tokenizer, [prompt.text + text for text in part]))
             counts.update(zip(part, lengths, strict=True))
-        return {text: max(1, min(length, self.max_length or length)) for text, length in counts.items()}
+        limit = token_limit(self.model, prompt.task)
+        return {text: max(1, min(length, limit or length)) for text, length in counts.items()}
 
     def _encode(self, texts: list[str], role: str) -> Vectors:
-        from sentence_transformers import SentenceTransformer
-
+        """Encode texts in one batch, up to the head."""
         from isoglot.encoders.fused import fused_layers
 
-        model = self.model
-        if self._head:
-            model = SentenceTransformer(modules=list(model)[: -len(self._head)], device=str(model.device))
         prompt = self.prompts[role]
-        with fused_layers(model):
-            vectors = model.encode(
-                texts,
-                prompt=prompt.text,
-                task=prompt.task,
-                batch_size=len(texts),
-                normalize_embeddings=True,
-                show_progress_bar=False,
-            ).astype(np.float32)
+        try:
+            with fused_layers(self._body):
+                vectors = self._body.encode(
+                    texts,
+                    prompt=prompt.text,
+                    task=prompt.task,
+                    batch_size=len(texts),
+                    normalize_embeddings=True,
+                    show_progress_bar=False,
+                ).astype(np.float32)
+        except ValueError as error:  # e.g. an asymmetric model has no route for the role
+            raise IsoglotError(f"{self.name}: cannot encode {role} texts: {first_line(error)}") from error
         lengths = np.linalg.norm(vectors, axis=1)
         if self.precision == "bfloat16":  # in which a length has three digits
             vectors, lengths = vectors / lengths[:, None], lengths / lengths
@@ -271,13 +321,18 @@ class Encoder:
         return np.ascontiguousarray(vectors)
 
     def _key(self, role: str) -> VectorKey:
+        modules = list(self.model)
+        start = head_start(modules)
+        parts = self._parts[: len(self._parts) - len(modules) + start]
+        if not is_normalize(modules[start - 1]):
+            parts = [*parts, module_fingerprint(self._body[-1])]
         return VectorKey(
-            model=self._parts[: len(self._parts) - len(self._head)],
+            model=parts,
             role=role,
             task=self.prompts[role].task,
             prompt=self.prompts[role].text,
-            max_length=self.max_length,
-            truncate_dim=self.model.truncate_dim,
+            max_length=token_limit(self.model, self.prompts[role].task),
+            truncate_dim=None,
             normalised=True,
             dtype=str(self.model.dtype),
             device=self.model.device.type,

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 
+from isoglot.encoders.modules import transformers_of
+
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
@@ -27,16 +29,15 @@ def fused_layers(model: SentenceTransformer) -> Iterator[None]:
     less processor time (docs/performance.md). This is for inference only, since it overwrites values that gradients
     need.
     """
-    transformer = model.transformers_model
-    if transformer is None or model.device.type != "cpu" or not _fits(transformer.config):
-        yield
-        return
-    encoder = transformer.encoder
-    encoder.forward = partial(_forward, encoder)  # of this module only; its class stays as it is
+    transformers: list[Any] = transformers_of(model) if model.device.type == "cpu" else []
+    encoders = [transformer.encoder for transformer in transformers if _fits(transformer.config)]
+    for encoder in encoders:
+        encoder.forward = partial(_forward, encoder)  # of this module only; its class stays as it is
     try:
         yield
     finally:
-        del encoder.forward
+        for encoder in encoders:
+            del encoder.forward
 
 
 def _fits(config: Any) -> bool:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from isoglot.encoders.modules import transformers_of
+from isoglot.encoders.prompts import ROLES
 from isoglot.platform.errors import IsoglotError
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class Int8Linear(nn.Module):
 
 
 def to_int8(model: SentenceTransformer, texts: list[str]) -> dict[str, float]:
-    """Turn the linear maps of the model's transformer into `Int8Linear`, except those that 8 bits distort too much.
+    """Turn the linear maps of the model's transformers into `Int8Linear`, except those that 8 bits distort too much.
 
     Args:
         model: A model in float32 on a CPU, which is changed in place.
@@ -64,11 +66,11 @@ def to_int8(model: SentenceTransformer, texts: list[str]) -> dict[str, float]:
     Raises:
         IsoglotError: The model is not on a CPU or has no transformer.
     """
-    transformer = model.transformers_model
-    if model.device.type != "cpu" or transformer is None:
+    transformers = transformers_of(model)
+    if model.device.type != "cpu" or not transformers:
         raise IsoglotError(f"precision int8 is for transformers on a CPU; this model is on {model.device}")
-    linears = {name: module for name, module in transformer.named_modules() if type(module) is nn.Linear}
-    names = {module: name for name, module in linears.items()}
+    inside = {module for transformer in transformers for module in transformer.modules()}
+    names = {module: name for name, module in model.named_modules() if type(module) is nn.Linear and module in inside}
     candidates: dict[str, Int8Linear] = {}
     errors: dict[str, float] = {}
 
@@ -78,13 +80,14 @@ def to_int8(model: SentenceTransformer, texts: list[str]) -> dict[str, float]:
             candidates[name] = Int8Linear(linear)
         errors[name] = float((candidates[name](inputs[0]) - outputs).norm() / outputs.norm())
 
-    hooks = [linear.register_forward_hook(compare) for linear in linears.values()]
+    hooks = [linear.register_forward_hook(compare) for linear in names]
     try:
-        model.encode(texts, batch_size=len(texts), show_progress_bar=False)
+        for task in ROLES if len(transformers) > 1 else ROLES[-1:]:  # each of which may have a transformer of its own
+            model.encode(texts, batch_size=len(texts), task=task, show_progress_bar=False)
     finally:
         for hook in hooks:
             hook.remove()
     for name, error in errors.items():
         if error <= MOST_ERROR:
-            transformer.set_submodule(name, candidates[name])
+            model.set_submodule(name, candidates[name])
     return errors

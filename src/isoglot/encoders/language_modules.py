@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from isoglot.encoders.prompts import ROLES
+from isoglot.encoders.tokenizers import texts_of, token_ids, tokenizer_of, tokens_in
 from isoglot.platform.arrays import Floats
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import closest, detect
@@ -47,7 +48,7 @@ class LanguageModule(Module):  # type: ignore[misc]
         self.register_buffer("table", table)
         self._supported = frozenset(languages)
         self._warned: set[str | None] = set()
-        self._tokenizer: Any = None
+        self._tokenizers: dict[str | None, Any] = {}
         self._prompts: dict[str, str] = {}
 
     @abstractmethod
@@ -68,9 +69,9 @@ class LanguageModule(Module):  # type: ignore[misc]
         """
 
     def on_model_ready(self, model: Any) -> None:
-        """Take the tokenizer and the prompts of the model, by which the language and role of a text are read."""
-        self._tokenizer = model.tokenizer
-        self._prompts = {role: self._as_read(model.prompts.get(role) or "") for role in ROLES}
+        """Take the tokenizers and prompts of the model, by which the language and role of a text are read."""
+        self._tokenizers = {task: tokenizer_of(model, task) for task in (*ROLES, None)}
+        self._prompts = {role: self._as_read(model.prompts.get(role) or "", role) for role in ROLES}
 
     def forward(self, features: dict[str, Any], language: str | None = None, task: str | None = None) -> dict[str, Any]:
         """Change ``features["sentence_embedding"]``, (b, d).
@@ -84,7 +85,7 @@ class LanguageModule(Module):  # type: ignore[misc]
         role = next((role for role in ROLES if task and role in task.replace("passage", "document")), None)
         if not self.heeds(role):
             language = None
-        texts = self._texts(features, count) if language is None or role is None else [""] * count
+        texts = self._texts(features, count, role) if language is None or role is None else [""] * count
         roles = [role or self._role(text) for text in texts]
         tags = [language] * count if language else self.detected(map(self._without_prompt, texts))
         features["sentence_embedding"] = self.transform(features["sentence_embedding"], tags, roles)
@@ -98,18 +99,18 @@ class LanguageModule(Module):  # type: ignore[misc]
         """Return the language of each text, those that the module knows first; None where a text shows none."""
         return detect(texts, self._supported)
 
-    def _texts(self, features: dict[str, Any], count: int) -> list[str]:
-        tokens = features.get("input_ids")
-        if self._tokenizer is None or tokens is None or len(tokens) != count:
+    def _texts(self, features: dict[str, Any], count: int, role: str | None) -> list[str]:
+        tokens = tokens_in(features, count)
+        texts = None if tokens is None else texts_of(self._tokenizers.get(role), tokens)
+        if texts is None:
             raise ValueError("cannot read the texts' languages from their tokens here; pass language= and task=")
-        return list(self._tokenizer.batch_decode(tokens, skip_special_tokens=True))
+        return texts
 
-    def _as_read(self, prompt: str) -> str:
+    def _as_read(self, prompt: str, role: str) -> str:
         """Return the prompt as it comes back from tokens: some tokenizers change its case, line breaks or spaces."""
-        if not prompt or not hasattr(self._tokenizer, "batch_decode"):
-            return prompt.strip()
-        tokens = self._tokenizer(prompt, add_special_tokens=False)["input_ids"]
-        return str(self._tokenizer.batch_decode([tokens], skip_special_tokens=True)[0]).strip()
+        tokenizer = self._tokenizers[role]
+        read = texts_of(tokenizer, token_ids(tokenizer, [prompt], special_tokens=False)) if prompt else None
+        return (prompt if read is None else read[0]).strip()
 
     def _role(self, text: str) -> str | None:
         return next((role for role, prompt in self._prompts.items() if prompt and text.startswith(prompt)), None)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+ALIGNMENT_RECORD = "isoglot.json"
+"""The file in a model's folder by which one knows that `align` wrote it."""
+
 
 @dataclass(frozen=True)
 class BundledModel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
@@ -22,7 +23,12 @@ PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 
 
 def load_encoder(
-    name: str, *, device: str = "auto", precision: str = "auto", trust_remote_code: bool = False
+    name: str,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    trust_remote_code: bool = False,
+    prompts: Mapping[str, str] | None = None,
 ) -> Encoder:
     """Load a model, ready to encode.
 
@@ -32,9 +38,11 @@ def load_encoder(
         precision: ``auto`` (bfloat16 on a CUDA device that computes in it, else float32), ``float32``, ``bfloat16``, or
             ``int8`` (on a CPU, see `isoglot.encoders.int8`).
         trust_remote_code: Whether code inside the model's repository may run.
+        prompts: ``query`` or ``document`` -> the prompt before such texts: its text, or the name of one of the model's
+            prompts; None: the model's own.
 
     Raises:
-        IsoglotError: There is no such model, device or precision, or the model needs code that is not trusted.
+        IsoglotError: There is no such model, device, precision or prompt, or the model needs code that is not trusted.
     """
     if precision not in PRECISIONS:
         raise IsoglotError(f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
@@ -43,7 +51,7 @@ def load_encoder(
         precision = "bfloat16" if model.device.type == "cuda" and has_bfloat16(model.device) else "float32"
     if precision == "bfloat16" and not has_bfloat16(model.device):
         raise IsoglotError(f"{model.device} does not compute in bfloat16, and would only be slower; choose float32")
-    encoder = Encoder(model.bfloat16() if precision == "bfloat16" else model.float(), name)
+    encoder = Encoder(model.bfloat16() if precision == "bfloat16" else model.float(), name, prompts)
     if precision == "int8":
         from isoglot.corpora.sources import load_collection
         from isoglot.encoders.int8 import to_int8

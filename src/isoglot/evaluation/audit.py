@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +40,7 @@ def audit(
     seed: int = 0,
     device: str = "auto",
     trust_remote_code: bool = False,
+    prompts: Mapping[str, str] | None = None,
     run_depth: int = 0,
     keep_vectors: bool = True,
     output: str | Path | None = None,
@@ -64,6 +65,8 @@ def audit(
         seed: Random seed for ties, control pools, the limit and the bootstrap.
         device: ``auto`` or a torch device.
         trust_remote_code: Whether code inside the model's repository may run.
+        prompts: ``query`` or ``document`` -> the prompt before such texts: its text, or the name of one of the model's
+            prompts; None: the model's own.
         run_depth: How many of the top documents of each query to keep for a TREC run.
         keep_vectors: Whether a model's vectors are read from and written to the cache on disk; false for a model whose
             weights change between two audits, such as one in training.
@@ -88,7 +91,9 @@ def audit(
         limit=limit,
         seed=seed,
     )
-    retriever = as_retriever(model, device=device, trust_remote_code=trust_remote_code, keep_vectors=keep_vectors)
+    retriever = as_retriever(
+        model, device=device, trust_remote_code=trust_remote_code, prompts=prompts, keep_vectors=keep_vectors
+    )
     if output is not None and not force:
         settings = AuditSettings(
             model=retriever.describe(),

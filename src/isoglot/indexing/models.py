@@ -28,6 +28,7 @@ def vector_field(encoder: Encoder, loaded_from: str, number: int, *, ready: bool
         "model": encoder.name,
         "path": str(path.resolve()) if path.is_dir() else loaded_from,
         "signature": signature_of(encoder),
+        "prompts": json.dumps(encoder.chosen_prompts),
         "ready": "yes" if ready else "no",
     }
     return pa.field(f"vector_{number}", pa.list_(pa.float32(), encoder.dimension), metadata=metadata)

@@ -86,6 +86,7 @@ def audit_inputs(
     seed: int = 0,
     device: str = "auto",
     trust_remote_code: bool = False,
+    query_prompt: str | None = None,
 ) -> tuple[Collection, IndexRetriever]:
     """Make the collection and the retriever with which ``isoglot.audit`` audits an index in its last committed state.
 
@@ -98,12 +99,13 @@ def audit_inputs(
         seed: Random seed for the choice of probes.
         device: ``auto`` or a torch device.
         trust_remote_code: Whether code inside the model's repository may run.
+        query_prompt: As for `Index.load_encoder`.
 
     Raises:
         IsoglotError: The index has no such model, or no question asks for one of its passages.
     """
     snapshot = index.snapshot()
-    encoder = index.load_encoder(model, device=device, trust_remote_code=trust_remote_code)
+    encoder = index.load_encoder(model, device=device, trust_remote_code=trust_remote_code, query_prompt=query_prompt)
     passages, row_ids = [], []
     for batch in snapshot.scan(PASSAGE_COLUMNS, row_ids=True):
         for row in batch.to_pylist():

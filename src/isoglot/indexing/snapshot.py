@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from threading import RLock
@@ -35,6 +36,7 @@ class StoredModel:
         column: The table's column of its vectors.
         dimension: Components of a vector.
         ready: Whether all passages have a vector.
+        prompts: Role -> the prompt that the user chose for it, as for `isoglot.encoders.prompts.find_prompts`.
     """
 
     name: str
@@ -43,6 +45,7 @@ class StoredModel:
     column: str
     dimension: int
     ready: bool
+    prompts: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +230,7 @@ def stored_models(schema: pa.Schema) -> list[StoredModel]:
                     column=column.name,
                     dimension=column.type.list_size,
                     ready=metadata["ready"] == "yes",
+                    prompts=json.loads(metadata.get("prompts", "{}")),  # older indexes have none
                 )
             )
     return models

@@ -13,6 +13,7 @@ from typing import Any
 
 import regex  # type: ignore[import-untyped]
 
+from isoglot.encoders.tokenizers import token_ids
 from isoglot.platform.errors import IsoglotError
 
 _END = regex.compile(
@@ -32,7 +33,7 @@ class Splitter:
     """Cuts texts into passages.
 
     Attributes:
-        tokenizer: Tokenizer that counts the tokens; characters are counted if it is not callable.
+        tokenizer: Tokenizer that counts the tokens; characters are counted if it is none of the library tokenizers.
         tokens: Maximum number of tokens of a passage, including its title, the prompt and special tokens; at least 16.
         overlap: Maximum number of tokens, in whole sentences, that a passage repeats from the one before; at most half
             of `tokens`.
@@ -55,7 +56,7 @@ class Splitter:
 
     def split(self, title: str, text: str) -> list[str]:
         """Cut a text into passages, in order and without the title, which counts towards the length of each."""
-        around = len(self._ids([f"{self.prompt}{title} "], special=True)[0])
+        around = len(token_ids(self.tokenizer, [f"{self.prompt}{title} "])[0])
         budget = max(self.tokens - around, self.tokens // 4)  # a long title may take three quarters, not all
         pieces, counts = self._pieces(text, budget)
         overlap = min(self.overlap, budget // 2)
@@ -88,13 +89,7 @@ class Splitter:
         return pieces, counts
 
     def _counts(self, texts: Sequence[str]) -> list[int]:
-        return [max(1, len(ids)) for ids in self._ids(texts, special=False)]
-
-    def _ids(self, texts: Sequence[str], *, special: bool) -> Sequence[Sequence[Any]]:
-        if not callable(self.tokenizer):
-            return texts
-        ids: list[Sequence[Any]] = self.tokenizer(list(texts), add_special_tokens=special, verbose=False)["input_ids"]
-        return ids
+        return [max(1, len(ids)) for ids in token_ids(self.tokenizer, texts, special_tokens=False)]
 
 
 def sentences(text: str) -> list[str]:

@@ -74,7 +74,12 @@ class Index:
             return self._current
 
     def load_encoder(
-        self, model: str | None = None, *, device: str = "auto", trust_remote_code: bool = False
+        self,
+        model: str | None = None,
+        *,
+        device: str = "auto",
+        trust_remote_code: bool = False,
+        query_prompt: str | None = None,
     ) -> Encoder:
         """Load the encoder of one of the index's models, once.
 
@@ -82,6 +87,8 @@ class Index:
             model: One of `models`; None: the first.
             device: ``auto`` or a torch device.
             trust_remote_code: Whether code inside the model's repository may run.
+            query_prompt: Prompt before questions from now on, by its text or by its name in the model; None: the one
+                with which the model was indexed.
 
         Raises:
             IsoglotError: The index has no such model, it cannot be loaded, or it has changed since it was indexed.
@@ -93,9 +100,10 @@ class Index:
         stored = self.snapshot().model(model)
         with self._lock:
             encoder = self._encoders.get(stored.column)
-            if encoder is None:
+            if encoder is None or query_prompt is not None:
                 loaded = load_model(stored.path, device=device, trust_remote_code=trust_remote_code)
-                encoder = self._encoders[stored.column] = Encoder(loaded, stored.name)
+                asked = {} if query_prompt is None else {"query": query_prompt}
+                encoder = self._encoders[stored.column] = Encoder(loaded, stored.name, {**stored.prompts, **asked})
         if signature_of(encoder) != stored.signature:
             raise IsoglotError(f"model {stored.name!r} has changed since it was indexed; run `isoglot index` again")
         return encoder

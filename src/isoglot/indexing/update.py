@@ -7,7 +7,7 @@ process writes at a time; others wait.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -34,6 +34,7 @@ def update_index(
     overlap: int | None = None,
     device: str = "auto",
     trust_remote_code: bool = False,
+    prompts: Mapping[str, str] | None = None,
     show_progress: bool = False,
 ) -> Changes:
     """Make an index hold what a corpus holds; documents that have not changed are left alone.
@@ -51,6 +52,8 @@ def update_index(
             `passage_tokens`.
         device: ``auto`` or a torch device.
         trust_remote_code: Whether code inside the model's repository may run.
+        prompts: ``query`` or ``document`` -> the prompt before such texts: its text, or the name of one of a model's
+            prompts. They are those of `models`, and stay in the index; None: the models' own.
         show_progress: Whether to show progress on standard error.
 
     Returns:
@@ -78,6 +81,7 @@ def update_index(
             overlap=overlap,
             device=device,
             trust_remote_code=trust_remote_code,
+            prompts=prompts or {},
         )
         with progress("indexing documents", total, show=show_progress) as advance:
             writer.upsert(filter(seen.claim, read_documents(corpus, language)), name, advance)
@@ -94,6 +98,7 @@ def add_model(
     name: str,
     path: str,
     *,
+    prompts: Mapping[str, str] | None = None,
     device: str = "auto",
     trust_remote_code: bool = False,
     show_progress: bool = False,
@@ -107,6 +112,7 @@ def add_model(
         folder: The index.
         name: What the index calls the model.
         path: A bundled model, a folder or a hub id.
+        prompts: As in `update_index`.
         device: ``auto`` or a torch device.
         trust_remote_code: Whether code inside the model's repository may run.
         show_progress: Whether to show progress on standard error.
@@ -122,6 +128,7 @@ def add_model(
             {name: path},
             tokens=None,
             overlap=None,
+            prompts=prompts or {},
             device=device,
             trust_remote_code=trust_remote_code,
         )

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from isoglot.corpora.documents import SourceDocument
 from isoglot.encoders.means import means_of_sums
+from isoglot.encoders.tokenizers import tokenizer_of
 from isoglot.indexing.ann import build_ann
 from isoglot.indexing.models import next_column_number, signature_of, vector_field
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, passage_from_row, passage_key
@@ -110,6 +111,7 @@ class Writer:
         overlap: int | None,
         device: str,
         trust_remote_code: bool,
+        prompts: Mapping[str, str],
     ) -> Writer:
         """Load the models, and give the table a column for each.
 
@@ -121,16 +123,22 @@ class Writer:
             overlap: Number of tokens that a passage repeats; None: as the table says, else an eighth of `tokens`.
             device: ``auto`` or a torch device.
             trust_remote_code: Whether code inside a model's repository may run.
+            prompts: Prompts that the user chose for `models`, by role; other models keep those of the table.
 
         Raises:
-            IsoglotError: There is no model, one cannot be loaded, or the table's passages have another length.
+            IsoglotError: There is no model, prompts are chosen for none, one cannot be loaded, or the table's passages
+                have another length.
         """
-        known = {} if table is None else {stored.name: stored.path for stored in stored_models(table.schema)}
-        added = {name: path for name, path in models.items() if name not in known}
-        if not known and not added:
+        known = {} if table is None else {stored.name: stored for stored in stored_models(table.schema)}
+        paths = {name: stored.path for name, stored in known.items()}
+        paths |= {name: path for name, path in models.items() if name not in known}
+        if not paths:
             raise IsoglotError(f"{folder}: a new index needs a model; name it with -m")
-        paths = {**known, **added}
-        encoders = load_encoders(paths, device, trust_remote_code)
+        if prompts and not models:
+            raise IsoglotError("prompts are chosen for models; name them with -m")
+        chosen = {name: stored.prompts for name, stored in known.items()}
+        chosen |= dict.fromkeys(models, prompts) if prompts else {}
+        encoders = load_encoders(paths, chosen, device, trust_remote_code)
         splitter = _splitter(table, encoders, tokens, overlap)
         with write_errors_explained(folder):
             if table is None:
@@ -336,11 +344,14 @@ class Writer:
         return Snapshot(table)
 
 
-def load_encoders(paths: Mapping[str, str], device: str, trust_remote_code: bool) -> list[Encoder]:
+def load_encoders(
+    paths: Mapping[str, str], prompts: Mapping[str, Mapping[str, str]], device: str, trust_remote_code: bool
+) -> list[Encoder]:
     """Load the encoders of models.
 
     Args:
         paths: Name of a model -> where it is loaded from.
+        prompts: Name of a model -> the prompts that the user chose for it, by role.
         device: ``auto`` or a torch device.
         trust_remote_code: Whether code inside a model's repository may run.
     """
@@ -348,7 +359,7 @@ def load_encoders(paths: Mapping[str, str], device: str, trust_remote_code: bool
     from isoglot.encoders.sentence_transformer import load_model
 
     return [
-        Encoder(load_model(path, device=device, trust_remote_code=trust_remote_code), name)
+        Encoder(load_model(path, device=device, trust_remote_code=trust_remote_code), name, prompts.get(name))
         for name, path in paths.items()
     ]
 
@@ -384,8 +395,8 @@ def _splitter(table: Any | None, encoders: Sequence[Encoder], tokens: int | None
     for encoder in encoders:
         if encoder.max_length and encoder.max_length < tokens:
             log.warning("%s reads %d tokens: it does not see the ends of passages", encoder.name, encoder.max_length)
-    first = encoders[0]
-    return Splitter(first.model.tokenizer, tokens, overlap, first.prompts["document"].text)
+    first, prompt = encoders[0], encoders[0].prompts["document"]
+    return Splitter(tokenizer_of(first.model, prompt.task), tokens, overlap, prompt.text)
 
 
 def _column_of(table: Any, encoder: Encoder, path: str) -> str:
@@ -393,6 +404,9 @@ def _column_of(table: Any, encoder: Encoder, path: str) -> str:
     models = stored_models(table.schema)
     stored = next((model for model in models if model.name == encoder.name), None)
     if stored is not None and stored.signature == signature_of(encoder):
+        if stored.prompts != encoder.chosen_prompts:  # of questions: they are encoded at search
+            metadata = {"prompts": json.dumps(encoder.chosen_prompts)}
+            table.update_field_metadata({"path": stored.column, "metadata": metadata})
         return stored.column
     if stored is not None:
         log.warning("%s has changed since it was indexed: all passages are encoded again", encoder.name)

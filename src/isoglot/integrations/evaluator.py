@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -43,6 +43,7 @@ class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
         documents_mode: ``dedup`` or ``per-question``.
         limit: The most questions to ask, the same in all languages.
         seed: Random seed for ties, control pools and the limit.
+        prompts: Role -> the prompt before its texts, as for `isoglot.audit`; None: the model's own.
         name: A prefix of all metrics; with ``mini`` they are ``mini_multi_complete@10`` and so on.
         write_csv: Whether each call with an output path adds a line to a CSV file there.
 
@@ -60,6 +61,7 @@ class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
         documents_mode: str = "dedup",
         limit: int | None = None,
         seed: int = 0,
+        prompts: Mapping[str, str] | None = None,
         name: str = "",
         write_csv: bool = True,
     ) -> None:
@@ -76,7 +78,7 @@ class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
         # Built here as well, so that a mistake is reported before training begins.
         built = {pool.scenario for pool in build_pools(self.collection, **settings)}
         self._settings = settings | {"scenarios": [scenario for scenario in scenarios if scenario in built]}
-        self.name, self.write_csv = name, write_csv
+        self.prompts, self.name, self.write_csv = prompts, name, write_csv
         self.primary_metric = "multi_complete@10" if "multi" in built else f"{self._settings['scenarios'][0]}_ndcg@10"
         self.csv_file = f"language_bias_evaluation{'_' if name else ''}{name}_results.csv"
 
@@ -91,7 +93,7 @@ class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
             epoch: The epoch, for the CSV file; -1: none.
             steps: The number of steps, for the CSV file; -1: none.
         """
-        encoder = Encoder(model, loaded_from(model))
+        encoder = Encoder(model, loaded_from(model), self.prompts)
         measures = ("complete@10", "max_r", "ndcg@10")
         results = audit(encoder, self.collection, measures=measures, keep_vectors=False, **self._settings).scenarios
         metrics = _metrics(results)

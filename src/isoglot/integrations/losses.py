@@ -14,7 +14,7 @@ As in `isoglot.align`, the model's dropout is off during training, and the defau
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -296,6 +296,7 @@ def taught(
     teacher: str = DistillOptions.teacher,
     mix: float = DistillOptions.mix,
     paired: bool = False,
+    chosen: Mapping[str, str] | None = None,
 ) -> Dataset:
     """The columns of `DistillLoss`: query, document, label, content_id.
 
@@ -306,6 +307,7 @@ def taught(
         mix: Share of the mean over all translations in a text's teacher, from 0 (its own vector) to 1.
         paired: Whether an example is in English and in another language, with the columns query, query_translation,
             document, document_translation; ``nce_weight`` needs it.
+        chosen: As for `prompts`.
 
     Raises:
         IsoglotError: No row has query and document in one language (and in English, if `paired`), a language has too
@@ -314,15 +316,23 @@ def taught(
     rows = training_rows(data)
     options = DistillOptions(teacher=teacher, mix=mix, nce_weight=float(paired))
     examples = distill.examples_of(rows, options)
-    vectors = encode_rows(Encoder(model, loaded_from(model)), rows, show_progress=True)
+    vectors = encode_rows(Encoder(model, loaded_from(model), chosen), rows, show_progress=True)
     columns, targets = distill.columns_and_targets(examples, distill.teachers(rows, vectors, options))
     labels = np.concatenate(list(targets.values()), axis=1).tolist()
     return Dataset.from_dict({**columns, "label": labels, CONTENT: _numbered([row.content_id for row, _ in examples])})
 
 
-def prompts(model: SentenceTransformer) -> dict[str, str]:
-    """The prompt for each column of these data sets, as the trainer's argument ``prompts`` takes it."""
-    by_role = find_prompts(loaded_from(model), model.prompts)
+def prompts(model: SentenceTransformer, chosen: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The prompt for each column of these data sets, as the trainer's argument ``prompts`` takes it.
+
+    Args:
+        model: The model to train.
+        chosen: ``query`` or ``document`` -> a prompt's text, or its name in the model; None: the model's own.
+
+    Raises:
+        IsoglotError: The model has no prompt of a chosen name.
+    """
+    by_role = find_prompts(loaded_from(model), model.prompts, chosen)
     roles = ROLES_OF_TEXTS | {"document_translation": "document"}
     return {column: by_role[role].text for column, role in roles.items()}
 

@@ -9,7 +9,7 @@ Usage:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -121,14 +121,20 @@ class PoolEncoder(AbsEncoder):  # type: ignore[misc]
         return self.encoder.encode(texts, prompt_type.value if prompt_type else "query", languages)
 
 
-def model(name: str | Encoder, *, device: str = "auto", trust_remote_code: bool = False) -> PoolEncoder:
-    """Load a model for ``mteb.evaluate``, named as for `isoglot.audit`.
+def model(
+    name: str | Encoder,
+    *,
+    device: str = "auto",
+    trust_remote_code: bool = False,
+    prompts: Mapping[str, str] | None = None,
+) -> PoolEncoder:
+    """Load a model for ``mteb.evaluate``, named as for `isoglot.audit`, with prompts as there.
 
     Raises:
         IsoglotError: There is no such model or device, or it needs code that is not trusted.
     """
     if isinstance(name, str):
-        name = load_encoder(name, device=device, trust_remote_code=trust_remote_code)
+        name = load_encoder(name, device=device, trust_remote_code=trust_remote_code, prompts=prompts)
     return PoolEncoder(name)
 
 

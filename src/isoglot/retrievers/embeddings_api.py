@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from isoglot.corpora.collection import Collection
 from isoglot.encoders.cache import VectorCache
-from isoglot.encoders.prompts import find_prompts
+from isoglot.encoders.prompts import ROLES, Prompt, find_prompts
 from isoglot.llm.client import RETRIES, client_options, error_message, status_error, unreachable_error
 from isoglot.llm.service import Service
 from isoglot.platform.arrays import Vectors
@@ -40,19 +40,23 @@ class EmbeddingsApiRetriever:
     What fails on the way (429, 5xx, time-outs, cut connections) is asked again by the package openai, which waits as
     long as the server's Retry-After says. No text is sent twice, unless the API gave nothing good for it.
 
+    A server of ``isoglot serve`` puts its model's prompts before the texts itself: it is told their role instead.
+
     Args:
         model: Its name there. A known family gets its prompts, as a local model without any of its own does.
+        prompts: Role -> the text of the prompt that the user chose, which may be empty; None: those of the family.
         timeout: Seconds that an answer may take.
 
     Raises:
         IsoglotError: The package openai is missing, or the key is missing or broken, or the base URL is none.
     """
 
-    def __init__(self, model: str, *, timeout: float = 120) -> None:
+    def __init__(self, model: str, *, prompts: Mapping[str, str] | None = None, timeout: float = 120) -> None:
         if not model:
             raise IsoglotError("name the API's model: openai:MODEL")
         self._api = Service(model, timeout=timeout)
-        self._prompts = find_prompts(model, {})
+        self._chosen = dict(prompts or {})
+        find_prompts(model, {}, self._chosen)  # report a wrong choice before anything is asked
         options = client_options(self._api)
         from openai import OpenAI
 
@@ -82,9 +86,39 @@ class EmbeddingsApiRetriever:
         return rank_encoded(self, collection, pools, balance=balance, top_k=top_k, show_progress=show_progress)
 
     @cached_property
+    def _prompts(self) -> dict[str, Prompt]:
+        """The prompts that are sent."""
+        if not self._is_own_server:
+            return find_prompts(self._api.model, {}, self._chosen)
+        if any(self._chosen.values()):
+            raise IsoglotError(
+                f"{self._api.address}: `isoglot serve` puts its model's prompts before the texts; "
+                "choose them when it is indexed or served"
+            )
+        return {role: Prompt("", role, "server") for role in ROLES}
+
+    @cached_property
+    def _is_own_server(self) -> bool:
+        """Whether the API is that of ``isoglot serve``, which its list of models tells.
+
+        Where nobody answers, it is if vectors of such a server are kept: kept vectors need no network.
+        """
+        if self._api.address == "OpenAI's API":
+            return False
+        import openai
+
+        try:
+            models = self._client.with_options(max_retries=0, timeout=10).models.list().data
+            return any(model.id == self._api.model and model.owned_by == "isoglot" for model in models)
+        except openai.APIConnectionError:
+            return bool(VectorCache(self._key("query", Prompt("", "query", "server"))).get(["a"]))
+        except (openai.OpenAIError, AttributeError, TypeError, ValueError):  # it lists no models, or something else
+            return False
+
+    @cached_property
     def dimension(self) -> int:
         """How many components a vector has; found with the first request, which a wrong key or address costs."""
-        cache = VectorCache(self._key("query"))
+        cache = VectorCache(self._key("query", self._prompts["query"]))
         known = cache.get(["a"])
         if not known:
             cache.put(["a"], vectors := self._vectors(["a"], "query"))
@@ -99,7 +133,7 @@ class EmbeddingsApiRetriever:
         Raises:
             IsoglotError: The API does not answer, refuses, or gives something else than a good vector for each text.
         """
-        cache = VectorCache(self._key(role))
+        cache = VectorCache(self._key(role, self._prompts[role]))
         wanted = list(dict.fromkeys(texts))
         known = cache.get(wanted)
         missing = [text for text in wanted if text not in known]
@@ -116,14 +150,14 @@ class EmbeddingsApiRetriever:
             raise IsoglotError(f"{cache.path}: keeps vectors of another number of dimensions; remove it")
         return np.stack([known[text] for text in texts])
 
-    def _key(self, role: str) -> dict[str, object]:
+    def _key(self, role: str, prompt: Prompt) -> dict[str, object]:
         """All that decides a vector but the text, as far as one knows."""
-        prompt = self._prompts[role].text
-        return {"api": self._api.address, "model": self._api.model, "role": role, "prompt": prompt}
+        text = None if prompt.source == "server" else prompt.text
+        return {"api": self._api.address, "model": self._api.model, "role": role, "prompt": text}
 
     def _vectors(self, texts: Sequence[str], role: str) -> Vectors:
         """What the API says, checked; nothing that is wrong gets past here."""
-        response = self._response([self._prompts[role].text + text for text in texts])
+        response = self._response([self._prompts[role].text + text for text in texts], role)
         try:
             entries = sorted(response.data, key=lambda entry: entry.index)
             numbers = [entry.index for entry in entries]
@@ -141,13 +175,16 @@ class EmbeddingsApiRetriever:
             raise self._bad(f"a vector that is zero or not finite, for the {role} {texts[wrong[0]][:60]!r}")
         return np.asarray(vectors / lengths, dtype=np.float32)
 
-    def _response(self, texts: list[str]) -> CreateEmbeddingResponse:
+    def _response(self, texts: list[str], role: str) -> CreateEmbeddingResponse:
         import openai
 
         retries = RETRIES if self._answered else 1  # a wrong address is told after a second, not after many
         try:
             response = self._client.with_options(max_retries=retries).embeddings.create(
-                model=self._api.model, input=texts, encoding_format="float"
+                model=self._api.model,
+                input=texts,
+                encoding_format="float",
+                extra_body={"input_type": role} if self._is_own_server else None,
             )
         except (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError) as error:
             if self._answered:
@@ -158,7 +195,7 @@ class EmbeddingsApiRetriever:
             if type(error) is openai.APIConnectionError:
                 raise unreachable_error(self._api) from None
             self._answered = True  # something is there
-            return self._response(texts)
+            return self._response(texts, role)
         except openai.APIStatusError as error:
             raise status_error(error, self._api) from None
         except ValueError:
@@ -172,4 +209,4 @@ class EmbeddingsApiRetriever:
 
 def load(argument: str, loading: Loading) -> EmbeddingsApiRetriever:
     """``openai:MODEL``."""
-    return EmbeddingsApiRetriever(argument)
+    return EmbeddingsApiRetriever(argument, prompts=loading.prompts)

@@ -10,7 +10,7 @@ A package adds its own by an entry point in the group ``isoglot.retrievers``, na
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -34,11 +34,13 @@ class Loading:
         device: ``auto`` or a torch device.
         precision: Of a model's products, as for `load_encoder`.
         trust_remote_code: Whether code inside a model's repository may run.
+        prompts: Role -> the prompt that the user chose, as for `load_encoder`.
     """
 
     device: str = "auto"
     precision: str = "auto"
     trust_remote_code: bool = False
+    prompts: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -50,19 +52,27 @@ class Kind:
         form: How it is written on the command line.
         summary: One line.
         module: The module with ``load(argument, loading)``.
+        encodes: Whether it encodes texts, and so puts prompts before them.
     """
 
     name: str
     form: str
     summary: str
     module: str
+    encodes: bool = False
 
 
 RETRIEVERS = {
     kind.name: kind
     for kind in (
         Kind("bm25", "bm25", "words, without a model: the lexical baseline", "isoglot.retrievers.bm25"),
-        Kind("openai", "openai:MODEL", "vectors of an OpenAI-compatible API", "isoglot.retrievers.embeddings_api"),
+        Kind(
+            "openai",
+            "openai:MODEL",
+            "vectors of an OpenAI-compatible API",
+            "isoglot.retrievers.embeddings_api",
+            encodes=True,
+        ),
         Kind("vectors", "vectors:DIR", "vectors that you have", "isoglot.retrievers.stored_vectors"),
         Kind("ray", "ray:DIR", "vectors of `isoglot encode`, ranked by a Ray cluster", "isoglot.retrievers.shards"),
     )
@@ -75,6 +85,7 @@ def as_retriever(
     device: str = "auto",
     precision: str = "auto",
     trust_remote_code: bool = False,
+    prompts: Mapping[str, str] | None = None,
     keep_vectors: bool = True,
 ) -> Retriever:
     """The retriever that a user named, or made.
@@ -85,12 +96,15 @@ def as_retriever(
         device: ``auto`` or a torch device.
         precision: Of a model's products, as for `load_encoder`.
         trust_remote_code: Whether code inside a model's repository may run.
+        prompts: Role -> the prompt before its texts, as for `load_encoder`; None: those of the model.
         keep_vectors: Whether the vectors of a model on this machine are read from and written to the cache on disk;
             other retrievers keep theirs as they always do.
 
     Raises:
-        IsoglotError: There is no such retriever, or what it needs is missing.
+        IsoglotError: There is no such retriever, what it needs is missing, or it takes no prompts.
     """
+    if prompts and not isinstance(named, str):
+        raise IsoglotError("prompts are chosen when a model is loaded, not for one that is loaded already")
     if isinstance(named, Encoder):
         return DenseRetriever(named, keep_vectors=keep_vectors)
     if not isinstance(named, str):
@@ -103,11 +117,13 @@ def as_retriever(
             "isoglot.retrievers.base.Retriever"
         )
     name, colon, argument = named.partition(":")
+    loading = Loading(device, precision, trust_remote_code, prompts)
     load = _loader(name) if colon or name in RETRIEVERS else None
     if load is None:
-        encoder = load_encoder(named, device=device, precision=precision, trust_remote_code=trust_remote_code)
-        return DenseRetriever(encoder, keep_vectors=keep_vectors)
-    return as_retriever(load(argument, Loading(device, precision, trust_remote_code)), keep_vectors=keep_vectors)
+        return DenseRetriever(load_encoder(named, **vars(loading)), keep_vectors=keep_vectors)
+    if prompts and name in RETRIEVERS and not RETRIEVERS[name].encodes:
+        raise IsoglotError(f"{named}: encodes no text, so there is no prompt to choose")
+    return as_retriever(load(argument, loading), keep_vectors=keep_vectors)
 
 
 def _loader(name: str) -> Callable[[str, Loading], Any] | None:

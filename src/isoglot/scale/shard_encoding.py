@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ class EncodingSettings:
         shard_size: Number of texts in a shard.
         threads: Number of threads of a matrix product; 0: one for each core. With another number of threads a product
             may round differently.
+        prompts: Role -> the prompt that the user chose, as for `load_encoder`.
 
     Raises:
         IsoglotError: The type of numbers is unknown, or a shard would hold no text.
@@ -36,6 +38,7 @@ class EncodingSettings:
     dtype: str = "float32"
     shard_size: int = SHARD_SIZE
     threads: int = 0
+    prompts: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.dtype not in ("float16", "float32"):
@@ -83,5 +86,9 @@ def load_encoder_for(settings: EncodingSettings, *, device: str, trust_remote_co
     if settings.threads:
         torch.set_num_threads(settings.threads)
     return load_encoder(
-        settings.model, device=device, precision=settings.precision, trust_remote_code=trust_remote_code
+        settings.model,
+        device=device,
+        precision=settings.precision,
+        trust_remote_code=trust_remote_code,
+        prompts=settings.prompts,
     )

@@ -18,7 +18,14 @@ SHUTDOWN_SECONDS = 10
 """How long requests in progress may take after the server was told to stop."""
 
 
-def serve(folder: str | Path, settings: Settings, *, device: str = "auto", trust_remote_code: bool = False) -> None:
+def serve(
+    folder: str | Path,
+    settings: Settings,
+    *,
+    device: str = "auto",
+    trust_remote_code: bool = False,
+    query_prompt: str | None = None,
+) -> None:
     """Serve an index until SIGINT or SIGTERM, then finish the requests in progress.
 
     Args:
@@ -26,6 +33,7 @@ def serve(folder: str | Path, settings: Settings, *, device: str = "auto", trust
         settings: Address, limits, key and columns.
         device: ``auto`` or a torch device.
         trust_remote_code: Whether code inside a model's repository may run.
+        query_prompt: Prompt of every model before questions, as for `Index.load_encoder`; None: each model's own.
 
     Raises:
         IsoglotError: There is no index or model, or the server cannot listen on the address.
@@ -40,7 +48,8 @@ def serve(folder: str | Path, settings: Settings, *, device: str = "auto", trust
     default_columns(index.models, settings.compare, settings.balance)  # report wrong settings before loading models
     bound = _bind(settings.host, settings.port)
     encoders = {
-        model: index.load_encoder(model, device=device, trust_remote_code=trust_remote_code) for model in index.models
+        model: index.load_encoder(model, device=device, trust_remote_code=trust_remote_code, query_prompt=query_prompt)
+        for model in index.models
     }
     log_as_json()
     app = create_app(index, encoders, settings, name=Path(folder).resolve().name)

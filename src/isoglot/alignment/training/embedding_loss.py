@@ -69,7 +69,7 @@ class EmbeddingLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
         super().__init__()
         self.model, self._function, self._dropout = model, function, dropout
         self.mini_batch_size = micro_batch
-        self._pooling = next((module for module in model if isinstance(module, Pooling)), None)
+        self._pooling = next((module for module in model.modules() if isinstance(module, Pooling)), None)
         self._token_term = token_term
         self._token_columns = [] if token_term is None else [names.index(name) for name in token_term.columns]
         self._bfloat16 = model.device.type == "cuda" and has_bfloat16(model.device)

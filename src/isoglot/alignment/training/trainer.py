@@ -20,6 +20,7 @@ from sentence_transformers import (
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
 )
+from sentence_transformers.base.modules import Router
 from sentence_transformers.sentence_transformer.modules import Pooling
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback
@@ -35,6 +36,8 @@ from isoglot.alignment.training.examples import ContentBatchSampler
 from isoglot.alignment.training.lora import low_rank
 from isoglot.encoders.adapters import top_layers
 from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.modules import transformers_of
+from isoglot.encoders.tokenizers import NO_LIMIT
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.progress import progress
 
@@ -98,12 +101,11 @@ def train(
         raise IsoglotError("training needs at least two contents, else there are no negatives")
     if token_term is not None and options.micro_batch:
         raise IsoglotError("a token-level term and micro batch do not go together: leave out one of them")
-    _check_pooling(encoder)
+    check_trainable(encoder)
     trackers = _trackers(options.report_to)
     model = encoder.model
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        prompts = {column: encoder.prompts[role].text for column, role in roles.items()}
-        arguments = _arguments(folder, options, prompts, seed, use_cpu=model.device.type == "cpu")
+        arguments = _arguments(folder, options, encoder, roles, seed)
         processes, process = arguments.world_size, arguments.process_index
         sampler = _sampler(content_ids, options.batch_size, seed, processes, process)
         checkpoints = None
@@ -133,9 +135,10 @@ def train(
 
 
 def _arguments(
-    folder: str, options: TrainingOptions, prompts: dict[str, str], seed: int, *, use_cpu: bool
+    folder: str, options: TrainingOptions, encoder: Encoder, roles: dict[str, str], seed: int
 ) -> SentenceTransformerTrainingArguments:
     """The trainer's arguments; `folder` is for its own files, which are not kept."""
+    has_routes = any(isinstance(module, Router) for module in encoder.model)
     return SentenceTransformerTrainingArguments(
         folder,
         num_train_epochs=options.epochs,
@@ -143,8 +146,9 @@ def _arguments(
         learning_rate=options.learning_rate,
         warmup_steps=0.1,
         lr_scheduler_type="linear",
-        prompts=prompts,
-        use_cpu=use_cpu,
+        prompts={column: encoder.prompts[role].text for column, role in roles.items()},
+        router_mapping=roles if has_routes else {},
+        use_cpu=encoder.model.device.type == "cpu",
         seed=seed,
         report_to="none",
         save_strategy="no",
@@ -173,14 +177,21 @@ def _sampler(
     return sampler
 
 
-def _check_pooling(encoder: Encoder) -> None:
-    """Refuse poolings on which the objectives were never tried: all but mean and CLS."""
-    pooling = next((module for module in encoder.model if isinstance(module, Pooling)), None)
-    modes = [] if pooling is None else pooling.pooling_mode
-    if modes not in ("mean", "cls"):
-        names = modes if isinstance(modes, str) else "+".join(modes)
-        actual = "has no pooling" if pooling is None else f"pools by {names}"
-        raise IsoglotError(f"{encoder.name}: {actual}; training needs a model that pools by mean or CLS")
+def check_trainable(encoder: Encoder) -> None:
+    """Refuse poolings on which the objectives were never tried: all but mean and CLS, on every route of a Router.
+
+    Raises:
+        IsoglotError: The model has another pooling, or none.
+    """
+    routers = [module for module in encoder.model if isinstance(module, Router)]
+    routes = [[*route] for router in routers for route in router.sub_modules.values()] or [[]]
+    for route in routes:
+        poolings = [module for module in (*encoder.model, *route) if isinstance(module, Pooling)]
+        modes = poolings[0].pooling_mode if poolings else []
+        if modes not in ("mean", "cls"):
+            names = modes if isinstance(modes, str) else "+".join(modes)
+            actual = f"pools by {names}" if poolings else "has no pooling"
+            raise IsoglotError(f"{encoder.name}: {actual}; training needs a model that pools by mean or CLS")
 
 
 def _trackers(name: str) -> list[TrainerCallback]:
@@ -198,15 +209,15 @@ def _trackers(name: str) -> list[TrainerCallback]:
 def _prepared(encoder: Encoder, options: TrainingOptions, seed: int) -> Iterator[None]:
     """Inside, the model has the frozen parts, low-rank factors and length that training needs; then all is undone."""
     model = encoder.model
-    usual_length = model.max_seq_length
     usual_grad = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     try:
         _freeze(model, options)
-        model.max_seq_length = min(options.max_length, usual_length or options.max_length)
-        with low_rank(model, options.lora, options.layers, seed) if options.lora else nullcontext():
+        with (
+            encoder.cut_at(options.max_length),
+            low_rank(model, options.lora, options.layers, seed) if options.lora else nullcontext(),
+        ):
             yield
     finally:
-        model.max_seq_length = usual_length
         for parameter, had_grad in usual_grad:
             parameter.requires_grad_(had_grad)
         model.zero_grad()
@@ -215,14 +226,14 @@ def _prepared(encoder: Encoder, options: TrainingOptions, seed: int) -> Iterator
 
 
 def _freeze(model: SentenceTransformer, options: TrainingOptions) -> None:
-    transformer = model.transformers_model
     if options.layers:
         trained = {id(weight) for layer in top_layers(model, options.layers).values() for weight in layer.parameters()}
-        for weight in transformer.parameters():
+        for weight in model.transformers_model.parameters():
             if id(weight) not in trained:
                 weight.requires_grad_(False)
-    elif transformer is not None and not options.train_embeddings:
-        transformer.get_input_embeddings().requires_grad_(False)
+    elif not options.train_embeddings:
+        for transformer in transformers_of(model):
+            transformer.get_input_embeddings().requires_grad_(False)
 
 
 class _NoCard(TrainerCallback):  # type: ignore[misc]
@@ -316,13 +327,11 @@ class _Watch(TrainerCallback):  # type: ignore[misc]
 
 @contextmanager
 def _as_for_use(encoder: Encoder) -> Iterator[None]:
-    model = encoder.model
-    shortened, training = model.max_seq_length, model.training
-    model.max_seq_length = encoder.max_length
-    model.eval()
+    training = encoder.model.training
+    encoder.model.eval()
     encoder.model_changed()
     try:
-        yield
+        with encoder.cut_at(NO_LIMIT):
+            yield
     finally:
-        model.max_seq_length = shortened
-        model.train(training)
+        encoder.model.train(training)

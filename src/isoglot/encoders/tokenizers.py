@@ -1,0 +1,78 @@
+"""Tokenizers of models: which one reads a text, the tokens it makes, and the texts that tokens stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from isoglot.encoders.modules import input_module
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+NO_LIMIT = 10**9
+"""From this number of tokens on, a model's limit is none: libraries write infinity, or 10**30."""
+
+
+def tokenizer_of(model: SentenceTransformer, task: str | None) -> Any:
+    """Return the tokenizer that reads texts of a task; None if there is none.
+
+    An asymmetric model (sentence-transformers' Router) has one for each route.
+
+    Args:
+        model: The model.
+        task: ``query``, ``document``, or another name of a task; None: none was named.
+    """
+    return getattr(input_module(model, task), "tokenizer", None)
+
+
+def token_limit(model: SentenceTransformer, task: str | None) -> int | None:
+    """Return the number of tokens at which texts of a task are cut; None if they are not.
+
+    Args:
+        model: The model.
+        task: As for `tokenizer_of`.
+    """
+    limit = getattr(input_module(model, task), "max_seq_length", None)
+    return limit if limit and limit < NO_LIMIT else None
+
+
+def token_ids(tokenizer: Any, texts: Sequence[str], *, special_tokens: bool = True) -> Sequence[Sequence[Any]]:
+    """Return the tokens of each text; its characters where the tokenizer is none of the library tokenizers.
+
+    Args:
+        tokenizer: As `tokenizer_of` returns it.
+        texts: The texts.
+        special_tokens: Whether the tokens that a transformer expects around a text are counted in.
+    """
+    from tokenizers import Tokenizer
+
+    if isinstance(tokenizer, Tokenizer):  # of a static model, which adds no special tokens
+        return [encoding.ids for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+    if not callable(tokenizer):
+        return texts
+    ids: list[Sequence[Any]] = tokenizer(list(texts), add_special_tokens=special_tokens, verbose=False)["input_ids"]
+    return ids
+
+
+def texts_of(tokenizer: Any, tokens: Sequence[Sequence[int]]) -> list[str] | None:
+    """Return the text of each sequence of tokens, without special tokens; None if the tokenizer cannot tell."""
+    from tokenizers import Tokenizer
+
+    if isinstance(tokenizer, Tokenizer):
+        return list(tokenizer.decode_batch([list(ids) for ids in tokens], skip_special_tokens=True))
+    if not hasattr(tokenizer, "batch_decode"):
+        return None
+    return list(tokenizer.batch_decode(tokens, skip_special_tokens=True))
+
+
+def tokens_in(features: Mapping[str, Any], count: int) -> list[list[int]] | None:
+    """Return the tokens of each of `count` texts in a model's features; None if they are not there."""
+    ids = features.get("input_ids")
+    offsets = features.get("offsets")
+    if ids is None:
+        return None
+    if offsets is not None:  # a static model has the tokens of all texts in a row
+        starts = offsets.tolist()
+        return [ids[start:end].tolist() for start, end in zip(starts, [*starts[1:], len(ids)], strict=True)]
+    return ids.tolist() if len(ids) == count else None
