@@ -100,6 +100,7 @@ def test_spans_stand_in_for_questions_and_probes_ask_in_their_own_language(corpu
     assert (len(texts.documents), len(texts.queries), texts.asked) == (18, 18, False)
     assert texts.fingerprint == read_corpus_texts(corpus).fingerprint
     probes = texts.probes()
+    assert probes is not None
     assert len(probes.queries) == 18
     for query in probes.queries:
         (content,) = probes.golds[query.query_id]
@@ -257,6 +258,16 @@ def test_a_sample_of_a_large_corpus_is_the_same_in_any_order(tmp_path: Path, mon
     other = read_corpus_texts(write_jsonl(tmp_path / "b.jsonl", lines[::-1]))
     assert [len([d for d in one.documents if d.language == tag]) for tag in ("de", "en")] == [20, 20]
     assert {d.text for d in one.documents} == {d.text for d in other.documents}
+
+
+def test_a_corpus_of_short_texts_in_one_language_is_calibrated_with_two_warnings(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    corpus = write_jsonl(tmp_path / "c.jsonl", [{"id": word, "lang": "en", "text": word} for word in ("cat", "dog")])
+    done = command("align", tiny_model, "--data", corpus, "-o", tmp_path / "out")
+    assert done.returncode == 0
+    assert "is in one language, so calibration mends nothing across languages" in done.stderr
+    assert "no document is longer than a question, so nothing guards the result" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SAMPLE = 1000
 """Documents of a language that are encoded at most; a mean needs no more."""
+SPANS = 300
+"""Spans of a language's documents that stand in for questions at most."""
 PROXY_NOTE = "a proxy: documents are asked for by spans of their own text; people's questions are harder"
 
 
@@ -80,14 +82,11 @@ class CorpusTexts:
             for number, (query, document) in enumerate(_paired(queries[tag], documents[tag]))
         ]
 
-    def probes(self, seed: int = 0) -> Collection:
+    def probes(self, seed: int = 0) -> Collection | None:
         """A collection that asks for documents by spans of their own text, in their own language (self-retrieval).
 
         It has at most 100 questions in each of the 9 largest languages, English among them. Where documents have
-        translations (a shared content id), those are relevant too.
-
-        Raises:
-            IsoglotError: No document is long enough to be asked for.
+        translations (a shared content id), those are relevant too. None: no document is long enough to be asked for.
         """
         counts = Counter(document.language for document in self.documents)
         kept = sorted(counts, key=lambda tag: (tag != "en", -counts[tag], tag))[: MOST_LANGUAGES + 1]
@@ -103,7 +102,7 @@ class CorpusTexts:
                 queries.append(Query(query_id, document.language, span))
                 golds[query_id] = (document.content_id,)
         if not queries:
-            raise IsoglotError(f"{self.name}: no document is longer than a question, so none can be asked for")
+            return None
         return Collection(f"{self.name}, asked by spans", documents, queries, golds, notes=(PROXY_NOTE,))
 
 
@@ -150,7 +149,12 @@ def read_corpus_texts(
         raise IsoglotError(f"{data}: holds no document" + (f" in {', '.join(languages)}" if languages else ""))
     generator = random.Random(seed)
     if queries is None:
-        pairs = [(document.language, random_span(document.text, generator)) for document in documents]
+        spanned = Counter[str]()
+        pairs = []
+        for document in documents:
+            spanned[document.language] += 1
+            if spanned[document.language] <= SPANS:
+                pairs.append((document.language, random_span(document.text, generator)))
     else:
         pairs = [pair for pair in _read_queries(Path(queries), present) if kept is None or pair[0] in kept]
         if not pairs:

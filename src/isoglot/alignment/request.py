@@ -209,7 +209,14 @@ def _corpus_and_probes(request: Request) -> tuple[CorpusTexts, Collection | None
         return corpus, None
     if request.dev is not None:
         return corpus, load_collection(request.dev) if isinstance(request.dev, str) else request.dev
-    return corpus, corpus.probes()
+    if len(corpus.languages) == 1:
+        log.warning("%s: is in one language, so calibration mends nothing across languages", corpus.name)
+    probes = corpus.probes()
+    if probes is None:
+        log.warning(
+            "%s: no document is longer than a question, so nothing guards the result; name a --dev", corpus.name
+        )
+    return corpus, probes
 
 
 def _development_record(development: Collection) -> DevelopmentRecord:
