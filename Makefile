@@ -23,16 +23,16 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
-# Audit the model as it is, align it, audit the result and the alignment that comes along, compare, index. A second run reuses vectors.
-demo: venv ## Audit, align, compare and index on the bundled model and texts
+# Audit the model, index the documents, calibrate the model on them, audit that, with scaling too, and compare. A second run reuses vectors.
+demo: venv ## Audit, calibrate, scale and compare on the bundled model and texts
 	$(ISOGLOT) audit e5-small-q4 --data mini@test -o demo/base --quiet
-	$(ISOGLOT) align e5-small-q4 --method center --data mini@train -o demo/models/center
-	$(ISOGLOT) audit demo/models/center --data mini@test -o demo/center --quiet
-	$(ISOGLOT) audit e5-small-q4+aligned --data mini@test -o demo/aligned --quiet
-	$(ISOGLOT) compare e5-small-q4=demo/base center=demo/center aligned=demo/aligned -o demo
-	$(ISOGLOT) index mini@test -m e5-small-q4 -m e5-small-q4+aligned -o demo/index
+	$(ISOGLOT) index mini@test -m e5-small-q4 --calibrate -o demo/index
+	$(ISOGLOT) audit e5-small-q4 --data mini@test --balance scaled -o demo/scaled --quiet
+	$(ISOGLOT) audit demo/index/calibrated/e5-small-q4 --data mini@test -o demo/calibrated --quiet
+	$(ISOGLOT) audit demo/index/calibrated/e5-small-q4 --data mini@test --balance scaled -o demo/both --quiet
+	$(ISOGLOT) compare e5-small-q4=demo/base scaled=demo/scaled calibrated=demo/calibrated both=demo/both -o demo
 	@echo
-	@echo "Ask it yourself, both models side by side:  $(ISOGLOT) serve demo/index --audit demo/base --audit demo/aligned"
+	@echo "Ask it yourself, both models side by side:  $(ISOGLOT) serve demo/index --audit demo/base --audit demo/calibrated"
 
 lint: $(VENV)/installed-dev ## Check style, types, and which room imports which
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from benchmarks import measuring
 
-NAMES = ("start_up", "ranking", "encoding", "training")
+NAMES = ("start_up", "ranking", "encoding", "training", "scaled_search")
 
 
 def main() -> None:

@@ -17,11 +17,12 @@ import json
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from lancedb.index import Bitmap
 from numpy.typing import NDArray
 
 from isoglot import Index, load_collection
@@ -103,22 +104,31 @@ def _make(folder: str, count: int) -> Vectors:
         vectors = centres[generator.integers(0, CENTRES, size)] + noise
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
+    parts = (min(10_000, count - start) for start in range(0, count, 10_000))
+    write_synthetic(folder, ((drawn(size), [TAGS[n % 4] for n in range(size)]) for size in parts))
+    return drawn(QUESTIONS)
+
+
+def write_synthetic(folder: str, parts: Iterable[tuple[Vectors, list[str]]]) -> None:
+    """Write an index of passages without texts to speak of: their vectors (n, d) and languages, part by part."""
     about = {"model": "synthetic", "path": "synthetic", "signature": "synthetic", "ready": "yes"}
     schema = PASSAGE_SCHEMA.append(pa.field("vector_0", pa.list_(pa.float32(), DIMENSION), metadata=about))
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for start in range(0, count, 10_000):
-            numbers = range(start, min(start + 10_000, count))
+        written = 0
+        for vectors, languages in parts:
+            numbers = range(written, written + len(vectors))
+            written += len(vectors)
             columns = {name: [""] * len(numbers) for name in schema.names}
             columns |= {"id": [f"p{n}#1" for n in numbers], "document_id": [f"p{n}" for n in numbers]}
-            columns |= {"key": [passage_key(f"p{n}#1") for n in numbers], "language": [TAGS[n % 4] for n in numbers]}
+            columns |= {"key": [passage_key(f"p{n}#1") for n in numbers], "language": languages}
             columns |= {"text": [f"passage {n}" for n in numbers], "metadata": ["{}"] * len(numbers)}
             columns |= {name: [1] * len(numbers) for name in ("part", "parts")}
-            columns["vector_0"] = pa.FixedSizeListArray.from_arrays(pa.array(drawn(len(numbers)).ravel()), DIMENSION)
+            columns["vector_0"] = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), DIMENSION)
             yield pa.record_batch([pa.array(columns[f.name], type=f.type) for f in schema], schema=schema)
 
-    connect(folder).create_table(TABLE, batches(), schema=schema)
-    return drawn(QUESTIONS)
+    table = connect(folder).create_table(TABLE, batches(), schema=schema)
+    table.create_index("language", config=Bitmap())  # as every index has
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -13,25 +13,34 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 RESULTS = Path(__file__).parent / "results"
 
 
-def interleaved(ways: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+def interleaved(
+    ways: Mapping[str, Callable[[], Any]], rounds: int, clock: Callable[[], Any] = time.perf_counter
+) -> dict[str, list[Any]]:
     """Measure the seconds of each way in each round; the ways take turns, and another one begins each round.
 
     Other work on the machine then slows all ways alike, so compare within a round.
     """
     names = list(ways)
-    seconds: dict[str, list[float]] = {name: [] for name in names}
+    seconds: dict[str, list[Any]] = {name: [] for name in names}
     for number in range(rounds):
         first = number % len(names)
         for name in names[first:] + names[:first]:
-            started = time.perf_counter()
+            started = clock()
             ways[name]()
-            seconds[name].append(time.perf_counter() - started)
+            seconds[name].append(clock() - started)
     return seconds
+
+
+def wall_and_processor() -> NDArray[np.float64]:
+    """A clock (2,): seconds on the wall, and of the processor on all threads, which other work disturbs less."""
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def times_as_fast(peer: list[float], own: list[float]) -> list[float]:

@@ -10,6 +10,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import vl_convert
 
 from benchmarks.measuring import RESULTS
@@ -23,7 +24,9 @@ def main() -> None:
         "MACHINE": machine(records["encoding"]["machine"]),
         "ENCODING": encoding(records["encoding"]),
         "RANKING": ranking(records["ranking"]),
+        "BALANCES": balances(records["ranking_balances"]),
         "BIG": big(records["ranking_big"]),
+        "SCALED_SEARCH": scaled_search(records["scaled_search"]),
         "TRAINING": training(records["training"]),
         "STARTUP": start_up(records["start_up"]),
     }
@@ -80,6 +83,35 @@ def ranking(record: dict[str, Any]) -> str:
         "",
         f"Peak memory: {memory['vectors']:.0f} MiB with the vectors alone, {memory['ranking']:.0f} MiB ranking them.",
     ]
+    return "\n".join(lines)
+
+
+def balances(record: dict[str, Any]) -> str:
+    lines = [
+        "| | seconds | times the bare product | of the processor | times the bare product |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name, row in record["ways"].items():
+        cells = [name]
+        for clock in ("wall", "processor"):
+            cells += [f"{statistics.median(row[clock]['seconds']):.2f}", spread(row[clock]["times_the_product"])]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def scaled_search(record: dict[str, Any]) -> str:
+    ways = list(next(iter(record["languages"].values()))["milliseconds"])
+    lines = [
+        f"{record['passages']:,} passages, {record['questions']} questions, the first {record['k']} with their texts; "
+        "milliseconds, p50 / p99.",
+        "",
+        f"| languages | {' | '.join(ways)} | its recall@{record['k']} |",
+        f"|---:|{'---:|' * (len(ways) + 1)}",
+    ]
+    for languages, row in record["languages"].items():
+        times = [np.percentile(row["milliseconds"][way], [50, 99]) for way in ways]
+        cells = [f"{p50:.1f} / {p99:.1f}" for p50, p99 in times]
+        lines.append(f"| {languages} | {' | '.join(cells)} | {row['recall']:.3f} |")
     return "\n".join(lines)
 
 

@@ -1,6 +1,7 @@
 """Speed of exact ranks beside the bare product of the same matrices and beside other evaluators on the same vectors.
 
     python -m benchmarks ranking
+    python -m benchmarks.ranking balances   # gold ranks in each balance beside the bare product
     python -m benchmarks.ranking big        # millions of documents in a file of float16
 
 The vectors are synthetic unit vectors of 384 dimensions around 500 centres, in 4 languages. A query has two golds, one
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from benchmarks import evaluators, measuring
 from isoglot.platform.arrays import Ints, Vectors
+from isoglot.ranking.balance import BALANCES
 from isoglot.ranking.exact import rank
 from isoglot.ranking.result import Ranking
 
@@ -110,6 +112,32 @@ def _in_a_process(documents: int, part: str) -> None:
         by_isoglot(100, data)
 
 
+def balances(documents: int, rounds: int) -> dict[str, Any]:
+    """Measure gold ranks in each balance beside the bare product, on the wall and by the processor."""
+    data = problem(documents)
+    queries, vectors, golds, languages = data
+    ways: dict[str, Callable[[], Any]] = {BARE: partial(bare, queries, vectors)}
+    for balance in BALANCES:
+        for top_k in (0, 10):
+            options = {"languages": languages, "balance": balance, "top_k": top_k}
+            ways[f"{balance}, top {top_k}"] = partial(rank, queries, vectors, golds, **options)
+    seconds = measuring.interleaved(ways, rounds, measuring.wall_and_processor)
+    rows = {}
+    for name, times in seconds.items():
+        rows[name] = {}
+        for clock, number in (("wall", 0), ("processor", 1)):
+            own, base = ([float(both[number]) for both in of_way] for of_way in (times, seconds[BARE]))
+            ratios = measuring.times_as_fast(own, base)
+            rows[name][clock] = {"seconds": own, "times_the_product": ratios}
+        print(f"{name:44} " + ", ".join(f"{clock} {_line(row)}" for clock, row in rows[name].items()))
+    return {"queries": len(queries), "documents": documents, "ways": rows}
+
+
+def _line(row: dict[str, Any]) -> str:
+    least, median, most = row["times_the_product"]
+    return f"{statistics.median(row['seconds']):.2f} s, {median:.2f} times the product ({least:.2f}-{most:.2f})"
+
+
 def big(sizes: tuple[int, ...]) -> dict[str, Any]:
     """Rank 1,000 queries against documents in a mapped file; returns seconds, and memory without the file's pages."""
     rows = {}
@@ -140,6 +168,8 @@ def _ranked_from_file(path: Path, count: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["big"])
-    parser.parse_args()
-    measuring.write("ranking_big", {"queries": 1000, "documents": big((500_000, 1_000_000, 2_000_000))})
+    parser.add_argument("what", choices=["balances", "big"])
+    if parser.parse_args().what == "balances":
+        measuring.write("ranking_balances", balances(200_000, 5))
+    else:
+        measuring.write("ranking_big", {"queries": 1000, "documents": big((500_000, 1_000_000, 2_000_000))})

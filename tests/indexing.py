@@ -33,6 +33,9 @@ class HashEncoder:
         self.model = [SimpleNamespace(tokenizer=None)]  # passages are counted in characters
         self.encoded: list[str] = []
 
+    def head_beyond(self, other: HashEncoder) -> list[Any]:
+        return []
+
     def encode(
         self, texts: Sequence[str], role: str, languages: Sequence[str], *, keep: bool = True
     ) -> NDArray[np.float32]:

@@ -107,7 +107,7 @@ def test_auto_keeps_the_best_of_all_and_says_what_it_tried(tiny_model: Path, own
     assert record.auto is not None
     assert record.measures is not None
     found = record.auto.tried
-    assert [trial.method for trial in found] == ["center", "soft-center", "lir", "leace", "distill", "jsd-nce"]
+    assert [trial.method for trial in found] == ["center", "soft-center", "lir", "leace", "wccn", "distill", "jsd-nce"]
     assert all(trial.verdict for trial in found)
     best = max(trial.measures["multi complete@10"] or 0.0 for trial in found)
     chosen = next(trial for trial in found if trial.method == record.method)
@@ -131,9 +131,9 @@ def test_auto_leaves_out_what_does_not_fit_and_what_needs_a_tag(
     record = read_record(folder)
     assert record is not None
     assert record.auto is not None
-    assert record.method in ("soft-center", "leace")
+    assert record.method in ("soft-center", "leace", "wccn")
     told = {trial.method: trial.left_out for trial in record.auto.tried}
-    assert list(told) == ["soft-center", "leace", "distill", "jsd-nce"]
+    assert list(told) == ["soft-center", "leace", "wccn", "distill", "jsd-nce"]
     assert told["distill"].startswith("left out: would take about ")
 
 
@@ -218,7 +218,7 @@ def test_a_sample_of_texts_is_timed(tiny_model: Path, own_cache: Path, tmp_path:
     [
         ({"seeds": 2}, "auto chooses by one seed"),
         ({"budget": -1.0}, r"the budget is -1.0 minutes"),
-        ({"alpha": 1.0}, "none of center, soft-center, lir, leace, distill, jsd-nce has an option 'alpha'"),
+        ({"alpha": 1.0}, "none of center, soft-center, lir, leace, wccn, distill, jsd-nce has an option 'alpha'"),
         ({"dev": "none"}, "auto needs a development split"),
         ({"languages": ["en"]}, "auto needs a development split of several languages"),
     ],

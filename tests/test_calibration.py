@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 import isoglot
 from isoglot import Collection, IsoglotError
 from isoglot.alignment.corpus_texts import is_corpus, read_corpus_texts
-from isoglot.alignment.means import query_means, shrunk_means
+from isoglot.alignment.guard import LIFT, measures_of
 from isoglot.alignment.record import read_record
 from isoglot.alignment.row_vectors import encode_rows
+from isoglot.encoders.means import query_means, shrunk_means
 from isoglot.encoders.sentence_transformer import load_encoder
 from tests.command_line import isoglot as command
 from tests.indexing import write_jsonl
@@ -168,6 +170,95 @@ def test_common_queries_have_one_mean(tiny_model: Path, corpus: Path, tmp_path: 
     np.testing.assert_array_equal(*same)
 
 
+def test_detected_queries_are_centered_by_their_text_whatever_the_caller_says(
+    tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    by_way = {}
+    for way in ("given", "detected"):
+        folder = isoglot.align(str(tiny_model), "center", corpus, tmp_path / way, dev="none", query_language=way)
+        by_way[way] = load_encoder(str(folder), device="cpu")
+    russian = ["когда отходит поезд сегодня?"]
+    right, wrong = (by_way["given"].encode(russian, "query", [tag]) for tag in ("ru", "en"))
+    assert np.abs(right - wrong).max() > 1e-3
+    np.testing.assert_allclose(by_way["detected"].encode(russian, "query", ["en"]), right, atol=1e-6)
+    plain = by_way["detected"].model.encode_query(russian, language="en")
+    np.testing.assert_allclose(plain, right, atol=1e-5)
+    documents = [by_way[way].encode(russian, "document", ["en"]) for way in by_way]
+    np.testing.assert_allclose(*documents, atol=1e-6)
+
+
+def test_inferred_queries_lose_the_mean_under_the_posterior_of_their_vector(
+    tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    folder = isoglot.align(str(tiny_model), "center", corpus, tmp_path / "o", dev="none", query_language="inferred")
+    encoder = load_encoder(str(folder), device="cpu")
+    module, base = encoder.model[-1], load_encoder(str(tiny_model), device="cpu").encode(["снег"], "query", ["ru"])
+    assert module.reader.shape == (3, 33)
+    logits = module.reader[:, :-1].double().numpy() @ base[0] + module.reader[:, -1].double().numpy()
+    posterior = np.exp(logits - logits.max())
+    expected = base[0] - posterior / posterior.sum() @ module.table[:, 0].numpy()
+    for tag in ("ru", "en"):
+        found = encoder.encode(["снег"], "query", [tag])[0]
+        np.testing.assert_allclose(found, expected / np.linalg.norm(expected), atol=1e-5)
+    assert encoder.model.encode_query("снег", language="en") == pytest.approx(found, abs=1e-5)
+
+
+def test_distill_learns_the_calibrated_vectors_of_a_corpus(tiny_model: Path, corpus: Path, tmp_path: Path) -> None:
+    folder = isoglot.align(
+        str(tiny_model), "distill", corpus, tmp_path / "d", epochs=10, learning_rate=3e-3, dev="none"
+    )
+    record = read_record(folder)
+    assert record is not None
+    assert (record.options["query_share"], record.needs_language) == (0.5, False)
+    teacher = load_encoder(str(isoglot.align(str(tiny_model), None, corpus, tmp_path / "c", dev="none")), device="cpu")
+    student, base = (load_encoder(str(name), device="cpu") for name in (folder, tiny_model))
+    documents = read_corpus_texts(corpus).documents
+    words, tags = [d.text for d in documents], [d.language for d in documents]
+    goal, reached, before = (model.encode(words, "document", tags) for model in (teacher, student, base))
+    assert (goal * reached).sum(axis=1).mean() > (goal * before).sum(axis=1).mean() + 0.1
+
+
+def test_auto_tries_calibration_first_and_chooses_by_the_lift_where_nothing_is_translated(
+    tiny_model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    lines = [json.loads(line) for line in corpus.read_text().splitlines()]
+    untranslated = [{**line, "content_id": line["id"]} for line in lines]
+    write_jsonl(corpus, untranslated)
+    folder = isoglot.align(str(tiny_model), "auto", corpus, tmp_path / "auto", budget=0, max_loss=100.0)
+    record = read_record(folder)
+    assert record is not None
+    assert record.auto is not None
+    assert [trial.method for trial in record.auto.tried] == ["center", "soft-center", "lir", "leace", "distill"]
+    assert LIFT in record.auto.why
+    assert record.auto.base[LIFT] is not None
+
+
+def test_the_lift_by_hand() -> None:
+    def cell(language: str, top_share: float, pool_share: float) -> SimpleNamespace:
+        shares = SimpleNamespace(top_share=SimpleNamespace(mean=top_share), pool_share=pool_share)
+        return SimpleNamespace(
+            scenario="multi",
+            query_language=language,
+            by_language={language: shares},
+            measures={name: SimpleNamespace(mean=50.0) for name in ("complete@10", "max_r")},
+        )
+
+    cells = [cell("en", 90, 50), cell("en", 30, 60), cell("ar", 20, 10)]
+    found = measures_of(SimpleNamespace(scenarios=cells))  # type: ignore[arg-type]
+    assert found["en"][LIFT] == pytest.approx((1.8 + 0.5) / 2)
+    assert found["ar"][LIFT] == pytest.approx(2)
+    assert found["mean"][LIFT] == pytest.approx((1.15 + 2) / 2)
+
+
+def test_a_sample_of_a_large_corpus_is_the_same_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("isoglot.alignment.corpus_texts.SAMPLE", 20)
+    lines = [{"id": f"{n}", "lang": tag, "text": f"text {n} {tag}"} for n in range(100) for tag in ("de", "en")]
+    one = read_corpus_texts(write_jsonl(tmp_path / "a.jsonl", lines))
+    other = read_corpus_texts(write_jsonl(tmp_path / "b.jsonl", lines[::-1]))
+    assert [len([d for d in one.documents if d.language == tag]) for tag in ("de", "en")] == [20, 20]
+    assert {d.text for d in one.documents} == {d.text for d in other.documents}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -175,7 +266,7 @@ def test_common_queries_have_one_mean(tiny_model: Path, corpus: Path, tmp_path: 
             ["--method", "jsd-nce"],
             "without labels, and jsd-nce needs queries with their documents; choose center",
         ),
-        (["--method", "auto"], "is a corpus without labels, by which auto cannot choose"),
+        (["--method", "distill", "--mix", "0.5"], "shows no translations; leave mix and what is added out"),
         (["--query-share", "2"], "query share is 2; it must be from 0 to 1"),
         (["--languages", "fr"], "holds no document in fr"),
         (["--queries", "nothing.txt"], "nothing.txt"),

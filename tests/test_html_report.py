@@ -504,7 +504,9 @@ def test_the_command_writes_what_the_name_says(audit: Audit, better: Audit, tmp_
         names = ["--names", "before,after"] if len(named) > 1 else []
         done = command_line.isoglot("report", *named, *names, "-o", tmp_path / output)
         assert done.returncode == 0, done.stderr
-        assert (tmp_path / output).read_text().startswith(start)
+        text = (tmp_path / output).read_text()
+        assert text.startswith(start)
+        assert ("Similarities: mean and quantiles of the cosine" in text) == (len(named) > 1)
     refused = command_line.isoglot("report", *folders, "-o", tmp_path / "r.pdf")
     assert refused.returncode == 2
     assert refused.stderr.endswith("a report is written to .html, .md, .tex or .mteb.json; choose such a name\n")

@@ -6,8 +6,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import numpy as np
 import pytest
 
 from isoglot import Index, IsoglotError
-from isoglot.indexing import ann, snapshot, store, writer
+from isoglot.indexing import ann, snapshot, writer
+from isoglot.indexing.tables import TABLE, connect
 from isoglot.indexing.update import delete_documents, drop_model, update_index
 from isoglot.ranking.balance import order, top
 from tests.forked import Forked
@@ -120,6 +122,20 @@ def test_the_first_k_are_those_of_the_whole_order_and_ranks_agree(index: Index) 
         hits = index.search_vector(question("x"), k=7, balance=balance, languages=languages)
         assert [ranks[hit.passage.id] for hit in hits] == list(range(1, 8))
         assert sorted(ranks.values()) == list(range(1, (30 if languages is None else 20) + 1))
+
+
+def test_scaled_hits_say_by_what_they_are_ordered(index: Index) -> None:
+    vector = question("document number 7")
+    plain = index.search_vector(vector, k=len(index))
+    assert {hit.scaled for hit in plain} == {None}
+    scores: dict[str, list[float]] = defaultdict(list)
+    for hit in plain:
+        scores[hit.passage.language].append(hit.score)
+    usual = {tag: 0.7 * np.mean(of_language[:5]) + 0.3 * np.mean(of_language) for tag, of_language in scores.items()}
+    expected = sorted(((hit.score - usual[hit.passage.language], hit.passage.id) for hit in plain), reverse=True)
+    scaled = index.search_vector(vector, k=8, balance="scaled")
+    assert [hit.passage.id for hit in scaled] == [passage for _, passage in expected[:8]]
+    np.testing.assert_allclose([hit.scaled for hit in scaled], [score for score, _ in expected[:8]], atol=1e-6)
 
 
 def test_equal_scores_keep_their_places_and_top_agrees_with_order() -> None:
@@ -303,7 +319,11 @@ def test_explanations_say_how_far_a_passage_stands_out_of_its_language(index: In
 @pytest.fixture
 def large(tmp_path: Path, encoders: list[HashEncoder], monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     """An index that is large for a limit of 1000 passages, so that LanceDB's index answers."""
-    for module in (ann, snapshot, store, writer):
+    return make_large(tmp_path, monkeypatch)
+
+
+def make_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
+    for module in (ann, snapshot, writer):
         monkeypatch.setattr(module, "EXACT_BELOW", 1000)
     monkeypatch.setattr(ann, "PARTITION_SIZE", 100)
     monkeypatch.setattr(snapshot, "MAX_CACHED_BYTES", 0)
@@ -348,13 +368,56 @@ def test_approximate_scaled_results_are_those_of_the_exact_search(large: Index, 
     shares = []
     for number in range(20):
         vector = question(f"document number {number}")
-        approximate = [hit.passage.id for hit in large.search_vector(vector, k=10, balance=balance)]
+        hits = large.search_vector(vector, k=10, balance=balance)
+        approximate = [hit.passage.id for hit in hits]
+        assert [hit.scaled for hit in hits] == sorted((hit.scaled or 0 for hit in hits), reverse=True)
         exact = large.rank_of(approximate, vector, balance=balance)
         shares.append(np.mean([rank <= 10 for rank in exact.values()]))
         assert [exact[passage] for passage in approximate] == sorted(exact.values())
     assert np.mean(shares) > 0.7  # random vectors are the worst case for partitions
-    german = large.search_vector(question("x"), k=9, languages=["de"], balance=balance)
-    assert german == large.search_vector(question("x"), k=9, languages=["de"], balance="equal")
+    scaled, equal = (
+        [(hit.passage.id, hit.score) for hit in large.search_vector(question("x"), k=9, languages=["de"], balance=way)]
+        for way in (balance, "equal")
+    )
+    assert scaled == equal
+
+
+@pytest.mark.parametrize("asked", [{"languages": ["zh"]}, {"balance": "equal"}, {"balance": "scaled"}])
+def test_languages_that_lie_far_from_a_question_are_searched_too(
+    tmp_path: Path, encoders: list[HashEncoder], monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any]
+) -> None:
+    """Partitions hold passages of one language, as those of real models do."""
+
+    def encode(self: HashEncoder, texts: Sequence[str], role: str, languages: Sequence[str], **_: Any) -> np.ndarray:
+        vectors = [vector_of(text) + 3 * vector_of(tag) for text, tag in zip(texts, languages, strict=True)]
+        return np.array([vector / np.linalg.norm(vector) for vector in vectors])
+
+    monkeypatch.setattr(HashEncoder, "encode", encode)
+    index = make_large(tmp_path, monkeypatch)
+    table = connect(index.folder).open_table(TABLE)
+    ann.build_ann(table, index.snapshot().model(None).column, 3000)  # LanceDB has joined partitions as small as these
+    monkeypatch.setattr(ann, "_MIN_PROBED", 3)
+    for number in range(10):
+        vector = encode(encoders[0], [f"question {number}"], "query", ["de"])[0]
+        hits = index.search_vector(vector, k=10, **asked)
+        exact = index.search_vector(vector, k=10, question="?", **asked)
+        assert {hit.passage.id for hit in hits} == {hit.passage.id for hit in exact}
+
+
+def test_balanced_searches_are_exact_where_the_vectors_fit_into_memory(
+    large: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = large.snapshot()
+    model = state.model(None)
+    balances = ("none", "equal", "proportional", "scaled", "scaled(k=2, weight=1)")
+    assert [ann.is_approximate(state, model, balance) for balance in balances] == [True] * 5
+    monkeypatch.setattr(snapshot, "MAX_CACHED_BYTES", 2**30)
+    assert [ann.is_approximate(state, model, balance) for balance in balances] == [True] + [False] * 4
+    hits = large.search_vector(question("x"), k=10, balance="scaled")
+    assert hits == [
+        replace(hit, explanation=None)
+        for hit in large.search_vector(question("x"), k=10, balance="scaled", question="x")
+    ]
 
 
 def test_what_is_added_to_a_large_index_is_found_at_once(large: Index, tmp_path: Path) -> None:

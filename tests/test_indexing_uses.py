@@ -17,6 +17,7 @@ from isoglot.indexing.probes import PROXY_NOTE, audit_inputs
 from isoglot.indexing.update import update_index
 from tests import command_line
 from tests.indexing import write_jsonl
+from tests.postgres import postgres
 
 HOSTILE = {
     "_id": "odd",
@@ -90,6 +91,21 @@ def test_pgvector_gets_a_script_whose_copy_can_be_read_back(index: Index, tmp_pa
     assert odd[5] == "back\\\\slash\\nnew 'line' \\\\. $1"
     assert json.loads(odd[7].replace("\\\\", "\\")) == {"shelf": "a\tb\\n"}
     assert len(json.loads(odd[10])) == 32
+
+
+@pytest.mark.process
+def test_pgvector_finds_what_the_index_finds(index: Index, question: np.ndarray, tmp_path: Path) -> None:
+    psycopg = pytest.importorskip("psycopg", reason="psycopg is not here: pip install '.[dev]'")
+    export_index(index, "pgvector", tmp_path / "out")
+    with postgres() as server:
+        server.load(tmp_path / "out" / "passages.sql")
+        with psycopg.connect(server.address) as connection:
+            nearest = "SELECT id FROM passages ORDER BY embedding <=> %s::vector LIMIT 5"
+            assert [row[0] for row in connection.execute(nearest, [str(question.tolist())])] == nearest_ids(
+                index, question
+            )
+            odd = connection.execute("SELECT title, text, metadata FROM passages WHERE id = 'odd#1'").fetchone()
+    assert odd == ("tab\there", "back\\slash\nnew 'line' \\. $1", {"shelf": "a\tb\\n"})
 
 
 @pytest.mark.parametrize(("engine", "kind"), [("elasticsearch", "dense_vector"), ("opensearch", "knn_vector")])
@@ -192,6 +208,11 @@ def test_the_command_line_indexes_describes_searches_and_deletes(
         "word_rank",
     }
     assert "the train leaves at nine" in run("search", folder, "train", "-k", 19)
+    scaled = ("search", folder, "train", "--language", "en", "--balance", "scaled", "--scaled-k", 7)
+    note = "isoglot: Scaled balance, languages with fewer than 7 documents: {}. What is usual"
+    assert command_line.isoglot(*scaled).stderr.startswith(note.format("de (6), ru (6)"))
+    assert command_line.isoglot(*scaled, "--languages", "ru,en").stderr.startswith(note.format("ru (6)"))
+    assert command_line.isoglot(*scaled, "--languages", "ru").stderr == ""
     assert run("index", "--delete", "odd", "-o", folder) == "deleted 1 passages of 1 documents\n"
     state = json.loads(run("index", "-o", folder, "--json"))
     assert (state["passages"], state["languages"]) == (18, {"de": 6, "en": 6, "ru": 6})

@@ -12,7 +12,7 @@ from sentence_transformers import SentenceTransformer
 
 import isoglot
 from isoglot import Collection, IsoglotError
-from isoglot.alignment.methods import distill, lir
+from isoglot.alignment.methods import distill, lir, wccn
 from isoglot.alignment.options import DistillOptions
 from isoglot.alignment.registry import METHODS
 from isoglot.alignment.row_vectors import RowVectors, encode_rows
@@ -119,6 +119,35 @@ def test_leace_leaves_nothing_linear_of_the_language_and_is_a_plain_model(
     assert model.encode_document(text) == pytest.approx(ours, abs=1e-5)
     with pytest.raises(IsoglotError, match="in one language"):
         isoglot.align(str(tiny_model), "leace", small_collection, tmp_path / "one", languages=["en"])
+
+
+def test_wccn_by_hand_shrinks_the_direction_in_which_translations_differ() -> None:
+    versions = {"en": "a", "de": "b"}
+    vectors = np.array([[0.6, 0.8], [-0.6, 0.8]], dtype=np.float32)  # translations differ in the first component only
+    row_vectors = RowVectors({role: list(versions.items()) for role in ROLES}, dict.fromkeys(ROLES, vectors))
+    weight, bias = wccn.fit(row_vectors, [Row("1", versions, versions)], 1.0)
+    # S = diag(0.72, 0), and a sphere of trace / d = 0.36 is added: the map's eigenvalues are as 1 / 1.08 to 1 / 0.36
+    assert weight == pytest.approx(np.diag([1 / 3, 1]), abs=1e-6)
+    assert bias == pytest.approx([0, -0.8], abs=1e-6)
+
+
+def test_wccn_is_a_plain_model_that_needs_translations(
+    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path
+) -> None:
+    folder = align(tiny_model, "wccn", small_collection, tmp_path / "wccn")
+    model = SentenceTransformer(str(folder), device="cpu")
+    text = small_collection.documents[0].text
+    ours = load_encoder(str(folder)).encode([text], "document", ["en"])[0]
+    assert model.encode_document(text) == pytest.approx(ours, abs=1e-5)
+    stacked = align(
+        align(tiny_model, "center", small_collection, tmp_path / "c"), "wccn", small_collection, tmp_path / "b"
+    )
+    names = [module["type"].rpartition(".")[2] for module in json.loads((stacked / "modules.json").read_text())]
+    assert names[-3:] == ["LanguageCentering", "Dense", "Normalize"]
+    with pytest.raises(IsoglotError, match="no row has a text in two languages"):
+        isoglot.align(str(tiny_model), "wccn", small_collection, tmp_path / "one", languages=["en"])
+    with pytest.raises(IsoglotError, match="shrinkage is 0"):
+        align(tiny_model, "wccn", small_collection, tmp_path / "zero", shrinkage=0.0)
 
 
 def test_quads_are_both_texts_in_english_and_in_the_other_language() -> None:

@@ -134,6 +134,7 @@ def test_stored_vectors_give_the_models_audit(stored: Path, tiny_model: Path, sm
         ours = isoglot.audit(f"vectors:{stored}", small_collection, balance=balance)
         theirs = isoglot.audit(str(tiny_model), small_collection, balance=balance)
         assert scenarios(ours) == scenarios(theirs)
+        assert ours.similarities == theirs.similarities is not None
     assert (ours.model.name, ours.model.dimension) == (f"vectors:{stored}", 32)
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isoglot import IsoglotError
+import isoglot
+from isoglot import Audit, Collection, Document, IsoglotError, Query
 from isoglot.ranking import parts
-from isoglot.ranking.balance import Balance, order, parse_balance, top
+from isoglot.ranking.balance import Balance, order, parse_balance, scaling_notes, top
 from isoglot.ranking.exact import rank, rank_scores
 from isoglot.ranking.result import Ranking
 from tests.test_balanced import Problem, problems
@@ -139,3 +144,64 @@ def test_a_balance_is_read_and_written(text: str, expected: Balance) -> None:
 def test_a_wrong_balance_is_refused(text: str, message: str) -> None:
     with pytest.raises(IsoglotError, match=message):
         parse_balance(text)
+
+
+FEW = "Scaled balance, languages with fewer than 5 documents: {}. What is usual for them is the mean of fewer scores."
+RARE = (
+    "Scaled balance, languages with less than 1 in 100 of another's documents: {}. They may stand too high where only "
+    "the other one has the answer."
+)
+UNKNOWN = "Scaled balance, documents of no known language: {}. They are scaled as if they were all in one language."
+
+
+@pytest.mark.parametrize(
+    ("pools", "expected"),
+    [
+        ([{"en": 500, "de": 5}], []),
+        ([{"en": 5, "de": 4}], [FEW.format("de (4)")]),
+        ([{"en": 501, "de": 5}], [RARE.format("de (5 beside 501 in en)")]),
+        ([{"en": 9, "und": 8, "": 7}], [UNKNOWN.format("und (8), without a tag (7)")]),
+        (
+            [{"en": 900, "mul": 2}, {"en": 900, "zho_Hans": 8}],
+            [
+                FEW.format("mul (2)"),
+                RARE.format("mul (2 beside 900 in en), zho_Hans (8 beside 900 in en)"),
+                UNKNOWN.format("mul (2)"),
+            ],
+        ),
+        ([{"en": 1}, {"und": 1}, {}, {"en": 9, "de": 0}], []),
+    ],
+)
+def test_what_scaling_cannot_know_is_said(pools: list[dict[str, int]], expected: list[str]) -> None:
+    assert list(scaling_notes(pools, "scaled")) == expected
+    assert scaling_notes(pools, "equal") == scaling_notes(pools, "none") == ()
+
+
+def test_fewer_than_k_documents_depend_on_k() -> None:
+    assert scaling_notes([{"en": 5, "de": 4}], "scaled(k=4, weight=1)") == ()
+
+
+class Lengths:
+    """Scores a document by its length."""
+
+    def scores(self, queries: Sequence[Query], documents: Sequence[Document]) -> np.ndarray:
+        return np.tile([len(document.text) for document in documents], (len(queries), 1))
+
+
+def test_an_audit_keeps_and_shows_what_scaling_could_not_know(tmp_path: Path) -> None:
+    documents = [
+        Document(f"{tag}{n}", tag, "t" * (n + 1)) for tag, size in (("en", 600), ("und", 3)) for n in range(size)
+    ]
+    collection = Collection("mixed", documents, [Query("q", "en", "t")], {"q": ("en0",)})
+    plain, scaled = (
+        isoglot.audit(Lengths(), collection, balance=balance, output=tmp_path / balance)
+        for balance in ("none", "scaled")
+    )
+    assert plain.notes == ()
+    assert "notes" not in json.loads((tmp_path / "none" / "audit.json").read_text())
+    assert scaled.notes == tuple(
+        note.format(named)
+        for note, named in ((FEW, "und (3)"), (RARE, "und (3 beside 600 in en)"), (UNKNOWN, "und (3)"))
+    )
+    assert Audit.load(tmp_path / "scaled").notes == scaled.notes
+    assert all(f"- {note}" in isoglot.to_markdown(scaled) for note in scaled.notes)

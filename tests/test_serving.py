@@ -201,8 +201,33 @@ def test_the_page_begins_with_columns_of_the_servers_balance_and_the_api_uses_th
     columns = client.get("/v1/index").json()["columns"]
     assert columns == [{"model": a, "balance": "proportional"}, {"model": b, "balance": "proportional"}]
     assert [column["balance"] for column in ask(client)["columns"]] == ["proportional"]
+    assert {result["scaled"] for column in ask(client)["columns"] for result in column["results"]} == {None}
+    (scaled,) = ask(client_of(served, balance="scaled"))["columns"]
+    ordering = [result["scaled"] for result in scaled["results"]]
+    assert ordering == sorted(ordering, reverse=True)
     with pytest.raises(IsoglotError, match="unknown balance 'fair'; choose none, equal, proportional"):
         client_of(served, balance="fair")
+    with pytest.raises(
+        IsoglotError, match=r"--balance scaled\(k=3, weight=1\): a server's columns take scaled without options"
+    ):
+        client_of(served, balance="scaled(k=3, weight=1)")
+
+
+def test_what_scaled_columns_cannot_know_is_logged_once(
+    served: Served, logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    client_of(served, balance="equal")
+    assert logged() == []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(served.index.snapshot(), "language_counts", {"de": 1000, "en": 4, "ru": 1000})
+        client_of(served, balance="scaled")
+    assert [(line["level"], line["message"].partition(".")[0]) for line in logged()] == [
+        ("warning", "Scaled balance, languages with fewer than 5 documents: en (4)"),
+        (
+            "warning",
+            "Scaled balance, languages with less than 1 in 100 of another's documents: en (4 beside 1000 in de)",
+        ),
+    ]
 
 
 @pytest.mark.parametrize(

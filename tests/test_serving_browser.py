@@ -99,6 +99,11 @@ def test_choosing_another_way_to_search_or_fewer_languages_shows_its_results_at_
     page.locator(".card").first.wait_for()
     page.get_by_label("Column B", exact=True).select_option(f"{served.models[0]}|equal")
     page.get_by_text("equal shares", exact=True).wait_for()
+    assert page.locator(".scaled").count() == 0
+    page.get_by_label("Column B", exact=True).select_option(f"{served.models[0]}|scaled")
+    page.locator(".scaled").first.wait_for()
+    scaled = [float(text.replace("−", "-")) for text in page.locator(".column:last-child .scaled").all_inner_texts()]
+    assert scaled == sorted(scaled, reverse=True)
     page.get_by_text("Languages: all").click()
     page.get_by_role("checkbox", name="German").check()
     expect(page.locator(".card:not([data-language=de])")).to_have_count(0)

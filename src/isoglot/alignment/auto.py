@@ -17,8 +17,9 @@ from typing import Any
 import msgspec
 
 from isoglot.alignment.card import write_record
+from isoglot.alignment.corpus_texts import is_corpus
 from isoglot.alignment.execute import execute
-from isoglot.alignment.guard import LossyError
+from isoglot.alignment.guard import LIFT, LossyError
 from isoglot.alignment.options import DistillOptions
 from isoglot.alignment.output import finished, made_before
 from isoglot.alignment.record import AlignmentRecord, AutoRecipe, AutoRecord, Trial, VerdictRecord, digest, read_record
@@ -31,11 +32,11 @@ from isoglot.training_data.row import Row
 
 log = logging.getLogger(__name__)
 
-TRIED = ("center", "soft-center", "lir", "leace", "distill", "jsd-nce")
+TRIED = ("center", "soft-center", "lir", "leace", "wccn", "distill", "jsd-nce")
 
 GAIN = "multi complete@10"
 TAG_FREE_WITHIN = 1.0
-"""How many points of `GAIN` a method that needs no language tag may be behind one that does, and still be preferred."""
+"""How many points a method that needs no language tag may be behind one that does, and still be preferred."""
 
 PASSES = 3
 """The cost of a training step for a text, in forward passes: one forward pass and a backward pass of about two."""
@@ -65,7 +66,9 @@ def align_auto(
     if not 0 <= budget < math.inf:
         raise IsoglotError(f"the budget is {budget} minutes; it must be 0 or more and finite")
     deadline = time.monotonic() + 60 * budget
-    methods = [METHODS[name] for name in TRIED if not (no_tag and METHODS[name].needs_language)]
+    labels = not is_corpus(request.data)
+    tried_methods = [METHODS[name] for name in TRIED]
+    methods = [m for m in tried_methods if not (no_tag and m.needs_language) and (labels or not m.labels)]
     given = _options_by_method(methods, options)
     first = prepare(request, methods[0], given[methods[0].name], output, seed=seed)
     if first.development is None or len(first.development.languages) < 2:
@@ -80,6 +83,7 @@ def align_auto(
         budget=budget,
         no_tag=no_tag,
         max_loss=request.max_loss,
+        keep_scale=request.keep_scale,
     )
     if not request.force and _chosen_before(first, recipe):
         return output
@@ -88,7 +92,9 @@ def align_auto(
     for method in methods:
         run = prepare(replace(request, force=False), method, given[method.name], working / method.name, seed=seed)
         tried.append(_try(run, deadline - time.monotonic()))
-    chosen, why = choose(tried)
+    documents = first.development.documents
+    translated = len({document.content_id for document in documents}) < len(documents)
+    chosen, why = choose(tried, GAIN if translated else LIFT)
     record = _record_with(working / chosen.folder, recipe, tried, why)
     passed = _passed(chosen.verdict)
     place = output if passed else first.lossy
@@ -101,11 +107,16 @@ def align_auto(
     return output
 
 
-def choose(tried: Sequence[Trial]) -> tuple[Trial, str]:
-    """The best method that was tried, and why: the highest `GAIN` of those that the guard passed.
+def choose(tried: Sequence[Trial], by: str = GAIN) -> tuple[Trial, str]:
+    """The best method that was tried, and why: the best in `by` of those that the guard passed.
 
     A method that needs no language tag is preferred up to `TAG_FREE_WITHIN` points behind; if none passed, it is the
     one that lost least.
+
+    Args:
+        tried: What was tried.
+        by: `GAIN`; or `isoglot.alignment.guard.LIFT`, for collections without translations: the nearest to 1 is best,
+            and 0.01 counts as a point.
 
     Raises:
         IsoglotError: No method could be audited.
@@ -117,16 +128,18 @@ def choose(tried: Sequence[Trial]) -> tuple[Trial, str]:
     if not passed:
         least, _ = max(verdicts, key=lambda pair: pair[1].difference.mean)
         return least, "it lost least; the guard passed none"
-    best = max(passed, key=_gain)
-    tag_free = max((trial for trial in passed if not trial.needs_language), key=_gain, default=best)
-    if tag_free is not best and _gain(tag_free) >= _gain(best) - TAG_FREE_WITHIN:
-        return tag_free, f"within {TAG_FREE_WITHIN:g} point of {best.method} in {GAIN}, and it needs no language tag"
-    return best, f"the highest {GAIN} of those that the guard passed"
 
+    def points(trial: Trial) -> float:
+        value = trial.measures.get(by)
+        if value is None:
+            return -math.inf
+        return value if by == GAIN else -100 * abs(value - 1)
 
-def _gain(trial: Trial) -> float:
-    gain = trial.measures.get(GAIN)
-    return -math.inf if gain is None else gain
+    best = max(passed, key=points)
+    tag_free = max((trial for trial in passed if not trial.needs_language), key=points, default=best)
+    if tag_free is not best and points(tag_free) >= points(best) - TAG_FREE_WITHIN:
+        return tag_free, f"within {TAG_FREE_WITHIN:g} point of {best.method} in {by}, and it needs no language tag"
+    return best, f"the {'highest' if by == GAIN else 'best'} {by} of those that the guard passed"
 
 
 def _options_by_method(methods: Sequence[Method], options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from isoglot.alignment.record import RECORD, AlignmentRecord, DataRecord, DevelopmentRecord, to_json
-from isoglot.alignment.tables import before_after_table, tried_table, verdict_text
+from isoglot.alignment.tables import before_after_table, cutoff_tables, tried_table, verdict_text
 from isoglot.report.markdown import table_to_markdown
 
 
@@ -36,7 +36,7 @@ tags: [isoglot, cross-lingual-alignment]
 - Data: {data.name}, {_amount(data)} in {", ".join(data.languages)} (fingerprint {data.fingerprint[:12]}).
   Licence of the data: {", ".join(data.licences) or "see its source"}.
 - Base: {base.name} (fingerprint {base.fingerprint[:12]}); its licence applies.
-- isoglot {record.isoglot}.
+- isoglot {record.isoglot}.{_scale(record)}
 
 ```python
 from sentence_transformers import SentenceTransformer
@@ -58,7 +58,22 @@ Guard: {outcome}: {verdict}; allowed is a loss of {verdict.max_loss:g}.{note}
 Development split: {development.documents} documents and {development.queries} questions in \
 {", ".join(development.languages)} (fingerprint {development.fingerprint[:12]}), not trained on as questions.
 """
-    return text if record.auto is None else f"{text}\n{table_to_markdown(tried_table(record.auto))}"
+    tables = [*cutoff_tables(record), *([] if record.auto is None else [tried_table(record.auto)])]
+    return "\n".join([text, *map(table_to_markdown, tables)])
+
+
+def _scale(record: AlignmentRecord) -> str:
+    """What became of ``--keep-scale``."""
+    if not record.keep_scale:
+        return ""
+    if record.common_share is None:
+        return "\n- Scale: not kept: the mean cosine of unrelated pairs has not fallen."
+    share = record.common_share
+    return (
+        "\n- Scale: kept. Vectors have one more component than those of the base, equal in all of them, so that "
+        f"unrelated pairs keep their mean cosine: a cosine c has become {1 - share:.4f} c + {share:.4f}. Rankings are "
+        "the same without it."
+    )
 
 
 def _amount(data: DataRecord) -> str:

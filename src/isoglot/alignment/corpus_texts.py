@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from isoglot.alignment.guard import MOST_HELD_OUT, MOST_LANGUAGES
 from isoglot.corpora.collection import Collection, Document, Query
@@ -20,7 +23,10 @@ from isoglot.corpora.spans import random_span
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.languages import canonical, detect
 from isoglot.training_data.choosing import stable_hash
-from isoglot.training_data.row import is_row_file
+from isoglot.training_data.row import Row, is_row_file
+
+if TYPE_CHECKING:
+    from isoglot.encoders.encoder import Encoder
 
 SAMPLE = 1000
 """Documents of a language that are encoded at most; a mean needs no more."""
@@ -57,6 +63,23 @@ class CorpusTexts:
             digest.update(repr(part).encode())
         return digest.hexdigest()
 
+    @property
+    def rows(self) -> list[Row]:
+        """Training rows for methods that look at one text at a time: in each, a query and a document of one language.
+
+        They have nothing else to do with each other, so no row says what is relevant.
+        """
+        queries, documents = defaultdict(list), defaultdict(list)
+        for tag, text in self.queries:
+            queries[tag].append(text)
+        for document in self.documents:
+            documents[document.language].append(document.text)
+        return [
+            Row(f"{tag} {number}", {tag: query}, {tag: document})
+            for tag in sorted(queries.keys() & documents.keys())
+            for number, (query, document) in enumerate(_paired(queries[tag], documents[tag]))
+        ]
+
     def probes(self, seed: int = 0) -> Collection:
         """A collection that asks for documents by spans of their own text, in their own language (self-retrieval).
 
@@ -84,12 +107,17 @@ class CorpusTexts:
         return Collection(f"{self.name}, asked by spans", documents, queries, golds, notes=(PROXY_NOTE,))
 
 
+def _paired(one: Sequence[str], other: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of texts until both are used up; the shorter sequence begins anew."""
+    return islice(zip(cycle(one), cycle(other), strict=False), max(len(one), len(other)))
+
+
 def is_corpus(data: object) -> bool:
-    """Whether `data` names a file or folder of documents, and no file of training rows."""
+    """Whether `data` names an index, or a file or folder of documents, and no file of training rows."""
     if not isinstance(data, str | Path):
         return False
     path = Path(data).expanduser()
-    if path.is_dir():
+    if index_of(data) or path.is_dir():
         return True
     if not path.is_file():
         return False
@@ -106,7 +134,7 @@ def read_corpus_texts(
     """Read a sample of a corpus, and the queries that people asked it or else a span of each document.
 
     Args:
-        data: A file or folder of documents, as `isoglot index` takes it.
+        data: A file or folder of documents, as `isoglot index` takes it; or ``index:DIR``, whose passages are taken.
         queries: A file with a question a line (.txt), or with fields ``text`` and, where known, ``lang`` (.jsonl, .csv,
             .tsv, .parquet); None: spans.
         languages: Tags of the languages to keep; None: all.
@@ -116,28 +144,66 @@ def read_corpus_texts(
         IsoglotError: Something in a file is wrong, or nothing is left.
     """
     kept = None if languages is None else {canonical(tag) for tag in languages}
-    by_language: dict[str, list[Document]] = defaultdict(list)
-    for document in read_documents(str(data)):
-        if kept is None or document.language in kept:
-            text = f"{document.title} {document.text}" if document.title else document.text
-            by_language[document.language].append(Document(document.content_id or document.id, document.language, text))
-    documents = [
-        document
-        for tag in sorted(by_language)
-        for document in sorted(by_language[tag], key=lambda d: stable_hash(d.content_id, seed))[:SAMPLE]
-    ]
+    folder = index_of(data)
+    present, documents = _sample_of_index(folder, kept) if folder else _sample_of_files(str(data), kept, seed)
     if not documents:
         raise IsoglotError(f"{data}: holds no document" + (f" in {', '.join(languages)}" if languages else ""))
     generator = random.Random(seed)
     if queries is None:
         pairs = [(document.language, random_span(document.text, generator)) for document in documents]
     else:
-        pairs = [
-            pair for pair in _read_queries(Path(queries), frozenset(by_language)) if kept is None or pair[0] in kept
-        ]
+        pairs = [pair for pair in _read_queries(Path(queries), present) if kept is None or pair[0] in kept]
         if not pairs:
             raise InputError("holds no question" + (f" in {', '.join(languages)}" if languages else ""), queries)
     return CorpusTexts(name=str(data), documents=documents, queries=pairs, asked=queries is not None)
+
+
+def index_of(data: object) -> str:
+    """The folder or address of the index that data such as ``index:DIR`` names; empty: it names none."""
+    return data.removeprefix("index:") if isinstance(data, str) and data.startswith("index:") else ""
+
+
+def _sample_of_files(data: str, kept: set[str] | None, seed: int) -> tuple[frozenset[str], list[Document]]:
+    """The languages of the documents, and at most `SAMPLE` documents of each, which any corpus leaves room for."""
+    heaps: dict[str, list[tuple[int, int, Document]]] = defaultdict(list)
+    for number, document in enumerate(read_documents(data)):
+        if kept is None or document.language in kept:
+            text = f"{document.title} {document.text}" if document.title else document.text
+            sampled = Document(document.content_id or document.id, document.language, text)
+            entry = (-int.from_bytes(stable_hash(sampled.content_id, seed)), -number, sampled)
+            heap = heaps[document.language]
+            (heapq.heappush if len(heap) < SAMPLE else heapq.heappushpop)(heap, entry)
+    return frozenset(heaps), [entry[-1] for tag in sorted(heaps) for entry in sorted(heaps[tag], reverse=True)]
+
+
+def _sample_of_index(folder: str, kept: set[str] | None) -> tuple[frozenset[str], list[Document]]:
+    """The same of an index's passages; which are sampled depends on the hashes of their ids."""
+    from isoglot.indexing.store import Index
+
+    index = Index(folder)
+    tags = [tag for tag in index.languages if kept is None or tag in kept]
+    documents = [
+        Document(
+            passage.content_id if passage.content_id and passage.parts == 1 else passage.id, tag, passage.full_text
+        )
+        for tag in tags
+        for passage in index.sample(tag, SAMPLE)
+    ]
+    return frozenset(tags), documents
+
+
+def keep_vectors_of_index(folder: str, encoder: Encoder) -> None:
+    """Put the vectors that an index has of its sampled passages into the cache, so that none is computed again."""
+    from isoglot.indexing.models import signature_of
+    from isoglot.indexing.store import Index
+
+    index = Index(folder)
+    signature = signature_of(encoder)
+    model = next((stored for stored in index.snapshot().models if stored.ready and stored.signature == signature), None)
+    if model is not None:
+        for tag in index.languages:
+            passages = index.sample(tag, SAMPLE)
+            encoder.keep([passage.full_text for passage in passages], "document", index.vectors(model.name, passages))
 
 
 def _read_queries(path: Path, among: frozenset[str]) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ import msgspec
 
 from isoglot.alignment.card import write_record
 from isoglot.alignment.guard import Verdict, development_audit, judge, measures_of
+from isoglot.alignment.keep_scale import keep_scale
 from isoglot.alignment.output import check_writable, finished, lossy_error
 from isoglot.alignment.record import (
     EPOCHS,
@@ -22,6 +23,7 @@ from isoglot.alignment.record import (
     AlignmentRecord,
     EpochMeasures,
     MeasuresRecord,
+    SimilaritiesRecord,
     StepLoss,
     VerdictRecord,
     read_epochs,
@@ -51,6 +53,23 @@ class Trained:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class Audits:
+    """The audits on the development split, and what came of them.
+
+    Attributes:
+        base: The audit of the base.
+        aligned: The audit of the aligned model as it is saved.
+        verdict: The guard's verdict.
+        common_share: As `AlignmentRecord.common_share`.
+    """
+
+    base: Audit
+    aligned: Audit
+    verdict: Verdict
+    common_share: float | None
+
+
 def execute(run: Run) -> Path:
     """Do what `run` says, unless it was done before, and return the finished folder.
 
@@ -74,14 +93,12 @@ def execute(run: Run) -> Path:
     if os.environ.get("RANK", "0") != "0":  # of several processes (torchrun) the first one saves
         return run.target
     run.encoder.name = str(run.target)
-    aligned = _audit(run)
-    verdict = None
-    if run.development is not None and base is not None and aligned is not None:
-        verdict = judge(base, aligned, run.development.golds, run.request.max_loss)
+    audits = _audits(run, base)
+    verdict = None if audits is None else audits.verdict
     passed = verdict is None or verdict.passed
     folder = run.target if passed else run.lossy
     with new_folder(folder, replace=run.request.force or not passed) as beside, _model_errors_explained(folder):
-        _save(beside, run, trained, base, aligned, verdict)
+        _save(beside, run, trained, audits)
     shutil.rmtree(run.working, ignore_errors=True)
     if verdict is not None and not verdict.passed:
         raise lossy_error(run, verdict)
@@ -92,6 +109,20 @@ def _audit(run: Run) -> Audit | None:
     if run.development is None:
         return None
     return development_audit(run.encoder, run.development, show_progress=run.request.show_progress)
+
+
+def _audits(run: Run, base: Audit | None) -> Audits | None:
+    """Audit the aligned model, with the scale of its base if that is to be kept, and judge it."""
+    aligned = _audit(run)
+    if run.development is None or base is None or aligned is None:
+        return None
+    common_share = None
+    if run.request.keep_scale:
+        common_share = keep_scale(run.encoder, base.similarities, aligned.similarities)
+    if common_share is not None:
+        aligned = development_audit(run.encoder, run.development, show_progress=run.request.show_progress)
+    verdict = judge(base, aligned, run.development.golds, run.request.max_loss)
+    return Audits(base, aligned, verdict, common_share)
 
 
 def _change_model(run: Run, base: Audit | None) -> Trained:
@@ -145,12 +176,10 @@ class _Epochs:
             write_text(self.run.working / EPOCHS, to_jsonl(self.measured))
 
 
-def _save(
-    folder: Path, run: Run, trained: Trained, base: Audit | None, aligned: Audit | None, verdict: Verdict | None
-) -> None:
+def _save(folder: Path, run: Run, trained: Trained, audits: Audits | None) -> None:
     """Write everything that the finished folder holds."""
     run.encoder.model.save_pretrained(str(folder), create_model_card=False)
-    _save_training(folder, trained, run.options, aligned)
+    _save_training(folder, trained, run.options, None if audits is None else audits.aligned)
     if getattr(run.options, "lora", 0):
         request = run.request
         base_encoder = load_encoder(
@@ -161,19 +190,25 @@ def _save(
             prompts=request.prompts,
         )
         write_adapter(base_encoder, run.encoder, folder / "adapter.safetensors", rank=run.options.lora)
-    measures = None
-    if base is not None and aligned is not None:
-        measures = MeasuresRecord(measures_of(base), measures_of(aligned))
-        base.save(folder / "development" / "base")
-        aligned.save(folder / "development" / "aligned")
     record = AlignmentRecord(
-        **msgspec.structs.asdict(run.recipe),
-        summary=run.method.summary,
-        seconds=round(trained.seconds, 1),
-        measures=measures,
-        verdict=None if verdict is None else VerdictRecord.of(verdict),
+        **msgspec.structs.asdict(run.recipe), summary=run.method.summary, seconds=round(trained.seconds, 1)
     )
+    if audits is not None:
+        audits.base.save(folder / "development" / "base")
+        audits.aligned.save(folder / "development" / "aligned")
+        record = msgspec.structs.replace(
+            record,
+            measures=MeasuresRecord(measures_of(audits.base), measures_of(audits.aligned)),
+            verdict=VerdictRecord.of(audits.verdict),
+            similarities=_similarities(audits),
+            common_share=audits.common_share,
+        )
     write_record(folder, record)
+
+
+def _similarities(audits: Audits) -> SimilaritiesRecord | None:
+    before, after = audits.base.similarities, audits.aligned.similarities
+    return None if before is None or after is None else SimilaritiesRecord(before, after)
 
 
 def _save_training(folder: Path, trained: Trained, options: Any, aligned: Audit | None) -> None:

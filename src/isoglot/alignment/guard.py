@@ -52,6 +52,10 @@ JUDGED = next(entry for entry in GUARDED if entry[0] == "mono-same")
 SHOWN = (("multi", "complete@10"), ("multi", "max_r"), *GUARDED)
 """What records, cards and tables show of an audit: the first two say what was gained, the others what was kept."""
 
+LIFT = "own-language lift"
+"""How often documents of the query's language are in its top 10, over how often they are in its pool: 1 is by meaning
+alone. It needs no label, so it is shown of a corpus without labels too."""
+
 Measures = dict[str, dict[str, float | None]]
 """Query language, or ``mean`` -> a measure such as ``multi complete@10`` -> its mean; None: it has none."""
 
@@ -211,7 +215,7 @@ def development_audit(encoder: Encoder, development: Collection, *, show_progres
 
 
 def measures_of(audited: Audit) -> Measures:
-    """What `SHOWN` names of an audit: each language's mean over the pools that it asks, and the mean over languages."""
+    """What `SHOWN` names of an audit, and `LIFT`: each language's mean over its pools, and the mean over languages."""
     table: dict[str, dict[str, float]] = {}
     for scenario, measure in SHOWN:
         values: dict[str, list[float]] = defaultdict(list)
@@ -220,6 +224,13 @@ def measures_of(audited: Audit) -> Measures:
                 values[result.query_language].append(result.measures[measure].mean)
         for language, means in values.items():
             table.setdefault(language, {})[f"{scenario} {measure}"] = fmean(means)
+    lifts: dict[str, list[float]] = defaultdict(list)
+    for result in audited.scenarios:
+        if result.scenario == "multi":
+            own = result.by_language[result.query_language]
+            lifts[result.query_language].append(own.top_share.mean / own.pool_share)
+    for language, values_of in lifts.items():
+        table.setdefault(language, {})[LIFT] = fmean(values_of)
     names = {name: None for row in table.values() for name in row}
     table["mean"] = {name: fmean(row[name] for row in table.values() if name in row) for name in names}
     return {

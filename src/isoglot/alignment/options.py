@@ -13,7 +13,7 @@ from typing import Any
 
 from isoglot.platform.errors import IsoglotError
 
-TRAINING, LOSS, ADDED, OTHERS = "Training", "Loss", "Added to a trained method", "center, shift, lir and distill"
+TRAINING, LOSS, ADDED, OTHERS = "Training", "Loss", "Added to a trained method", "Untrained methods and distill"
 HEADINGS = (TRAINING, LOSS, ADDED, OTHERS)
 """The headings under which ``isoglot align --help`` shows the options."""
 
@@ -76,7 +76,29 @@ class NoOptions:
     """The options of `soft-center` and `leace`, which have none."""
 
 
-QUERY_LANGUAGES = ("given", "common")
+QUERY_LANGUAGES = ("given", "detected", "inferred", "common")
+
+BY_THE_DATA = -1.0
+"""The query share that `isoglot.alignment.request.prepare` replaces by one of `SHARES`."""
+
+SHARES = {"rows": 1.0, "questions": 0.75, "spans": 0.5}
+"""The default query share of training rows, of questions that people asked of a corpus, and of spans that stand in for
+them; docs/methods.md says how the last two were chosen."""
+
+
+def _query_share() -> Any:
+    return option(
+        BY_THE_DATA,
+        "Share of the queries' mean that is subtracted, 0 to 1; -1: by the data, "
+        + ", ".join(f"{kind} {share:g}" for kind, share in SHARES.items())
+        + ".",
+        OTHERS,
+    )
+
+
+def _check_query_share(share: float) -> None:
+    if share != BY_THE_DATA and not 0 <= share <= 1:
+        raise IsoglotError(f"query share is {share:g}; it must be from 0 to 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,23 +109,17 @@ class CenterOptions:
         IsoglotError: A value is out of range.
     """
 
-    query_share: float = option(
-        -1.0,
-        "Share of the queries' mean that is subtracted, 0 to 1; -1: all of it, on a corpus 0.75, or 0.5 with spans.",
-        OTHERS,
-    )
+    query_share: float = _query_share()
     query_language: str = option(
         "given",
-        "How queries are centered, by their language's mean or by one mean for all",
+        "Where a query's language comes from: the caller, its text, its vector, or nowhere (one mean for all)",
         OTHERS,
         choices=QUERY_LANGUAGES,
     )
 
     def __post_init__(self) -> None:
-        if self.query_share != -1 and not 0 <= self.query_share <= 1:
-            raise IsoglotError(f"query share is {self.query_share:g}; it must be from 0 to 1")
-        if self.query_language not in QUERY_LANGUAGES:
-            raise IsoglotError(f"unknown query language {self.query_language!r}; choose {' or '.join(QUERY_LANGUAGES)}")
+        _check_query_share(self.query_share)
+        _check_choice("query language", self.query_language, QUERY_LANGUAGES)
 
 
 @dataclass(frozen=True)
@@ -136,6 +152,23 @@ class LirOptions:
     def __post_init__(self) -> None:
         if self.r < 1:
             raise IsoglotError(f"r is {self.r}; lir removes at least 1 direction")
+
+
+@dataclass(frozen=True)
+class WccnOptions:
+    """The options of `wccn`.
+
+    Raises:
+        IsoglotError: `shrinkage` is not above 0 or not finite.
+    """
+
+    shrinkage: float = option(
+        3.0, "How much of a sphere is added to the covariance of translations, in parts of its own.", OTHERS
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 < self.shrinkage < math.inf:
+            raise IsoglotError(f"shrinkage is {self.shrinkage}; it must be above 0 and finite")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,6 +305,7 @@ class DistillOptions(AdditionOptions):
 
     learning_rate: float = _learning_rate(1e-4)
     teacher: str = option("center", "Method whose vectors are learnt, lir with one direction", OTHERS, choices=TEACHERS)
+    query_share: float = _query_share()
     scale: float = option(20.0, "Factor of the distance from the teachers.", OTHERS)
     mix: float = option(
         0.0, "Share of the mean over all translations in a text's teacher, from 0 (its own vector) to 1.", OTHERS
@@ -282,6 +316,7 @@ class DistillOptions(AdditionOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_choice("teacher", self.teacher, TEACHERS)
+        _check_query_share(self.query_share)
         if not 0 <= self.mix <= 1:
             raise IsoglotError(f"mix is {self.mix}; it must be from 0 to 1")
         _check_above_0("temperature", self.temperature)
@@ -290,6 +325,11 @@ class DistillOptions(AdditionOptions):
     def pairs_languages(self) -> bool:
         """Whether the loss sees a content in English and in another language at once."""
         return bool(self.nce_weight or self.token_weight or self.code_switch)
+
+    @property
+    def needs_rows(self) -> bool:
+        """Whether rows have to say which texts belong together; else a corpus without labels is enough."""
+        return bool(self.pairs_languages or self.mix)
 
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:

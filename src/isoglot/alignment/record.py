@@ -13,6 +13,7 @@ import msgspec
 from isoglot.alignment.guard import Measures, Verdict
 from isoglot.encoders.models import ALIGNMENT_RECORD
 from isoglot.evaluation.results import without_nan
+from isoglot.evaluation.similarities import Similarities
 from isoglot.evaluation.statistics.intervals import Interval
 from isoglot.platform.errors import IsoglotError
 
@@ -84,6 +85,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         base: The model that was aligned.
         data: The training rows.
         development: The development split; None: no guard.
+        keep_scale: Whether unrelated pairs are to keep their mean cosine (see `isoglot.alignment.keep_scale`).
     """
 
     schema: str
@@ -95,6 +97,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     base: BaseRecord
     data: DataRecord
     development: DevelopmentRecord | None = None
+    keep_scale: bool = False
 
 
 class AutoRecipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +112,7 @@ class AutoRecipe(msgspec.Struct, frozen=True, kw_only=True):
     budget: float
     no_tag: bool
     max_loss: float
+    keep_scale: bool = False
 
 
 class VerdictRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,6 +152,13 @@ class MeasuresRecord(msgspec.Struct, frozen=True):
 
     base: Measures
     aligned: Measures
+
+
+class SimilaritiesRecord(msgspec.Struct, frozen=True):
+    """The similarities of base and aligned model on the development split."""
+
+    base: Similarities
+    aligned: Similarities
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,6 +201,8 @@ class AlignmentRecord(Recipe, frozen=True, kw_only=True):
         seconds: The time of the fit or training.
         measures: The measures before and after; None: there was no development split.
         verdict: The guard's verdict; None: there was no development split.
+        similarities: The similarities before and after; None: there was no development split.
+        common_share: a, which all cosines have in common by ``--keep-scale``; None: the scale was not kept.
         auto: What ``--method auto`` tried; None: the user named the method.
     """
 
@@ -197,6 +210,8 @@ class AlignmentRecord(Recipe, frozen=True, kw_only=True):
     seconds: float | None = None
     measures: MeasuresRecord | None = None
     verdict: VerdictRecord | None = None
+    similarities: SimilaritiesRecord | None = None
+    common_share: float | None = None
     auto: AutoRecord | None = None
 
     @property

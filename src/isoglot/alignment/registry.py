@@ -16,6 +16,7 @@ from isoglot.alignment.options import (
     NceOptions,
     NoOptions,
     ShiftOptions,
+    WccnOptions,
 )
 from isoglot.platform.errors import IsoglotError
 
@@ -109,6 +110,13 @@ METHODS = {
             labels=False,
         ),
         Method(
+            name="wccn",
+            summary="shrink the directions in which translations differ; no training",
+            needs_language=False,
+            trained=False,
+            options_class=WccnOptions,
+        ),
+        Method(
             name="jsd-nce",
             summary="the paper's JSD and InfoNCE on translations; trained",
             needs_language=False,
@@ -128,6 +136,7 @@ METHODS = {
             needs_language=False,
             trained=True,
             options_class=DistillOptions,
+            labels=False,
         ),
     )
 }

@@ -10,8 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from isoglot.alignment.corpus_texts import CorpusTexts, is_corpus, read_corpus_texts
+from isoglot.alignment.corpus_texts import (
+    CorpusTexts,
+    index_of,
+    is_corpus,
+    keep_vectors_of_index,
+    read_corpus_texts,
+)
 from isoglot.alignment.guard import FEWEST_HELD_OUT, hold_out, named_development
+from isoglot.alignment.options import BY_THE_DATA, SHARES
 from isoglot.alignment.record import SCHEMA, BaseRecord, DataRecord, DevelopmentRecord, Recipe, digest
 from isoglot.alignment.registry import METHODS, Method
 from isoglot.corpora.collection import Collection
@@ -41,6 +48,7 @@ class Request:
     per_row: int | None = None
     dev: str | Collection | None = None
     max_loss: float = 1.0
+    keep_scale: bool = False
     device: str = "auto"
     force: bool = False
     trust_remote_code: bool = False
@@ -80,8 +88,8 @@ class Run:
 
     @property
     def training_rows(self) -> Sequence[Row]:
-        """The rows; a corpus has none."""
-        return () if isinstance(self.rows, CorpusTexts) else self.rows
+        """The rows; of a corpus, what trained methods see of it."""
+        return self.rows.rows if isinstance(self.rows, CorpusTexts) else self.rows
 
     @property
     def lossy(self) -> Path:
@@ -121,6 +129,9 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
         if request.queries is not None:
             raise IsoglotError("queries go with a corpus without labels; training rows have their own")
         rows, development = _rows_and_development(request, seed)
+    settings = _with_query_share(settings, rows)
+    if request.keep_scale and development is None:
+        raise IsoglotError("--keep-scale needs a development split, on which cosines are compared; name one with --dev")
     encoder = load_encoder(
         request.model,
         device=request.device,
@@ -128,6 +139,8 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
         trust_remote_code=request.trust_remote_code,
         prompts=request.prompts,
     )
+    if index := index_of(request.data):
+        keep_vectors_of_index(index, encoder)
     recipe = Recipe(
         schema=SCHEMA,
         isoglot=__version__,
@@ -138,6 +151,7 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
         base=BaseRecord(request.model, encoder.fingerprint, encoder.chosen_prompts),
         data=_data_record(rows, data_name(request.data)),
         development=None if development is None else _development_record(development),
+        keep_scale=request.keep_scale,
     )
     return Run(
         request=request,
@@ -150,6 +164,14 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
         encoder=encoder,
         recipe=recipe,
     )
+
+
+def _with_query_share(settings: Any, rows: Sequence[Row] | CorpusTexts) -> Any:
+    """The options with the share of the queries' mean that the data asks for, where the user named none."""
+    if getattr(settings, "query_share", None) != BY_THE_DATA:
+        return settings
+    kind = "rows" if not isinstance(rows, CorpusTexts) else "questions" if rows.asked else "spans"
+    return dataclasses.replace(settings, query_share=SHARES[kind])
 
 
 def _data_record(data: Sequence[Row] | CorpusTexts, name: str) -> DataRecord:

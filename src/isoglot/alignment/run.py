@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.alignment.auto import align_auto
-from isoglot.alignment.corpus_texts import is_corpus
+from isoglot.alignment.corpus_texts import index_of, is_corpus
 from isoglot.alignment.execute import execute
 from isoglot.alignment.registry import find_method
 from isoglot.alignment.request import Request, prepare
@@ -30,6 +30,7 @@ def align(
     per_row: int | None = None,
     dev: str | Collection | None = None,
     max_loss: float = 1.0,
+    keep_scale: bool = False,
     seeds: int = 1,
     budget: float = 15.0,
     no_tag: bool = False,
@@ -51,13 +52,15 @@ def align(
         method: A name out of `isoglot.alignment.registry.METHODS`, or ``auto`` (see `isoglot.alignment.auto`); None:
             ``center``, for a corpus without labels.
         data: The training rows: a file of rows, a source such as ``mini@train``, a collection, or rows. Methods that
-            need no labels also take a corpus: a file or folder of documents, as `isoglot index` does.
+            need no labels also take a corpus: a file or folder of documents, as `isoglot index` does, or ``index:DIR``.
         output: The folder to write.
         queries: A file of questions that people asked of the corpus; None: spans of its documents stand in.
         languages: The languages to use; None: all of `data`.
         per_row: The most languages in a row besides English, evenly over languages; None: all.
         dev: A collection to audit on; None: contents held out of `data`; ``none``: no guard.
         max_loss: The most points that mono-same ndcg@10 may fall on the development split.
+        keep_scale: Whether unrelated pairs keep their mean cosine on the development split, by one more component of
+            every vector (see `isoglot.alignment.keep_scale`).
         seeds: The number of seeds to train, each into a folder of its own in `output` (see `isoglot.alignment.seeds`).
         budget: Minutes that ``auto`` may take.
         no_tag: Whether ``auto`` leaves out methods that need each text's language.
@@ -78,13 +81,11 @@ def align(
         IsoglotError: Something named does not exist, an option is wrong, the output is taken, or training failed.
     """
     if method is None:
-        if isinstance(data, str | Path):
+        if isinstance(data, str | Path) and not index_of(data):
             corpus_name(str(data))  # a file that does not exist is the first thing to say
         if not is_corpus(data):
             raise IsoglotError("name a method: training rows leave a choice; a corpus without labels gets center")
         method = "center"
-    if method == "auto" and is_corpus(data):
-        raise IsoglotError(f"{data}: is a corpus without labels, by which auto cannot choose; leave --method out")
     if method != "auto":
         find_method(method)
     if os.environ.get("WORLD_SIZE", "1") != "1" and (method == "auto" or seeds != 1):
@@ -97,6 +98,7 @@ def align(
         per_row=per_row,
         dev=dev,
         max_loss=max_loss,
+        keep_scale=keep_scale,
         device=device,
         force=force,
         trust_remote_code=trust_remote_code,

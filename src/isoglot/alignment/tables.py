@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from isoglot.alignment.record import AutoRecord, MeasuresRecord, SeedsRecord, VerdictRecord
+from isoglot.alignment.record import (
+    AlignmentRecord,
+    AutoRecord,
+    MeasuresRecord,
+    SeedsRecord,
+    VerdictRecord,
+    read_record,
+)
+from isoglot.report.similarities import similarity_tables
 from isoglot.report.tables import Table, number
 
 _ANSWERS = {True: "kept", False: "lost", None: "not certain"}
@@ -23,6 +32,20 @@ def before_after_table(measures: MeasuresRecord, development: str) -> Table:
         ),
         labels=1,
     )
+
+
+def guard_tables(folder: Path) -> list[Table]:
+    """The table before and after of a finished folder; none if nothing guarded it."""
+    record = read_record(folder)
+    if record is None or record.measures is None or record.development is None:
+        return []
+    return [before_after_table(record.measures, record.development.name)]
+
+
+def cutoff_tables(record: AlignmentRecord) -> list[Table]:
+    """The similarities of base and aligned model, and the new cut-off for an old one; none in older records."""
+    found = record.similarities
+    return [] if found is None else similarity_tables({"before": found.base, "after": found.aligned})
 
 
 def seeds_table(summary: SeedsRecord) -> Table:

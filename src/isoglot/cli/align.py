@@ -56,6 +56,12 @@ def align(
     max_loss: Annotated[
         float, typer.Option(rich_help_panel=_GUARD, help="Points that mono-same ndcg@10 may fall.")
     ] = 1.0,
+    keep_scale: Annotated[
+        bool,
+        typer.Option(
+            "--keep-scale", help="Let cosines of unrelated pairs keep their mean, by one more component of each vector."
+        ),
+    ] = False,
     seeds: Annotated[
         int,
         typer.Option(
@@ -96,6 +102,7 @@ def align(
             per_row=per_row,
             dev=dev,
             max_loss=max_loss,
+            keep_scale=keep_scale,
             seeds=seeds,
             budget=budget,
             no_tag=no_tag,
@@ -118,7 +125,7 @@ def align(
 def _print_results(folder: Path, as_json: bool) -> None:
     """Print what a folder's records hold, as tables or as JSON: seeds, what auto tried, before and after."""
     from isoglot.alignment.record import read_record, read_seeds, to_json
-    from isoglot.alignment.tables import before_after_table, notes, seeds_table, tried_table
+    from isoglot.alignment.tables import before_after_table, cutoff_tables, notes, seeds_table, tried_table
     from isoglot.report.terminal import print_lines, print_tables
 
     seeds, record = read_seeds(folder), read_record(folder)
@@ -132,6 +139,6 @@ def _print_results(folder: Path, as_json: bool) -> None:
             print_tables([tried_table(record.auto)])
             print_lines([f"{record.method}: {record.auto.why}"])
         if record.measures is not None and record.development is not None:
-            print_tables([before_after_table(record.measures, record.development.name)])
+            print_tables([before_after_table(record.measures, record.development.name), *cutoff_tables(record)])
         tried = [] if record.auto is None else [trial.verdict for trial in record.auto.tried]
         print_lines(notes([*tried, record.verdict]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,6 +33,19 @@ def index(
         bool, typer.Option("--add", help="Add to an index of other corpora, and delete nothing from it.")
     ] = False,
     delete: Annotated[list[str] | None, typer.Option(help="Delete the document with this id; may be repeated.")] = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="Add calibrated vectors beside those of each model (or of those named with -m), or fit them again.",
+        ),
+    ] = False,
+    queries: Annotated[
+        Path | None,
+        typer.Option(
+            help="For --calibrate: questions that people asked (.txt, .jsonl); spans of passages if not named."
+        ),
+    ] = None,
     drop: Annotated[str | None, typer.Option(help="Delete the vectors of this model.")] = None,
     language: Annotated[
         str | None, typer.Option(help="Language of documents that name none; without it, it is detected.")
@@ -51,13 +65,18 @@ def index(
     trust_remote_code: Trust = False,
 ) -> None:
     """Index a corpus for search. Run it again after changes: only what has changed is processed."""
+    from isoglot.alignment.index_calibration import calibrate_index
+    from isoglot.alignment.tables import guard_tables
     from isoglot.indexing.describing import describe_index
     from isoglot.indexing.update import delete_documents, drop_model, update_index
     from isoglot.platform.languages import canonical
+    from isoglot.report.terminal import print_tables
 
     prompts = chosen_prompts(query_prompt, document_prompt)
-    if corpus is None and (model or add or prompts):
+    if corpus is None and (add or prompts or (model and not calibrate)):
         raise IsoglotError("name the corpus to index, before the options")
+    if queries is not None and not calibrate:
+        raise IsoglotError("--queries goes with --calibrate")
     if delete:
         print(f"deleted {delete_documents(output, delete)} passages of {len(set(delete))} documents")
     if drop:
@@ -79,8 +98,14 @@ def index(
         )
         if not json:
             print(_changes_line(changes))
-    elif delete or drop:
+    elif (delete or drop) and not calibrate:
         return
+    if calibrate:
+        folders = calibrate_index(
+            output, model, queries=queries, device=device, trust_remote_code=trust_remote_code, show_progress=True
+        )
+        if not json:
+            print_tables([table for folder in folders.values() for table in guard_tables(folder)])
     _print_description(output, describe_index(output), as_json=json)
 
 

@@ -99,6 +99,7 @@ def _tables(audits: Sequence[Audit], names: Sequence[str] | None, suffix: str) -
     """The tables of one audit, or of a comparison of several, as Markdown (``.md``) or LaTeX."""
     import isoglot
     from isoglot.report.latex import to_latex
+    from isoglot.report.similarities import comparison_similarity_tables
     from isoglot.report.tables import audit_tables, comparison_tables, kept_table, summary_table
 
     if len(audits) == 1:
@@ -106,5 +107,5 @@ def _tables(audits: Sequence[Audit], names: Sequence[str] | None, suffix: str) -
     comparison = isoglot.compare(*audits, names=names)
     if suffix == ".md":
         return isoglot.to_markdown(comparison)
-    tables = [summary_table(comparison), kept_table(comparison), *comparison_tables(comparison)]
-    return to_latex([table for table in tables if table.rows])
+    overview = [table for table in (summary_table(comparison), kept_table(comparison)) if table.rows]
+    return to_latex([*overview, *comparison_similarity_tables(comparison), *comparison_tables(comparison)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +22,8 @@ from isoglot.platform.progress import waiting
 
 if TYPE_CHECKING:
     from isoglot.indexing.passages import Hit
+
+log = logging.getLogger("isoglot")
 
 _SHOWN_CHARACTERS = 200
 
@@ -57,6 +60,9 @@ def search(
     from isoglot.report.terminal import print_lines
 
     opened = Index(index)
+    balance = with_scaled_options(balance, scaled_k, scaled_weight)
+    for note in opened.scaling_notes(balance, split(languages)):
+        log.warning(note)
     with waiting(f"loading {model or 'the model'}"):
         opened.load_encoder(model, device=device, trust_remote_code=trust_remote_code, query_prompt=query_prompt)
     hits = opened.search(
@@ -65,7 +71,7 @@ def search(
         model=model,
         language=language,
         languages=split(languages),
-        balance=with_scaled_options(balance, scaled_k, scaled_weight),
+        balance=balance,
         explain=explain,
     )
     if json:
@@ -76,8 +82,9 @@ def search(
 
 def _lines(hit: Hit) -> list[str]:
     text = " ".join(hit.passage.full_text.split())
+    scaled = "" if hit.scaled is None else f" ({hit.scaled:+.3f} scaled)"
     lines = [
-        f"{hit.rank:>3}  {hit.score:.3f}  {hit.passage.language}  {hit.passage.id}",
+        f"{hit.rank:>3}  {hit.score:.3f}{scaled}  {hit.passage.language}  {hit.passage.id}",
         f"     {text[:_SHOWN_CHARACTERS]}{'…' if len(text) > _SHOWN_CHARACTERS else ''}",
     ]
     if hit.explanation is not None:

@@ -21,7 +21,7 @@ from isoglot.corpora.sources import SOURCES, load_collection
 from isoglot.corpora.sources.hub_datasets import stream_dataset
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.files import os_errors_explained
-from isoglot.platform.languages import canonical, detect
+from isoglot.platform.languages import detect, known
 from isoglot.platform.text import cleaned
 
 log = logging.getLogger("isoglot")
@@ -192,21 +192,13 @@ def _read_file(path: Path, name: str, language: str | None) -> Iterator[SourceDo
             extracted = READERS_OF_FILES[kind](path)
         text = cleaned(extracted.text)
         if text:
-            tag = _known(extracted.language) or _language(language, text, path, None)
+            tag = known(extracted.language or "") or _language(language, text, path, None)
             title = cleaned(extracted.title)
             yield SourceDocument(id=name, language=tag, text=text, title=title, source=name, where=str(path))
         else:
             log.warning("%s: holds no text and is left out", path)
     else:
         raise InputError(f"unknown kind of file; known are {' '.join(KINDS)}", path)
-
-
-def _known(tag: str | None) -> str | None:
-    """Return the canonical tag of the language that an HTML file names; None where it names none that is known."""
-    try:
-        return None if tag is None else canonical(tag)
-    except IsoglotError:
-        return None
 
 
 def _language(given: str | None, text: str, path: Path, line: int | None) -> str:

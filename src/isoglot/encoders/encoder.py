@@ -216,18 +216,36 @@ class Encoder:
         vectors = self._base_vectors(texts, role, show_progress, keep)
         if not texts or not (self._head or self.model.truncate_dim):
             return vectors
-        return self._through_head(vectors, role, languages)
+        return self.through(self._head, vectors, role, texts, languages)
 
-    def _through_head(self, vectors: Vectors, role: str, languages: Sequence[str]) -> Vectors:
+    def head_beyond(self, other: Encoder) -> list[Module]:
+        """Return the modules that turn the vectors of `other` into this model's; none if it does not consist of it."""
+        if other.model.truncate_dim is not None or self._key("document") != other._key("document"):
+            return []
+        head, theirs = self._head, len(other._head)
+        mine = self._parts[len(self._parts) - len(head) :]
+        is_inside = mine[:theirs] == other._parts[len(other._parts) - theirs :]
+        return head[theirs:] if is_inside else []
+
+    def keep(self, texts: Sequence[str], role: str, vectors: Vectors) -> None:
+        """Put (n, d) vectors that this model gave n texts earlier into the cache, unless a head or truncation did."""
+        if not self._head and self.model.truncate_dim is None:
+            VectorCache(msgspec.to_builtins(self._key(role))).put(texts, vectors)
+
+    def through(
+        self, modules: Sequence[Module], vectors: Vectors, role: str, texts: Sequence[str], languages: Sequence[str]
+    ) -> Vectors:
+        """Change (n, d) vectors as modules of the head do, those of n texts of one role and their languages."""
         import torch
 
         from isoglot.encoders.language_modules import LanguageModule
 
         with torch.inference_mode():
             changed = torch.from_numpy(vectors).to(self.model.device)
-            for module in self._head:
+            for module in modules:
                 if isinstance(module, LanguageModule):
-                    changed = module.transform(changed, languages, [role] * len(changed))
+                    tags = languages if module.heeds(role) else module.detected(texts)
+                    changed = module.transform(changed, tags, [role] * len(changed))
                 else:
                     changed = module({VECTOR: changed})[VECTOR]
             if self.model.truncate_dim is not None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers.base.modules import Module
@@ -16,6 +17,7 @@ from torch.nn import functional
 
 from isoglot.encoders.prompts import ROLES
 from isoglot.encoders.tokenizers import texts_of, token_ids, tokenizer_of, tokens_in
+from isoglot.platform.arrays import Floats
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import closest, detect
 
@@ -36,7 +38,9 @@ class LanguageModule(Module):  # type: ignore[misc]
     """
 
     forward_kwargs = frozenset({"language", "task"})
-    config_keys = ("languages",)
+    config_keys: tuple[str, ...] = ("languages",)
+    tensors = frozenset({"table"})
+    query_language = "given"
 
     def __init__(self, languages: Sequence[str], table: Tensor) -> None:
         super().__init__()
@@ -79,11 +83,21 @@ class LanguageModule(Module):  # type: ignore[misc]
         """
         count = len(features["sentence_embedding"])
         role = next((role for role in ROLES if task and role in task.replace("passage", "document")), None)
+        if not self.heeds(role):
+            language = None
         texts = self._texts(features, count, role) if language is None or role is None else [""] * count
         roles = [role or self._role(text) for text in texts]
-        tags = [language] * count if language else detect(map(self._without_prompt, texts), self._supported)
+        tags = [language] * count if language else self.detected(map(self._without_prompt, texts))
         features["sentence_embedding"] = self.transform(features["sentence_embedding"], tags, roles)
         return features
+
+    def heeds(self, role: str | None) -> bool:
+        """Return whether the language that a caller states counts for texts of that role."""
+        return not (role == "query" and self.query_language == "detected")
+
+    def detected(self, texts: Iterable[str]) -> list[str | None]:
+        """Return the language of each text, those that the module knows first; None where a text shows none."""
+        return detect(texts, self._supported)
 
     def _texts(self, features: dict[str, Any], count: int, role: str | None) -> list[str]:
         tokens = tokens_in(features, count)
@@ -121,7 +135,8 @@ class LanguageModule(Module):  # type: ignore[misc]
     def save(self, output_path: str, *args: Any, safe_serialization: bool = True, **kwargs: Any) -> None:
         """Write config.json and model.safetensors to `output_path`."""
         self.save_config(output_path)
-        save_file({"table": self.table.contiguous()}, str(Path(output_path) / "model.safetensors"))
+        tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
+        save_file(tensors, str(Path(output_path) / "model.safetensors"))
 
     @classmethod
     def load(cls, model_name_or_path: str, subfolder: str = "", **kwargs: Any) -> Self:
@@ -131,19 +146,54 @@ class LanguageModule(Module):  # type: ignore[misc]
             IsoglotError: The languages or the table are missing or do not match.
         """
         config = cls.load_config(model_name_or_path, subfolder=subfolder, **_hub(kwargs))
-        weights = cls.load_file_path(model_name_or_path, "model.safetensors", subfolder=subfolder, **_hub(kwargs))
-        languages = config.get("languages") if isinstance(config, dict) else None
-        table = load_file(weights).get("table")
-        if not isinstance(languages, list) or table is None or table.shape[:1] != (len(languages),):
+        tensors = load_file(cls.load_file_path(model_name_or_path, "model.safetensors", subfolder, **_hub(kwargs)))
+        settings = {key: config[key] for key in cls.config_keys if key in config} if isinstance(config, dict) else {}
+        languages = settings.get("languages")
+        count = len(languages) if isinstance(languages, list) else -1
+        named = {"table"} <= tensors.keys() <= cls.tensors
+        if not named or any(tensor.shape[:1] != (count,) for tensor in tensors.values()):
             raise _damaged(model_name_or_path, subfolder, "'table' has to have an entry for each of 'languages'")
-        return cls(languages, table)
+        return cls(**settings, **tensors)
 
 
 class LanguageCentering(LanguageModule):
     """unit(unit(z) - m) with a mean m for each language and role; for an unknown role, the mean of both means.
 
-    The table is (L, 2, d): the means of queries and those of documents.
+    Args:
+        languages: L canonical tags.
+        table: The means of queries and those of documents, (L, 2, d).
+        query_language: Where the language of a query comes from: ``given`` (by the caller, else detected), ``detected``
+            (whatever the caller says), ``inferred`` (from its vector) or ``common`` (all queries have one mean).
+        reader: For ``inferred``: W and b side by side, (L, d + 1); m is the mean of the languages' means under
+            softmax(W z + b).
     """
+
+    config_keys = ("languages", "query_language")
+    tensors = frozenset({"table", "reader"})
+
+    def __init__(
+        self, languages: Sequence[str], table: Tensor, query_language: str = "given", reader: Tensor | None = None
+    ) -> None:
+        super().__init__(languages, table)
+        self.query_language = query_language
+        self.register_buffer("reader", reader)
+
+    def moved(self, means: Mapping[str, Floats]) -> dict[str, float]:
+        """Return how far the documents' means have moved since the module was fitted.
+
+        Args:
+            means: Canonical tag -> the mean of the unit vectors of its documents as they are now, (d,).
+
+        Returns:
+            Tag -> the distance from the fitted mean (of an unknown language, from the mean of all), in parts of the
+            root mean square distance of the fitted means from their centre. isoglot's own.
+        """
+        table = self._extended()[self._entries(list(means)), ROLES.index("document")].double()
+        fitted = self.table[:, ROLES.index("document")].double()
+        spread = (fitted - fitted.mean(dim=0)).norm(dim=1).square().mean().sqrt()
+        now = torch.tensor(np.stack(list(means.values())), dtype=torch.float64)
+        distances = (now.to(table) - table).norm(dim=1) / (spread if len(self.languages) > 1 else fitted.norm())
+        return dict(zip(means, distances.tolist(), strict=True))
 
     def common(self) -> Tensor:
         """Return the mean of the languages' means, (2, d)."""
@@ -152,10 +202,16 @@ class LanguageCentering(LanguageModule):
 
     def transform(self, vectors: Tensor, tags: Sequence[str | None], roles: Sequence[str | None]) -> Tensor:
         """As in `LanguageModule`."""
+        units = functional.normalize(vectors, dim=1)
         means = self._extended()
         means = torch.cat([means, means.mean(dim=1, keepdim=True)], dim=1)  # behind both roles' the mean of both
-        shifts = means[self._entries(tags), [ROLES.index(role) if role else len(ROLES) for role in roles]]
-        return functional.normalize(functional.normalize(vectors, dim=1) - shifts.to(vectors), dim=1)
+        shifts = means[self._entries(tags), [ROLES.index(role) if role else len(ROLES) for role in roles]].to(units)
+        if self.reader is not None:
+            reader = self.reader.to(units)
+            posterior = torch.softmax(functional.linear(units, reader[:, :-1], reader[:, -1]), dim=1)
+            is_query = torch.tensor([role == "query" for role in roles], device=units.device)
+            shifts = torch.where(is_query[:, None], posterior @ self.table[:, 0].to(units), shifts)
+        return functional.normalize(units - shifts, dim=1)
 
 
 class LanguageProjection(LanguageModule):

@@ -15,10 +15,11 @@ from isoglot.evaluation.measures import DEFAULT_MEASURES, check_measures
 from isoglot.evaluation.output import AuditSettings, check_output
 from isoglot.evaluation.results import Audit
 from isoglot.evaluation.scoring import TOP_K, RankedPool, cell_of
+from isoglot.evaluation.similarities import sample_similarities
 from isoglot.platform.version import __version__
-from isoglot.ranking.balance import parse_balance
+from isoglot.ranking.balance import parse_balance, scaling_notes
 from isoglot.ranking.pools import SCENARIOS, build_pools
-from isoglot.retrievers.base import Retriever, Scorer
+from isoglot.retrievers.base import Retriever, Scorer, VectorRankings
 from isoglot.retrievers.registry import as_retriever
 
 if TYPE_CHECKING:
@@ -110,7 +111,11 @@ def audit(
         RankedPool(spelled, pool, ranking, seed).result(documents_mode, measures, run_depth)
         for pool, ranking in zip(built, rankings, strict=True)
     )
+    similarities = None
+    if isinstance(rankings, VectorRankings):
+        similarities = sample_similarities(spelled, built, rankings.vectors_at, seed)
     languages = tuple(map(spelled.named, spelled.languages))
+    sizes = [{tag: language.documents for tag, language in result.by_language.items()} for result in results]
     result = Audit(
         model=retriever.describe(),
         collection=msgspec.structs.replace(loaded.record(), languages=languages),
@@ -120,6 +125,8 @@ def audit(
         balance=balance,
         environment=retriever.environment(),
         isoglot=__version__,
+        similarities=similarities,
+        notes=scaling_notes(sizes, balance),
     )
     if output is not None:
         result.save(output)

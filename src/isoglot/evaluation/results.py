@@ -14,6 +14,7 @@ import msgspec
 from isoglot.corpora.collection import CollectionRecord
 from isoglot.evaluation.measures import Judged
 from isoglot.evaluation.ranks import StoredRanks, pack_ranks, read_ranks
+from isoglot.evaluation.similarities import Similarities
 from isoglot.evaluation.statistics.intervals import Interval
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import os_errors_explained, write_bytes, write_text
@@ -180,6 +181,8 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     model: RetrieverRecord
     collection: CollectionRecord
     scenarios: tuple[StoredResult, ...]
+    similarities: Similarities | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +199,8 @@ class Audit:
             ``scaled``, with its options where they are not the defaults.
         environment: Platform and versions of the libraries used.
         isoglot: The version of isoglot that made it.
+        similarities: How similar queries are to documents; None of a retriever without vectors, and in older audits.
+        notes: What the balance could not know of these pools; see `isoglot.ranking.balance.scaling_notes`.
     """
 
     model: RetrieverRecord
@@ -206,6 +211,8 @@ class Audit:
     balance: str
     environment: Mapping[str, Any]
     isoglot: str
+    similarities: Similarities | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def retriever(self) -> str:
@@ -236,12 +243,18 @@ class Audit:
             model=self.model,
             collection=self.collection,
             scenarios=tuple(result.stored() for result in self.scenarios),
+            similarities=self.similarities,
+            notes=self.notes,
         )
         body: dict[str, Any] = msgspec.to_builtins(record)
         body["model"] = model_record(self.model)
         for scenario in body["scenarios"]:
             if scenario["cut"] is None:
                 del scenario["cut"]
+        if self.similarities is None:
+            del body["similarities"]
+        if not self.notes:
+            del body["notes"]
         return json_text(body)
 
     def save(self, folder: str | Path) -> None:
@@ -275,6 +288,8 @@ class Audit:
             balance=record.balance,
             environment=record.environment,
             isoglot=record.isoglot,
+            similarities=record.similarities,
+            notes=record.notes,
         )
 
 

@@ -15,7 +15,9 @@ from isoglot.ranking.balance import Balance, order, parse_balance, usual_scores
 PARTITION_SIZE = 4096
 """About how many passages a partition holds."""
 _MIN_PROBED, _MAX_PROBED = 20, 100
-"""A search reads a tenth of the partitions, within these bounds."""
+"""A search in all languages reads a tenth of the partitions, within these bounds."""
+_ALL_PARTITIONS = 2**20
+"""A search in some languages reads all partitions: those nearest to a question hold passages of its own language."""
 _REFINE_FACTOR = 5
 """How many times k candidates are scored again with their full vectors."""
 _RECALL_QUERIES = 50
@@ -33,6 +35,16 @@ def has_ann(snapshot: Snapshot, model: StoredModel) -> bool:
     return model.column in snapshot.indexed_columns
 
 
+def is_approximate(snapshot: Snapshot, model: StoredModel, balance: str) -> bool:
+    """Return whether searches use the approximate index: in large tables that have one.
+
+    A balance needs a search for each language. Where the vectors fit into memory, one exact pass over them is faster.
+    """
+    if snapshot.count < EXACT_BELOW or not has_ann(snapshot, model):
+        return False
+    return not (parse_balance(balance).by_language and snapshot.fits_into_memory(model))
+
+
 def build_ann(table: Any, column: str, count: int) -> None:
     """Index the vectors of a column: partitions around centroids, one byte a component."""
     from lancedb.index import IvfSq
@@ -43,7 +55,7 @@ def build_ann(table: Any, column: str, count: int) -> None:
 
 def nearest(
     snapshot: Snapshot, model: StoredModel, vector: Vectors, *, languages: list[str] | None, balance: str, k: int
-) -> tuple[RowIds, Vectors]:
+) -> tuple[RowIds, Vectors, Floats | None]:
     """Search approximately for the first `k` passages. With a balance, each language is searched for its own first k.
 
     Args:
@@ -55,7 +67,8 @@ def nearest(
         k: How many passages to return at most.
 
     Returns:
-        Row ids and cosines, (k,) each, in the order of `isoglot.ranking.balance.order`.
+        Row ids, cosines and, with ``scaled``, scaled scores (else None), (k,) each, in the order of
+        `isoglot.ranking.balance.order`.
     """
     parsed = parse_balance(balance)
     counts = snapshot.language_counts
@@ -68,12 +81,13 @@ def nearest(
     scores = np.array([neighbour.cosine for neighbour in neighbours], dtype=np.float32)
     language_numbers = np.array([tags.index(neighbour.language) for neighbour in neighbours], dtype=np.int64)
     sizes = np.array(list(counts.values()), dtype=np.int64)
-    if parsed.name == "scaled":
-        usual = _usual(snapshot, model, vector, scores, language_numbers, parsed)
-        best = np.argsort(usual[language_numbers] - scores, kind="stable")[:k]
-    else:
+    row_ids = np.array([neighbour.row_id for neighbour in neighbours], dtype=np.uint64)
+    if parsed.name != "scaled":
         best = order(scores, language_numbers, sizes, balance)[:k]
-    return np.array([neighbour.row_id for neighbour in neighbours], dtype=np.uint64)[best], scores[best]
+        return row_ids[best], scores[best], None
+    scaled = scores - _usual(snapshot, model, vector, scores, language_numbers, parsed)[language_numbers]
+    best = np.argsort(-scaled, kind="stable")[:k]
+    return row_ids[best], scores[best], scaled[best]
 
 
 def _usual(
@@ -89,10 +103,11 @@ def _search(
     snapshot: Snapshot, model: StoredModel, vector: Vectors, languages: Sequence[str] | None, k: int
 ) -> list[_Neighbour]:
     query = snapshot.table.search(vector, vector_column_name=model.column, query_type="vector").distance_type("cosine")
-    probed = min(max(snapshot.count // PARTITION_SIZE // 10, _MIN_PROBED), _MAX_PROBED)
-    query = query.nprobes(probed).refine_factor(_REFINE_FACTOR).limit(k).select(["key", "language", "_distance"])
-    if languages is not None:
-        query = query.where(f"language IN ({', '.join(map(sql_literal, languages))})")
+    query = query.refine_factor(_REFINE_FACTOR).limit(k).select(["key", "language", "_distance"])
+    if languages is None:
+        query = query.nprobes(min(max(snapshot.count // PARTITION_SIZE // 10, _MIN_PROBED), _MAX_PROBED))
+    else:
+        query = query.nprobes(_ALL_PARTITIONS).where(f"language IN ({', '.join(map(sql_literal, languages))})")
     return [
         _Neighbour(row["_rowid"], row["key"], 1 - row["_distance"], row["language"])
         for row in query.with_row_id(True).to_list()
@@ -107,14 +122,14 @@ def recall(snapshot: Snapshot, model: StoredModel, *, k: int = 10, seed: int = 0
     Returns:
         The mean share, in [0, 1]; None if all searches are exact.
     """
-    if snapshot.count < EXACT_BELOW or not has_ann(snapshot, model):
+    if not is_approximate(snapshot, model, "none"):
         return None
     chosen = np.random.default_rng(seed).choice(snapshot.arrays.row_ids, _RECALL_QUERIES, replace=False)
     vectors = snapshot.vectors_of(model, chosen)
     shares = []
     for row_id, vector, exact in zip(chosen.tolist(), vectors, exact_top(snapshot, model, vectors, k + 1), strict=True):
         expected = set(exact.tolist()) - {row_id}
-        approximate, _ = nearest(snapshot, model, vector, languages=None, balance="none", k=k + 1)
+        approximate, *_ = nearest(snapshot, model, vector, languages=None, balance="none", k=k + 1)
         shares.append(len(expected & set(approximate.tolist())) / len(expected))
     return float(np.mean(shares))
 

@@ -21,12 +21,12 @@ def signature_of(encoder: Encoder) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def vector_field(encoder: Encoder, number: int, *, ready: bool) -> pa.Field:
-    """Define a new column for the vectors of a model."""
-    path = Path(encoder.name).expanduser()
+def vector_field(encoder: Encoder, loaded_from: str, number: int, *, ready: bool) -> pa.Field:
+    """Define a new column for the vectors of a model that was loaded from a folder, a hub id or a bundled name."""
+    path = Path(loaded_from).expanduser()
     metadata = {
         "model": encoder.name,
-        "path": str(path.resolve()) if path.is_dir() else encoder.name,
+        "path": str(path.resolve()) if path.is_dir() else loaded_from,
         "signature": signature_of(encoder),
         "prompts": json.dumps(encoder.chosen_prompts),
         "ready": "yes" if ready else "no",

@@ -72,12 +72,14 @@ class Hit:
         score: Cosine of the passage's vector and the question's vector, in [-1, 1].
         passage: The passage.
         explanation: The reasons for its rank; None unless requested.
+        scaled: The score less what is usual for its language, by which ``scaled`` orders; None with other balances.
     """
 
     rank: int
     score: float
     passage: Passage
     explanation: Explanation | None = None
+    scaled: float | None = None
 
 
 PASSAGE_COLUMNS = tuple(Passage.__dataclass_fields__)

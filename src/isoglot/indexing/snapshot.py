@@ -145,9 +145,13 @@ class Snapshot:
             language_sizes=np.array([self.language_counts[tag] for tag in tags], dtype=np.int64),
         )
 
+    def fits_into_memory(self, model: StoredModel) -> bool:
+        """Return whether the vectors of a model are kept in memory, once they have been read."""
+        return 4 * self.count * model.dimension <= MAX_CACHED_BYTES
+
     def scores(self, model: StoredModel, vector: Vectors) -> Vectors:
         """Score every passage: (n,) cosines with `vector` (d,), in the order of `arrays`."""
-        if 4 * self.count * model.dimension <= MAX_CACHED_BYTES:
+        if self.fits_into_memory(model):
             return dot(self._cached_vectors(model), vector)
         parts = [dot(vectors_in(batch[model.column]), vector) for batch in self.scan([model.column])]
         return np.concatenate(parts)[self.arrays.scan_positions]

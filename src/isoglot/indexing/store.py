@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isoglot.indexing.ann import has_ann, nearest
+from isoglot.indexing.ann import is_approximate, nearest
 from isoglot.indexing.explaining import explain_hits
 from isoglot.indexing.languages import TextLanguage, language_filter, text_language
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Hit, Passage, passage_from_row, passage_key
-from isoglot.indexing.snapshot import EXACT_BELOW, Snapshot, StoredModel
+from isoglot.indexing.snapshot import Snapshot, StoredModel
 from isoglot.indexing.tables import TABLE, connect, open_table, sql_literal
-from isoglot.platform.arrays import Ints, RowIds, Vectors
+from isoglot.platform.arrays import Floats, Ints, RowIds, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import canonical
-from isoglot.ranking.balance import order, parse_balance, top
+from isoglot.ranking.balance import compared, order, parse_balance, scaling_notes, top
 
 if TYPE_CHECKING:
     from isoglot.encoders.encoder import Encoder
@@ -131,6 +131,20 @@ class Index:
         """
         return language_filter(languages, self.snapshot().language_counts)
 
+    def scaling_notes(self, balance: str, languages: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Say what a ``scaled`` search of these languages cannot know; empty with other balances.
+
+        Args:
+            balance: As in `search`.
+            languages: Languages to search in; None or empty: all.
+
+        Raises:
+            IsoglotError: A language or the balance is unknown.
+        """
+        counts = self.snapshot().language_counts
+        searched = language_filter(languages, counts)
+        return scaling_notes([counts if searched is None else {tag: counts[tag] for tag in searched}], balance)
+
     def search(
         self,
         question: str,
@@ -197,14 +211,16 @@ class Index:
         snapshot = self.snapshot()
         stored = _check_search(snapshot, model, vector, k, balance)
         tags = language_filter(languages, snapshot.language_counts)
-        if question is None and snapshot.count >= EXACT_BELOW and has_ann(snapshot, stored):
+        if question is None and is_approximate(snapshot, stored, balance):
             return _hits(snapshot, *nearest(snapshot, stored, vector, languages=tags, balance=balance, k=k))
         arrays = snapshot.arrays
         scores = snapshot.scores(stored, vector)
         searched = _positions_in(snapshot, tags)
-        numbers = arrays.language_numbers[searched]
-        best = searched[top(scores[searched], numbers, arrays.language_sizes, balance, k)]
-        hits = _hits(snapshot, arrays.row_ids[best], scores[best])
+        numbers, sizes = arrays.language_numbers[searched], arrays.language_sizes
+        ordering, by = compared(scores[searched], numbers, sizes, balance)
+        first = top(ordering, numbers, sizes, by, k)
+        best = searched[first]
+        hits = _hits(snapshot, arrays.row_ids[best], scores[best], ordering[first] if by != balance else None)
         if question is None:
             return hits
         return explain_hits(snapshot, hits, positions=best, searched=searched, scores=scores, question=question)
@@ -307,6 +323,29 @@ class Index:
             snapshot.vectors_of(stored, chosen),
         )
 
+    def sample(self, language: str, n: int) -> list[Passage]:
+        """Return at most n passages of a language, those whose ids have the lowest hashes: always the same random ones.
+
+        Args:
+            language: One of `languages`.
+            n: How many to return at most.
+        """
+        snapshot = self.snapshot()
+        arrays = snapshot.arrays
+        positions = np.flatnonzero(arrays.language_numbers == arrays.language_tags.index(language))[:n]
+        return snapshot.passages_of(arrays.row_ids[positions])
+
+    def vectors(self, model: str, passages: Sequence[Passage]) -> Vectors:
+        """Return the vectors of m of the index's passages, (m, d).
+
+        Raises:
+            IsoglotError: The index has no such model.
+        """
+        snapshot = self.snapshot()
+        arrays = snapshot.arrays
+        keys = np.array([passage_key(passage.id) for passage in passages], dtype=np.uint64)
+        return snapshot.vectors_of(snapshot.model(model), arrays.row_ids[np.searchsorted(arrays.keys, keys)])
+
     def _passages_where(self, condition: str) -> Iterator[Passage]:
         for batch in self.snapshot().scan(PASSAGE_COLUMNS, condition):
             yield from map(passage_from_row, batch.to_pylist())
@@ -332,11 +371,12 @@ def _positions_in(snapshot: Snapshot, tags: list[str] | None) -> Ints:
     return np.flatnonzero(np.isin(arrays.language_numbers, numbers))
 
 
-def _hits(snapshot: Snapshot, row_ids: RowIds, scores: Vectors) -> list[Hit]:
+def _hits(snapshot: Snapshot, row_ids: RowIds, scores: Vectors, scaled: Floats | None) -> list[Hit]:
     passages = snapshot.passages_of(row_ids)
+    found = zip(scores, passages, [None] * len(passages) if scaled is None else scaled.tolist(), strict=True)
     return [
-        Hit(rank, float(score), passage)
-        for rank, (score, passage) in enumerate(zip(scores, passages, strict=True), start=1)
+        Hit(rank, float(score), passage, scaled=scaled_score)
+        for rank, (score, passage, scaled_score) in enumerate(found, start=1)
     ]
 
 

@@ -76,7 +76,7 @@ def update_index(
         writer = Writer.open(
             target,
             table,
-            models,
+            {model: model for model in models},
             tokens=passage_tokens,
             overlap=overlap,
             device=device,
@@ -87,6 +87,51 @@ def update_index(
             writer.upsert(filter(seen.claim, read_documents(corpus, language)), name, advance)
         if not add:
             writer.delete_missing(seen, name)
+        writer.fill(show_progress)
+        writer.optimize()
+        writer.warn_of_moved_means()
+        return writer.changes
+
+
+def add_model(
+    folder: str | Path,
+    name: str,
+    path: str,
+    *,
+    prompts: Mapping[str, str] | None = None,
+    device: str = "auto",
+    trust_remote_code: bool = False,
+    show_progress: bool = False,
+) -> Changes:
+    """Give an index the vectors of one more model, or those of a model that has changed.
+
+    A model that consists of another one of the index and a head (see `Encoder.head_beyond`) encodes no text: its
+    vectors are computed from those of the other.
+
+    Args:
+        folder: The index.
+        name: What the index calls the model.
+        path: A bundled model, a folder or a hub id.
+        prompts: As in `update_index`.
+        device: ``auto`` or a torch device.
+        trust_remote_code: Whether code inside the model's repository may run.
+        show_progress: Whether to show progress on standard error.
+
+    Raises:
+        IsoglotError: There is no index, the model cannot be loaded, or the index cannot be written.
+    """
+    target = str(folder)
+    with write_lock(target):
+        writer = Writer.open(
+            target,
+            open_table(connect(target), target),
+            {name: path},
+            tokens=None,
+            overlap=None,
+            prompts=prompts or {},
+            device=device,
+            trust_remote_code=trust_remote_code,
+        )
         writer.fill(show_progress)
         writer.optimize()
         return writer.changes

@@ -10,9 +10,11 @@ from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from isoglot.corpora.documents import SourceDocument
+from isoglot.encoders.means import means_of_sums
 from isoglot.encoders.tokenizers import tokenizer_of
 from isoglot.indexing.ann import build_ann
 from isoglot.indexing.models import next_column_number, signature_of, vector_field
@@ -21,6 +23,7 @@ from isoglot.indexing.seen import SeenDocuments
 from isoglot.indexing.snapshot import EXACT_BELOW, Snapshot, stored_models
 from isoglot.indexing.splitting import Splitter
 from isoglot.indexing.tables import TABLE, connect, is_remote, open_table, sql_literal, write_errors_explained
+from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.progress import progress
 
@@ -35,6 +38,8 @@ COMMITS_BETWEEN_OPTIMIZING = 50
 OLD_VERSIONS_KEPT = timedelta(hours=1)
 """How long a version can still be read after it was replaced."""
 MAX_TOKENS = 512
+MOVED = 0.3
+"""How far a language's mean may move before a fit on it is out of date, in parts of the distance between languages."""
 _LOOKUP_DOCUMENTS = 256
 PASSAGE_SCHEMA = pa.schema(
     [
@@ -100,7 +105,7 @@ class Writer:
         cls,
         folder: str,
         table: Any | None,
-        models: Sequence[str],
+        models: Mapping[str, str],
         *,
         tokens: int | None,
         overlap: int | None,
@@ -113,7 +118,7 @@ class Writer:
         Args:
             folder: The index.
             table: LanceDB's table; None: it is created.
-            models: Models to add to those of the table.
+            models: Name of a model to add to those of the table -> where it is loaded from.
             tokens: Maximum number of tokens of a passage; None: as the table says, else what all models read.
             overlap: Number of tokens that a passage repeats; None: as the table says, else an eighth of `tokens`.
             device: ``auto`` or a torch device.
@@ -126,7 +131,7 @@ class Writer:
         """
         known = {} if table is None else {stored.name: stored for stored in stored_models(table.schema)}
         paths = {name: stored.path for name, stored in known.items()}
-        paths |= {name: name for name in models if name not in known}
+        paths |= {name: path for name, path in models.items() if name not in known}
         if not paths:
             raise IsoglotError(f"{folder}: a new index needs a model; name it with -m")
         if prompts and not models:
@@ -137,8 +142,8 @@ class Writer:
         splitter = _splitter(table, encoders, tokens, overlap)
         with write_errors_explained(folder):
             if table is None:
-                table = connect(folder).create_table(TABLE, schema=_schema(encoders, splitter))
-            columns = {_column_of(table, encoder): encoder for encoder in encoders}
+                table = connect(folder).create_table(TABLE, schema=_schema(encoders, paths, splitter))
+            columns = {_column_of(table, encoder, paths[encoder.name]): encoder for encoder in encoders}
         return cls(folder, table, columns, splitter)
 
     def upsert(self, documents: Iterable[SourceDocument], corpus: str, advance: Callable[[int], None]) -> None:
@@ -190,11 +195,15 @@ class Writer:
                 continue
             missing = f"{model.column} IS NULL"
             total = self._table.count_rows(missing)
+            base = self._base_of(model.column)
+            columns = [*PASSAGE_COLUMNS, *([base] if base else [])]
             with progress(f"{model.name}: encoding passages", total, show=show_progress) as advance:
-                rows = (row for batch in self._snapshot().scan(PASSAGE_COLUMNS, missing) for row in batch.to_pylist())
-                for passages in _batches(map(passage_from_row, rows), COMMIT_PASSAGES):
+                rows = (row for batch in self._snapshot().scan(columns, missing) for row in batch.to_pylist())
+                for batch in _batches(rows, COMMIT_PASSAGES):
+                    passages = [passage_from_row(row) for row in batch]
                     ids = pa.array([passage.id for passage in passages])
-                    vectors = self._vectors(self._encoders[model.column], passages)
+                    known = {base: np.array([row[base] for row in batch], dtype=np.float32)} if base else {}
+                    vectors = _as_column(self._vectors(model.column, passages, known))
                     with write_errors_explained(self._folder):
                         update = self._table.merge_insert("id").when_matched_update_all()
                         update.execute(pa.table({"id": ids, model.column: vectors}))
@@ -203,6 +212,29 @@ class Writer:
             self.changes.encoded += total
             with write_errors_explained(self._folder):
                 self._table.update_field_metadata({"path": model.column, "metadata": {"ready": "yes"}})
+
+    def warn_of_moved_means(self) -> None:
+        """Say which models take means from vectors that are no longer those of the corpus."""
+        from isoglot.encoders.language_modules import LanguageCentering
+
+        snapshot = self._snapshot()
+        for model in snapshot.models:
+            base = self._base_of(model.column)
+            if base is None or not isinstance(centering := self._encoders[model.column].model[-1], LanguageCentering):
+                continue
+            sums = snapshot.language_sums(next(stored for stored in snapshot.models if stored.column == base))
+            means = means_of_sums(dict(zip(snapshot.language_counts, sums, strict=True)), snapshot.language_counts)
+            moved = {tag: far for tag, far in centering.moved(means).items() if far > MOVED}
+            if moved:
+                listed = ", ".join(
+                    f"{tag} by {far:.2f}" for tag, far in sorted(moved.items(), key=lambda item: -item[1])
+                )
+                log.warning(
+                    "%s: the documents' means have moved since it was fitted (%s of the distance between languages); "
+                    "fit it again with --calibrate",
+                    model.name,
+                    listed,
+                )
 
     def optimize(self) -> None:
         """Merge small files, complete the scalar, full-text and approximate indices, and delete old versions."""
@@ -266,7 +298,10 @@ class Writer:
         columns["key"] = [passage_key(passage.id) for passage in passages]
         columns["digest"] = [digest for _, digest in passages_and_digests]
         columns["corpus"] = [corpus] * len(passages)
-        columns |= {column: self._vectors(encoder, passages) for column, encoder in self._encoders.items()}
+        vectors: dict[str, Vectors] = {}
+        for column in sorted(self._encoders, key=lambda column: self._base_of(column) is not None):
+            vectors[column] = self._vectors(column, passages, vectors)
+        columns |= {column: _as_column(found) for column, found in vectors.items()}
         schema = self._table.schema
         data = pa.table([pa.array(columns[field.name], type=field.type) for field in schema], schema=schema)
         with write_errors_explained(self._folder):
@@ -281,12 +316,21 @@ class Writer:
         self._count_commit()
         advance(documents)
 
-    def _vectors(self, encoder: Encoder, passages: Sequence[Passage]) -> pa.FixedSizeListArray:
+    def _vectors(self, column: str, passages: Sequence[Passage], known: Mapping[str, Vectors]) -> Vectors:
+        """Return the passages' vectors for a column, out of the `known` ones of its base's column if they are there."""
+        encoder, base = self._encoders[column], self._base_of(column)
+        texts, languages = [passage.full_text for passage in passages], [passage.language for passage in passages]
+        if base is not None and base in known:
+            head = encoder.head_beyond(self._encoders[base])
+            return encoder.through(head, known[base], "document", texts, languages)
         # The encoder's cache saves a small corpus that was audited before; a large one would fill the disk twice.
         keep = self._table.count_rows() < EXACT_BELOW
-        texts, languages = [passage.full_text for passage in passages], [passage.language for passage in passages]
-        vectors = encoder.encode(texts, "document", languages, keep=keep)
-        return pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
+        return encoder.encode(texts, "document", languages, keep=keep)
+
+    def _base_of(self, column: str) -> str | None:
+        """Return the column of the model on top of which a column's model has a head, if the index has it."""
+        encoder = self._encoders[column]
+        return next((name for name, other in self._encoders.items() if encoder.head_beyond(other)), None)
 
     def _count_commit(self) -> None:
         self._commits += 1
@@ -325,12 +369,12 @@ def corpus_names(table: Any) -> list[str]:
     return sorted(name.decode() for name in table.schema.field("corpus").metadata or {})
 
 
-def _schema(encoders: Sequence[Encoder], splitter: Splitter) -> pa.Schema:
+def _schema(encoders: Sequence[Encoder], paths: Mapping[str, str], splitter: Splitter) -> pa.Schema:
     lengths = {"tokens": str(splitter.tokens), "overlap": str(splitter.overlap)}
     text = PASSAGE_SCHEMA.field("text").with_metadata(lengths)
     schema = PASSAGE_SCHEMA.set(PASSAGE_SCHEMA.get_field_index("text"), text)
     for number, encoder in enumerate(encoders):
-        schema = schema.append(vector_field(encoder, number, ready=True))
+        schema = schema.append(vector_field(encoder, paths[encoder.name], number, ready=True))
     return schema
 
 
@@ -355,7 +399,7 @@ def _splitter(table: Any | None, encoders: Sequence[Encoder], tokens: int | None
     return Splitter(tokenizer_of(first.model, prompt.task), tokens, overlap, prompt.text)
 
 
-def _column_of(table: Any, encoder: Encoder) -> str:
+def _column_of(table: Any, encoder: Encoder, path: str) -> str:
     """Return the column of a model's vectors; add one where there is none, or where the model has changed."""
     models = stored_models(table.schema)
     stored = next((model for model in models if model.name == encoder.name), None)
@@ -366,11 +410,15 @@ def _column_of(table: Any, encoder: Encoder) -> str:
         return stored.column
     if stored is not None:
         log.warning("%s has changed since it was indexed: all passages are encoded again", encoder.name)
-    field = vector_field(encoder, next_column_number(models), ready=False)
+    field = vector_field(encoder, path, next_column_number(models), ready=False)
     table.add_columns(field)
     if stored is not None:
         table.drop_columns([stored.column])
     return str(field.name)
+
+
+def _as_column(vectors: Vectors) -> pa.FixedSizeListArray:
+    return pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
 
 
 def _batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:

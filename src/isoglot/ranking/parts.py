@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,8 +22,9 @@ from isoglot.ranking.blocks import WIDTH, Counts, Kept, Products, Scores, Top, n
 from isoglot.ranking.result import Ranking
 
 BLOCK_BYTES = 16 * 2**20
-KEPT_BYTES = 512 * 2**20
-"""``scaled`` uses every score twice; between the two, all threads together keep at most so many bytes of scores."""
+KEPT_BYTES = 128 * 2**20
+"""``scaled`` uses every score twice; between the two, a thread keeps at most so many bytes of scores. More would make
+products a little faster, and cost more than that: memory is slow where a process touches it first."""
 FEWEST_KEPT = 64
 """Where the scores of fewer queries fit into a thread's share, they are computed twice: thin products are slow."""
 
@@ -173,16 +174,16 @@ def rank_part(
     most = block_bytes // (4 * width)
     fused = task.balance.name == "scaled" and usual is None
     totals = _totals(queries, documents, task, positions) if fused else None
-    kept = KEPT_BYTES // (4 * len(documents) * _threads()) if fused else 0
+    kept = KEPT_BYTES // (4 * len(documents)) if fused else 0
     if kept >= FEWEST_KEPT:
-        most = min(kept, -(-len(queries) // _threads()))
+        most = kept
     buffers = local()
     longest: dict[tuple[int, int], float] = {}
 
     def work(rows: slice) -> Part:
         scores = Products(queries[rows], documents, positions, longest)
         if kept >= FEWEST_KEPT and not hasattr(buffers, "scores"):
-            buffers.scores = np.empty(most * len(documents), dtype=np.float32)
+            buffers.scores = np.empty(_step(len(queries), most) * len(documents), dtype=np.float32)
         return count_part(
             Kept(scores, buffers.scores) if kept >= FEWEST_KEPT else scores,
             width,
@@ -241,10 +242,15 @@ def join(parts: Sequence[Part], task: RankingTask, peaks: Peaks | None = None) -
 
 def _in_threads(work: Callable[[slice], Any], queries: int, most: int) -> list[Any]:
     """The results of `work` on all queries, at most so many in each call; BLAS runs single-threaded in each thread."""
-    threads = _threads()
-    step = max(1, min(most, -(-queries // threads)))
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as executor:
+    step = _step(queries, most)
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(_threads()) as executor:
         return list(executor.map(lambda start: work(slice(start, start + step)), range(0, queries, step)))
+
+
+def _step(queries: int, most: int) -> int:
+    """How many queries a thread takes at a time: at most so many, and all threads as many, as often as each other."""
+    rounds = -(-queries // (max(1, most) * _threads()))
+    return max(1, -(-queries // (max(1, rounds) * _threads())))
 
 
 def _threads() -> int:
@@ -252,21 +258,27 @@ def _threads() -> int:
     return max((library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"), default=1)
 
 
-def _peaks(scores: Scores, width: int, task: RankingTask, positions: Ints | None) -> Peaks:
-    """The best documents of each language, in blocks of at most `width` documents."""
+def _blocks(
+    scores: Scores, width: int, task: RankingTask, positions: Ints | None
+) -> Iterator[tuple[int, Ints, Vectors, Floats]]:
+    """The blocks of at most `width` documents of one language: its number, their positions, `Scores.block`."""
     bounds = task.bounds if positions is None else np.searchsorted(positions, task.bounds)
-    tops = []
-    for first, last in pairwise(bounds.tolist()):
-        top = Top(scores, scores.queries, task.keys, task.depth)
+    for language, (first, last) in enumerate(pairwise(bounds.tolist())):
         for start in range(first, last, width):
             end = min(start + width, last)
             here = np.arange(start, end) if positions is None else positions[start:end]
-            block, tolerance = scores.block(start, end)
-            top.see(block, tolerance)
-            rows, places = nonzero(block >= top.floor[:, None])
-            top.add(rows, here[places], block[rows, places])
-        tops.append(top.finish())
-    return Peaks(tuple(tops))
+            yield language, here, *scores.block(start, end)
+
+
+def _peaks(scores: Scores, width: int, task: RankingTask, positions: Ints | None) -> Peaks:
+    """The best documents of each language, in blocks of at most `width` documents."""
+    tops = [Top(scores, scores.queries, task.keys, task.depth) for _ in task.sizes]
+    for language, here, block, tolerance in _blocks(scores, width, task, positions):
+        top = tops[language]
+        top.see(block, tolerance)
+        rows, places = nonzero(block >= top.floor[:, None])
+        top.add(rows, here[places], block[rows, places])
+    return Peaks(tuple(top.finish() for top in tops))
 
 
 def count_part(
@@ -285,39 +297,32 @@ def count_part(
     The best documents are found on the way, but with ``scaled``: there they are found before, since what is usual for
     a language decides how high a document has to score to be above a gold.
     """
-    bounds = task.bounds if positions is None else np.searchsorted(positions, task.bounds)
-    peaks = None
+    peaks, tops = None, []
     if task.balance.name == "scaled":
         if usual is None:
             peaks = Peaks(_peaks(scores, width, task, positions).tops, totals)
             usual = _usual(peaks, task)
         thresholds = _thresholds(gold_scores, usual, np.repeat(np.arange(len(task.sizes)), task.sizes)[golds])
-        tops = []
     else:
         thresholds = np.broadcast_to(gold_scores[..., None], (*golds.shape, len(task.sizes)))
-        tops = [
-            Top(scores, len(golds), task.keys, task.depth) for _ in (task.sizes if task.balance.by_language else [None])
-        ]
+        lists = len(task.sizes) if task.balance.by_language else 1
+        tops = [Top(scores, len(golds), task.keys, task.depth) for _ in range(lists)]
     counts = Counts(scores, golds, thresholds, task.keys)
-    for language, (first, last) in enumerate(pairwise(bounds.tolist())):
-        top = tops[language if task.balance.by_language else 0] if tops else None
-        for start in range(first, last, width):
-            end = min(start + width, last)
-            here = np.arange(start, end) if positions is None else positions[start:end]
-            block, tolerance = scores.block(start, end)
-            floor = counts.floor(tolerance, language)
-            if top is not None:
-                top.see(block, tolerance)
-                floor = np.minimum(floor, top.floor)
-            high = block >= floor[:, None]
-            if np.count_nonzero(high) * 16 > high.size:  # a gold is far down: nearly all documents are above it
-                counts.add_all(block, tolerance, here, language)
-                rows, places = nonzero(block >= top.floor[:, None]) if top is not None else (here[:0], here[:0])
-            else:
-                rows, places = nonzero(high)
-                counts.add(rows, here[places], block[rows, places], tolerance, language)
-            if top is not None:
-                top.add(rows, here[places], block[rows, places])
+    for language, here, block, tolerance in _blocks(scores, width, task, positions):
+        top = tops[min(language, len(tops) - 1)] if tops else None
+        floor = counts.floor(tolerance, language)
+        if top is not None:
+            top.see(block, tolerance)
+            floor = np.minimum(floor, top.floor)
+        high = block >= floor[:, None]
+        if np.count_nonzero(high) * 16 > high.size:  # a gold is far down: nearly all documents are above it
+            counts.add_all(block, tolerance, here, language)
+            rows, places = nonzero(block >= top.floor[:, None]) if top is not None else (here[:0], here[:0])
+        else:
+            rows, places = nonzero(high)
+            counts.add(rows, here[places], block[rows, places], tolerance, language)
+        if top is not None:
+            top.add(rows, here[places], block[rows, places])
     return Part(counts.before, peaks if task.balance.name == "scaled" else Peaks(tuple(top.finish() for top in tops)))
 
 

@@ -6,6 +6,7 @@ import html
 
 from isoglot.evaluation.comparison.comparison import Comparison
 from isoglot.evaluation.results import Audit
+from isoglot.report.similarities import comparison_similarity_tables
 from isoglot.report.tables import (
     Table,
     audit_notes,
@@ -66,6 +67,7 @@ def comparison_to_markdown(comparison: Comparison) -> str:
         *map(table_to_markdown, overview),
         *(f"- {_escape(note)}" for note in comparison_notes(comparison)),
         "",
+        *map(table_to_markdown, comparison_similarity_tables(comparison)),
         *map(table_to_markdown, comparison_tables(comparison)),
     ]
     return "\n".join(lines).rstrip() + "\n"

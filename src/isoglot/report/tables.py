@@ -44,7 +44,7 @@ class Table:
 
 def number(value: float | None, digits: int = 2) -> str:
     """Format `value` with `digits` decimals; a dash for None, NaN and infinity."""
-    return "-" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+    return "-" if value is None or not math.isfinite(value) else f"{round(value, digits) + 0.0:.{digits}f}"  # no -0.00
 
 
 def with_interval(interval: Interval, signed: bool = False) -> str:
@@ -122,15 +122,16 @@ def _place(result: ScenarioResult, language: str) -> str:
 
 
 def audit_notes(audit: Audit) -> list[str]:
-    """Say what is not known of an audit of runs, which end before the last document; empty for other audits."""
+    """Say what an audit could not know: of its balance, and of runs, which end before the last document."""
     cuts = [result.cut for result in audit.scenarios if result.cut is not None]
     if not cuts:
-        return []
+        return list(audit.notes)
     beyond, golds = sum(sum(cut.beyond.values()) for cut in cuts), sum(cut.golds for cut in cuts)
     depths = sorted({cut.depth for cut in cuts})
     notes = [
+        *audit.notes,
         f"Only the first documents of each query are known (N = {', '.join(map(str, depths))}). {beyond} of {golds} "
-        "golds are beyond N: they have no rank, and a measure that needs it is not known and shown as -."
+        "golds are beyond N: they have no rank, and a measure that needs it is not known and shown as -.",
     ]
     if missing := sum(cut.missing for cut in cuts):
         notes.append(f"Queries that are not in the run, with all golds beyond N: {missing}.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoglot.corpora.collection import Collection, Document, Query
-from isoglot.platform.arrays import Ints
+from isoglot.platform.arrays import Ints, Vectors
 from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
 
@@ -61,7 +62,7 @@ class Retriever(Protocol):
     def rankings(
         self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
     ) -> Iterator[Ranking]:
-        """The ranking of each pool, in order.
+        """The ranking of each pool, in order; as `VectorRankings` from a retriever that has vectors.
 
         Args:
             collection: What the pools' positions point into.
@@ -86,6 +87,24 @@ class Scorer(Protocol):
             queries: q queries, with `text` and `language`. A pool's queries come in several calls.
             documents: All n documents of a pool, the same list in each call.
         """
+
+
+@dataclass(frozen=True)
+class VectorRankings(Iterator[Ranking]):
+    """Rankings by the inner products of vectors, with those vectors.
+
+    Attributes:
+        rankings: The ranking of each pool, in order.
+        vectors_at: Returns the (q, d) vectors of queries and the (n, d) vectors of documents, all of which are in the
+            pools, at q and n positions in the collection.
+    """
+
+    rankings: Iterator[Ranking]
+    vectors_at: Callable[[Ints, Ints], tuple[Vectors, Vectors]]
+
+    def __next__(self) -> Ranking:
+        """The ranking of the next pool."""
+        return next(self.rankings)
 
 
 def model_record(record: RetrieverRecord) -> dict[str, Any]:

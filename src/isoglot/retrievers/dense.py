@@ -9,11 +9,18 @@ import numpy as np
 
 from isoglot.corpora.collection import Collection
 from isoglot.encoders.prompts import Prompt
-from isoglot.platform.arrays import Vectors
+from isoglot.platform.arrays import Ints, Vectors
 from isoglot.ranking.exact import rank
 from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
-from isoglot.retrievers.base import PromptRecord, RetrieverRecord, environment, used_documents, used_queries
+from isoglot.retrievers.base import (
+    PromptRecord,
+    RetrieverRecord,
+    VectorRankings,
+    environment,
+    used_documents,
+    used_queries,
+)
 
 if TYPE_CHECKING:
     from isoglot.encoders.encoder import Encoder
@@ -77,7 +84,7 @@ def prompt_records(prompts: Mapping[str, Prompt]) -> dict[str, PromptRecord]:
 
 def rank_encoded(
     encoder: Encodes, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
-) -> Iterator[Ranking]:
+) -> VectorRankings:
     """The ranking of each pool by vectors of the texts, each of which is encoded once."""
     queries, documents = used_queries(pools), used_documents(pools)
     query_vectors = encoder.encode(
@@ -97,7 +104,7 @@ def rank_encoded(
 
 def rank_vectors(
     pools: Sequence[Pool], queries: Vectors, documents: Vectors, *, balance: str, top_k: int
-) -> Iterator[Ranking]:
+) -> VectorRankings:
     """The ranking of each pool by inner products.
 
     Args:
@@ -108,13 +115,19 @@ def rank_vectors(
         top_k: Likewise.
     """
     query_places, document_places = used_queries(pools), used_documents(pools)
-    for pool in pools:
-        yield rank(
-            queries[np.searchsorted(query_places, pool.queries)],
-            documents[np.searchsorted(document_places, pool.documents)],
-            pool.golds,
-            languages=pool.document_languages,
-            tie_keys=pool.tie_keys,
-            balance=balance,
-            top_k=top_k,
-        )
+
+    def vectors_at(asked: Ints, found: Ints) -> tuple[Vectors, Vectors]:
+        return queries[np.searchsorted(query_places, asked)], documents[np.searchsorted(document_places, found)]
+
+    def rankings() -> Iterator[Ranking]:
+        for pool in pools:
+            yield rank(
+                *vectors_at(pool.queries, pool.documents),
+                pool.golds,
+                languages=pool.document_languages,
+                tie_keys=pool.tie_keys,
+                balance=balance,
+                top_k=top_k,
+            )
+
+    return VectorRankings(rankings(), vectors_at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ from isoglot.ranking.parts import (
 )
 from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
-from isoglot.retrievers.base import RetrieverRecord, environment
+from isoglot.retrievers.base import RetrieverRecord, VectorRankings, environment
 from isoglot.scale.manifest import read_manifest
 from isoglot.scale.shards import ROLES, read_ids, read_vectors, shard_paths
 
@@ -77,12 +77,18 @@ class ShardsRetriever:
         self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
     ) -> Iterator[Ranking]:
         """As `Retriever.rankings`."""
+        rankings = self._rankings(collection, pools, balance=balance, top_k=top_k, show_progress=show_progress)
+        return VectorRankings(rankings, partial(self._vectors_at, collection))
+
+    def _rankings(
+        self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
+    ) -> Iterator[Ranking]:
         with _mapping(self._ray) as over, progress("ranking pools", len(pools), show=show_progress) as advance:
             for pool in pools:
                 asked = [(collection.queries[at].query_id, collection.queries[at].language) for at in pool.queries]
                 found = [(d.content_id, d.language) for d in (collection.documents[at] for at in pool.documents)]
                 yield rank_shards(
-                    self._in_order(asked),
+                    self._in_order("query", asked),
                     self._rows("document", found),
                     RankingTask(
                         pool.golds,
@@ -118,9 +124,15 @@ class ShardsRetriever:
             raise InputError(what if missing else f"has some {ROLES[role]} more than once", self.folder)
         return found
 
-    def _in_order(self, wanted: Sequence[tuple[str, str]]) -> Vectors:
+    def _vectors_at(self, collection: Collection, queries: Ints, documents: Ints) -> tuple[Vectors, Vectors]:
+        """As `VectorRankings.vectors_at`."""
+        asked = [(query.query_id, query.language) for query in (collection.queries[at] for at in queries)]
+        found = [(d.content_id, d.language) for d in (collection.documents[at] for at in documents)]
+        return self._in_order("query", asked), self._in_order("document", found)
+
+    def _in_order(self, role: str, wanted: Sequence[tuple[str, str]]) -> Vectors:
         vectors = np.empty((len(wanted), self._manifest.dimension), dtype=np.float32)
-        for path, rows, positions in self._rows("query", wanted):
+        for path, rows, positions in self._rows(role, wanted):
             vectors[positions] = read_vectors(path)[rows]
         return vectors
 

@@ -24,7 +24,7 @@ from isoglot.serving.charts import Charts
 from isoglot.serving.columns import default_columns
 from isoglot.serving.middleware import GuardingMiddleware, ObservingMiddleware, error_response
 from isoglot.serving.routes import PAGE, ServerContext, api_routes, page_routes, process_routes
-from isoglot.serving.telemetry import Metrics
+from isoglot.serving.telemetry import Metrics, log
 
 if TYPE_CHECKING:
     from isoglot.encoders.encoder import Encoder
@@ -44,7 +44,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(index: Index, encoders: Mapping[str, Encoder], settings: Settings, *, name: str = "index") -> FastAPI:
-    """Create the ASGI application over an index.
+    """Create the ASGI application over an index; log what scaled columns cannot know of it.
 
     Args:
         index: The index to serve.
@@ -60,6 +60,8 @@ def create_app(index: Index, encoders: Mapping[str, Encoder], settings: Settings
     metrics.waiting.set_function(lambda: batcher.waiting)
     metrics.passages.set_function(lambda: len(index))
     columns = default_columns(list(encoders), settings.compare, settings.balance)
+    for note in dict.fromkeys(note for column in columns for note in index.scaling_notes(column.balance)):
+        log.warning(note)
     context = ServerContext(
         index=index,
         encoders=encoders,

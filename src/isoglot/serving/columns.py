@@ -31,7 +31,8 @@ def default_columns(models: Sequence[str], compare: str | None = None, balance: 
     Raises:
         IsoglotError: The index has no such model, or the balance is unknown.
     """
-    parse_balance(balance)
+    if parse_balance(balance).name != balance:
+        raise IsoglotError(f"--balance {balance}: a server's columns take scaled without options")
     if compare is not None and compare not in models:
         raise IsoglotError(f"--compare {compare}: the index has no vectors of that model; it has {', '.join(models)}")
     base = compare or models[0]
@@ -132,6 +133,7 @@ def _result(hit: Hit, column: _ColumnHits, other_ranks: Mapping[str, int]) -> Re
     return Result(
         rank=hit.rank,
         score=hit.score,
+        scaled=hit.scaled,
         id=passage.id,
         document_id=passage.document_id,
         content_id=passage.content_id,

@@ -66,6 +66,10 @@ class Result(BaseModel):
 
     rank: int
     score: float = Field(description="Cosine between question and passage.")
+    scaled: float | None = Field(
+        description="The cosine less what is usual for the passage's language, by which `scaled` orders; null with "
+        "other balances."
+    )
     id: str
     document_id: str
     content_id: str | None = Field(description="Id that the document shares with its translations.")

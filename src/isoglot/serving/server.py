@@ -51,6 +51,7 @@ def serve(
         model: index.load_encoder(model, device=device, trust_remote_code=trust_remote_code, query_prompt=query_prompt)
         for model in index.models
     }
+    log_as_json()
     app = create_app(index, encoders, settings, name=Path(folder).resolve().name)
     config = uvicorn.Config(
         app,
@@ -60,7 +61,6 @@ def serve(
         ws="none",
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    log_as_json()
     bound.listen()  # before the line below, which says so
     port = bound.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host

@@ -3,7 +3,7 @@
 It needs no training, but each text's language at inference: given, or detected.
 
 Fitted on a corpus without labels (calibration), the means are those of the corpus itself, shrunk where texts are few
-(`isoglot.alignment.means`), and of the queries' mean only a share is subtracted: the whole of it costs retrieval within
+(`isoglot.encoders.means`), and of the queries' mean only a share is subtracted: the whole of it costs retrieval within
 a language. Both are isoglot's own.
 """
 
@@ -15,17 +15,13 @@ import numpy as np
 import torch
 
 from isoglot.alignment.corpus_texts import CorpusTexts
-from isoglot.alignment.means import query_means, shrunk_means
 from isoglot.alignment.options import CenterOptions
 from isoglot.alignment.row_vectors import RowVectors, encode_rows
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.language_modules import LanguageCentering
+from isoglot.encoders.means import linear_discriminant, query_means, shrunk_means
 from isoglot.platform.arrays import Floats
 from isoglot.training_data.row import Row
-
-SHARES = {"rows": 1.0, "asked": 0.75, "spans": 0.5}
-"""How much of the mean of queries is subtracted by default: of training rows, of questions that people asked of a
-corpus, of spans that stand in for them; docs/methods.md says how the last two were chosen."""
 
 
 def run(
@@ -36,16 +32,13 @@ def run(
     Raises:
         IsoglotError: Training rows have a language with a single text: its mean would be the text itself.
     """
-    corpus = rows if isinstance(rows, CorpusTexts) else None
-    kind = "rows" if corpus is None else "asked" if corpus.asked else "spans"
-    share = options.query_share if options.query_share >= 0 else SHARES[kind]
     row_vectors = encode_rows(encoder, rows, show_progress=show_progress)
-    common = options.query_language == "common"
-    encoder.append(fit(row_vectors, share, shrunk=corpus is not None, common=common))
+    shrunk = isinstance(rows, CorpusTexts)
+    encoder.append(fit(row_vectors, options.query_share, shrunk=shrunk, query_language=options.query_language))
 
 
 def fit(
-    row_vectors: RowVectors, share: float = 1.0, *, shrunk: bool = False, common: bool = False
+    row_vectors: RowVectors, share: float = 1.0, *, shrunk: bool = False, query_language: str = "given"
 ) -> LanguageCentering:
     """Make the module that subtracts the means of the encoded texts, by language and role.
 
@@ -54,7 +47,9 @@ def fit(
         share: How much of the queries' mean is subtracted, 0 to 1.
         shrunk: Whether means of few texts are shrunk towards what all languages have in common; else a language with
             texts of one role only has their mean for both.
-        common: Whether queries of all languages have one mean, so that a query's language is not needed.
+        query_language: Where the language of a query comes from when the module is used: it is ``given`` by the caller,
+            ``detected`` in the query's text, ``inferred`` from its vector as `soft-center` does, or has no part in it
+            because queries of all languages have one mean in ``common``.
 
     Raises:
         IsoglotError: A language has a single text, and `shrunk` is false.
@@ -74,8 +69,13 @@ def fit(
         means_of_queries, means_of_documents = (
             {tag: means[tag, role] for tag in languages} for role in ("query", "document")
         )
-    if common:
+    if query_language == "common":
         mean: Floats = np.mean(list(means_of_queries.values()), axis=0)
         means_of_queries = dict.fromkeys(languages, mean)
+    reader = None
+    if query_language == "inferred":
+        groups = [row_vectors.of("query", tag) for tag in languages]
+        weight, bias = linear_discriminant(groups, np.array([means_of_queries[tag] for tag in languages]))
+        reader = torch.tensor(np.column_stack([weight, bias]), dtype=torch.float32)
     table = np.array([[share * means_of_queries[tag], means_of_documents[tag]] for tag in languages])
-    return LanguageCentering(languages, torch.tensor(table, dtype=torch.float32))
+    return LanguageCentering(languages, torch.tensor(table, dtype=torch.float32), query_language, reader)

@@ -1,8 +1,8 @@
 """`distill`: the model learns its own language-neutral vectors, and then needs no language tag.
 
 teacher(x) is base(x) with its language taken out by `center` or `lir`, as fitted on the rows;
-loss = scale (1 - cos(student(x), teacher(x))). isoglot's own. No parallel text is needed, unless the teachers are mixed
-or a term is added that pulls translations together.
+loss = scale (1 - cos(student(x), teacher(x))). isoglot's own. No parallel text is needed, and no label, unless the
+teachers are mixed or a term is added that pulls translations together: the documents of a corpus and spans of them do.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from isoglot.alignment.corpus_texts import CorpusTexts
 from isoglot.alignment.methods import center, lir
 from isoglot.alignment.options import DistillOptions
 from isoglot.alignment.record import StepLoss
@@ -22,6 +23,7 @@ from isoglot.alignment.training.additions import switched_queries, token_term
 from isoglot.alignment.training.objectives import cosine_distance, multi_positive_nce
 from isoglot.alignment.training.trainer import TrainingContext, train
 from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.language_modules import LanguageModule
 from isoglot.encoders.prompts import ROLES
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
@@ -31,13 +33,18 @@ Teachers = dict[str, dict[tuple[str, str], Vectors]]
 """Role -> (language, text) -> the unit vector that the student learns, (d,)."""
 
 
-def teachers(rows: Sequence[Row], row_vectors: RowVectors, options: DistillOptions) -> Teachers:
-    """The vectors that the model learns: its own, with their language taken out.
+def teachers(
+    rows: Sequence[Row], row_vectors: RowVectors, options: DistillOptions, *, shrunk: bool = False
+) -> Teachers:
+    """The vectors that the model learns: its own, with their language taken out; `shrunk` is that of `center.fit`.
 
     Raises:
         IsoglotError: A language has too few texts.
     """
-    module = center.fit(row_vectors) if options.teacher == "center" else lir.fit(row_vectors, 1)
+    if options.teacher == "center":
+        module: LanguageModule = center.fit(row_vectors, options.query_share, shrunk=shrunk)
+    else:
+        module = lir.fit(row_vectors, 1)
     neutral: Teachers = {}
     for role, pairs in row_vectors.texts.items():
         vectors = torch.from_numpy(row_vectors.vectors[role])
@@ -67,7 +74,7 @@ def objective(students: Sequence[Tensor], targets: Tensor, options: DistillOptio
 
 
 def run(
-    encoder: Encoder, rows: Sequence[Row], options: DistillOptions, **context: Unpack[TrainingContext]
+    encoder: Encoder, rows: Sequence[Row] | CorpusTexts, options: DistillOptions, **context: Unpack[TrainingContext]
 ) -> list[StepLoss]:
     """Train the encoder's model on every query and its document, in each language that has both.
 
@@ -79,10 +86,17 @@ def run(
     Raises:
         IsoglotError: No row has query and document in one language (and in English), or the loss became NaN.
     """
+    shrunk = isinstance(rows, CorpusTexts)
+    if isinstance(rows, CorpusTexts):
+        if options.needs_rows:
+            raise IsoglotError(
+                "distill: a corpus without labels shows no translations; leave mix and what is added out"
+            )
+        rows = rows.rows
     examples = examples_of(rows, options)
     with encoder.cut_at(options.max_length):  # the teacher reads what the student will
         vectors = encode_rows(encoder, rows, show_progress=context["show_progress"])
-        columns, targets = columns_and_targets(examples, teachers(rows, vectors, options))
+        columns, targets = columns_and_targets(examples, teachers(rows, vectors, options, shrunk=shrunk))
     if options.code_switch:
         switched = switched_queries(options, columns["query"], columns["query_translation"], context["seed"])
         is_switched = [new != old for new, old in zip(switched, columns["query"], strict=True)]

@@ -15,6 +15,7 @@ from isoglot.alignment.options import NoOptions
 from isoglot.alignment.row_vectors import RowVectors, encode_rows
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.language_modules import InferredCentering
+from isoglot.encoders.means import linear_discriminant
 from isoglot.encoders.prompts import ROLES
 from isoglot.training_data.row import Row
 
@@ -29,24 +30,13 @@ def run(encoder: Encoder, rows: Sequence[Row], options: NoOptions, *, seed: int,
 
 
 def fit(row_vectors: RowVectors) -> InferredCentering:
-    """The module whose posterior is that of Gaussians around the means, with one covariance and equal priors.
-
-    The covariance is shrunk as by Ledoit and Wolf (2004): rows are few and dimensions many.
+    """The module whose posterior is that of `isoglot.encoders.means.linear_discriminant`.
 
     Raises:
         IsoglotError: A language has a single text: its mean would be the text itself.
     """
-    from sklearn.covariance import ledoit_wolf  # type: ignore[import-untyped]
-
     mean_of = row_vectors.means("soft-center")
-    means = np.array([mean_of[language, role] for language in row_vectors.languages for role in ROLES])
-    centered = [
-        vectors - vectors.mean(axis=0, dtype=np.float64)
-        for language in row_vectors.languages
-        for role in ROLES
-        if len(vectors := row_vectors.of(role, language))
-    ]
-    covariance, _ = ledoit_wolf(np.concatenate(centered), assume_centered=True)
-    weight = np.linalg.solve(covariance, means.T).T
-    bias = -0.5 * (weight * means).sum(axis=1)
+    classes = [(language, role) for language in row_vectors.languages for role in ROLES]
+    means = np.array([mean_of[pair] for pair in classes])
+    weight, bias = linear_discriminant([row_vectors.of(role, language) for language, role in classes], means)
     return InferredCentering(*(torch.tensor(part, dtype=torch.float32) for part in (weight, bias, means)))

@@ -13,6 +13,7 @@ from isoglot.corpora.collection import Collection, CollectionRecord
 from isoglot.evaluation.comparison.cells import ComparedCell, compare_scenario
 from isoglot.evaluation.comparison.comparable import AuditSource, common_cells, load_audits
 from isoglot.evaluation.results import Audit, Cell, json_text
+from isoglot.evaluation.similarities import Similarities
 from isoglot.evaluation.statistics.significance import non_inferior
 from isoglot.platform.errors import IsoglotError
 from isoglot.retrievers.base import RetrieverRecord, model_record
@@ -32,6 +33,7 @@ class ComparedModel(msgspec.Struct, frozen=True, kw_only=True):
         balance: How the languages' results were merged, as `Audit.balance`.
         seeds: Number of audits that are pooled.
         golds_beyond: Of TREC runs the number of golds beyond their end; None where all documents are ranked.
+        similarities: As `Audit.similarities`; of several seeds those of the first.
     """
 
     label: str
@@ -39,6 +41,7 @@ class ComparedModel(msgspec.Struct, frozen=True, kw_only=True):
     balance: str
     seeds: int
     golds_beyond: int | None = None
+    similarities: Similarities | None = None
 
     @classmethod
     def of(cls, label: str, audits: Sequence[Audit]) -> ComparedModel:
@@ -50,17 +53,18 @@ class ComparedModel(msgspec.Struct, frozen=True, kw_only=True):
             balance=audits[0].balance,
             seeds=len(audits),
             golds_beyond=sum(sum(cut.beyond.values()) for cut in cuts) if cuts else None,
+            similarities=audits[0].similarities,
         )
 
     def plain(self) -> dict[str, Any]:
-        """The model as comparison.json holds it: flat, without `golds_beyond` where it is None."""
-        beyond = {} if self.golds_beyond is None else {"golds_beyond": self.golds_beyond}
+        """The model as comparison.json holds it: flat, without what is None of `golds_beyond` and `similarities`."""
+        known = {"golds_beyond": self.golds_beyond, "similarities": self.similarities}
         return {
             "label": self.label,
             **model_record(self.record),
             "balance": self.balance,
             "seeds": self.seeds,
-            **beyond,
+            **{name: value for name, value in known.items() if value is not None},
         }
 
 

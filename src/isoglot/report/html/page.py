@@ -25,6 +25,7 @@ from isoglot.report.html.scatter import twin_scatter
 from isoglot.report.html.templates import environment, style
 from isoglot.report.html.values import CELL_COLUMNS, MEASURE_COLUMNS, measures_of, table_rows
 from isoglot.report.html.verdict import headline, next_steps
+from isoglot.report.similarities import comparison_similarity_tables
 from isoglot.report.tables import (
     Table,
     audit_notes,
@@ -159,15 +160,16 @@ def _check(material: Material) -> None:
 
 def _tables(comparison: Comparison) -> list[Table]:
     """Return the tables of a comparison, with means first, because readers look for them."""
-    tables = {
+    titled = {
         "Mixed pools, and each query language alone": summary_table(comparison),
         f"What must be kept (margin in points: {comparison.margin:g})": kept_table(comparison),
     }
-    return [
+    tables = [
         replace(table, title=title, rows=tuple(sorted(table.rows, key=lambda row: not row[0].startswith("mean"))))
-        for title, table in tables.items()
+        for title, table in titled.items()
         if table.rows
     ]
+    return [*tables, *comparison_similarity_tables(comparison)]
 
 
 def mixed_pools(audits: Sequence[Audit]) -> list[charts.Mixed]:

@@ -141,9 +141,14 @@ def next_steps(audits: Sequence[Audit], pools: Sequence[Mixed], comparison: Comp
     )
     if buried_for and len(audits) == 1:
         steps.append(
-            "Align the model: `isoglot align MODEL --method distill --data ROWS -o DIR` (trains; needs no language "
-            "tags afterwards) or `--method center` (takes seconds; needs them). Then audit DIR and report both."
+            "Calibrate the model on your own documents: `isoglot align MODEL --data corpus.jsonl -o DIR` (minutes, no "
+            "labels; it needs each text's language afterwards), audit DIR, and report both."
         )
+        steps.append(
+            "Or leave the model and scale the search: `isoglot audit MODEL --data ... --balance scaled` shows what "
+            "that does (it needs the documents' languages)."
+        )
+        steps.append("With training rows, `--method distill --data ROWS` makes a model that needs no language tags.")
     elif buried_for:
         steps.append(
             f"Versions are still buried for questions in {', '.join(buried_for)}: add training rows in these languages."

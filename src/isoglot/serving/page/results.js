@@ -53,6 +53,7 @@ function cardOf(result, side, row, column) {
       element("span", { className: "rank" }, String(result.rank)),
       badge(result.language),
       element("span", { className: "score", title: "Cosine between question and passage" }, result.score.toFixed(3)),
+      result.scaled === null ? null : element("span", { className: "scaled", title: "Cosine less what is usual for the language: the order of this column" }, signed(result.scaled)),
       otherRank(result, side),
     ),
     result.title ? element("h3", { dir: "auto", lang: result.language, textContent: result.title }) : null,
@@ -64,6 +65,10 @@ function cardOf(result, side, row, column) {
   card.dataset.language = result.language;
   if (result.content_id !== null) card.dataset.content = result.content_id;
   return card;
+}
+
+function signed(number) {
+  return `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(3)}`;
 }
 
 // The rank in the other column, and whether the passage moves up or down from A to B.
