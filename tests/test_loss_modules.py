@@ -98,6 +98,17 @@ def test_each_module_is_the_methods_own_objective(model: Any, small_collection: 
     assert distill == pytest.approx(3 * distance + 0.5 * contrast, abs=1e-5)
 
 
+def test_the_loss_of_a_truncated_model_sees_what_is_kept(model: Any, small_collection: Collection) -> None:
+    model.truncate_dim = 8
+    taught = losses.taught(model, small_collection)
+    columns, target = batch(model, taught, ["query", "document"]), torch.tensor(taught["label"][:5])
+    assert target.shape == (5, 2 * 8)
+    with torch.no_grad():
+        students = torch.cat([model.eval()(dict(column))["sentence_embedding"][:, :8] for column in columns])
+        distance = float(cosine_distance(students, torch.cat(target.chunk(2, dim=1))))
+        assert losses.DistillLoss(model, scale=1.0)(columns, target) == pytest.approx(distance, abs=1e-5)
+
+
 @pytest.mark.slow
 def test_mini_batches_give_the_gradients_of_the_whole_batch(model: Any, small_collection: Collection) -> None:
     columns = batch(model, losses.triplets(small_collection), ["query", "document", "translation"])

@@ -10,7 +10,14 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Router
-from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, StaticEmbedding, Transformer
+from sentence_transformers.sentence_transformer.modules import (
+    Normalize,
+    Pooling,
+    StaticEmbedding,
+    Transformer,
+    WordEmbeddings,
+)
+from sentence_transformers.sentence_transformer.modules.tokenizer import WhitespaceTokenizer
 
 import isoglot
 from isoglot import Collection, IsoglotError
@@ -164,6 +171,20 @@ def test_a_model_without_pooling_is_refused_before_anything_is_encoded(
     assert len(done.stderr.splitlines()) == 1
     assert not own_cache.exists()
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_of_word_vectors_is_centered_and_not_trained(small_collection: Collection, tmp_path: Path) -> None:
+    """As average_word_embeddings_glove: its tokenizer is no library's, its weights are frozen."""
+    items = (*small_collection.documents, *small_collection.queries)
+    words = sorted({word.strip("?") for item in items for word in item.text.split()})
+    tokenizer = WhitespaceTokenizer(words, stop_words=[])
+    vectors = WordEmbeddings(tokenizer, np.random.default_rng(0).normal(size=(len(words), 16)))
+    base = tmp_path / "words"
+    SentenceTransformer(modules=[vectors, Pooling(16)], device="cpu").save_pretrained(str(base))
+    folder = isoglot.align(str(base), "center", small_collection, tmp_path / "center", dev="none")
+    assert_plain(folder, small_collection, 1e-5)
+    with pytest.raises(IsoglotError, match="words: all its weights are frozen; choose a method without training"):
+        isoglot.align(str(base), "distill", small_collection, tmp_path / "distill")
 
 
 @pytest.mark.slow

@@ -43,7 +43,8 @@ class TokenTerm:
 class EmbeddingLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
     """Encodes each column of a batch and hands the vectors, and the targets if there are any, to a pure function.
 
-    With several processes the function sees the vectors of all, so each computes the loss of the joint batch.
+    Of a truncated model it sees the components that are kept. With several processes the function sees the vectors of
+    all, so each computes the loss of the joint batch.
 
     Args:
         model: The model being trained.
@@ -72,6 +73,7 @@ class EmbeddingLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
         self._pooling = next((module for module in model.modules() if isinstance(module, Pooling)), None)
         self._token_term = token_term
         self._token_columns = [] if token_term is None else [names.index(name) for name in token_term.columns]
+        self._dimension = model.truncate_dim  # what the trained model will be used with; None: all
         self._bfloat16 = model.device.type == "cuda" and has_bfloat16(model.device)
 
     def forward(self, columns: Sequence[dict[str, Any]], labels: Tensor | None = None) -> Tensor:
@@ -94,7 +96,7 @@ class EmbeddingLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
         self, reps: list[list[Tensor]], labels: Tensor | None = None, *, with_backward: bool = False
     ) -> Tensor:
         """The function of each column's vectors, handed over in parts; `CachedLossMixin` asks for its gradient too."""
-        vectors = [_full(torch.cat(parts)) for parts in reps]
+        vectors = [_full(torch.cat(parts))[:, : self._dimension] for parts in reps]
         if get_world_size() > 1:
             vectors = [all_gather_with_grad(column) for column in vectors]
             labels = None if labels is None else all_gather(labels)
@@ -110,7 +112,7 @@ class EmbeddingLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
         often.
         """
         plain = all(set(column) <= {*TOKEN_TENSORS, "modality"} for column in columns)
-        right = getattr(self.model, "tokenizer", None) is not None and self.model.tokenizer.padding_side == "right"
+        right = getattr(getattr(self.model, "tokenizer", None), "padding_side", None) == "right"
         return plain and right and self._token_term is None and not self._dropout and get_world_size() == 1
 
     def _encode_by_length(self, columns: Sequence[dict[str, Any]]) -> list[Tensor]:

@@ -181,7 +181,7 @@ def check_trainable(encoder: Encoder) -> None:
     """Refuse poolings on which the objectives were never tried: all but mean and CLS, on every route of a Router.
 
     Raises:
-        IsoglotError: The model has another pooling, or none.
+        IsoglotError: The model has another pooling, none, or no weights that can be trained.
     """
     routers = [module for module in encoder.model if isinstance(module, Router)]
     routes = [[*route] for router in routers for route in router.sub_modules.values()] or [[]]
@@ -192,6 +192,8 @@ def check_trainable(encoder: Encoder) -> None:
             names = modes if isinstance(modes, str) else "+".join(modes)
             actual = f"pools by {names}" if poolings else "has no pooling"
             raise IsoglotError(f"{encoder.name}: {actual}; training needs a model that pools by mean or CLS")
+    if not any(weights.requires_grad for weights in encoder.model.parameters()):
+        raise IsoglotError(f"{encoder.name}: all its weights are frozen; choose a method without training")
 
 
 def _trackers(name: str) -> list[TrainerCallback]:
