@@ -24,7 +24,7 @@ import psutil
 from benchmarks import measuring
 from isoglot import load_collection
 from isoglot.encoders.sentence_transformer import load_model
-from isoglot.ranking.parts import RankingTask
+from isoglot.ranking.task import RankingTask
 from isoglot.retrievers.shards import rank_shards
 from isoglot.scale.shards import read_vectors, shard_paths
 

@@ -22,8 +22,9 @@ from isoglot import IsoglotError
 from isoglot.cli import main
 from isoglot.ranking.balance import BALANCES
 from isoglot.ranking.exact import rank
-from isoglot.ranking.parts import RankingTask, exact_gold_scores, find_peaks, join, rank_part, usual_scores_of
+from isoglot.ranking.parts import exact_gold_scores, find_peaks, join, rank_part, usual_scores_of
 from isoglot.ranking.result import Ranking
+from isoglot.ranking.task import RankingTask
 from isoglot.retrievers.registry import as_retriever
 from isoglot.scale.encoding import EncodingOutcome, encode_corpus, read_texts
 from isoglot.scale.manifest import MANIFEST, read_manifest

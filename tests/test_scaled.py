@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import isoglot
 from isoglot import Audit, Collection, Document, IsoglotError, Query
-from isoglot.ranking import parts
+from isoglot.ranking import parts, walks
 from isoglot.ranking.balance import Balance, order, parse_balance, scaling_notes, top
 from isoglot.ranking.exact import rank, rank_scores
 from isoglot.ranking.result import Ranking
@@ -72,12 +72,14 @@ def test_the_order_within_a_language_is_that_of_the_scores(problem: Problem, bal
 
 
 @settings(deadline=None)
-@given(problems(), OPTIONS, st.integers(1, 14))
-def test_neither_blocks_nor_what_is_kept_changes_anything(problem: Problem, balance: str, width: int) -> None:
+@given(problems(), OPTIONS, st.integers(1, 14), st.integers(1, 7))
+def test_neither_blocks_nor_what_is_kept_changes_anything(
+    problem: Problem, balance: str, width: int, fewest: int
+) -> None:
     one = ranked(problem, balance)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parts, "KEPT_BYTES", 0)
-        two = ranked(problem, balance, block_bytes=4 * 64 * width)
+        patch.setattr(walks, "FEWEST_KEPT", fewest)
+        two = ranked(problem, balance, block_bytes=4 * width)
     scores = problem.queries @ problem.documents.T
     given_ = rank_scores(
         lambda start, end: scores[start:end],
@@ -89,6 +91,27 @@ def test_neither_blocks_nor_what_is_kept_changes_anything(problem: Problem, bala
     for name in Ranking.__dataclass_fields__:
         assert (getattr(one, name) == getattr(two, name)).all()
         assert (getattr(one, name) == getattr(given_, name)).all()
+
+
+@pytest.mark.parametrize("block_bytes", [4 * 500, parts.BLOCK_BYTES])
+@pytest.mark.parametrize("ordered", [False, True])
+def test_golds_anywhere_in_a_large_pool_have_exact_ranks(ordered: bool, block_bytes: int) -> None:
+    """Also where the first block of a language tells little of the others, as in a corpus that is sorted."""
+    generator = np.random.default_rng(0)
+    documents = generator.normal(size=(9000, 8)) + np.repeat(generator.normal(size=(3, 8)), 3000, axis=0)
+    queries = generator.normal(size=(80, 8)).astype(np.float32)
+    if ordered:
+        documents = documents[np.lexsort((documents @ queries[0], np.arange(9000) // 3000))]
+    documents = documents.astype(np.float32)
+    languages = np.arange(9000) // 3000
+    golds = generator.integers(0, 9000, (80, 3))
+    found = rank(queries, documents, golds, languages=languages, balance="scaled", block_bytes=block_bytes)
+    scores = queries.astype(np.float64) @ documents.T.astype(np.float64)
+    for own in np.split(scores, 3, axis=1):
+        own -= 0.7 * np.sort(own, axis=1)[:, -5:].mean(axis=1, keepdims=True) + 0.3 * own.mean(axis=1, keepdims=True)
+    of_golds = np.take_along_axis(scores, golds, axis=1)
+    assert found.gold_ranks.max() > 6000
+    assert (found.gold_ranks == 1 + (scores[:, None, :] > of_golds[:, :, None]).sum(axis=2)).all()
 
 
 @settings(deadline=None)

@@ -145,7 +145,7 @@ def merged_before(before: Ints, gold_languages: Ints, sizes: Ints, balance: Bala
     many of that language score above the gold. So no list is needed, only counts.
 
     Args:
-        before: (3, q, g, L) documents of each language that score above each gold (see `isoglot.ranking.parts.Part`).
+        before: (3, q, g, L) documents of each language that score above each gold (see `isoglot.ranking.task.Part`).
         gold_languages: (q, g) language numbers.
         sizes: (L,) number of documents of each language.
         balance: ``equal`` or ``proportional``.

@@ -34,6 +34,9 @@ class Scores(Protocol):
     def exact(self, queries: Ints, documents: Ints) -> Floats:
         """The scores (p,) of p pairs of a query and a position in the pool."""
 
+    def of(self, queries: Ints) -> Scores:
+        """The scores of some of the queries."""
+
 
 class Products:
     """Scores that are inner products.
@@ -63,12 +66,20 @@ class Products:
         lengths = np.linalg.norm(self._queries.astype(np.float64), axis=1)
         self._rounding = 1.01 * (queries.shape[1] + 4) * 2.0**-24 * lengths
 
-    def block(self, start: int, end: int, out: Vectors | None = None) -> tuple[Vectors, Floats]:
-        """Compute a block, into `out` (q, end - start) where it is named; `start` and `end` count these documents."""
+    def block(self, start: int, end: int) -> tuple[Vectors, Floats]:
+        """Compute a block; `start` and `end` count these documents."""
         documents = np.ascontiguousarray(self._documents[start:end], dtype=np.float32)
         if (start, end) not in self._longest:
             self._longest[start, end] = self._longest_of(documents)
-        return np.matmul(self._queries, documents.T, out=out), self._rounding * self._longest[start, end]
+        if self.queries < 16:  # a thin product is faster the other way round
+            scores = np.ascontiguousarray((documents @ self._queries.T).T)
+        else:
+            scores = self._queries @ documents.T
+        return scores, self._rounding * self._longest[start, end]
+
+    def of(self, queries: Ints) -> Products:
+        """The products of some of the queries."""
+        return Products(self._queries[queries], self._documents, self._positions, self._longest)
 
     def _longest_of(self, documents: Vectors) -> float:
         longest = np.einsum("ij,ij->i", documents, documents).max()
@@ -89,31 +100,6 @@ class Products:
         return scores
 
 
-class Kept:
-    """Inner products of which each block is computed once and then kept in a buffer.
-
-    Args:
-        products: Of q queries and n documents.
-        buffer: At least q n numbers; a buffer that is used again spares the system's handing out of memory.
-    """
-
-    def __init__(self, products: Products, buffer: Vectors) -> None:
-        self.queries = products.queries
-        self._products, self._buffer = products, buffer
-        self._blocks: dict[tuple[int, int], tuple[Vectors, Floats]] = {}
-
-    def block(self, start: int, end: int) -> tuple[Vectors, Floats]:
-        """A block, computed when it is first asked for; `start` and `end` count these documents."""
-        if (start, end) not in self._blocks:
-            out = self._buffer[self.queries * start : self.queries * end].reshape(self.queries, -1)
-            self._blocks[start, end] = self._products.block(start, end, out)
-        return self._blocks[start, end]
-
-    def exact(self, queries: Ints, documents: Ints) -> Floats:
-        """The scores of pairs."""
-        return self._products.exact(queries, documents)
-
-
 class Given:
     """Scores that exist already, and are exact.
 
@@ -132,6 +118,10 @@ class Given:
     def exact(self, queries: Ints, documents: Ints) -> Floats:
         """The scores of pairs."""
         return self._scores[queries, documents].astype(np.float64)
+
+    def of(self, queries: Ints) -> Given:
+        """The scores of some of the queries."""
+        return Given(self._scores[queries])
 
     def totals(self, bounds: Ints) -> Floats:
         """The sums (q, L) of the scores of each language, whose documents begin at `bounds` (L + 1,)."""
@@ -163,7 +153,7 @@ class Counts:
     def add(self, rows: Ints, documents: Ints, values: Vectors, tolerance: Floats, language: int) -> None:
         """Count those of p documents of a language that are above a gold."""
         for column, thresholds in enumerate(self._thresholds[..., language].T):
-            low, high = _down(thresholds - tolerance), _up(thresholds + tolerance)
+            low, high = _down(thresholds - tolerance), up(thresholds + tolerance)
             surely = values > high[rows]
             close = (values >= low[rows]) & ~surely
             self.before[:, :, column, language] += np.bincount(rows[surely], minlength=len(low))
@@ -172,7 +162,7 @@ class Counts:
     def add_all(self, block: Vectors, tolerance: Floats, positions: Ints, language: int) -> None:
         """Count those of a whole block of a language's documents, at these positions, that are above a gold."""
         for column, thresholds in enumerate(self._thresholds[..., language].T):
-            low, high = _down(thresholds - tolerance), _up(thresholds + tolerance)
+            low, high = _down(thresholds - tolerance), up(thresholds + tolerance)
             surely = _row_counts(block > high[:, None])
             close = np.flatnonzero(_row_counts(block >= low[:, None]) > surely)
             self.before[:, :, column, language] += surely
@@ -214,11 +204,17 @@ class Top:
         """The scores (q,) below which a document is not among the best; scores 2 tolerances apart are in order."""
         return _down(self._cut - self._slack) if self._k else np.full(len(self._cut), np.inf, dtype=np.float32)
 
-    def see(self, block: Vectors, tolerance: Floats) -> None:
-        """Note how far scores may be off and, from the first block, how high the best are at least."""
+    def see(self, block: Vectors, tolerance: Floats, reached: Vectors | None = None) -> None:
+        """Note how far scores may be off and, from the first block, how high the best are at least.
+
+        Args:
+            block: Scores (q, w) of the next documents.
+            tolerance: How far they may be off: (q,).
+            reached: Scores (q,) that at least k of them reach, if these are known.
+        """
         self._slack = np.maximum(self._slack, 2 * tolerance)
         if 0 < self._k < block.shape[1] and not len(self._values) and not self._waiting:
-            self._cut = _kth(block, self._k)
+            self._cut = kth(block, self._k) if reached is None else reached
 
     def add(self, rows: Ints, documents: Ints, values: Vectors) -> None:
         """Keep those of p documents that may be among the best."""
@@ -243,7 +239,7 @@ class Top:
         if len(rows) and places.max() >= self._k:
             table = np.full((len(self._cut), places.max() + 1), -np.inf, dtype=np.float32)
             table[rows, places] = values
-            self._cut = np.maximum(self._cut, _kth(table, self._k))
+            self._cut = np.maximum(self._cut, kth(table, self._k))
             kept = values >= self.floor[rows]
             rows, documents, values = rows[kept], documents[kept], values[kept]
         if exactly or len(rows) > 4 * self._k * len(self._cut):  # so many only where vectors are much alike
@@ -273,8 +269,8 @@ def _places(rows: Ints, count: int) -> Ints:
     return np.arange(len(rows)) - np.searchsorted(rows, np.arange(count))[rows]
 
 
-def _kth(scores: Vectors, k: int) -> Vectors:
-    """The k-th greatest score of each row: (q,)."""
+def kth(scores: Vectors, k: int) -> Vectors:
+    """Find the k-th greatest score of each row: (q,)."""
     width = scores.shape[1]
     return np.partition(scores, width - k, axis=1)[:, width - k]
 
@@ -284,7 +280,7 @@ def _down(values: NDArray[Any]) -> Vectors:
     return np.nextafter(values.astype(np.float32), np.float32(-np.inf))
 
 
-def _up(values: NDArray[Any]) -> Vectors:
+def up(values: NDArray[Any]) -> Vectors:
     """Round up to float32."""
     return np.nextafter(values.astype(np.float32), np.float32(np.inf))
 

@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from isoglot.platform.arrays import Ints, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.ranking.blocks import WIDTH, Given, check_finite
-from isoglot.ranking.parts import BLOCK_BYTES, RankingTask, count_part, exact_gold_scores, join, rank_part, stack_parts
+from isoglot.ranking.parts import BLOCK_BYTES, exact_gold_scores, join, rank_part, stack_parts
 from isoglot.ranking.result import Ranking
+from isoglot.ranking.task import RankingTask
+from isoglot.ranking.walks import count_part, count_scaled
 
 
 def rank(
@@ -88,6 +90,9 @@ def rank_scores(
         gold_scores = np.full(block_golds.shape, -np.inf)
         present = np.nonzero(block_golds >= 0)
         gold_scores[present] = scores.exact(present[0], block_golds[present])
-        totals = scores.totals(task.bounds) if task.balance.name == "scaled" else None
-        parts.append(count_part(scores, WIDTH, task, block_golds, gold_scores, totals=totals))
+        if task.balance.name == "scaled":
+            totals = scores.totals(task.bounds)
+            parts.append(count_scaled(scores, WIDTH, task, block_golds, gold_scores, totals))
+        else:
+            parts.append(count_part(scores, WIDTH, task, block_golds, gold_scores))
     return join([stack_parts(parts)], task)

@@ -17,9 +17,6 @@ from isoglot.platform.errors import InputError
 from isoglot.platform.progress import progress
 from isoglot.ranking.blocks import check_finite
 from isoglot.ranking.parts import (
-    Part,
-    Peaks,
-    RankingTask,
     exact_gold_scores,
     find_peaks,
     join,
@@ -28,6 +25,7 @@ from isoglot.ranking.parts import (
 )
 from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
+from isoglot.ranking.task import Part, Peaks, RankingTask
 from isoglot.retrievers.base import RetrieverRecord, VectorRankings, environment
 from isoglot.scale.manifest import read_manifest
 from isoglot.scale.shards import ROLES, read_ids, read_vectors, shard_paths
