@@ -26,8 +26,8 @@ _ARABIC_MARKS = re.compile(
 """
 
 _CODES_OF_THE_DETECTOR = {"als": "gsw", "eml": "egl"}
-"""What the detector's labels, codes of Wikipedias, mean where ISO 639-3 differs: ``als`` is Alemannic, not Tosk Albanian;
-``eml`` is retired there."""
+"""What the detector's labels, codes of Wikipedias, mean where ISO 639-3 differs: ``als`` is Alemannic here and Tosk
+Albanian there; ``eml`` is retired there."""
 
 _STANDARD_VARIETIES = {"nb": "no"}
 """Standard varieties of macrolanguages that CLDR's aliases do not list: Norwegian without further words is Bokmål."""
