@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 
 from isoglot import IsoglotError
-from isoglot.platform.languages import canonical, closest, detect, detectable, english_name
+from isoglot.platform.languages import canonical, closest, detect, detectable, differing_language, english_name
 
 
 @pytest.mark.parametrize(
@@ -142,3 +142,25 @@ def test_languages_that_the_detector_knows_include_the_rarest() -> None:
 )
 def test_equivalent_texts_have_one_language(tag: str, text: str) -> None:
     assert detect([text]) == [tag]
+
+
+@pytest.mark.parametrize(
+    ("stated", "text", "other"),
+    [
+        ("en", "灯芯把油吸到火焰处，灯就发光。", "zh"),
+        ("zh", "Frogs lay their eggs in ponds in early spring.", "en"),
+        ("zh-TW", "灯芯把油吸到火焰处，灯就发光。", None),
+        ("sr-Latn", "Voz za obalu polazi u sedam sati uveče i stiže ujutru u devet.", None),
+        ("bs", "Gljive rastu u šumi nakon kiše, a djeca ih skupljaju u košare.", None),
+        ("sk", "Vlak na pobrežie odchádza o siedmej hodine večer.", None),
+        ("sk", "Vlak na pobřeží odjíždí v sedm hodin večer.", "cs"),
+        ("no", "Toget til kysten afgår klokken syv om aftenen.", None),
+        ("xh", "Frogs lay their eggs in ponds in early spring.", None),
+        ("und", "Frogs lay their eggs in ponds in early spring.", None),
+        ("de", "12:30 - 14:00", None),
+    ],
+)
+def test_a_text_differs_from_its_label_only_where_the_detector_is_sure(
+    stated: str, text: str, other: str | None
+) -> None:
+    assert differing_language(text, stated) == other

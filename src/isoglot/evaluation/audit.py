@@ -11,6 +11,7 @@ import msgspec
 
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources import load_collection
+from isoglot.evaluation.labels import label_notes
 from isoglot.evaluation.lengths import cut_notes, text_lengths
 from isoglot.evaluation.measures import DEFAULT_MEASURES, check_measures
 from isoglot.evaluation.output import AuditSettings, check_output
@@ -130,7 +131,12 @@ def audit(
         isoglot=__version__,
         similarities=similarities,
         lengths=lengths,
-        notes=(*prompt_notes(described), *cut_notes(lengths), *scaling_notes(sizes, balance)),
+        notes=(
+            *prompt_notes(described),
+            *cut_notes(lengths),
+            *label_notes(spelled, built, seed),
+            *scaling_notes(sizes, balance),
+        ),
     )
     if output is not None:
         result.save(output)

@@ -204,8 +204,8 @@ class Audit:
         similarities: How similar queries are to documents; None of a retriever without vectors, and in older audits.
         lengths: Role -> how long the texts are for the model; empty of a retriever that does not tell and in older
             audits.
-        notes: What distorts the numbers: prompts that are not used, texts that were cut, and what the balance could not
-            know of these pools.
+        notes: What distorts the numbers: prompts that are not used, texts that were cut, labels that disagree with
+            the texts, and what the balance could not know of these pools.
     """
 
     model: RetrieverRecord

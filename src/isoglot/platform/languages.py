@@ -14,6 +14,9 @@ _NEAR = 14
 """The largest CLDR distance at which one language stands for another. Basque to Spanish is 20, since its readers read
 both."""
 
+_DOUBT = 0.05
+"""The probability of a stated language from which on a text may be in it."""
+
 _READ = 2000
 """The number of characters of a text that the detection reads."""
 
@@ -139,6 +142,41 @@ def likelihoods(text: str) -> dict[str, float]:
         if tag := _tag_of("zh" if chinese and guess["lang"] == "ja" else guess["lang"]):
             scores[tag] = scores.get(tag, 0) + guess["score"]
     return scores
+
+
+def differing_language(text: str, stated: str, *, sure: float = 0) -> str | None:
+    """Return the language that a text looks like if the detector is sure that it is not the stated one, else None.
+
+    Of close languages (Slovak and Czech, Danish and Norwegian) it is never sure: None where the stated one has at least
+    5% of the probability, unless the likeliest is English. Varieties and scripts of a language are not told apart.
+
+    Args:
+        text: A text of any length.
+        stated: Canonical tag; None is returned for every language that the detector does not know.
+        sure: The least probability of the other language.
+    """
+    if not _is_detectable(stated):
+        return None
+    probabilities = likelihoods(text)
+    likeliest = next(iter(probabilities), stated)
+    of_stated = sum(probability for tag, probability in probabilities.items() if _are_near(tag, stated))
+    unsure = likeliest != "en" and of_stated >= _DOUBT
+    if unsure or _are_near(likeliest, stated) or probabilities[likeliest] < sure:
+        return None
+    return likeliest
+
+
+@cache
+def _is_detectable(tag: str) -> bool:
+    """Return whether the detector knows a language or a near variety; False for what is no known language."""
+    return known(tag) is not None and any(_are_near(tag, other) for other in detectable())
+
+
+@cache
+def _are_near(tag: str, other: str) -> bool:
+    """Return whether two canonical tags name one language, or near varieties such as Croatian and Bosnian."""
+    same = tag.split("-")[0] == other.split("-")[0]
+    return same or any(closest(one, frozenset({two})) for one, two in ((tag, other), (other, tag)))
 
 
 @cache
