@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
 from isoglot import IsoglotError
-from isoglot.platform.languages import canonical, closest, detect, english_name
+from isoglot.platform.languages import canonical, closest, detect, detectable, differing_language, english_name
 
 
 @pytest.mark.parametrize(
@@ -31,6 +33,15 @@ from isoglot.platform.languages import canonical, closest, detect, english_name
         ("srp_Cyrl", "sr"),
         ("sr-Latn", "sr-Latn"),
         ("tam_Taml", "ta"),
+        ("nb", "no"),
+        ("nob_Latn", "no"),
+        ("nor", "no"),
+        ("nb-NO", "no"),
+        ("nn", "nn"),
+        ("arz", "arz"),
+        ("als_Latn", "sq"),
+        ("zsm_Latn", "ms"),
+        ("zh-cmn", "zh"),
     ],
 )
 def test_every_spelling_gives_one_tag(tag: str, expected: str) -> None:
@@ -99,3 +110,57 @@ def test_text_without_letters_has_no_language() -> None:
 
 def test_names() -> None:
     assert english_name("zh") == "Chinese"
+
+
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [
+        ("gsw", "Dr Chatz isch uf em Dach und luegt zum Fänschter use, wo mir am Zmorge hocked."),
+        ("no", "Elven renner ut i fjorden, og om våren stiger vannet når snøen smelter i fjellet."),
+    ],
+)
+def test_labels_of_the_detector_are_read_by_their_own_meaning(tag: str, text: str) -> None:
+    assert detect([text]) == [tag]
+
+
+def test_languages_that_the_detector_knows_include_the_rarest() -> None:
+    assert {"ug", "yue", "gn", "gsw", "egl", "no"} <= detectable()
+
+
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [
+        ("ko", unicodedata.normalize("NFD", "이 강은 어디에서 시작됩니까?")),
+        ("vi", unicodedata.normalize("NFD", "Con sông này bắt nguồn từ đâu?")),
+        ("ar", "مِنْ أَيْنَ يَنْبُعُ هٰذَا النَّهْرُ؟"),
+        ("ar", "يـنـبـع هـذا الـنـهـر مـن الـجـبـال"),
+        ("ar", "بِسْمِ ٱللَّهِ ٱلرَّحْمَـٰنِ ٱلرَّحِيمِ ٱلْحَمْدُ لِلَّهِ رَبِّ ٱلْعَـٰلَمِينَ"),
+        ("en", "Ｗｈｅｒｅ　ｄｏｅｓ　ｔｈｅ　ｒｉｖｅｒ　ｂｅｇｉｎ？"),
+        ("en", "𝐖𝐡𝐞𝐫𝐞 𝐝𝐨𝐞𝐬 𝐭𝐡𝐞 𝐫𝐢𝐯𝐞𝐫 𝐛𝐞𝐠𝐢𝐧?"),
+        ("ja", "ｶｼﾐﾔﾄﾊ ﾅﾝﾃﾞｽｶ"),
+    ],
+)
+def test_equivalent_texts_have_one_language(tag: str, text: str) -> None:
+    assert detect([text]) == [tag]
+
+
+@pytest.mark.parametrize(
+    ("stated", "text", "other"),
+    [
+        ("en", "灯芯把油吸到火焰处，灯就发光。", "zh"),
+        ("zh", "Frogs lay their eggs in ponds in early spring.", "en"),
+        ("zh-TW", "灯芯把油吸到火焰处，灯就发光。", None),
+        ("sr-Latn", "Voz za obalu polazi u sedam sati uveče i stiže ujutru u devet.", None),
+        ("bs", "Gljive rastu u šumi nakon kiše, a djeca ih skupljaju u košare.", None),
+        ("sk", "Vlak na pobrežie odchádza o siedmej hodine večer.", None),
+        ("sk", "Vlak na pobřeží odjíždí v sedm hodin večer.", "cs"),
+        ("no", "Toget til kysten afgår klokken syv om aftenen.", None),
+        ("xh", "Frogs lay their eggs in ponds in early spring.", None),
+        ("und", "Frogs lay their eggs in ponds in early spring.", None),
+        ("de", "12:30 - 14:00", None),
+    ],
+)
+def test_a_text_differs_from_its_label_only_where_the_detector_is_sure(
+    stated: str, text: str, other: str | None
+) -> None:
+    assert differing_language(text, stated) == other

@@ -25,8 +25,8 @@ from isoglot.encoders.modules import (
     is_normalize,
     truncation,
 )
-from isoglot.encoders.prompts import find_prompts
-from isoglot.encoders.tokenizers import token_ids, token_limit, tokenizer_of
+from isoglot.encoders.prompts import find_prompts, unused_prompts
+from isoglot.encoders.tokenizers import counts_tokens, token_ids, token_limit, tokenizer_of
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError, first_line
 from isoglot.platform.progress import progress
@@ -81,6 +81,7 @@ class Encoder:
         name: Its name in results.
         prompts: The prompt for ``query`` and for ``document``.
         chosen_prompts: What the user chose of them, by role.
+        unused_prompts: Names of the prompts that the model has, where none of them is used.
         precision: The number format of its products: ``float32``, ``bfloat16``, ``int8`` ...
     """
 
@@ -90,12 +91,13 @@ class Encoder:
         self.precision = str(model.dtype).removeprefix("torch.")
         self.prompts = find_prompts(name, model.prompts, prompts)
         self.chosen_prompts = dict(prompts or {})
+        self.unused_prompts = unused_prompts(self.prompts, model.prompts)
         self._limits = [getattr(module, "max_seq_length", None) for module in input_modules(model)]
 
     @property
     def max_length(self) -> int | None:
         """The number of tokens at which documents are cut; None if the model sets no limit."""
-        return token_limit(self.model, self.prompts["document"].task)
+        return self.token_limit("document")
 
     @property
     def uses_language(self) -> bool:
@@ -282,15 +284,33 @@ class Encoder:
 
     def token_counts(self, texts: Sequence[str], role: str) -> dict[str, int]:
         """Return the number of tokens that the model sees of each text; of characters where its tokenizer is none."""
+        limit = self.token_limit(role)
+        counts = zip(texts, self._lengths(texts, role), strict=True)
+        return {text: max(1, min(length, limit or length)) for text, length in counts}
+
+    def token_lengths(self, texts: Sequence[str], role: str) -> list[int] | None:
+        """Return how many tokens each text has before it is cut; None where the model's tokens are not known.
+
+        The prompt and special tokens are counted in.
+
+        Args:
+            texts: n texts, without prompt.
+            role: ``query`` or ``document``.
+        """
+        is_known = counts_tokens(tokenizer_of(self.model, self.prompts[role].task))
+        return self._lengths(texts, role) if is_known else None
+
+    def token_limit(self, role: str) -> int | None:
+        """Return the number of tokens at which texts of a role are cut; None if the model sets no limit."""
+        return token_limit(self.model, self.prompts[role].task)
+
+    def _lengths(self, texts: Sequence[str], role: str) -> list[int]:
         prompt = self.prompts[role]
         tokenizer = tokenizer_of(self.model, prompt.task)
-        counts: dict[str, int] = {}
+        lengths: list[int] = []
         for start in range(0, len(texts), 4096):
-            part = texts[start : start + 4096]
-            lengths = map(len, token_ids(tokenizer, [prompt.text + text for text in part]))
-            counts.update(zip(part, lengths, strict=True))
-        limit = token_limit(self.model, prompt.task)
-        return {text: max(1, min(length, limit or length)) for text, length in counts.items()}
+            lengths += map(len, token_ids(tokenizer, [prompt.text + text for text in texts[start : start + 4096]]))
+        return lengths
 
     def _encode(self, texts: list[str], role: str) -> Vectors:
         """Encode texts in one batch, up to the head."""
@@ -331,7 +351,7 @@ class Encoder:
             role=role,
             task=self.prompts[role].task,
             prompt=self.prompts[role].text,
-            max_length=token_limit(self.model, self.prompts[role].task),
+            max_length=self.token_limit(role),
             truncate_dim=None,
             normalised=True,
             dtype=str(self.model.dtype),

@@ -81,13 +81,23 @@ def find_prompts(
             prompts[role] = Prompt(configured[configured_name] or "", _task(configured_name, role), "model")
         else:
             prompts[role] = Prompt(family.get(role, ""), role, "family" if role in family else "none")
-    unused = [configured_name for configured_name, text in configured.items() if text]
-    if unused and all(prompt.source in ("family", "none") for prompt in prompts.values()):
+    if unused := unused_prompts(prompts, configured):
         log.warning(
             "%s has prompts (%s), of which none is used%s; choose by --query-prompt and --document-prompt",
             *(name, ", ".join(unused), ", but those of its family" if family else ""),
         )
     return prompts
+
+
+def unused_prompts(prompts: Mapping[str, Prompt], configured: Mapping[str, str | None]) -> tuple[str, ...]:
+    """Return the names of a model's prompts if none of them is used, and the user chose none either.
+
+    Args:
+        prompts: Role -> the prompt that is used.
+        configured: The prompts in the model's configuration by their names.
+    """
+    names = tuple(name for name, text in configured.items() if text)
+    return names if all(prompt.source in ("family", "none") for prompt in prompts.values()) else ()
 
 
 def _family(name: str) -> dict[str, str]:

@@ -37,6 +37,13 @@ def token_limit(model: SentenceTransformer, task: str | None) -> int | None:
     return limit if limit and limit < NO_LIMIT else None
 
 
+def counts_tokens(tokenizer: Any) -> bool:
+    """Return whether a tokenizer is one of the library tokenizers, of which `token_ids` returns tokens."""
+    from tokenizers import Tokenizer
+
+    return isinstance(tokenizer, Tokenizer) or callable(tokenizer)
+
+
 def token_ids(tokenizer: Any, texts: Sequence[str], *, special_tokens: bool = True) -> Sequence[Sequence[Any]]:
     """Return the tokens of each text; its characters where the tokenizer is none of the library tokenizers.
 

@@ -11,6 +11,8 @@ import msgspec
 
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources import load_collection
+from isoglot.evaluation.labels import label_notes
+from isoglot.evaluation.lengths import cut_notes, text_lengths
 from isoglot.evaluation.measures import DEFAULT_MEASURES, check_measures
 from isoglot.evaluation.output import AuditSettings, check_output
 from isoglot.evaluation.results import Audit
@@ -19,7 +21,7 @@ from isoglot.evaluation.similarities import sample_similarities
 from isoglot.platform.version import __version__
 from isoglot.ranking.balance import parse_balance, scaling_notes
 from isoglot.ranking.pools import SCENARIOS, build_pools
-from isoglot.retrievers.base import Retriever, Scorer, VectorRankings
+from isoglot.retrievers.base import Retriever, Scorer, VectorRankings, prompt_notes
 from isoglot.retrievers.registry import as_retriever
 
 if TYPE_CHECKING:
@@ -94,9 +96,10 @@ def audit(
     retriever = as_retriever(
         model, device=device, trust_remote_code=trust_remote_code, prompts=prompts, keep_vectors=keep_vectors
     )
+    described = retriever.describe()
     if output is not None and not force:
         settings = AuditSettings(
-            model=retriever.describe(),
+            model=described,
             collection=loaded.fingerprint,
             seed=seed,
             limit=limit,
@@ -116,8 +119,9 @@ def audit(
         similarities = sample_similarities(spelled, built, rankings.vectors_at, seed)
     languages = tuple(map(spelled.named, spelled.languages))
     sizes = [{tag: language.documents for tag, language in result.by_language.items()} for result in results]
+    lengths = text_lengths(spelled, built, retriever)
     result = Audit(
-        model=retriever.describe(),
+        model=described,
         collection=msgspec.structs.replace(loaded.record(), languages=languages),
         scenarios=results,
         seed=seed,
@@ -126,7 +130,13 @@ def audit(
         environment=retriever.environment(),
         isoglot=__version__,
         similarities=similarities,
-        notes=scaling_notes(sizes, balance),
+        lengths=lengths,
+        notes=(
+            *prompt_notes(described),
+            *cut_notes(lengths),
+            *label_notes(spelled, built, seed),
+            *scaling_notes(sizes, balance),
+        ),
     )
     if output is not None:
         result.save(output)

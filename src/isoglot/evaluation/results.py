@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from isoglot.corpora.collection import CollectionRecord
+from isoglot.evaluation.lengths import TextLengths
 from isoglot.evaluation.measures import Judged
 from isoglot.evaluation.ranks import StoredRanks, pack_ranks, read_ranks
 from isoglot.evaluation.similarities import Similarities
@@ -182,6 +183,7 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     collection: CollectionRecord
     scenarios: tuple[StoredResult, ...]
     similarities: Similarities | None = None
+    lengths: dict[str, TextLengths] = {}
     notes: tuple[str, ...] = ()
 
 
@@ -200,7 +202,10 @@ class Audit:
         environment: Platform and versions of the libraries used.
         isoglot: The version of isoglot that made it.
         similarities: How similar queries are to documents; None of a retriever without vectors, and in older audits.
-        notes: What the balance could not know of these pools; see `isoglot.ranking.balance.scaling_notes`.
+        lengths: Role -> how long the texts are for the model; empty of a retriever that does not tell and in older
+            audits.
+        notes: What distorts the numbers: prompts that are not used, texts that were cut, labels that disagree with
+            the texts, and what the balance could not know of these pools.
     """
 
     model: RetrieverRecord
@@ -212,6 +217,7 @@ class Audit:
     environment: Mapping[str, Any]
     isoglot: str
     similarities: Similarities | None = None
+    lengths: Mapping[str, TextLengths] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
@@ -244,6 +250,7 @@ class Audit:
             collection=self.collection,
             scenarios=tuple(result.stored() for result in self.scenarios),
             similarities=self.similarities,
+            lengths=dict(self.lengths),
             notes=self.notes,
         )
         body: dict[str, Any] = msgspec.to_builtins(record)
@@ -251,10 +258,9 @@ class Audit:
         for scenario in body["scenarios"]:
             if scenario["cut"] is None:
                 del scenario["cut"]
-        if self.similarities is None:
-            del body["similarities"]
-        if not self.notes:
-            del body["notes"]
+        for name in ("similarities", "lengths", "notes"):
+            if not body[name]:
+                del body[name]
         return json_text(body)
 
     def save(self, folder: str | Path) -> None:
@@ -289,6 +295,7 @@ class Audit:
             environment=record.environment,
             isoglot=record.isoglot,
             similarities=record.similarities,
+            lengths=record.lengths,
             notes=record.notes,
         )
 

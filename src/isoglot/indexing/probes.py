@@ -25,7 +25,7 @@ from isoglot.indexing.store import Index
 from isoglot.platform.errors import IsoglotError
 from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
-from isoglot.retrievers.base import RetrieverRecord, used_documents, used_queries
+from isoglot.retrievers.base import RetrieverRecord, TokenCounts, used_documents, used_queries
 from isoglot.retrievers.dense import DenseRetriever, rank_vectors
 
 MAX_PROBED_CONTENTS = 500
@@ -58,6 +58,10 @@ class IndexRetriever:
     def environment(self) -> dict[str, Any]:
         """Implement `Retriever.environment`."""
         return self._dense.environment()
+
+    def count_tokens(self, texts: Sequence[str], role: str) -> TokenCounts | None:
+        """Implement `CountsTokens.count_tokens`."""
+        return self._dense.count_tokens(texts, role)
 
     def rankings(
         self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool

@@ -6,6 +6,7 @@ import html
 
 from isoglot.evaluation.comparison.comparison import Comparison
 from isoglot.evaluation.results import Audit
+from isoglot.report.lengths import length_tables
 from isoglot.report.similarities import comparison_similarity_tables
 from isoglot.report.tables import (
     Table,
@@ -38,7 +39,7 @@ def audit_to_markdown(audit: Audit) -> str:
         "Means over queries with 95% bootstrap intervals, all questions about a content drawn together; shares and "
         "gains in percent, ranks from 1 (lower is better).",
         "",
-        *map(table_to_markdown, audit_tables(audit)),
+        *map(table_to_markdown, (*audit_tables(audit), *length_tables(audit))),
         "## How it was made",
         "",
         f"- isoglot {audit.isoglot}, seed {audit.seed}"

@@ -122,7 +122,7 @@ def _place(result: ScenarioResult, language: str) -> str:
 
 
 def audit_notes(audit: Audit) -> list[str]:
-    """Say what an audit could not know: of its balance, and of runs, which end before the last document."""
+    """Say what distorts an audit's numbers, and what it could not know of runs, which end before the last document."""
     cuts = [result.cut for result in audit.scenarios if result.cut is not None]
     if not cuts:
         return list(audit.notes)
@@ -365,9 +365,22 @@ def comparison_notes(comparison: Comparison) -> list[str]:
         for model in comparison.models
         if model.golds_beyond
     ]
+    notes += _audits_notes(comparison)
     if comparison.left_out:
         notes.append(f"Left out: {comparison.left_out} results of scenarios that only some of the audits have.")
     return notes
+
+
+def _audits_notes(comparison: Comparison) -> list[str]:
+    """The notes of the compared audits, each with the models that it is about unless it is about all."""
+    about: dict[str, list[str]] = {}
+    for model in comparison.models:
+        for note in model.notes:
+            about.setdefault(note, []).append(model.label)
+    return [
+        note if len(labels) == len(comparison.models) else f"{', '.join(labels)}: {note}"
+        for note, labels in about.items()
+    ]
 
 
 def _star(outcome: Outcome) -> str:

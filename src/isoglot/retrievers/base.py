@@ -38,6 +38,7 @@ class RetrieverRecord(msgspec.Struct, frozen=True, kw_only=True):
         prompts: Role (``query``, ``document``) -> its prompt.
         language_given: Whether it is told each text's language.
         how: What it is, in one line; None for a model of this machine.
+        unused_prompts: Names of the model's prompts, where none of them is used.
     """
 
     name: str
@@ -47,6 +48,7 @@ class RetrieverRecord(msgspec.Struct, frozen=True, kw_only=True):
     prompts: dict[str, PromptRecord] = {}
     language_given: bool = False
     how: str | None = None
+    unused_prompts: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -90,6 +92,27 @@ class Scorer(Protocol):
 
 
 @dataclass(frozen=True)
+class TokenCounts:
+    """How long texts are before they are cut.
+
+    Attributes:
+        tokens: Number of tokens of each text, including the prompt and special tokens.
+        limit: Number of tokens at which texts are cut; None: at none.
+    """
+
+    tokens: Sequence[int]
+    limit: int | None
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A retriever that knows how its model cuts texts to tokens; an audit says how many texts were cut."""
+
+    def count_tokens(self, texts: Sequence[str], role: str) -> TokenCounts | None:
+        """Count the tokens of texts of a role, ``query`` or ``document``; None where they are not known."""
+
+
+@dataclass(frozen=True)
 class VectorRankings(Iterator[Ranking]):
     """Rankings by the inner products of vectors, with those vectors.
 
@@ -108,9 +131,17 @@ class VectorRankings(Iterator[Ranking]):
 
 
 def model_record(record: RetrieverRecord) -> dict[str, Any]:
-    """A record as plain data, without `how` where it is None."""
+    """A record as plain data, without `how` and `unused_prompts` where there is nothing to say."""
     found: dict[str, Any] = msgspec.to_builtins(record)
-    return found if record.how is not None else {key: value for key, value in found.items() if key != "how"}
+    return {key: value for key, value in found.items() if value or key not in ("how", "unused_prompts")}
+
+
+def prompt_notes(record: RetrieverRecord) -> tuple[str, ...]:
+    """Say that a model has prompts of which none is used; nothing of other models."""
+    if not record.unused_prompts:
+        return ()
+    names = ", ".join(record.unused_prompts)
+    return (f"{record.name} has prompts ({names}), of which none is used: its ranks may be better with them.",)
 
 
 def used_queries(pools: Sequence[Pool]) -> Ints:

@@ -16,6 +16,7 @@ from isoglot.ranking.result import Ranking
 from isoglot.retrievers.base import (
     PromptRecord,
     RetrieverRecord,
+    TokenCounts,
     VectorRankings,
     environment,
     used_documents,
@@ -56,6 +57,7 @@ class DenseRetriever:
             max_length=encoder.max_length,
             prompts=prompt_records(encoder.prompts),
             language_given=encoder.uses_language,
+            unused_prompts=encoder.unused_prompts,
         )
 
     def environment(self) -> dict[str, Any]:
@@ -69,6 +71,11 @@ class DenseRetriever:
     ) -> Vectors:
         """As `Encodes.encode`."""
         return self.encoder.encode(texts, role, languages, show_progress=show_progress, keep=self.keep_vectors)
+
+    def count_tokens(self, texts: Sequence[str], role: str) -> TokenCounts | None:
+        """As `CountsTokens.count_tokens`."""
+        tokens = self.encoder.token_lengths(texts, role)
+        return None if tokens is None else TokenCounts(tokens, self.encoder.token_limit(role))
 
     def rankings(
         self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool

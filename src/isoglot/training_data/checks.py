@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.languages import detectable, likelihoods
+from isoglot.platform.languages import differing_language
 from isoglot.training_data.overlap import EightGrams, near_duplicates, tokens, unspaced
 from isoglot.training_data.row import Row
 
@@ -232,17 +232,7 @@ def _containment_fault(language: str, query: str, document: str) -> str:
 
 
 def _language_fault(language: str, query: str, document: str) -> str:
-    """Return the language that the detector is sure of, if it is not the stated one.
-
-    Of close languages (Slovak and Czech, Danish and Norwegian) it is never sure; of English it is.
-    """
-    base = language.split("-")[0]  # the detector knows no scripts and territories
-    if not document or base not in detectable():
-        return ""
-    probabilities = likelihoods(document)
-    likeliest = next(iter(probabilities), base)
-    unsure = likeliest != "en" and probabilities.get(base, 0) >= 0.05
-    return "" if likeliest == base or unsure else likeliest
+    return differing_language(document, language) or ""
 
 
 def _is_english_query(query: str, english_query: str) -> bool:

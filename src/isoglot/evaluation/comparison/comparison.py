@@ -34,6 +34,7 @@ class ComparedModel(msgspec.Struct, frozen=True, kw_only=True):
         seeds: Number of audits that are pooled.
         golds_beyond: Of TREC runs the number of golds beyond their end; None where all documents are ranked.
         similarities: As `Audit.similarities`; of several seeds those of the first.
+        notes: As `Audit.notes`; of several seeds those of the first.
     """
 
     label: str
@@ -42,6 +43,7 @@ class ComparedModel(msgspec.Struct, frozen=True, kw_only=True):
     seeds: int
     golds_beyond: int | None = None
     similarities: Similarities | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, label: str, audits: Sequence[Audit]) -> ComparedModel:
@@ -54,11 +56,12 @@ class ComparedModel(msgspec.Struct, frozen=True, kw_only=True):
             seeds=len(audits),
             golds_beyond=sum(sum(cut.beyond.values()) for cut in cuts) if cuts else None,
             similarities=audits[0].similarities,
+            notes=audits[0].notes,
         )
 
     def plain(self) -> dict[str, Any]:
-        """The model as comparison.json holds it: flat, without what is None of `golds_beyond` and `similarities`."""
-        known = {"golds_beyond": self.golds_beyond, "similarities": self.similarities}
+        """The model as comparison.json holds it: flat, without what is None or empty of the last three attributes."""
+        known = {"golds_beyond": self.golds_beyond, "similarities": self.similarities, "notes": self.notes or None}
         return {
             "label": self.label,
             **model_record(self.record),

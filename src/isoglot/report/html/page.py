@@ -25,6 +25,7 @@ from isoglot.report.html.scatter import twin_scatter
 from isoglot.report.html.templates import environment, style
 from isoglot.report.html.values import CELL_COLUMNS, MEASURE_COLUMNS, measures_of, table_rows
 from isoglot.report.html.verdict import headline, next_steps
+from isoglot.report.lengths import length_tables
 from isoglot.report.similarities import comparison_similarity_tables
 from isoglot.report.tables import (
     Table,
@@ -137,6 +138,7 @@ def _template() -> Any:
         tag=canonical,
         described=described,
         balance_note=balance_note,
+        length_tables=length_tables,
     )
     return templates.get_template("page.html.j2")
 
