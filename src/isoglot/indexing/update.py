@@ -6,7 +6,6 @@ process writes at a time; others wait.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,10 +16,8 @@ from isoglot.indexing.snapshot import stored_models
 from isoglot.indexing.tables import connect, find_table, is_remote, open_table, sql_literal, write_errors_explained
 from isoglot.indexing.writer import Changes, Writer, corpus_names
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.files import os_errors_explained
+from isoglot.platform.files import locked
 from isoglot.platform.progress import progress
-
-log = logging.getLogger("isoglot")
 
 
 def update_index(
@@ -167,11 +164,12 @@ def drop_model(folder: str | Path, model: str) -> None:
     target = str(folder)
     with write_lock(target):
         table = open_table(connect(target), target)
-        columns = {stored.name: stored.column for stored in stored_models(table.schema)}
-        if model not in columns or len(columns) == 1:
-            raise IsoglotError(f"{folder}: cannot drop {model!r}; its models: {', '.join(columns)}, one must stay")
-        with write_errors_explained(target):
-            table.drop_columns([columns[model]])
+        stored = stored_models(table.schema)
+        names = list(dict.fromkeys(entry.name for entry in stored))
+        if model not in names or len(names) == 1:
+            raise IsoglotError(f"{folder}: cannot drop {model!r}; its models: {', '.join(names)}, one must stay")
+        with write_errors_explained(target):  # a killed run may have left two columns of a model that has changed
+            table.drop_columns([entry.column for entry in stored if entry.name == model])
 
 
 @contextmanager
@@ -186,18 +184,5 @@ def write_lock(folder: str) -> Iterator[None]:
     if is_remote(folder):
         yield
         return
-    from filelock import FileLock, Timeout
-
-    path = Path(folder)
-    with os_errors_explained(path):
-        path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / ".writing.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            log.info("%s: waiting for another process that writes to it", folder)
-            lock.acquire()
-    try:
+    with locked(Path(folder) / ".writing.lock", f"{folder}: waiting for another process that writes to it"):
         yield
-    finally:
-        lock.release()
