@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,8 +13,9 @@ from typing import Any
 import pytest
 from lancedb.table import LanceTable
 
-from isoglot import Index
+from isoglot import Index, IsoglotError
 from isoglot.indexing import snapshot, writer
+from isoglot.indexing.checksums import CHECKSUMS, HINT
 from isoglot.indexing.update import drop_model, update_index
 from tests.indexing import numbered, use_hash_encoders, vector_of, write_jsonl
 
@@ -106,6 +109,52 @@ def test_killed_before_any_of_its_commits_a_run_is_finished_by_the_next(
     for model in index.models:
         vector = vector_of(f"{model} second document number 9 more")
         assert index.search_vector(vector, model=model)[0].passage.id == "d9#1"
+
+
+def files_of(folder: Path) -> list[Path]:
+    return [path for path in sorted((folder / "passages.lance").glob("*/**/*")) if path.is_file() and path.name != HINT]
+
+
+def test_a_flipped_bit_in_any_file_of_an_index_is_told(tmp_path: Path, corpus: str) -> None:
+    folder = tmp_path / "index"
+    generator = random.Random(0)
+    assert len(files_of(folder)) > 10
+    for path in files_of(folder):
+        whole = path.read_bytes()
+        if not whole:
+            continue
+        for _ in range(5):
+            flipped = bytearray(whole)
+            flipped[generator.randrange(len(whole))] ^= 1 << generator.randrange(8)
+            path.write_bytes(flipped)
+            for use in (lambda: Index(folder), lambda: update_index(corpus, folder)):
+                with pytest.raises(IsoglotError, match=f"{path.name}: is damaged: its checksum is not the one"):
+                    use()
+        path.write_bytes(whole)
+    assert len(Index(folder)) == 30
+
+
+def test_each_run_records_what_it_wrote_and_an_open_index_checks_what_is_new(tmp_path: Path, corpus: str) -> None:
+    folder = tmp_path / "index"
+    index, first = Index(folder), set(files_of(folder))
+    for start in (30, 60):
+        update_index(write_jsonl(tmp_path / "more.jsonl", numbered(5, start)), folder, add=True)
+    recorded = json.loads((folder / "passages.lance" / CHECKSUMS).read_text())
+    assert {folder / "passages.lance" / name for name in recorded} == set(files_of(folder)) > first
+    (new, *_) = (path for path in files_of(folder) if path not in first and path.parent.name == "data")
+    new.write_bytes(new.read_bytes()[:-1] + b"?")
+    with pytest.raises(IsoglotError, match="is damaged"):
+        len(index)
+
+
+def test_a_killed_run_leaves_files_without_checksums_which_the_next_one_records(tmp_path: Path, corpus: str) -> None:
+    folder = tmp_path / "index"
+    more = write_jsonl(tmp_path / "more.jsonl", numbered(5, 30))
+    (folder / "passages.lance" / CHECKSUMS).unlink()  # or an index of an older version
+    assert len(Index(folder)) == 30
+    update_index(more, folder, add=True)
+    recorded = json.loads((folder / "passages.lance" / CHECKSUMS).read_text())
+    assert {folder / "passages.lance" / name for name in recorded} == set(files_of(folder))
 
 
 def test_adding_a_model_takes_longer_than_old_versions_are_kept(

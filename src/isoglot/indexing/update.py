@@ -7,10 +7,11 @@ process writes at a time; others wait.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from isoglot.corpora.documents import corpus_name, read_documents
+from isoglot.indexing.checksums import check_files, record_checksums
 from isoglot.indexing.seen import SeenDocuments
 from isoglot.indexing.snapshot import stored_models
 from isoglot.indexing.tables import connect, find_table, is_remote, open_table, sql_literal, write_errors_explained
@@ -174,15 +175,22 @@ def drop_model(folder: str | Path, model: str) -> None:
 
 @contextmanager
 def write_lock(folder: str) -> Iterator[None]:
-    """Be the only process that writes to the index; wait while another one does.
+    """Be the only process that writes to the index; wait while another one does. Checksums are checked and recorded.
 
     Object storage has no lock: LanceDB refuses commits that conflict there, and users must run one writer at a time.
 
     Raises:
-        IsoglotError: The folder cannot be written to.
+        IsoglotError: The folder cannot be written to, or a file in it is damaged.
     """
     if is_remote(folder):
         yield
         return
     with locked(Path(folder) / ".writing.lock", f"{folder}: waiting for another process that writes to it"):
-        yield
+        check_files(folder, set())
+        try:
+            yield
+        except BaseException:
+            with suppress(IsoglotError):  # the reason why the work has ended is what the user is to read
+                record_checksums(folder)
+            raise
+        record_checksums(folder)
