@@ -14,6 +14,7 @@ import pytest
 
 from isoglot import IsoglotError
 from isoglot.platform import files
+from isoglot.platform.checksums import CHECKSUMS
 from isoglot.platform.files import cached_folder, new_folder, write_text
 
 
@@ -239,7 +240,34 @@ def test_two_processes_build_a_cached_folder_once(tmp_path: Path) -> None:
         worker.join()
     assert [worker.exitcode for worker in workers] == [0, 0]
     assert (tmp_path / "log").read_text() == "built\n"
-    assert names(tmp_path / "c") == ["a"]
+    assert names(tmp_path / "c") == ["a", CHECKSUMS]
+
+
+@pytest.mark.parametrize("damage", ["zeros", "cut", "gone", "record", "no record"])
+def test_a_damaged_folder_of_the_cache_is_told_and_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    def build(folder: Path) -> None:
+        (folder / "sub").mkdir()
+        (folder / "sub" / "weights").write_bytes(bytes(range(256)) * 4096)
+
+    target = tmp_path / "model"
+    cached_folder(target, build)
+    whole = (target / "sub" / "weights").read_bytes()
+    if damage in ("record", "no record"):
+        (target / CHECKSUMS).write_text("{") if damage == "record" else (target / CHECKSUMS).unlink()
+    else:
+        broken = {"zeros": whole[:1000] + bytes(2**18) + whole[1000 + 2**18 :], "cut": whole[:-1], "gone": b""}[damage]
+        (target / "sub" / "weights").write_bytes(broken)
+    monkeypatch.setattr(files, "_sound_folders", set())  # as in the next process
+    cached_folder(target, build)
+    assert "model: is made again, since " in caplog.text
+    assert (target / "sub" / "weights").read_bytes() == whole
+    assert names(tmp_path) == ["model", "model.lock"]
+    caplog.clear()
+    monkeypatch.setattr(files, "_sound_folders", set())
+    cached_folder(target, build)
+    assert not caplog.text
 
 
 def test_the_cache_is_where_the_variable_says(monkeypatch: pytest.MonkeyPatch) -> None:

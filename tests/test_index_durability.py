@@ -15,8 +15,9 @@ from lancedb.table import LanceTable
 
 from isoglot import Index, IsoglotError
 from isoglot.indexing import snapshot, writer
-from isoglot.indexing.checksums import CHECKSUMS, HINT
+from isoglot.indexing.checksums import HINT
 from isoglot.indexing.update import drop_model, update_index
+from isoglot.platform.checksums import CHECKSUMS
 from tests.indexing import numbered, use_hash_encoders, vector_of, write_jsonl
 
 COMMITS = ("add_columns", "drop_columns", "update_field_metadata", "add", "delete", "create_index", "optimize")

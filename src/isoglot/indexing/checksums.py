@@ -1,4 +1,4 @@
-"""checksums.json: a CRC-32 of each file of an index, by which damage is found before it changes a result.
+"""The checksums of an index's files, by which damage is found before it changes a result.
 
 LanceDB's files have no checksums, and are never changed once they are written. The process that holds the write lock
 records those that are new when it ends; what a killed one left is recorded by the next.
@@ -6,29 +6,20 @@ records those that are new when it ends; what a killed one left is recorded by t
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from isoglot.indexing.tables import TABLE, is_remote
+from isoglot.platform.checksums import CHECKSUMS, Checksum, checksum_of, parse_checksums
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import os_errors_explained, write_bytes
 
-CHECKSUMS = "checksums.json"
 CHECKED_BYTES = 2**30
 """An index with at most so many bytes is checked whenever it is opened (a third of a second); others are if asked."""
 HINT = "latest_version_hint.json"
 """The one file of LanceDB's that changes: where it begins to look for the last version."""
-_BLOCK = 2**20
-
-
-class Checksum(msgspec.Struct, frozen=True, array_like=True):
-    """The length of a file in bytes, and the CRC-32 of its content."""
-
-    size: int
-    crc: int
 
 
 def check_files(folder: str, sound: set[str], *, limit: float = CHECKED_BYTES) -> int:
@@ -57,7 +48,7 @@ def check_files(folder: str, sound: set[str], *, limit: float = CHECKED_BYTES) -
         path = table / name
         with os_errors_explained(path, "read"):
             try:
-                intact = _checksum(path) == entry
+                intact = checksum_of(path) == entry
             except FileNotFoundError:  # a writer has replaced it since
                 continue
         if not intact:
@@ -81,7 +72,7 @@ def record_checksums(folder: str) -> None:
     recorded, present = _read(table), {}
     with os_errors_explained(table, "read"):
         for name in _files(table):
-            present[name] = recorded.get(name) or _checksum(table / name)
+            present[name] = recorded.get(name) or checksum_of(table / name)
     if present != recorded:
         write_bytes(table / CHECKSUMS, msgspec.json.encode(present))
 
@@ -93,7 +84,7 @@ def _table(folder: str) -> Path:
 def _read(table: Path) -> dict[str, Checksum]:
     path = table / CHECKSUMS
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Checksum])
+        return parse_checksums(path.read_bytes())
     except FileNotFoundError:  # an older index, or one that is written for the first time
         return {}
     except OSError as error:
@@ -110,11 +101,3 @@ def _files(table: Path) -> Iterator[str]:
     for path in sorted(table.glob("*/**/*")):
         if path.is_file() and path.name != HINT:
             yield path.relative_to(table).as_posix()
-
-
-def _checksum(path: Path) -> Checksum:
-    size = crc = 0
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            size, crc = size + len(block), zlib.crc32(block, crc)
-    return Checksum(size, crc)

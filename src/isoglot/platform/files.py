@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from isoglot.platform.checksums import damaged_file, write_checksums
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.process import is_running
 
@@ -103,6 +104,13 @@ def new_folder(target: Path, *, replaces: str | None = None) -> Iterator[Path]:
         check_replaceable(target, replaces)
     elif target.exists():
         raise IsoglotError(f"{target}: exists already; choose another folder or pass --force")
+    with _replaced_folder(target) as unfinished:
+        yield unfinished
+
+
+@contextmanager
+def _replaced_folder(target: Path) -> Iterator[Path]:
+    """As `new_folder`, whatever `target` is now."""
     with os_errors_explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = _beside(target)
@@ -209,16 +217,35 @@ def locked(path: Path, waiting: str) -> Iterator[None]:
 def cached_folder(target: Path, build: Callable[[Path], None]) -> Path:
     """Return `target`, built by ``build(empty folder)`` if it is missing; several processes build it once.
 
+    Its checksums are written beside what was built, and a process checks them when it first asks for the folder. One
+    that is damaged, or that an older version wrote without checksums, is built again.
+
     Raises:
         IsoglotError: The cache cannot be written, or `build` raises it.
     """
-    if target.is_dir():
+    if _is_sound(target):
         return target
     with locked(target.with_name(target.name + ".lock"), f"{target}: waiting for another process that makes it"):
-        if not target.is_dir():
-            with new_folder(target) as folder:
+        if not _is_sound(target):
+            if target.exists():
+                log.warning("%s: is made again, since %s in it is damaged or missing", target, damaged_file(target))
+            with _replaced_folder(target) as folder:
                 build(folder)
+                write_checksums(folder)
+    _sound_folders.add(target)
     return target
+
+
+_sound_folders: set[Path] = set()
+"""The folders of the cache that this process has checked."""
+
+
+def _is_sound(target: Path) -> bool:
+    if not target.is_dir():
+        return False
+    if target not in _sound_folders and damaged_file(target) is None:
+        _sound_folders.add(target)
+    return target in _sound_folders
 
 
 def sha256(path: Path) -> str:
