@@ -119,12 +119,16 @@ def test_other_options_languages_or_data_are_not_the_same(
             isoglot.align(str(tiny_model), output=folder, **{**given, **change})
 
 
-def test_a_folder_of_the_user_s_is_left_alone_without_force(
-    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path
+@pytest.mark.parametrize("method", ["center", "auto"])
+def test_a_folder_of_the_user_s_is_left_alone_with_force_too(
+    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path, method: str
 ) -> None:
     write_text(tmp_path / "mine" / "thesis.txt", "years of work")
+    given: dict[str, Any] = {"method": method, "data": small_collection, "dev": small_collection}
     with pytest.raises(IsoglotError, match="mine: holds something else"):
-        isoglot.align(str(tiny_model), "center", small_collection, tmp_path / "mine")
+        isoglot.align(str(tiny_model), output=tmp_path / "mine", **given)
+    with pytest.raises(IsoglotError, match=r"mine: is no such folder that isoglot wrote .it has no isoglot.json."):
+        isoglot.align(str(tiny_model), output=tmp_path / "mine", force=True, **given)
     assert names(tmp_path / "mine") == ["thesis.txt"]
 
 

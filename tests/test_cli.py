@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 
@@ -16,6 +17,9 @@ from isoglot import audit
 from isoglot.alignment.registry import METHODS
 from isoglot.cli import app
 from isoglot.cli.align import align
+from isoglot.encoders.bundled import e5_small_q4
+from isoglot.encoders.cache import VectorCache
+from isoglot.platform.checksums import write_checksums
 from isoglot.training_data.row import write_rows
 from tests.command_line import SETTINGS, isoglot
 from tests.parallel import parallel_rows
@@ -78,6 +82,7 @@ def test_an_audit_in_a_process_of_its_own_prints_what_it_prints_in_this_one(
         "serve",
         "sources",
         "models",
+        "cache",
         "doctor",
     ],
 )
@@ -175,6 +180,70 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
     failed = [check["what"] for check in checks if check["state"] == "FAIL"]
     assert any(what.endswith("set ISOGLOT_CACHE to a folder you can write to") for what in failed)
     assert "\nFAIL cache" in isoglot("doctor", cache=tmp_path / "file").stdout
+
+
+def test_the_doctor_looks_deep_into_the_cache_and_into_folders_that_are_named(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(e5_small_q4, "model_folder", lambda: tmp_path)  # converting it would take half a minute
+    cache, corpus = tmp_path / "cache", tmp_path / "corpus.jsonl"
+    corpus.write_text("".join(f'{{"_id": "{n}", "lang": "en", "text": "loaf {n}"}}\n' for n in range(3)))
+    for command in ("index", "encode"):
+        made = isoglot(command, corpus, "-m", tiny_model, "-o", tmp_path / command, "--device", "cpu", cache=cache)
+        assert made.returncode == 0, made.stderr
+    (model := cache / "models" / "m").mkdir(parents=True)
+    (model / "weights").write_bytes(bytes(100))
+    write_checksums(model)
+    check = ("doctor", "--deep", tmp_path / "index", tmp_path / "encode")
+    whole = isoglot(*check, cache=cache).stdout
+    for expected in ("ok   model m: all files", "ok   kept vectors", "index: an index,", "encode: 1 shards"):
+        assert expected in whole, whole
+    (kept,) = (cache / "vectors").glob("*.sqlite")
+    for path in (
+        model / "weights",
+        kept,
+        *(tmp_path / "index").glob("*/data/*"),
+        *(tmp_path / "encode").glob("*.par*"),
+    ):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    done = isoglot(*check, tmp_path / "none", cache=cache)
+    assert done.returncode == 1
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAIL")]
+    for expected in (
+        "model m: weights is damaged",
+        kept.name,
+        ": is damaged: its checksum",
+        "documents-000000",
+        "none: ",
+    ):
+        assert sum(expected in line for line in failed) == 1, done.stdout
+
+
+def test_the_cache_is_shown_by_model_pruned_and_cleared(tmp_path: Path, tiny_model: Path) -> None:
+    cache, corpus = tmp_path / "cache", tmp_path / "corpus.jsonl"
+    corpus.write_text('{"_id": "1", "lang": "en", "text": "loaf"}\n')
+    assert isoglot("index", corpus, "-m", tiny_model, "-o", tmp_path / "index", cache=cache).returncode == 0
+    VectorCache({"role": "query"}, cache / "vectors", model="other").put(["a", "b"], np.zeros((2, 4), dtype=np.float32))
+    (cache / "vectors" / "x.damaged").write_bytes(bytes(9))
+
+    def shown(*arguments: object) -> list[tuple[str, str, int | None]]:
+        kept = json.loads(isoglot("cache", "--json", *arguments, cache=cache).stdout)["kept"]
+        return sorted(("+".join(entry["models"]), entry["role"], entry["texts"]) for entry in kept)
+
+    assert shown() == [("", "", None), (str(tiny_model), "document", 1), ("other", "query", 2)]
+    assert str(tiny_model) in isoglot("cache", cache=cache).stdout
+    (other,) = (path for path in (cache / "vectors").glob("*.sqlite") if b"other" in path.read_bytes())
+    os.utime(other, (0, 0))
+    assert isoglot("index", corpus, "-m", tiny_model, "-o", tmp_path / "again", cache=cache).returncode == 0
+    assert shown("--older-than", 30) == [("", "", None), (str(tiny_model), "document", 1)]
+    assert shown("--max-size", 1) == shown()
+    assert shown("--model", tiny_model, "--clear") == []
+    assert shown() == [("", "", None)]
+    assert isoglot("cache", "--clear", cache=cache).stdout.endswith("removed 0.0 MiB in 1 files\n")
+    assert list((cache / "vectors").iterdir()) == []
+    assert isoglot("cache", "--clear", "--max-size", 1, cache=cache).returncode == 2
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ import pytest
 
 from isoglot import IsoglotError
 from isoglot.platform import files
+from isoglot.platform.checksums import CHECKSUMS
 from isoglot.platform.files import cached_folder, new_folder, write_text
 
 
@@ -45,7 +46,7 @@ def test_a_full_disk_keeps_the_old_file_and_is_told(tmp_path: Path, monkeypatch:
 
 
 def write_too_much(target: Path) -> None:
-    with new_folder(target, replace=True) as folder:
+    with new_folder(target, replaces="old") as folder:
         (folder / "a").write_text("complete")
         (folder / "b").write_bytes(b"x" * 1_000_000)
 
@@ -132,13 +133,66 @@ def test_an_old_folder_stays_until_the_new_one_is_complete(tmp_path: Path) -> No
     (tmp_path / "out" / "old").write_text("")
     with pytest.raises(IsoglotError, match="exists already"), new_folder(tmp_path / "out"):
         pass
-    with pytest.raises(ValueError, match="broken"), new_folder(tmp_path / "out", replace=True):
+    with pytest.raises(ValueError, match="broken"), new_folder(tmp_path / "out", replaces="old"):
         raise ValueError("broken")
     assert names(tmp_path / "out") == ["old"]
-    with new_folder(tmp_path / "out", replace=True) as folder:
+    with new_folder(tmp_path / "out", replaces="old") as folder:
         (folder / "new").write_text("")
     assert names(tmp_path / "out") == ["new"]
     assert names(tmp_path) == ["out"]
+
+
+def test_only_a_folder_with_the_mark_or_an_empty_one_is_replaced(tmp_path: Path) -> None:
+    for name in ("thesis/thesis.tex", "file"):
+        write_text(tmp_path / name, "mine")
+    (tmp_path / "empty").mkdir()
+    for name, message in (("thesis", "it has no mark"), ("file", "is a file")):
+        with pytest.raises(IsoglotError, match=message), new_folder(tmp_path / name, replaces="mark"):
+            raise AssertionError("nothing is written before the check")
+    assert (tmp_path / "thesis" / "thesis.tex").read_text() == (tmp_path / "file").read_text() == "mine"
+    for _ in range(2):
+        with new_folder(tmp_path / "empty", replaces="mark") as folder:
+            (folder / "mark").touch()
+    assert names(tmp_path) == ["empty", "file", "thesis"]
+
+
+def killed_while_writing(folder: Path, where: str) -> None:
+    """End as by SIGKILL in the middle of a file, of a folder, or between the two renames of a folder."""
+    replace = Path.replace
+
+    def dying(path: Path, target: Path) -> Path:
+        if where == "between" and path.name.startswith(".out") and Path(target).name == "out":
+            os._exit(9)
+        return replace(path, target)
+
+    Path.replace = dying  # type: ignore[assignment,method-assign]
+    if where == "file":
+        with files.new_file(folder / "a.txt") as unfinished:
+            unfinished.write_text("half")
+            os._exit(9)
+    with new_folder(folder / "out", replaces="mark") as unfinished:
+        (unfinished / "mark").write_text("new")
+        if where == "folder":
+            os._exit(9)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("where", ["file", "folder", "between"])
+def test_what_a_killed_run_left_is_removed_by_the_next_and_an_old_folder_comes_back(tmp_path: Path, where: str) -> None:
+    write_text(tmp_path / "out" / "mark", "old")
+    process = multiprocessing.get_context("spawn").Process(target=killed_while_writing, args=(tmp_path, where))
+    process.start()
+    with files.new_file(tmp_path / "a.txt") as unfinished:  # a running process keeps its own
+        unfinished.write_text("whole")
+        process.join()
+        assert process.exitcode == 9
+        assert len(names(tmp_path)) >= 3
+        write_text(tmp_path / "a.txt", "other")
+    with pytest.raises(ValueError, match="broken"), new_folder(tmp_path / "out", replaces="mark"):
+        raise ValueError("broken")
+    assert names(tmp_path) == ["a.txt", "out"]
+    assert (tmp_path / "a.txt").read_text() == "whole"
+    assert (tmp_path / "out" / "mark").read_text() == "old"
 
 
 @pytest.mark.parametrize("refused", [1, 2])
@@ -156,7 +210,7 @@ def test_a_folder_that_the_system_does_not_let_go_stays_as_it_was(
         return replace(path, target)
 
     def replaced(target: Path) -> None:
-        with new_folder(target, replace=True) as folder:
+        with new_folder(target, replaces="old") as folder:
             (folder / "new").write_text("new")
             monkeypatch.setattr(Path, "replace", renaming)
 
@@ -186,7 +240,34 @@ def test_two_processes_build_a_cached_folder_once(tmp_path: Path) -> None:
         worker.join()
     assert [worker.exitcode for worker in workers] == [0, 0]
     assert (tmp_path / "log").read_text() == "built\n"
-    assert names(tmp_path / "c") == ["a"]
+    assert names(tmp_path / "c") == ["a", CHECKSUMS]
+
+
+@pytest.mark.parametrize("damage", ["zeros", "cut", "gone", "record", "no record"])
+def test_a_damaged_folder_of_the_cache_is_told_and_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    def build(folder: Path) -> None:
+        (folder / "sub").mkdir()
+        (folder / "sub" / "weights").write_bytes(bytes(range(256)) * 4096)
+
+    target = tmp_path / "model"
+    cached_folder(target, build)
+    whole = (target / "sub" / "weights").read_bytes()
+    if damage in ("record", "no record"):
+        (target / CHECKSUMS).write_text("{") if damage == "record" else (target / CHECKSUMS).unlink()
+    else:
+        broken = {"zeros": whole[:1000] + bytes(2**18) + whole[1000 + 2**18 :], "cut": whole[:-1], "gone": b""}[damage]
+        (target / "sub" / "weights").write_bytes(broken)
+    monkeypatch.setattr(files, "_sound_folders", set())  # as in the next process
+    cached_folder(target, build)
+    assert "model: is made again, since " in caplog.text
+    assert (target / "sub" / "weights").read_bytes() == whole
+    assert names(tmp_path) == ["model", "model.lock"]
+    caplog.clear()
+    monkeypatch.setattr(files, "_sound_folders", set())
+    cached_folder(target, build)
+    assert not caplog.text
 
 
 def test_the_cache_is_where_the_variable_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -430,18 +430,18 @@ def index_slowly(corpus: str, folder: Path, add: bool, seconds: float) -> None:
     use_hash_encoders(pytest.MonkeyPatch())
     writer.COMMIT_PASSAGES = 40
     writer.COMMITS_BETWEEN_OPTIMIZING = 5
-    encode, committed = HashEncoder.encode, writer.Writer._count_commit
+    encode, commit = HashEncoder.encode, writer.Writer._commit
 
     def encode_slowly(self: HashEncoder, *arguments: Any, keep: bool) -> Any:
         time.sleep(seconds)
         return encode(self, *arguments, keep=keep)
 
-    def announce(self: writer.Writer) -> None:
+    def announce(self: writer.Writer, *arguments: Any) -> None:
+        commit(self, *arguments)
         print("committed", flush=True)
-        committed(self)
 
     HashEncoder.encode = encode_slowly  # type: ignore[method-assign]
-    writer.Writer._count_commit = announce  # type: ignore[method-assign]
+    writer.Writer._commit = announce  # type: ignore[method-assign]
     try:
         print(update_index(corpus, folder, ["base"], add=add))
     except IsoglotError as error:

@@ -130,6 +130,13 @@ def test_exports_that_cannot_be_are_refused(index: Index, tmp_path: Path) -> Non
     (tmp_path / "out").mkdir()
     with pytest.raises(IsoglotError, match="exists already"):
         export_index(index, "faiss", tmp_path / "out")
+    for _ in range(2):
+        export_index(index, "faiss", tmp_path / "out", force=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    with pytest.raises(IsoglotError, match="--force deletes no other"):
+        export_index(index, "faiss", tmp_path / "mine", force=True)
+    assert (tmp_path / "mine" / "thesis.tex").exists()
 
 
 def test_an_index_is_audited_with_probes_that_are_called_a_proxy(index: Index, own_cache: Path) -> None:

@@ -184,6 +184,11 @@ def test_an_export_replaces_nothing_unasked(tmp_path: Path) -> None:
     with pytest.raises(IsoglotError, match="exists already"):
         export(ROWS, "beir", tmp_path / "out")
     export(ROWS, "beir", tmp_path / "out", force=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    with pytest.raises(IsoglotError, match="--force deletes no other"):
+        export(ROWS, "beir", tmp_path / "mine", force=True)
+    assert (tmp_path / "mine" / "thesis.tex").exists()
     with pytest.raises(IsoglotError, match="unknown form 'x'; choose from sentence-transformers, flagembedding, beir"):
         export(ROWS, "x", tmp_path / "new")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import signal
 import sys
@@ -20,19 +21,27 @@ from hypothesis import strategies as st
 import isoglot
 from isoglot import IsoglotError
 from isoglot.cli import main
+from isoglot.corpora.collection import Collection, Document, Query
+from isoglot.platform.files import locked
 from isoglot.ranking.balance import BALANCES
 from isoglot.ranking.exact import rank
 from isoglot.ranking.parts import exact_gold_scores, find_peaks, join, rank_part, usual_scores_of
 from isoglot.ranking.result import Ranking
 from isoglot.ranking.task import RankingTask
 from isoglot.retrievers.registry import as_retriever
-from isoglot.scale.encoding import EncodingOutcome, encode_corpus, read_texts
+from isoglot.scale.encoding import LOCK, EncodingOutcome, encode_corpus, read_texts
 from isoglot.scale.manifest import MANIFEST, read_manifest
 from isoglot.scale.shard_encoding import EncodingSettings
 from isoglot.scale.shards import Text, is_sound, read_vectors, shard_paths, write_shard
 from tests import command_line
 from tests.forked import Forked
 from tests.test_ranks import problem
+from tests.tiny_models import save_model
+
+
+@pytest.fixture(scope="module")
+def other_tiny_model(tiny_berts: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model("normalized", tiny_berts[::-1], tmp_path_factory.mktemp("models") / "other")
 
 
 def corpus(folder: Path, count: int = 40) -> Path:
@@ -76,16 +85,55 @@ def test_sound_shards_are_kept_and_damaged_missing_or_changed_ones_are_made_agai
     assert len(shard_paths(tmp_path / "v", "document")) == 2
 
 
+@pytest.mark.process
+def test_two_encodings_of_one_folder_take_turns(tmp_path: Path, tiny_model: Path) -> None:
+    path, output = corpus(tmp_path), tmp_path / "v"
+    command = ["encode", str(path), "-m", str(tiny_model), "-o", str(output), "--shard-size", "8", "--device", "cpu"]
+    with locked(output / LOCK, ""), Forked(main, command) as process:
+        assert "v: waiting for another process that encodes into it" in process.stderr.readline()
+        assert [file.name for file in output.iterdir()] == [LOCK]
+    with Forked(main, command) as process:
+        assert process.wait() == 0
+    assert len(contents(output)) == 5
+
+
+def test_shards_of_another_model_are_not_taken_for_those_of_the_record(
+    tmp_path: Path, tiny_model: Path, other_tiny_model: Path
+) -> None:
+    path, output = corpus(tmp_path), tmp_path / "v"
+    encode(path, output, tiny_model)
+    encode(path, tmp_path / "other", other_tiny_model)
+    whole, shard = contents(output), shard_paths(output, "document")[2]
+    shard.write_bytes((tmp_path / "other" / shard.name).read_bytes())
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    documents = tuple(Document(line["_id"], line["lang"], line["text"]) for line in lines)
+    collection = Collection("loaves", documents, (Query("q", "de", "loaf"),), {"q": ("1",)})
+    with pytest.raises(IsoglotError, match=r"was not made as encoded.json says; run `isoglot encode` again"):
+        isoglot.audit(f"vectors:{output}", collection, pools=[("de",)])
+    assert encode(path, output, tiny_model).kept == 4
+    assert contents(output) == whole
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no umask")
+def test_shards_have_the_mode_that_the_umask_leaves(tmp_path: Path, tiny_model: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        encode(corpus(tmp_path), tmp_path / "v", tiny_model)
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in shard_paths(tmp_path / "v", "document")} == {0o640}
+
+
 def test_every_flipped_byte_of_a_shard_is_found(tmp_path: Path) -> None:
     texts = [Text(str(at), str(at), "en", "loaf") for at in range(6)]
     path = tmp_path / "documents-000000.parquet"
-    write_shard(path, texts, np.random.default_rng(0).normal(size=(6, 8)).astype(np.float32), "digest")
+    write_shard(path, texts, np.random.default_rng(0).normal(size=(6, 8)).astype(np.float32), "digest", "model")
     whole = path.read_bytes()
     vectors = read_vectors(path)
     missed = 0
     for at in range(0, len(whole), 7):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :])
-        if is_sound(path, "digest"):  # a byte that says nothing of the values
+        if is_sound(path, "digest", "model"):  # a byte that says nothing of the values
             missed += 1
             assert np.array_equal(read_vectors(path), vectors)
     assert missed < len(whole) / 7 / 2

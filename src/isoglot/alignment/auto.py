@@ -21,8 +21,17 @@ from isoglot.alignment.corpus_texts import is_corpus
 from isoglot.alignment.execute import execute
 from isoglot.alignment.guard import LIFT, LossyError
 from isoglot.alignment.options import DistillOptions
-from isoglot.alignment.output import finished, made_before
-from isoglot.alignment.record import AlignmentRecord, AutoRecipe, AutoRecord, Trial, VerdictRecord, digest, read_record
+from isoglot.alignment.output import check_writable, finished, made_before
+from isoglot.alignment.record import (
+    RECORD,
+    AlignmentRecord,
+    AutoRecipe,
+    AutoRecord,
+    Trial,
+    VerdictRecord,
+    digest,
+    read_record,
+)
 from isoglot.alignment.registry import METHODS, Method
 from isoglot.alignment.request import Request, Run, prepare
 from isoglot.encoders.prompts import ROLES
@@ -87,6 +96,7 @@ def align_auto(
     )
     if not request.force and _chosen_before(first, recipe):
         return output
+    check_writable(first)
     working = output.with_name(f".{output.name}.auto-{digest(recipe)}")
     tried = []
     for method in methods:
@@ -98,7 +108,7 @@ def align_auto(
     record = _record_with(working / chosen.folder, recipe, tried, why)
     passed = _passed(chosen.verdict)
     place = output if passed else first.lossy
-    with new_folder(place, replace=request.force or not passed) as folder:
+    with new_folder(place, replaces=RECORD if request.force or not passed else None) as folder:
         shutil.copytree(working / chosen.folder, folder, dirs_exist_ok=True)
         write_record(folder, record)
     shutil.rmtree(working, ignore_errors=True)

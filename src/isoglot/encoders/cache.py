@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,9 +33,11 @@ class VectorCache:
     Args:
         key: All that decides a vector besides its text, as JSON values.
         folder: The folder of the file; None: ``vectors`` in the user's cache.
+        model: What the model is called, which `isoglot cache` shows.
     """
 
-    def __init__(self, key: Mapping[str, object], folder: Path | None = None) -> None:
+    def __init__(self, key: Mapping[str, object], folder: Path | None = None, *, model: str = "") -> None:
+        self._model = model
         self._key = json.dumps(key, sort_keys=True)
         name = hashlib.sha256(self._key.encode()).hexdigest()[:24]
         self.path = (folder or cache_dir() / "vectors") / f"{name}.sqlite"
@@ -61,7 +64,11 @@ class VectorCache:
                     vectors[digests[digest]] = np.frombuffer(vector, dtype="<f4")
             return vectors
 
-        return self._transaction(read) or {}
+        found = self._transaction(read) or {}
+        if found:
+            with suppress(OSError):  # a cache that can only be read
+                os.utime(self.path)  # when it was last used
+        return found
 
     def put(self, texts: Sequence[str], vectors: Vectors) -> None:
         """Keep (n, d) `vectors` of n texts, all of them or none."""
@@ -69,9 +76,14 @@ class VectorCache:
             (_digest(text), data, zlib.crc32(data))
             for text, data in zip(texts, (vector.astype("<f4").tobytes() for vector in vectors), strict=True)
         ]
-        self._transaction(
-            lambda connection: connection.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", records)
-        )
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", records)
+            if self._model:
+                connection.execute("CREATE TABLE IF NOT EXISTS models (name TEXT PRIMARY KEY)")
+                connection.execute("INSERT OR IGNORE INTO models VALUES (?)", (self._model,))
+
+        self._transaction(write)
 
     def _transaction(self, work: Callable[[sqlite3.Connection], Result]) -> Result | None:
         """Return what `work` returns, in one transaction; report a fault of the file and return None."""

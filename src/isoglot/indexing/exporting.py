@@ -13,7 +13,7 @@ from isoglot.indexing.snapshot import Snapshot, StoredModel, vectors_in
 from isoglot.indexing.store import Index
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.files import new_folder
+from isoglot.platform.files import EXPORT_MARK, new_folder
 from isoglot.platform.progress import progress
 
 TABLE_NAME = "passages"
@@ -40,7 +40,7 @@ def export_index(
         engine: One of `EXPORTERS`.
         output: The folder to write.
         model: Model whose vectors are written; None: the first.
-        force: Whether to replace the folder.
+        force: Whether to replace the folder, if it is an export.
         show_progress: Whether to show progress on standard error.
 
     Returns:
@@ -55,9 +55,10 @@ def export_index(
     stored = snapshot.model(model)
     with (
         progress(f"exporting to {engine}", snapshot.count, show=show_progress) as advance,
-        new_folder(output, replace=force) as folder,
+        new_folder(output, replaces=EXPORT_MARK if force else None) as folder,
     ):
         steps = EXPORTERS[engine](_batches(snapshot, stored, advance), stored.dimension, folder)
+        (folder / EXPORT_MARK).touch()
     return [step.replace(str(folder), str(output)) for step in steps]
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from isoglot.indexing.snapshot import StoredModel
+from isoglot.indexing.snapshot import stored_models
 
 if TYPE_CHECKING:
     from isoglot.encoders.encoder import Encoder
+
+log = logging.getLogger("isoglot")
 
 
 def signature_of(encoder: Encoder) -> str:
@@ -34,6 +37,30 @@ def vector_field(encoder: Encoder, loaded_from: str, number: int, *, ready: bool
     return pa.field(f"vector_{number}", pa.list_(pa.float32(), encoder.dimension), metadata=metadata)
 
 
-def next_column_number(models: list[StoredModel]) -> int:
-    """Return the number of the next column, above those of all `models`."""
-    return 1 + max((int(model.column.removeprefix("vector_")) for model in models), default=-1)
+def column_of(table: Any, encoder: Encoder, path: str) -> str:
+    """Return the column of a model's vectors; add one where there is none, or where the model has changed.
+
+    A new column is added before that of the changed model is dropped, so a killed run may leave both. Then the one
+    whose signature is the model's stays.
+
+    Args:
+        table: LanceDB's table.
+        encoder: The model's encoder.
+        path: Where the model is loaded from.
+    """
+    stored = stored_models(table.schema)
+    columns = [model for model in stored if model.name == encoder.name]
+    fitting = next((model for model in columns if model.signature == signature_of(encoder)), None)
+    if fitting is None:
+        if columns:
+            log.warning("%s has changed since it was indexed: all passages are encoded again", encoder.name)
+        number = 1 + max((int(model.column.removeprefix("vector_")) for model in stored), default=-1)
+        field = vector_field(encoder, path, number, ready=False)
+        table.add_columns(field)
+    elif fitting.prompts != encoder.chosen_prompts:  # of questions: they are encoded at search
+        metadata = {"prompts": json.dumps(encoder.chosen_prompts)}
+        table.update_field_metadata({"path": fitting.column, "metadata": metadata})
+    column = field.name if fitting is None else fitting.column
+    if outdated := [model.column for model in columns if model.column != column]:
+        table.drop_columns(outdated)
+    return column

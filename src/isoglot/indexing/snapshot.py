@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, passage_from_row
+from isoglot.indexing.tables import read_errors_explained
 from isoglot.platform.arrays import Floats, Ints, RowIds, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.ranking.balance import dot
@@ -196,21 +197,24 @@ class Snapshot:
             query = query.where(where)
         if row_ids:
             query = query.with_row_id(True)
-        yield from (batch for batch in query.to_batches(batch_size=_BATCH_ROWS) if batch.num_rows)
+        with read_errors_explained():
+            yield from (batch for batch in query.to_batches(batch_size=_BATCH_ROWS) if batch.num_rows)
 
     def passages_of(self, row_ids: RowIds) -> list[Passage]:
         """Read the passages with these row ids, in their order."""
         if not len(row_ids):
             return []
-        taken = self.table.take_row_ids(row_ids.tolist()).select(list(PASSAGE_COLUMNS)).with_row_id()
-        passages = {row["_rowid"]: passage_from_row(row) for row in taken.to_arrow().to_pylist()}
+        with read_errors_explained():
+            taken = self.table.take_row_ids(row_ids.tolist()).select(list(PASSAGE_COLUMNS)).with_row_id().to_arrow()
+            passages = {row["_rowid"]: passage_from_row(row) for row in taken.to_pylist()}
         return [passages[row_id] for row_id in row_ids.tolist()]
 
     def vectors_of(self, model: StoredModel, row_ids: RowIds) -> Vectors:
         """Read the vectors (m, d) of the passages with these row ids, in their order."""
         if not len(row_ids):
             return np.empty((0, model.dimension), dtype=np.float32)
-        taken = self.table.take_row_ids(row_ids.tolist()).select([model.column]).with_row_id().to_arrow()
+        with read_errors_explained():
+            taken = self.table.take_row_ids(row_ids.tolist()).select([model.column]).with_row_id().to_arrow()
         positions = {row_id: position for position, row_id in enumerate(taken["_rowid"].to_pylist())}
         vectors = vectors_in(taken[model.column].combine_chunks())
         return vectors[[positions[row_id] for row_id in row_ids.tolist()]]

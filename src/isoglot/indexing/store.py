@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isoglot.indexing.ann import is_approximate, nearest
+from isoglot.indexing.checksums import check_files
 from isoglot.indexing.explaining import explain_hits
 from isoglot.indexing.languages import TextLanguage, language_filter, text_language
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Hit, Passage, passage_from_row, passage_key
@@ -34,13 +35,15 @@ class Index:
         folder: A folder, or an address that LanceDB knows (``s3://...``).
 
     Raises:
-        IsoglotError: There is no index.
+        IsoglotError: There is no index, or it is damaged.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = str(folder)
         self._lock = RLock()
+        self._sound_files: set[str] = set()
         self._database = connect(self.folder)
+        check_files(self.folder, self._sound_files)
         self._latest = open_table(self._database, self.folder)
         self._current: Snapshot | None = None
         self._encoders: dict[str, Encoder] = {}
@@ -68,6 +71,7 @@ class Index:
         with self._lock:
             version = self._latest.version
             if self._current is None or self._current.version != version:
+                check_files(self.folder, self._sound_files)
                 table = self._database.open_table(TABLE)
                 table.checkout(version)
                 self._current = Snapshot(table)

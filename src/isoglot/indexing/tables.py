@@ -89,6 +89,21 @@ def write_errors_explained(folder: str) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def read_errors_explained() -> Iterator[None]:
+    """Turn an error of LanceDB's storage while an index is read into one line.
+
+    Raises:
+        IsoglotError: The table cannot be read.
+    """
+    try:
+        yield
+    except STORAGE_ERRORS as error:
+        raise IsoglotError(
+            f"the index cannot be read: {_reason(error)}; `isoglot doctor --deep FOLDER` looks for damage in it"
+        ) from error
+
+
 def _has_table(database: Any) -> bool:
     return TABLE in database.list_tables().tables
 

@@ -6,21 +6,19 @@ process writes at a time; others wait.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from isoglot.corpora.documents import corpus_name, read_documents
+from isoglot.indexing.checksums import check_files, record_checksums
 from isoglot.indexing.seen import SeenDocuments
 from isoglot.indexing.snapshot import stored_models
 from isoglot.indexing.tables import connect, find_table, is_remote, open_table, sql_literal, write_errors_explained
 from isoglot.indexing.writer import Changes, Writer, corpus_names
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.files import os_errors_explained
+from isoglot.platform.files import locked
 from isoglot.platform.progress import progress
-
-log = logging.getLogger("isoglot")
 
 
 def update_index(
@@ -167,37 +165,32 @@ def drop_model(folder: str | Path, model: str) -> None:
     target = str(folder)
     with write_lock(target):
         table = open_table(connect(target), target)
-        columns = {stored.name: stored.column for stored in stored_models(table.schema)}
-        if model not in columns or len(columns) == 1:
-            raise IsoglotError(f"{folder}: cannot drop {model!r}; its models: {', '.join(columns)}, one must stay")
-        with write_errors_explained(target):
-            table.drop_columns([columns[model]])
+        stored = stored_models(table.schema)
+        names = list(dict.fromkeys(entry.name for entry in stored))
+        if model not in names or len(names) == 1:
+            raise IsoglotError(f"{folder}: cannot drop {model!r}; its models: {', '.join(names)}, one must stay")
+        with write_errors_explained(target):  # a killed run may have left two columns of a model that has changed
+            table.drop_columns([entry.column for entry in stored if entry.name == model])
 
 
 @contextmanager
 def write_lock(folder: str) -> Iterator[None]:
-    """Be the only process that writes to the index; wait while another one does.
+    """Be the only process that writes to the index; wait while another one does. Checksums are checked and recorded.
 
     Object storage has no lock: LanceDB refuses commits that conflict there, and users must run one writer at a time.
 
     Raises:
-        IsoglotError: The folder cannot be written to.
+        IsoglotError: The folder cannot be written to, or a file in it is damaged.
     """
     if is_remote(folder):
         yield
         return
-    from filelock import FileLock, Timeout
-
-    path = Path(folder)
-    with os_errors_explained(path):
-        path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / ".writing.lock")
+    with locked(Path(folder) / ".writing.lock", f"{folder}: waiting for another process that writes to it"):
+        check_files(folder, set())
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            log.info("%s: waiting for another process that writes to it", folder)
-            lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+            yield
+        except BaseException:
+            with suppress(IsoglotError):  # the reason why the work has ended is what the user is to read
+                record_checksums(folder)
+            raise
+        record_checksums(folder)

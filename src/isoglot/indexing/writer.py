@@ -17,7 +17,7 @@ from isoglot.corpora.documents import SourceDocument
 from isoglot.encoders.means import means_of_sums
 from isoglot.encoders.tokenizers import tokenizer_of
 from isoglot.indexing.ann import build_ann
-from isoglot.indexing.models import next_column_number, signature_of, vector_field
+from isoglot.indexing.models import column_of, vector_field
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, passage_from_row, passage_key
 from isoglot.indexing.seen import SeenDocuments
 from isoglot.indexing.snapshot import EXACT_BELOW, Snapshot, stored_models
@@ -143,7 +143,7 @@ class Writer:
         with write_errors_explained(folder):
             if table is None:
                 table = connect(folder).create_table(TABLE, schema=_schema(encoders, paths, splitter))
-            columns = {_column_of(table, encoder, paths[encoder.name]): encoder for encoder in encoders}
+            columns = {column_of(table, encoder, paths[encoder.name]): encoder for encoder in encoders}
         return cls(folder, table, columns, splitter)
 
     def upsert(self, documents: Iterable[SourceDocument], corpus: str, advance: Callable[[int], None]) -> None:
@@ -193,25 +193,40 @@ class Writer:
         for model in stored_models(self._table.schema):
             if model.ready:
                 continue
-            missing = f"{model.column} IS NULL"
-            total = self._table.count_rows(missing)
-            base = self._base_of(model.column)
-            columns = [*PASSAGE_COLUMNS, *([base] if base else [])]
+            total = self._table.count_rows(f"{model.column} IS NULL")
             with progress(f"{model.name}: encoding passages", total, show=show_progress) as advance:
-                rows = (row for batch in self._snapshot().scan(columns, missing) for row in batch.to_pylist())
-                for batch in _batches(rows, COMMIT_PASSAGES):
-                    passages = [passage_from_row(row) for row in batch]
-                    ids = pa.array([passage.id for passage in passages])
-                    known = {base: np.array([row[base] for row in batch], dtype=np.float32)} if base else {}
-                    vectors = _as_column(self._vectors(model.column, passages, known))
-                    with write_errors_explained(self._folder):
-                        update = self._table.merge_insert("id").when_matched_update_all()
-                        update.execute(pa.table({"id": ids, model.column: vectors}))
-                    self._count_commit()
-                    advance(len(passages))
+                while self._fill_some(model.column, advance):
+                    self.optimize()
             self.changes.encoded += total
             with write_errors_explained(self._folder):
                 self._table.update_field_metadata({"path": model.column, "metadata": {"ready": "yes"}})
+
+    def _fill_some(self, column: str, advance: Callable[[int], None]) -> bool:
+        """Encode passages that have no vector yet, `COMMITS_BETWEEN_OPTIMIZING` commits of them at most.
+
+        Optimizing deletes the files of old versions, so none may be read any more when it begins, however long the
+        encoding took.
+
+        Returns:
+            Whether there were that many.
+        """
+        base = self._base_of(column)
+        columns = [*PASSAGE_COLUMNS, *([base] if base else [])]
+        scan = self._snapshot().scan(columns, f"{column} IS NULL")
+        rows = (row for batch in scan for row in batch.to_pylist())
+        commits = 0
+        for batch in islice(_batches(rows, COMMIT_PASSAGES), COMMITS_BETWEEN_OPTIMIZING):
+            passages = [passage_from_row(row) for row in batch]
+            ids = pa.array([passage.id for passage in passages])
+            known = {base: np.array([row[base] for row in batch], dtype=np.float32)} if base else {}
+            vectors = _as_column(self._vectors(column, passages, known))
+            with write_errors_explained(self._folder):
+                update = self._table.merge_insert("id").when_matched_update_all()
+                update.execute(pa.table({"id": ids, column: vectors}))
+            commits += 1
+            advance(len(passages))
+        self._commits += commits
+        return commits == COMMITS_BETWEEN_OPTIMIZING
 
     def warn_of_moved_means(self) -> None:
         """Say which models take means from vectors that are no longer those of the corpus."""
@@ -313,7 +328,9 @@ class Writer:
                 self._table.add(data)
         self.changes.changed += len(replaced)
         self.changes.added += documents - len(replaced)
-        self._count_commit()
+        self._commits += 1
+        if self._commits >= COMMITS_BETWEEN_OPTIMIZING:
+            self.optimize()
         advance(documents)
 
     def _vectors(self, column: str, passages: Sequence[Passage], known: Mapping[str, Vectors]) -> Vectors:
@@ -331,11 +348,6 @@ class Writer:
         """Return the column of the model on top of which a column's model has a head, if the index has it."""
         encoder = self._encoders[column]
         return next((name for name, other in self._encoders.items() if encoder.head_beyond(other)), None)
-
-    def _count_commit(self) -> None:
-        self._commits += 1
-        if self._commits >= COMMITS_BETWEEN_OPTIMIZING:
-            self.optimize()
 
     def _snapshot(self) -> Snapshot:
         """Return the table's present state, which can be read while the table is written."""
@@ -397,24 +409,6 @@ def _splitter(table: Any | None, encoders: Sequence[Encoder], tokens: int | None
             log.warning("%s reads %d tokens: it does not see the ends of passages", encoder.name, encoder.max_length)
     first, prompt = encoders[0], encoders[0].prompts["document"]
     return Splitter(tokenizer_of(first.model, prompt.task), tokens, overlap, prompt.text)
-
-
-def _column_of(table: Any, encoder: Encoder, path: str) -> str:
-    """Return the column of a model's vectors; add one where there is none, or where the model has changed."""
-    models = stored_models(table.schema)
-    stored = next((model for model in models if model.name == encoder.name), None)
-    if stored is not None and stored.signature == signature_of(encoder):
-        if stored.prompts != encoder.chosen_prompts:  # of questions: they are encoded at search
-            metadata = {"prompts": json.dumps(encoder.chosen_prompts)}
-            table.update_field_metadata({"path": stored.column, "metadata": metadata})
-        return stored.column
-    if stored is not None:
-        log.warning("%s has changed since it was indexed: all passages are encoded again", encoder.name)
-    field = vector_field(encoder, path, next_column_number(models), ready=False)
-    table.add_columns(field)
-    if stored is not None:
-        table.drop_columns([stored.column])
-    return str(field.name)
 
 
 def _as_column(vectors: Vectors) -> pa.FixedSizeListArray:

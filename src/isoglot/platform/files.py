@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
+import platform
+import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from isoglot.platform.checksums import damaged_file, write_checksums
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.process import is_running
+
+log = logging.getLogger("isoglot")
 
 PACKAGE_DATA = Path(__file__).parents[1] / "data"
 """The folder of the data files inside the package."""
+
+EXPORT_MARK = ".isoglot-export"
+"""The file that marks a folder as an export, which a later one may replace."""
 
 _REASONS = {errno.ENOSPC: "the disk is full", errno.EROFS: "the file system is read-only"}
 
@@ -54,16 +64,24 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         IsoglotError: The folder cannot be written to, or the disk is full.
     """
+    with new_file(path) as unfinished:
+        unfinished.write_bytes(data)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Yield the name of a new file beside `path` and, if the block writes it and succeeds, rename it to `path`.
+
+    Raises:
+        IsoglotError: The folder cannot be written to, or the disk is full.
+    """
     with os_errors_explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        unfinished = Path(name)
+        unfinished = _beside(path)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
+            yield unfinished
+            with unfinished.open("rb+") as file:
                 os.fsync(file.fileno())
-            unfinished.chmod(0o666 & ~_umask())
             unfinished.replace(path)
         except BaseException:
             unfinished.unlink(missing_ok=True)
@@ -71,22 +89,32 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def new_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
+def new_folder(target: Path, *, replaces: str | None = None) -> Iterator[Path]:
     """Yield an empty folder beside `target` and, if the block succeeds, rename it to `target`.
 
     Args:
         target: The path of the finished folder.
-        replace: Whether to replace what `target` is now; it stays until the new folder is complete.
+        replaces: What `target` is now is replaced if it is a folder that holds a file of this name, which shows that
+            isoglot wrote it, or nothing; it stays until the new folder is complete. None: nothing is replaced.
 
     Raises:
-        IsoglotError: `target` exists and `replace` is false, or the folder cannot be written.
+        IsoglotError: `target` exists and may not be replaced, or the folder cannot be written.
     """
-    if target.exists() and not replace:
+    if replaces is not None:
+        check_replaceable(target, replaces)
+    elif target.exists():
         raise IsoglotError(f"{target}: exists already; choose another folder or pass --force")
+    with _replaced_folder(target) as unfinished:
+        yield unfinished
+
+
+@contextmanager
+def _replaced_folder(target: Path) -> Iterator[Path]:
+    """As `new_folder`, whatever `target` is now."""
     with os_errors_explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-        unfinished.chmod(0o777 & ~_umask())
+        unfinished = _beside(target)
+        unfinished.mkdir()
     try:
         with os_errors_explained(target):
             yield unfinished
@@ -101,45 +129,123 @@ def new_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
         raise
 
 
+def check_replaceable(target: Path, mark: str) -> None:
+    """Check that what `target` is now may be deleted: a folder that isoglot wrote, an empty one, or nothing.
+
+    Args:
+        target: A path.
+        mark: Name of a file in each such folder that isoglot writes.
+
+    Raises:
+        IsoglotError: It is something else.
+    """
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise IsoglotError(f"{target}: is a file, which --force does not replace by a folder; choose another name")
+    with os_errors_explained(target, "read"):
+        if any(target.iterdir()) and not (target / mark).is_file():
+            raise IsoglotError(
+                f"{target}: is no such folder that isoglot wrote (it has no {mark}), and --force deletes no other; "
+                "choose another folder"
+            )
+
+
+def _beside(target: Path) -> Path:
+    """Name a temporary file or folder beside `target` after this process, and remove those that killed ones left."""
+    host = hashlib.sha256(platform.node().encode()).hexdigest()[:4]
+    ours = re.compile(re.escape(f".{target.name}.{host}-") + r"(\d+)-[0-9a-f]{8}(\.old)?")
+    for path in list(target.parent.iterdir()):
+        match = ours.fullmatch(path.name)
+        if match is None or is_running(int(match[1])):
+            continue
+        if match[2] and not target.exists():  # killed between the two renames of `_swap`
+            with suppress(OSError):
+                path.replace(target)
+        else:
+            _remove(path)
+    return target.with_name(f".{target.name}.{host}-{os.getpid()}-{secrets.token_hex(4)}")
+
+
 def _swap(new: Path, target: Path) -> None:
     """Put `new` in the place of `target` and delete what was there; if that fails, `target` stays as it was.
 
     No system renames a folder onto one that is not empty, and Windows moves none that holds an open file.
     """
-    aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old."))
+    aside = new.with_name(new.name + ".old")
+    target.replace(aside)
     try:
-        target.replace(aside / "replaced")
+        new.replace(target)
+    except OSError:
+        aside.replace(target)
+        raise
+    _remove(aside)
+
+
+def _remove(path: Path) -> None:
+    """Delete a file, a link or a folder, as far as the system lets it go."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+@contextmanager
+def locked(path: Path, waiting: str) -> Iterator[None]:
+    """Be the only process that holds the lock file `path`; log `waiting` and wait while another one does.
+
+    Raises:
+        IsoglotError: The file cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    with os_errors_explained(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
         try:
-            new.replace(target)
-        except OSError:
-            (aside / "replaced").replace(target)
-            raise
+            lock.acquire(timeout=0)
+        except Timeout:
+            log.info(waiting)
+            lock.acquire()
+    try:
+        yield
     finally:
-        if target.exists():
-            shutil.rmtree(aside, ignore_errors=True)
+        lock.release()
 
 
 def cached_folder(target: Path, build: Callable[[Path], None]) -> Path:
     """Return `target`, built by ``build(empty folder)`` if it is missing; several processes build it once.
 
+    Its checksums are written beside what was built, and a process checks them when it first asks for the folder. One
+    that is damaged, or that an older version wrote without checksums, is built again.
+
     Raises:
         IsoglotError: The cache cannot be written, or `build` raises it.
     """
-    if target.is_dir():
+    if _is_sound(target):
         return target
-    from filelock import FileLock
-
-    with os_errors_explained(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(target.with_name(target.name + ".lock"))
-        lock.acquire()
-    try:
-        if not target.is_dir():
-            with new_folder(target) as folder:
+    with locked(target.with_name(target.name + ".lock"), f"{target}: waiting for another process that makes it"):
+        if not _is_sound(target):
+            if target.exists():
+                log.warning("%s: is made again, since %s in it is damaged or missing", target, damaged_file(target))
+            with _replaced_folder(target) as folder:
                 build(folder)
-    finally:
-        lock.release()
+                write_checksums(folder)
+    _sound_folders.add(target)
     return target
+
+
+_sound_folders: set[Path] = set()
+"""The folders of the cache that this process has checked."""
+
+
+def _is_sound(target: Path) -> bool:
+    if not target.is_dir():
+        return False
+    if target not in _sound_folders and damaged_file(target) is None:
+        _sound_folders.add(target)
+    return target in _sound_folders
 
 
 def sha256(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -53,3 +54,20 @@ def _peak_mib_on_windows() -> float | None:
     if not kernel32.K32GetProcessMemoryInfo(kernel32.GetCurrentProcess(), ctypes.byref(counters), counters.cb):
         return None
     return float(counters.PeakWorkingSetSize) / 1024**2
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process of this machine has the id `pid`."""
+    if sys.platform == "win32":  # where os.kill(pid, 0) is Ctrl-C
+        import ctypes
+
+        query_limited_information = 0x1000
+        handle = ctypes.windll.kernel32.OpenProcess(query_limited_information, False, pid)
+        return bool(handle and ctypes.windll.kernel32.CloseHandle(handle))
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True

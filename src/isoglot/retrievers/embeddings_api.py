@@ -118,7 +118,7 @@ class EmbeddingsApiRetriever:
     @cached_property
     def dimension(self) -> int:
         """How many components a vector has; found with the first request, which a wrong key or address costs."""
-        cache = VectorCache(self._key("query", self._prompts["query"]))
+        cache = VectorCache(self._key("query", self._prompts["query"]), model=f"openai:{self._api.model}")
         known = cache.get(["a"])
         if not known:
             cache.put(["a"], vectors := self._vectors(["a"], "query"))
@@ -133,7 +133,7 @@ class EmbeddingsApiRetriever:
         Raises:
             IsoglotError: The API does not answer, refuses, or gives something else than a good vector for each text.
         """
-        cache = VectorCache(self._key(role, self._prompts[role]))
+        cache = VectorCache(self._key(role, self._prompts[role]), model=f"openai:{self._api.model}")
         wanted = list(dict.fromkeys(texts))
         known = cache.get(wanted)
         missing = [text for text in wanted if text not in known]

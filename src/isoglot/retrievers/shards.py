@@ -102,7 +102,10 @@ class ShardsRetriever:
 
     @cached_property
     def _ids(self) -> dict[str, list[tuple[Path, list[tuple[str, str]]]]]:
-        return {role: [(path, list(read_ids(path))) for path in shard_paths(self.folder, role)] for role in ROLES}
+        return {role: [(path, self._ids_in(path)) for path in shard_paths(self.folder, role)] for role in ROLES}
+
+    def _ids_in(self, path: Path) -> list[tuple[str, str]]:
+        return list(read_ids(path, self._manifest.model_digest))
 
     def _rows(self, role: str, wanted: Sequence[tuple[str, str]]) -> list[Rows]:
         """The shards that hold what is wanted, and its rows."""

@@ -18,13 +18,14 @@ import msgspec
 from isoglot.corpora.documents import is_source, read_documents, read_hub_documents
 from isoglot.corpora.sources import load_collection
 from isoglot.platform.errors import InputError, IsoglotError
-from isoglot.platform.files import os_errors_explained
+from isoglot.platform.files import locked, os_errors_explained
 from isoglot.scale.manifest import MANIFEST, Manifest, read_manifest, write_manifest
 from isoglot.scale.shard_encoding import EncodingSettings, Shard, encode_shard, load_encoder_for
 from isoglot.scale.shards import ROLES, Text, digest_of, is_sound, shard_path, shard_paths
 
 log = logging.getLogger("isoglot")
 
+LOCK = ".encoding.lock"
 _SECONDS_BETWEEN_LINES = 10
 
 
@@ -94,28 +95,29 @@ def encode_corpus(
         dimension=encoder.dimension,
         prompts={role: prompt.text for role, prompt in encoder.prompts.items()},
     )
-    _claim(output, manifest, force)
-    shards = _Shards(corpus, output, roles, language, settings.shard_size)
+    shards = _Shards(corpus, output, roles, language, manifest)
     progress = _Progress(show_progress)
-    if engine == "local":
-        for shard in shards.missing():
-            encode_shard(encoder, settings, shard)
-            progress.advance(len(shard.texts))
-    else:
-        from isoglot.scale.workers import WorkerOptions, encode_with_ray
+    with locked(output / LOCK, f"{output}: waiting for another process that encodes into it"):
+        _claim(output, manifest, force)
+        if engine == "local":
+            for shard in shards.missing():
+                encode_shard(encoder, settings, shard)
+                progress.advance(len(shard.texts))
+        else:
+            from isoglot.scale.workers import WorkerOptions, encode_with_ray
 
-        del encoder  # the workers hold their own
-        options = WorkerOptions(
-            address=address,
-            workers=workers,
-            gpus_per_worker=gpus_per_worker,
-            device=device,
-            trust_remote_code=trust_remote_code,
-        )
-        encode_with_ray(shards.missing(), settings, options, progress.advance)
-    if not any(shards.texts.values()):
-        raise IsoglotError(f"{corpus}: holds no text")
-    write_manifest(output, msgspec.structs.replace(manifest, corpus=corpus, texts=shards.texts))
+            del encoder  # the workers hold their own
+            options = WorkerOptions(
+                address=address,
+                workers=workers,
+                gpus_per_worker=gpus_per_worker,
+                device=device,
+                trust_remote_code=trust_remote_code,
+            )
+            encode_with_ray(shards.missing(), settings, options, progress.advance)
+        if not any(shards.texts.values()):
+            raise IsoglotError(f"{corpus}: holds no text")
+        write_manifest(output, msgspec.structs.replace(manifest, corpus=corpus, texts=shards.texts))
     return EncodingOutcome(shards.texts, shards.count, shards.kept)
 
 
@@ -153,7 +155,7 @@ class _Shards:
         output: Folder of the shards.
         roles: Roles of the texts to encode.
         language: Language of texts that name none; None: it is detected.
-        size: Number of texts in a shard.
+        manifest: Record of how the shards are made.
 
     Attributes:
         texts: Number of texts so far, by role.
@@ -161,8 +163,11 @@ class _Shards:
         kept: Number of those that were there, sound and made from the same texts.
     """
 
-    def __init__(self, corpus: str, output: Path, roles: Sequence[str], language: str | None, size: int) -> None:
-        self._corpus, self._output, self._language, self._size = corpus, output, language, size
+    def __init__(
+        self, corpus: str, output: Path, roles: Sequence[str], language: str | None, manifest: Manifest
+    ) -> None:
+        self._corpus, self._output, self._language = corpus, output, language
+        self._size, self._model = manifest.shard_size, manifest.model_digest
         self.texts = dict.fromkeys(roles, 0)
         self.count = self.kept = 0
 
@@ -171,10 +176,10 @@ class _Shards:
         for role in self.texts:
             batches = _batches(read_texts(self._corpus, role, self._language), self._size)
             for number, batch in enumerate(batches):
-                shard = Shard(role, batch, digest_of(batch), shard_path(self._output, role, number))
+                shard = Shard(role, batch, digest_of(batch), self._model, shard_path(self._output, role, number))
                 self.texts[role] += len(batch)
                 self.count += 1
-                if is_sound(shard.path, shard.digest):
+                if is_sound(shard.path, shard.digest, shard.model):
                     self.kept += 1
                 else:
                     yield shard
@@ -193,7 +198,7 @@ def _claim(output: Path, manifest: Manifest, force: bool) -> None:
             if problem is not None:
                 for path in [path for role in ROLES for path in shard_paths(output, role)]:
                     path.unlink()
-        elif any(output.iterdir()):
+        elif any(path.name != LOCK for path in output.iterdir()):
             raise IsoglotError(f"{output}: is no folder of `isoglot encode` and not empty; choose another")
         write_manifest(output, manifest)
 

@@ -47,6 +47,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """SHA-256 of the record, in hex."""
         return hashlib.sha256(json.dumps(msgspec.to_builtins(self), sort_keys=True).encode()).hexdigest()
 
+    @property
+    def model_digest(self) -> str:
+        """SHA-256, in hex, of all that decides the vector of a text: the record without the corpus."""
+        return msgspec.structs.replace(self, corpus=None, texts=None).digest
+
     def first_difference(self, other: Manifest) -> tuple[str, Any, Any] | None:
         """The first field that decides vectors and has two values, as (name, value here, value there)."""
         for name in self.__struct_fields__:

@@ -49,11 +49,20 @@ class EncodingSettings:
 
 @dataclass(frozen=True)
 class Shard:
-    """Texts to encode, their digest (see `digest_of`), and the file that their vectors go to."""
+    """Texts to encode, and the file that their vectors go to.
+
+    Attributes:
+        role: ``document`` or ``query``.
+        texts: The texts.
+        digest: Digest of the texts, see `digest_of`.
+        model: Digest of all else that decides the vectors, see `Manifest.model_digest`.
+        path: The file.
+    """
 
     role: str
     texts: list[Text]
     digest: str
+    model: str
     path: Path
 
 
@@ -65,7 +74,7 @@ def encode_shard(encoder: Encoder, settings: EncodingSettings, shard: Shard) -> 
     """
     texts, languages = [text.text for text in shard.texts], [text.language for text in shard.texts]
     vectors = encoder.encode(texts, shard.role, languages, keep=False)
-    write_shard(shard.path, shard.texts, vectors.astype(settings.dtype), shard.digest)
+    write_shard(shard.path, shard.texts, vectors.astype(settings.dtype), shard.digest, shard.model)
 
 
 def load_encoder_for(settings: EncodingSettings, *, device: str, trust_remote_code: bool) -> Encoder:

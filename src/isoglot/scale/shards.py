@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +15,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from isoglot.platform.errors import InputError, first_line
-from isoglot.platform.files import os_errors_explained
+from isoglot.platform.files import new_file
 
 ROLES = {"document": "documents", "query": "queries"}
 COLUMNS = ["id", "content_id", "language", "vector"]
-_KEY = b"isoglot"
+_TEXTS = b"isoglot"
+_MODEL = b"isoglot-model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def shard_paths(folder: Path, role: str) -> list[Path]:
     return sorted(folder.glob(f"{ROLES[role]}-*.parquet"))
 
 
-def write_shard(path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest: str) -> None:
+def write_shard(path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest: str, model: str) -> None:
     """Write the ids, languages and vectors of texts beside `path`, then rename the file.
 
     Args:
@@ -67,6 +66,7 @@ def write_shard(path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest
         texts: n texts.
         vectors: (n, d) vectors, which keep their dtype.
         digest: Digest of the texts (see `digest_of`).
+        model: Digest of all else that decides the vectors (see `Manifest.model_digest`).
 
     Raises:
         IsoglotError: The file cannot be written; `path` is as it was.
@@ -79,37 +79,33 @@ def write_shard(path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest
             "language": [text.language for text in texts],
             "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
         }
-    ).replace_schema_metadata({_KEY: digest.encode()})
-    with os_errors_explained(path):
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        try:
-            pq.write_table(
-                table, beside, compression={"id": "zstd", "content_id": "zstd"}, write_page_checksum=True
-            )  # vectors don't compress
-            Path(beside).chmod(0o644)
-            Path(beside).replace(path)
-        finally:
-            Path(beside).unlink(missing_ok=True)
+    ).replace_schema_metadata({_TEXTS: digest.encode(), _MODEL: model.encode()})
+    compression = {"id": "zstd", "content_id": "zstd"}  # vectors don't compress
+    with new_file(path) as unfinished:
+        pq.write_table(table, unfinished, compression=compression, write_page_checksum=True)
 
 
-def is_sound(path: Path, digest: str) -> bool:
-    """Whether a shard is there, is whole, was made from the texts of `digest`, and holds finite vectors only."""
+def is_sound(path: Path, digest: str, model: str) -> bool:
+    """Whether a shard is there, is whole, was made from the texts of `digest` by `model`, and holds finite vectors."""
     try:
         table = _read(path, COLUMNS)
         vectors = _vectors(path, table)
     except (InputError, FileNotFoundError):
         return False
-    return (table.schema.metadata or {}).get(_KEY) == digest.encode() and bool(np.isfinite(vectors).all())
+    metadata = table.schema.metadata or {}
+    made_so = metadata.get(_TEXTS) == digest.encode() and metadata.get(_MODEL) == model.encode()
+    return made_so and bool(np.isfinite(vectors).all())
 
 
-def read_ids(path: Path) -> Iterator[tuple[str, str]]:
-    """Read (content id, language) of each text of a shard.
+def read_ids(path: Path, model: str) -> Iterator[tuple[str, str]]:
+    """Read (content id, language) of each text of a shard that `model` made (see `Manifest.model_digest`).
 
     Raises:
-        InputError: The file is damaged.
+        InputError: The file is damaged, or another model made it.
     """
     table = _read(path, ["content_id", "language"])
+    if (table.schema.metadata or {}).get(_MODEL) != model.encode():
+        raise InputError("was not made as encoded.json says; run `isoglot encode` again", path)
     return zip(table["content_id"].to_pylist(), table["language"].to_pylist(), strict=True)
 
 

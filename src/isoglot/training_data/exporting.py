@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.files import new_folder, write_text
+from isoglot.platform.files import EXPORT_MARK, new_folder, write_text
 from isoglot.training_data.row import Row
 
 NEGATIVES = 7
@@ -30,7 +30,7 @@ def export(rows: Sequence[Row], form: str, output: str | Path, *, seed: int = 0,
         form: Name of the form, one of `FORMS`.
         output: File (JSON Lines) or folder to write.
         seed: Random seed for the negatives.
-        force: Whether an existing file or folder may be replaced.
+        force: Whether an existing file, or a folder that is an export, may be replaced.
 
     Returns:
         The path written to.
@@ -84,7 +84,8 @@ def _beir(rows: Sequence[Row], output: Path, seed: int) -> None:
         for language, text in row.query.items():
             queries.append({"_id": f"{number}/{language}", "text": text, "lang": language, "query_id": str(number)})
             judgements.append(f"{number}/{language}\t{first}\t1")
-    with new_folder(output, replace=True) as folder:
+    with new_folder(output, replaces=EXPORT_MARK) as folder:
+        (folder / EXPORT_MARK).touch()
         write_text(folder / "corpus.jsonl", _json_lines(documents.values()))
         write_text(folder / "queries.jsonl", _json_lines(queries))
         write_text(folder / "qrels" / "train.tsv", "\n".join(judgements) + "\n")
