@@ -542,7 +542,7 @@ def test_more_texts_than_may_wait_are_refused_at_once(served: Served) -> None:
 
 @pytest.fixture(scope="module")
 def running(served: Served) -> Iterator[Running]:
-    with Running(served, Settings(body_seconds=0.3)) as server:
+    with Running(create_app(served.index, served.encoders, Settings(body_seconds=0.3))) as server:
         yield server
 
 
