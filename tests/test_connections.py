@@ -56,8 +56,7 @@ def test_a_request_line_or_header_without_end_is_refused_after_64_kib(running: R
     with connect(running) as connection:
         connection.sendall(begin)
         with pytest.raises(ConnectionError):
-            for _ in range(100):
-                connection.sendall(b"a" * 2**20)
+            connection.sendall(b"a" * 2**27)
     assert httpx.get(f"{running.url}/healthz").text == "ok"
 
 

@@ -55,7 +55,7 @@ class BoundedProtocol(H11Protocol):
         self._heard = next(_ORDER)
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
-            self._head_timer = _cancelled(self._head_timer)
+            self._stop_head_timer()
         elif self._head_timer is None:
             self._await_head()
 
@@ -77,21 +77,27 @@ class BoundedProtocol(H11Protocol):
 
     def resume_writing(self) -> None:
         """Note that the client has read everything."""
-        self._read_timer = _cancelled(self._read_timer)
+        self._stop_read_timer()
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection, once it is closed."""
-        self._head_timer, self._read_timer = _cancelled(self._head_timer), _cancelled(self._read_timer)
+        self._stop_head_timer()
+        self._stop_read_timer()
         super().connection_lost(exc)
 
     def _await_head(self) -> None:
         self._head_timer = self.loop.call_later(self.head_seconds, self.drop)
 
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
-def _cancelled(timer: asyncio.TimerHandle | None) -> None:
-    if timer is not None:
-        timer.cancel()
+    def _stop_read_timer(self) -> None:
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+            self._read_timer = None
 
 
 def bounded() -> dict[str, Any]:
