@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import uvicorn
@@ -18,8 +19,7 @@ from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.indexing.store import Index
 from isoglot.indexing.update import update_index
-from isoglot.serving.app import create_app
-from isoglot.serving.settings import Settings
+from isoglot.serving.connections import BoundedProtocol, bounded
 
 HERE = "http://127.0.0.1"
 HOSTILE = (
@@ -83,11 +83,14 @@ def other_model(tiny_model: Path, folder: Path) -> Path:
 
 
 class Running:
-    """A server in a thread, with real connections."""
+    """A server of an application in a thread, with real connections; `connections` are limits of `BoundedProtocol`."""
 
-    def __init__(self, served: Served, settings: Settings) -> None:
-        app = create_app(served.index, served.encoders, settings)
-        self._server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=5))
+    def __init__(self, app: Any, **connections: float) -> None:
+        config = uvicorn.Config(
+            app, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5, **bounded()
+        )
+        config.http = type("Limited", (BoundedProtocol,), connections)
+        self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run)
 
     def __enter__(self) -> Running:
@@ -101,6 +104,11 @@ class Running:
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
         self._thread.join()
+
+    @property
+    def connections(self) -> int:
+        """The number of open connections."""
+        return len(self._server.server_state.connections)
 
     def send(self, raw: bytes) -> bytes:
         """What is answered to some bytes; nothing more is sent."""

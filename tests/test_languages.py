@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 
+import langcodes
 import pytest
+from langcodes import language_distance
 
 from isoglot import IsoglotError
+from isoglot.platform import languages
 from isoglot.platform.languages import canonical, closest, detect, detectable, differing_language, english_name
 
 
@@ -164,3 +167,19 @@ def test_a_text_differs_from_its_label_only_where_the_detector_is_sure(
     stated: str, text: str, other: str | None
 ) -> None:
     assert differing_language(text, stated) == other
+
+
+def test_a_long_tag_is_refused_and_named_by_its_beginning() -> None:
+    with pytest.raises(IsoglotError, match=r"^unknown language 'en-x-a{25}…': a tag has at most 100 characters$"):
+        canonical("en-x-" + "a" * 900_000)
+
+
+def test_caches_stay_small_however_many_tags_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(languages, "_KEPT", 500)
+    tags = [f"en-x-{number:06}" for number in range(2_000)]
+    assert [canonical(tag) for tag in tags] == tags
+    assert [closest(tag, frozenset({"en"})) for tag in tags[-700:]] == ["en"] * 700
+    kept = (langcodes.Language._PARSE_CACHE, langcodes.Language._INSTANCES, language_distance._DISTANCE_CACHE)
+    assert max(map(len, kept)) < 1_000
+    for cached in (canonical, languages.known, closest):
+        assert cached.cache_info().maxsize == 10_000

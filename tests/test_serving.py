@@ -8,12 +8,14 @@ import io
 import json
 import logging
 import re
+import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import quote
 
 import httpx
 import numpy as np
@@ -31,9 +33,9 @@ from isoglot.cli import main
 from isoglot.encoders.encoder import Encoder
 from isoglot.indexing.update import update_index
 from isoglot.ranking.balance import BALANCES
-from isoglot.serving import messages
+from isoglot.serving import messages, middleware
 from isoglot.serving.app import create_app
-from isoglot.serving.batching import MAX_WAITING, Batcher, BusyError
+from isoglot.serving.batching import MAX_WAITING, PART, Batcher, BusyError, GoneError
 from isoglot.serving.columns import default_columns
 from isoglot.serving.routes import PAGE
 from isoglot.serving.settings import Settings
@@ -268,12 +270,18 @@ def test_a_query_has_its_own_prompt(client: TestClient, served: Served) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"input": [1, 2, 3]}, "token arrays are not accepted"),
+        ({"input": [1, 2, 3]}, "send texts (langchain-openai: check_embedding_ctx_length=False)"),
         ({"input": [[1, 2], [3]]}, "token arrays are not accepted"),
         ({"input": []}, "at least 1 item"),
         ({"input": " "}, "input"),
         ({"input": "x" * 20_001}, "at most 20000 characters"),
-        ({"input": ["x"] * 129}, "at most 128 items"),
+        ({"input": ["x"] * 2_049}, "at most 2048 items"),
+        ({"input": ["a", "", "b"]}, "input|input[1]: String should have at least 1 character"),
+        ({"input": ["a", "b", " "]}, "input|input[2]: the text is blank"),
+        ({"input": ["a", "b", None]}, "input|input[2]: Input should be a valid string"),
+        ({"input": None}, "input|input: Input should be a valid string"),
+        ({"language": "en-x-" + "a" * 100}, "language|language: String should have at most 100 characters"),
+        ({"model": "x" * 5_000}, "model|model: String should have at most 4096 characters"),
         ({"dimensions": 16}, "has 32, and its vectors cannot be shortened"),
         ({"encoding_format": "int8"}, "'float' or 'base64'"),
         ({"model": "gpt"}, "model 'gpt' is not in the index; it has"),
@@ -286,6 +294,77 @@ def test_embeddings_that_cannot_be_given_are_refused_with_the_reason(
     assert message in refused(response, 422)
 
 
+def test_null_means_that_a_field_is_not_given(client: TestClient, served: Served) -> None:
+    plain = {"input": "snow", "model": served.models[0]}
+    nulls = dict.fromkeys(("encoding_format", "dimensions", "user", "input_type", "language"))
+    expected = client.post("/v1/embeddings", json=plain).json()
+    assert client.post("/v1/embeddings", json={**plain, **nulls}).json() == expected
+    column = {"model": served.models[0], "balance": None}
+    assert ask(client, k=None, twins=None, languages=None, language=None, columns=None) == ask(client)
+    assert ask(client, columns=[column])["columns"][0]["balance"] == "none"
+
+
+def test_a_list_of_2048_texts_is_encoded_in_parts_while_questions_are_answered(served: Served) -> None:
+    model, waiting = served.models[0], []
+    texts = [f"{number} flakes of snow" for number in range(2_048)]
+
+    async def together() -> tuple[httpx.Response, list[httpx.Response]]:
+        app = create_app(served.index, served.encoders, Settings())
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HERE) as client:
+            long = asyncio.create_task(client.post("/v1/embeddings", json={"input": texts, "model": model}))
+            questions = []
+            while not long.done():
+                questions.append(await client.post("/v1/search", json={"question": "snow"}))
+                metrics = await client.get("/metrics")
+                waiting.append(float(metrics.text.split("\nisoglot_texts_waiting ")[1].split()[0]))
+            return await long, questions
+
+    long, questions = asyncio.run(together())
+    vectors = [one["embedding"] for one in long.json()["data"]]
+    expected = served.encoders[model].encode(texts, "document", ["en"] * len(texts), keep=False)
+    np.testing.assert_allclose(vectors, expected, atol=1e-5)
+    assert {question.status_code for question in questions} == {200}
+    assert 0 < max(waiting) <= PART + 1
+
+
+def test_texts_of_a_client_that_has_left_are_not_encoded_to_the_end(served: Served) -> None:
+    sizes: list[int] = []
+
+    async def leaves() -> None:
+        async def gone() -> bool:
+            return True
+
+        batcher = Batcher(served.encoders, sizes.append)
+        await batcher.encode(served.models[0], "query", ["snow"] * 300, ["en"] * 300, gone=gone)
+
+    with pytest.raises(GoneError):
+        asyncio.run(leaves())
+    assert sum(sizes) == PART
+
+
+def test_a_name_can_say_the_role_of_its_texts(client: TestClient, served: Served) -> None:
+    name = f"{served.models[0]}@query"
+    response = client.post("/v1/embeddings", json={"input": "snow", "model": name}).json()
+    expected = served.encoders[served.models[0]].encode(["snow"], "query", ["en"])[0]
+    np.testing.assert_allclose(response["data"][0]["embedding"], expected, atol=1e-5)
+    assert response["model"] == name
+    stated = client.post("/v1/embeddings", json={"input": "snow", "model": name, "input_type": "document"}).json()
+    assert stated["data"][0]["embedding"] != response["data"][0]["embedding"]
+    for wrong in (f"{served.models[0]}@passage", "@query", f"{name}@query"):
+        unknown = client.post("/v1/embeddings", json={"input": "snow", "model": wrong})
+        assert "is not in the index" in refused(unknown, 422)
+    assert "is not in the index" in refused(
+        client.post("/v1/search", json={"question": "x", "columns": [{"model": name}]}), 422
+    )
+
+
+def test_one_model_is_described_as_openai_does(client: TestClient, served: Served) -> None:
+    listed = client.get("/v1/models").json()["data"]
+    assert [client.get(f"/v1/models/{quote(model, safe='')}").json() for model in served.models] == listed
+    assert client.get(f"/v1/models/{served.models[0]}@query").json()["id"] == f"{served.models[0]}@query"
+    assert "model 'gpt' is not in the index" in refused(client.get("/v1/models/gpt"), 404)
+
+
 def test_openais_own_client_gets_vectors(running: Running, served: Served) -> None:
     openai = pytest.importorskip("openai")
     client = openai.OpenAI(base_url=f"{running.url}/v1", api_key="none", max_retries=0)
@@ -293,6 +372,9 @@ def test_openais_own_client_gets_vectors(running: Running, served: Served) -> No
     expected = served.encoders[served.models[0]].encode(["snow"], "document", ["en"])[0]
     np.testing.assert_allclose(response.data[0].embedding, expected, atol=1e-5)
     assert [model.id for model in client.models.list()] == served.models
+    assert client.models.retrieve(served.models[0]).id == served.models[0]
+    with pytest.raises(openai.NotFoundError, match="model 'gpt' is not in the index"):
+        client.models.retrieve("gpt")
 
 
 def test_an_audit_through_the_server_is_that_of_the_model(
@@ -322,6 +404,11 @@ def test_an_audit_through_the_server_is_that_of_the_model(
         ({"languages": ["fr"]}, "the index has no passage in fr; it has de, en, ru"),
         ({"columns": [{"model": "gpt"}]}, "model 'gpt' is not in the index"),
         ({"columns": []}, "columns|"),
+        ({"columns": [{"model": "x", "balance": "fair"}]}, "columns|columns[0].balance: Input should be 'none', "),
+        (
+            {"languages": ["en", "en-x-" + "a" * 100]},
+            "languages|languages[1]: String should have at most 100 characters",
+        ),
         ({"balance": "equal"}, "balance|balance: Extra inputs are not permitted"),
     ],
 )
@@ -357,14 +444,14 @@ def test_a_body_is_refused_beyond_the_limit_whether_it_says_its_length_or_not(se
 
 def test_without_the_key_no_data_is_given_and_the_page_can_still_ask_for_it(served: Served) -> None:
     client = client_of(served, api_key=KEY)
-    for path in ("/v1/index", "/v1/languages", "/v1/corpus", "/metrics"):
+    for path in ("/v1/index", "/v1/languages", "/v1/corpus", "/metrics", "/openapi.json"):
         assert "Authorization: Bearer KEY" in refused(client.get(path), 401)
         assert client.get(path).headers["www-authenticate"] == "Bearer"
     for wrong in (b"Bearer wrong", KEY.encode(), b"Basic " + KEY.encode(), b"Bearer " + KEY.encode()[:-1], b"\xff"):
         refused(client.get("/v1/index", headers={b"Authorization": wrong}), 401)
     right = {b"Authorization": b"Bearer " + KEY.encode()}
     assert client.get("/v1/index", headers=right).status_code == 200
-    for path in ("/", "/page/main.js", "/healthz", "/readyz", "/openapi.json"):
+    for path in ("/", "/page/main.js", "/healthz", "/readyz"):
         assert client.get(path).status_code == 200
 
 
@@ -467,6 +554,120 @@ def test_metrics_count_requests_by_route_and_not_by_what_clients_write(served: S
     assert "MADEUP" not in text
 
 
+# What changes beneath it, and what it keeps
+
+
+@pytest.fixture
+def remade(tiny_model: Path, tmp_path: Path) -> Callable[..., Index]:
+    """Makes an index of some texts anew at the same path; it then has the version that it had before."""
+
+    def make(*texts: str, model: Path = tiny_model) -> Index:
+        shutil.rmtree(tmp_path / "index", ignore_errors=True)
+        rows = [{"_id": str(number), "lang": "en", "text": text} for number, text in enumerate(texts)]
+        update_index(write_jsonl(tmp_path / "corpus.jsonl", rows), tmp_path / "index", [str(model)])
+        return Index(tmp_path / "index")
+
+    return make
+
+
+def test_an_index_made_again_at_the_same_path_is_searched_as_it_now_is(remade: Callable[..., Index]) -> None:
+    index = remade("a wick in oil", "frogs in ponds")
+    client = TestClient(create_app(index, {index.models[0]: index.load_encoder()}, Settings()), base_url=HERE)
+    assert {result["text"] for result in ask(client)["columns"][0]["results"]} == {"a wick in oil", "frogs in ponds"}
+    before = client.get("/v1/corpus").json()
+    version = index.version
+    assert remade("salt from the sea", "glass of sand").version == version
+    assert {result["text"] for result in ask(client)["columns"][0]["results"]} == {"salt from the sea", "glass of sand"}
+    assert client.get("/v1/index").json()["examples"] == [{"language": "en", "text": "salt from the sea"}]
+    remade(*(f"{number} lamps" for number in range(4)))
+    assert client.get("/v1/corpus").json() != before
+
+
+def test_an_index_that_is_removed_or_has_other_vectors_is_told_as_such_until_it_is_back(
+    remade: Callable[..., Index], served: Served, logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    index = remade("a wick in oil")
+    client = TestClient(create_app(index, {index.models[0]: index.load_encoder()}, Settings()), base_url=HERE)
+    ask(client)
+    shutil.rmtree(index.folder)
+    for response in (
+        client.post("/v1/search", json={"question": "oil"}),
+        *map(client.get, ("/readyz", "/v1/index", "/v1/languages", "/v1/corpus", "/metrics")),
+    ):
+        assert refused(response, 503) == "None|the index cannot be read; the log says why"
+    assert client.get("/healthz").status_code == 200
+    remade("a wick in oil", model=Path(served.models[1]))
+    refused(client.post("/v1/search", json={"question": "oil"}), 503)
+    assert any("the index has other vectors of" in line.get("traceback", "") for line in logged())
+    remade("a wick in oil")
+    assert len(ask(client)["columns"][0]["results"]) == 1
+
+
+def test_a_file_of_the_index_that_is_lost_is_told_as_such(remade: Callable[..., Index]) -> None:
+    index = remade("a wick in oil", "frogs in ponds")
+    client = TestClient(create_app(index, {index.models[0]: index.load_encoder()}, Settings()), base_url=HERE)
+    for data in Path(index.folder).rglob("data/*.lance"):
+        data.unlink()
+    refused(client.post("/v1/search", json={"question": "oil"}), 503)
+
+
+def test_an_audit_without_its_ranks_is_refused_before_the_server_starts(
+    served: Served, small_collection: Collection, tiny_model: Path, tmp_path: Path
+) -> None:
+    isoglot.audit(str(tiny_model), small_collection).save(tmp_path)
+    (tmp_path / "ranks.npz").unlink()
+    with pytest.raises(IsoglotError, match="saved without its ranks"):
+        client_of(served, audits=(tmp_path,))
+
+
+def test_long_bodies_that_are_held_at_the_same_time_are_bounded_and_questions_are_taken_all_the_same(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(middleware, "MAX_HELD", 310_000)
+    app = create_app(served.index, served.encoders, Settings(max_body=200_000))
+    json_type = {"Content-Type": "application/json"}
+
+    async def all_at_once() -> tuple[list[int], int, int]:
+        arrived, proceed = asyncio.Event(), asyncio.Event()
+        waiting = 0
+
+        async def slow_body() -> AsyncIterator[bytes]:
+            nonlocal waiting
+            yield b" " * 100_000
+            waiting += 1
+            arrived.set()
+            await proceed.wait()
+            yield b'{"question": "snow"}'
+
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HERE) as client:
+            held = []
+            for number in range(3):
+                held.append(asyncio.create_task(client.post("/v1/search", content=slow_body(), headers=json_type)))
+                while waiting <= number:
+                    await arrived.wait()
+                    await asyncio.sleep(0)
+            refused_one = await client.post("/v1/search", content=b" " * 150_000, headers=json_type)
+            question = await client.post("/v1/search", json={"question": "snow"})
+            proceed.set()
+            statuses = [response.status_code for response in await asyncio.gather(*held)]
+            afterwards = await client.post(
+                "/v1/search", content=b" " * 100_000 + b'{"question": "snow"}', headers=json_type
+            )
+            assert afterwards.status_code == 200
+            return statuses, refused_one.status_code, question.status_code
+
+    assert asyncio.run(all_at_once()) == ([200, 200, 200], 429, 200)
+
+
+def test_what_clients_write_is_cut_in_answers_and_in_the_log(
+    client: TestClient, logged: Callable[[], list[dict[str, Any]]]
+) -> None:
+    for wrong in ({"x" * 100_000: 1}, {"columns": [{"model": "y" * 4_000}]}):
+        assert len(client.post("/v1/search", json={"question": "snow", **wrong}).text) < 3_000
+    logging.getLogger("isoglot.serving").info("z" * 100_000)
+    assert len(json.dumps(logged()[-1])) < 9_000
+
+
 # Batches
 
 
@@ -531,7 +732,9 @@ def test_a_question_does_not_wait_for_the_whole_of_a_long_list(served: Served) -
 
 def test_more_texts_than_may_wait_are_refused_at_once(served: Served) -> None:
     async def too_many() -> None:
-        await Batcher(served.encoders).encode(served.models[0], "query", ["snow"] * (MAX_WAITING + 1), [])
+        batcher = Batcher(served.encoders)
+        texts = ["snow"] * MAX_WAITING
+        await asyncio.gather(*(batcher.encode(served.models[0], "query", texts, ["en"] * len(texts)) for _ in range(5)))
 
     with pytest.raises(BusyError, match="many texts are waiting"):
         asyncio.run(too_many())
@@ -542,7 +745,7 @@ def test_more_texts_than_may_wait_are_refused_at_once(served: Served) -> None:
 
 @pytest.fixture(scope="module")
 def running(served: Served) -> Iterator[Running]:
-    with Running(served, Settings(body_seconds=0.3)) as server:
+    with Running(create_app(served.index, served.encoders, Settings(body_seconds=0.3))) as server:
         yield server
 
 

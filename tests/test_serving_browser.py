@@ -15,6 +15,7 @@ pytest.importorskip("fastapi", reason="isoglot[serve] is not installed")
 
 import isoglot
 from isoglot import Collection
+from isoglot.serving.app import create_app
 from isoglot.serving.settings import Settings
 from tests.browser import DESK, Opened, needs_chromium
 from tests.serving_index import HOSTILE, Running, Served, serve_small
@@ -42,7 +43,7 @@ def audit(tiny_model: Path, small_collection: Collection, tmp_path_factory: pyte
 
 @pytest.fixture(scope="module")
 def running(served: Served, audit: Path) -> Iterator[Running]:
-    with Running(served, Settings(audits=(audit,))) as server:
+    with Running(create_app(served.index, served.encoders, Settings(audits=(audit,)))) as server:
         yield server
 
 
@@ -243,7 +244,7 @@ def test_errors_say_what_happened_and_keep_the_question(open_page: Callable[...,
 def test_a_server_with_a_key_asks_for_it_and_keeps_it_for_the_tab(
     open_page: Callable[..., Opened], served: Served
 ) -> None:
-    with Running(served, Settings(api_key="open sesame")) as keyed:
+    with Running(create_app(served.index, served.encoders, Settings(api_key="open sesame"))) as keyed:
         page = open_page(asked("snow"), keyed).page
         waiting: list[Route] = []
         page.route("**/v1/*", lambda route: waiting.append(route))
@@ -282,7 +283,7 @@ def test_the_bias_page_shows_the_audits_charts_and_gives_the_report(
         page.get_by_role("button", name="Save the whole report").click()
     assert "isoglot report" in Path(download.value.path()).read_text(encoding="utf-8")
     assert [line for line in opened.told if "blob:" not in line] == []
-    with Running(served, Settings()) as without:
+    with Running(create_app(served.index, served.encoders, Settings())) as without:
         page = open_page("#bias", without).page
         page.get_by_role("heading", name="No audit to show yet").wait_for()
         assert "isoglot serve DIR --audit audit" in page.locator("#bias pre").inner_text()

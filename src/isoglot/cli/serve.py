@@ -47,7 +47,7 @@ def serve(
     ] = 64,
     max_body: Annotated[
         int, typer.Option(min=1, help="Maximum number of bytes of a request's body; more are answered with 413.")
-    ] = 2**20,
+    ] = 2**22,
     log_queries: Annotated[bool, typer.Option("--log-queries", help="Log the questions too.")] = False,
     query_prompt: QueryPrompt = None,
     device: Device = "auto",

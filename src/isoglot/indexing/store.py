@@ -16,7 +16,7 @@ from isoglot.indexing.explaining import explain_hits
 from isoglot.indexing.languages import TextLanguage, language_filter, text_language
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Hit, Passage, passage_from_row, passage_key
 from isoglot.indexing.snapshot import Snapshot, StoredModel
-from isoglot.indexing.tables import TABLE, connect, open_table, sql_literal
+from isoglot.indexing.tables import TABLE, connect, open_table, sql_literal, version_of
 from isoglot.platform.arrays import Floats, Ints, RowIds, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import canonical
@@ -46,6 +46,7 @@ class Index:
         check_files(self.folder, self._sound_files)
         self._latest = open_table(self._database, self.folder)
         self._current: Snapshot | None = None
+        self._current_version = (0, 0)
         self._encoders: dict[str, Encoder] = {}
 
     def __len__(self) -> int:
@@ -69,12 +70,12 @@ class Index:
     def snapshot(self) -> Snapshot:
         """Return the last committed state."""
         with self._lock:
-            version = self._latest.version
-            if self._current is None or self._current.version != version:
+            version = version_of(self._latest, self.folder)
+            if self._current is None or self._current_version != version:
                 check_files(self.folder, self._sound_files)
                 table = self._database.open_table(TABLE)
-                table.checkout(version)
-                self._current = Snapshot(table)
+                table.checkout(version[0])
+                self._current, self._current_version = Snapshot(table), version
             return self._current
 
     def load_encoder(

@@ -16,6 +16,10 @@ STORAGE_ERRORS = (OSError, RuntimeError, ValueError)
 """The errors that LanceDB raises where its storage fails."""
 
 
+class UnreadableIndexError(IsoglotError):
+    """An index that was there cannot be read now: it was removed, damaged or made again with other models."""
+
+
 def is_remote(folder: str) -> bool:
     """Return whether an index is on object storage (``s3://...``) and not in a folder of this machine."""
     return "://" in folder
@@ -55,6 +59,29 @@ def open_table(database: Any, folder: str) -> Any:
         if _has_table(database):
             raise IsoglotError(f"{folder}: its index cannot be read: {_reason(error)}") from error
         raise _no_index(folder) from error
+
+
+def version_of(table: Any, folder: str) -> tuple[int, int]:
+    """Return the number of a table's last commit and when it was written, in nanoseconds.
+
+    An index that was made again has the same numbers. On object storage the time is 0, since it costs too much there.
+
+    Args:
+        table: The table, not checked out at a version.
+        folder: The index.
+
+    Raises:
+        UnreadableIndexError: The table is not there or cannot be read.
+    """
+    try:
+        version = int(table.version)
+        if is_remote(folder):
+            return version, 0
+        manifests = Path(folder, f"{TABLE}.lance", "_versions")
+        names = (f"{2**64 - 1 - version:020d}.manifest", f"{version}.manifest")  # the latter by older versions of Lance
+        return version, next((path.stat().st_mtime_ns for name in names if (path := manifests / name).exists()), 0)
+    except STORAGE_ERRORS as error:
+        raise UnreadableIndexError(f"{folder}: its index cannot be read: {_reason(error)}") from error
 
 
 def find_table(folder: str) -> Any | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from isoglot.platform.errors import IsoglotError
@@ -34,12 +34,17 @@ Albanian there; ``eml`` is retired there."""
 
 _STANDARD_VARIETIES = {"nb": "no"}
 """Standard varieties of macrolanguages that CLDR's aliases do not list: Norwegian without further words is Bokmål."""
+MAX_TAG_LENGTH = 100
+"""The number of characters that a language tag may have; real ones have at most 35."""
+
+_KEPT = 10_000
+"""How many tags each cache keeps. There are millions, and a server's clients choose them."""
 
 MULTILINGUAL = "mul"
 """The ISO 639 tag for text in several languages; never the language of a document."""
 
 
-@cache
+@lru_cache(_KEPT)
 def canonical(tag: str) -> str:
     """Return the shortest BCP-47 tag that means the same: ``zh`` for ``zho_Hans``, ``zh-CN`` and ``zh``.
 
@@ -55,6 +60,9 @@ def canonical(tag: str) -> str:
     """
     import langcodes
 
+    if len(tag) > MAX_TAG_LENGTH:
+        raise IsoglotError(f"unknown language '{tag[:30]}…': a tag has at most {MAX_TAG_LENGTH} characters")
+    _bound_caches()
     try:
         language = langcodes.Language.get(langcodes.standardize_tag(tag.strip(), macro=True))
     except (langcodes.tag_parser.LanguageTagError, AttributeError):
@@ -72,7 +80,16 @@ def canonical(tag: str) -> str:
     return next((short.to_tag() for short in shorter if short.maximize() == full), language.to_tag())
 
 
-@cache
+def _bound_caches() -> None:
+    """Empty langcodes' own caches once they hold many tags: it never does so itself."""
+    from langcodes import Language, language_distance
+
+    for kept in (Language._PARSE_CACHE, Language._INSTANCES, language_distance._DISTANCE_CACHE):
+        if len(kept) > _KEPT:
+            kept.clear()
+
+
+@lru_cache(_KEPT)
 def known(tag: str) -> str | None:
     """Return the canonical tag of a language; None where it is not the tag of a known language."""
     try:
@@ -88,7 +105,7 @@ def english_name(tag: str) -> str:
     return langcodes.Language.get(tag).display_name()
 
 
-@cache
+@lru_cache(_KEPT)
 def closest(tag: str, supported: frozenset[str]) -> str | None:
     """Return the supported tag of the same language or of a near variety (``pt-PT`` for ``pt``), or None.
 
@@ -104,6 +121,7 @@ def closest(tag: str, supported: frozenset[str]) -> str | None:
         return wanted
     import langcodes
 
+    _bound_caches()
     match, distance = langcodes.closest_match(wanted, sorted(supported), max_distance=_NEAR)
     return match if distance <= _NEAR and match != "und" else None
 

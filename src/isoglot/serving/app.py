@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
@@ -15,6 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from isoglot.indexing.tables import STORAGE_ERRORS, UnreadableIndexError
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import detectable
 from isoglot.platform.version import __version__
@@ -23,7 +25,7 @@ from isoglot.serving.batching import Batcher, BusyError
 from isoglot.serving.charts import Charts
 from isoglot.serving.columns import default_columns
 from isoglot.serving.middleware import GuardingMiddleware, ObservingMiddleware, error_response
-from isoglot.serving.routes import PAGE, ServerContext, api_routes, page_routes, process_routes
+from isoglot.serving.routes import PAGE, ROLES, ServerContext, api_routes, page_routes, process_routes
 from isoglot.serving.telemetry import Metrics, log
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ def create_app(index: Index, encoders: Mapping[str, Encoder], settings: Settings
     context = ServerContext(
         index=index,
         encoders=encoders,
+        signatures={model.name: model.signature for model in index.snapshot().models},
         batcher=batcher,
         columns=columns,
         charts=Charts(index, [column.model for column in columns], settings.audits),
@@ -114,9 +117,13 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def wrong_field(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        field = next((part for part in first["loc"][1:] if isinstance(part, str)), None)
+        place = [part for part in first["loc"][1:] if part not in messages.TAGS]
+        field = next((part for part in place if isinstance(part, str)), None)
         message = str(first["msg"]).removeprefix("Value error, ")
-        return error_response(422, f"{field}: {message}" if field else message, field)
+        if first["type"] == "string_pattern_mismatch":
+            message = "the text is blank"
+        named = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+        return error_response(422, f"{named}: {message}" if field else message, field)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
@@ -125,6 +132,20 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(BusyError)
     async def busy(request: Request, error: BusyError) -> JSONResponse:
         return error_response(429, str(error), headers={"Retry-After": "1"})
+
+    @app.exception_handler(UnreadableIndexError)
+    async def unreadable(request: Request, error: UnreadableIndexError) -> JSONResponse:
+        log.error("the index cannot be read", exc_info=error)
+        return error_response(503, "the index cannot be read; the log says why", headers={"Retry-After": "1"})
+
+    async def failed_read(request: Request, error: Exception) -> JSONResponse:
+        modules = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+        if not any(module.startswith("lancedb") for module in modules):
+            raise error  # a bug
+        return await unreadable(request, UnreadableIndexError(str(error)))
+
+    for kind in STORAGE_ERRORS:
+        app.exception_handler(kind)(failed_read)
 
     @app.exception_handler(IsoglotError)
     async def wrong_request(request: Request, error: IsoglotError) -> JSONResponse:
@@ -139,8 +160,10 @@ def _openapi(app: FastAPI, context: ServerContext) -> dict[str, Any]:
         for name in ("SearchRequest", "EmbeddingRequest", "Column")
     )
     index = context.index
-    for fields in (embed, column):
-        fields["model"]["enum"] = list(context.encoders)
+    column["model"]["enum"] = list(context.encoders)
+    embed["model"]["enum"] = [
+        f"{model}{role}" for model in context.encoders for role in ("", *map("@{}".format, ROLES))
+    ]
     for fields in (embed, search):
         fields["language"]["anyOf"][0]["enum"] = sorted(detectable() | set(index.languages))
     search["languages"]["anyOf"][0]["items"]["enum"] = sorted(index.languages)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
@@ -21,12 +21,18 @@ if TYPE_CHECKING:
 
 BATCH_TEXTS = 32
 """How many texts are encoded at once: more are no faster on a CPU, and other texts wait longer."""
+PART = 128
+"""How many texts of one request wait at the same time; the next follow when these are encoded."""
 MAX_WAITING = 512
-"""How many texts may wait; beyond it, clients are asked to come back later."""
+"""How many texts may wait; beyond it, clients are asked to come back later. What was begun goes on."""
 
 
 class BusyError(IsoglotError):
     """The server has more work than it accepts; the client should come back later."""
+
+
+class GoneError(IsoglotError):
+    """The client closed the connection before it was answered."""
 
 
 class EncodedTexts(NamedTuple):
@@ -75,7 +81,15 @@ class Batcher:
         """The number of texts that wait."""
         return sum(map(len, self._queues.values()))
 
-    async def encode(self, model: str, role: str, texts: Sequence[str], languages: Sequence[str]) -> EncodedTexts:
+    async def encode(
+        self,
+        model: str,
+        role: str,
+        texts: Sequence[str],
+        languages: Sequence[str],
+        *,
+        gone: Callable[[], Awaitable[bool]] | None = None,
+    ) -> EncodedTexts:
         """Encode texts as the model's encoder does, except for rounding, which depends on the batch.
 
         Args:
@@ -83,14 +97,28 @@ class Batcher:
             role: ``query`` or ``document``.
             texts: n texts, at least one.
             languages: n canonical tags.
+            gone: Says whether the client has left; asked between the parts of a long list.
 
         Raises:
             BusyError: Too many texts wait.
+            GoneError: The client has left.
             IsoglotError: The model returned no usable vector for one of them.
         """
-        if self.waiting + len(texts) > MAX_WAITING:
+        if self.waiting + min(len(texts), PART) > MAX_WAITING:
             raise BusyError("many texts are waiting to be encoded; try again in a moment")
-        loop, turn = asyncio.get_running_loop(), next(self._requests)
+        turn, results = next(self._requests), []
+        for start in range(0, len(texts), PART):
+            if start and gone is not None and await gone():
+                raise GoneError("the client has left")
+            part = list(zip(texts, languages, strict=True))[start : start + PART]
+            results += await self._encode_part(model, role, turn + start, part)
+        return EncodedTexts(np.stack([vector for vector, _ in results]), sum(tokens for _, tokens in results))
+
+    async def _encode_part(
+        self, model: str, role: str, turn: int, texts: Sequence[tuple[str, str]]
+    ) -> list[tuple[Vectors, int]]:
+        """Let texts with their languages wait; the first has this turn, and each other the one after."""
+        loop = asyncio.get_running_loop()
         waiting = [
             _WaitingText(
                 turn=turn + position,
@@ -99,14 +127,13 @@ class Batcher:
                 language=language,
                 result=loop.create_future(),
             )
-            for position, (text, language) in enumerate(zip(texts, languages, strict=True))
+            for position, (text, language) in enumerate(texts)
         ]
         for item in waiting:
             heapq.heappush(self._queues[model, role], item)
         if self._worker is None or self._worker.done():
             self._worker = loop.create_task(self._work())
-        results = await asyncio.gather(*(item.result for item in waiting))
-        return EncodedTexts(np.stack([vector for vector, _ in results]), sum(tokens for _, tokens in results))
+        return await asyncio.gather(*(item.result for item in waiting))
 
     async def _work(self) -> None:
         while queues := {key: queue for key, queue in self._queues.items() if queue}:

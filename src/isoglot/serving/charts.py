@@ -11,11 +11,12 @@ from isoglot.corpora.collection import Document
 from isoglot.evaluation.comparison.comparison import compare
 from isoglot.evaluation.results import Audit
 from isoglot.report.html import spaces
-from isoglot.report.html.page import Material, audits_to_html, mixed_pools, overview
+from isoglot.report.html.page import Material, audits_to_html, check_ranks, mixed_pools, overview
 from isoglot.report.html.verdict import headline
 from isoglot.serving.messages import BiasCharts, Chart, CorpusCharts, LegendEntry, Panel
 
 if TYPE_CHECKING:
+    from isoglot.indexing.snapshot import Snapshot
     from isoglot.indexing.store import Index
     from isoglot.report.html import drawing
 
@@ -33,14 +34,15 @@ class Charts:
         folders: Folders of audits, from before to after; may be empty.
 
     Raises:
-        IsoglotError: A folder holds no audit, or the audits cannot be compared.
+        IsoglotError: A folder holds no audit, one without its ranks, or the audits cannot be compared.
     """
 
     def __init__(self, index: Index, models: Sequence[str], folders: Sequence[Path]) -> None:
         self._index, self._models, self._folders = index, list(dict.fromkeys(models)), folders
         self._audits = [Audit.load(folder) for folder in folders]
+        check_ranks(self._audits)
         self._comparison = compare(*self._audits) if len(self._audits) > 1 else None
-        self._map: tuple[int, list[Chart]] | None = None
+        self._map: tuple[Snapshot, list[Chart]] | None = None
         self._bias: BiasCharts | None = None
         self._report: str | None = None
         self._lock = Lock()
@@ -48,9 +50,9 @@ class Charts:
     def corpus(self) -> CorpusCharts:
         """Draw the first two principal components of the passages' vectors for each model, coloured by language."""
         with self._lock:
-            version = self._index.version
-            if self._map is None or self._map[0] != version:
-                self._map = version, self._draw_map()
+            snapshot = self._index.snapshot()
+            if self._map is None or self._map[0] is not snapshot:
+                self._map = snapshot, self._draw_map()
             return CorpusCharts(charts=self._map[1])
 
     def _draw_map(self) -> list[Chart]:

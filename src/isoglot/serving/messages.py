@@ -4,31 +4,59 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+
+from isoglot.platform.languages import MAX_TAG_LENGTH
 
 MAX_RESULTS = 100
 MAX_QUESTION_LENGTH = 2_000
 MAX_TEXT_LENGTH = 20_000
-MAX_TEXTS = 128
+MAX_TEXTS = 2_048
+"""How many texts a request for embeddings may hold, as in OpenAI's API."""
+MAX_NAME_LENGTH = 4_096
+"""How many characters a model's name may have, which may be a path."""
 SHOWN_LENGTH = 2_000
 """How many characters of a passage a result holds."""
 
+TAGS = ("one text", "several texts")
+"""What tells the kinds of an embeddings request's input apart; a part of the places that errors name."""
+
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_LENGTH, pattern=r"\S")]
 Texts = Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS)]
+LanguageTag = Annotated[str, Field(max_length=MAX_TAG_LENGTH)]
+ModelName = Annotated[str, Field(max_length=MAX_NAME_LENGTH)]
 Balance = Literal["none", "equal", "proportional", "scaled"]
 """`isoglot.ranking.balance.BALANCES`, written out for type checkers."""
 
 
+def _nullable(schema: dict[str, Any]) -> None:
+    """Say in a field's schema that null may stand for its default."""
+    value = {key: schema.pop(key) for key in ("type", "enum", "minimum", "maximum") if key in schema}
+    schema["anyOf"] = [value, {"type": "null"}]
+
+
 class _Request(BaseModel):
+    """What a client sends; null in a field that has a default means that it is not given."""
+
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_nulls(cls, sent: Any) -> Any:
+        if not isinstance(sent, dict):
+            return sent
+        fields = cls.model_fields
+        optional = {name for name in fields if not fields[name].is_required()}
+        return {name: value for name, value in sent.items() if value is not None or name not in optional}
 
 
 class Column(_Request):
     """One way to search: a model of the index, and how the languages share the results."""
 
-    model: str = Field(description="A model of the index.")
+    model: ModelName = Field(description="A model of the index.")
     balance: Balance = Field(
         "none",
+        json_schema_extra=_nullable,
         description="`none`: by score; `equal`: the languages take turns; `proportional`: each has its share of the "
         "corpus; `scaled`: by score, less what is usual for the language.",
     )
@@ -38,11 +66,11 @@ class SearchRequest(_Request):
     """A question."""
 
     question: str = Field(min_length=1, max_length=MAX_QUESTION_LENGTH, pattern=r"\S")
-    k: int = Field(10, ge=1, le=MAX_RESULTS, description="Number of results in a column.")
-    languages: list[str] | None = Field(
+    k: int = Field(10, ge=1, le=MAX_RESULTS, description="Number of results in a column.", json_schema_extra=_nullable)
+    languages: list[LanguageTag] | None = Field(
         None, max_length=200, description="Languages of the passages to search; all by default."
     )
-    language: str | None = Field(
+    language: LanguageTag | None = Field(
         None,
         description="Language of the question. Without it, the language is detected, and a question that shows none is "
         "encoded as one in the index's largest language.",
@@ -50,7 +78,11 @@ class SearchRequest(_Request):
     columns: list[Column] | None = Field(
         None, min_length=1, max_length=2, description="One or two ways to search; by default the server's first."
     )
-    twins: bool = Field(False, description="Whether to return each result's translations and their ranks.")
+    twins: bool = Field(
+        False,
+        description="Whether to return each result's translations and their ranks.",
+        json_schema_extra=_nullable,
+    )
 
 
 class Twin(BaseModel):
@@ -97,22 +129,31 @@ class SearchResponse(BaseModel):
     corpus: dict[str, float] = Field(description="Language -> its share of the passages searched.")
 
 
-class EmbeddingRequest(BaseModel):
+class EmbeddingRequest(_Request):
     """Texts to encode, as in OpenAI's API, and which prompt and language they have."""
 
+    model_config = ConfigDict(extra="ignore")
+
     input: Annotated[
-        Annotated[Text, Tag("one")] | Annotated[Texts, Tag("several")],
+        Annotated[Text, Tag(TAGS[0])] | Annotated[Texts, Tag(TAGS[1])],
         # A discriminator, so that an error has one reason and not one for each member of the union.
-        Discriminator(lambda value: "several" if isinstance(value, list) else "one"),
+        Discriminator(lambda value: TAGS[isinstance(value, list)]),
     ] = Field(description="One text or several; token arrays are not accepted.")
-    model: str
-    encoding_format: Literal["float", "base64"] = Field("float", description="base64: little-endian float32.")
+    model: ModelName = Field(
+        description="A model of the index; `MODEL@query` and `MODEL@document` name the prompt too, for clients that "
+        "send no `input_type`."
+    )
+    encoding_format: Literal["float", "base64"] = Field(
+        "float", description="base64: little-endian float32.", json_schema_extra=_nullable
+    )
     dimensions: int | None = Field(None, description="The model's own number; vectors cannot be shortened.")
     user: str | None = None
-    input_type: Literal["query", "document"] = Field(
-        "document", description="Which prompt of the model stands before the texts (not in OpenAI's API)."
+    input_type: Literal["query", "document"] | None = Field(
+        None,
+        description="Which prompt of the model stands before the texts; by default what `model` says, else that of "
+        "documents (not in OpenAI's API).",
     )
-    language: str | None = Field(
+    language: LanguageTag | None = Field(
         None,
         description="Language of the texts, for models that use it. Without it, it is detected, and texts that show "
         "none are encoded as ones in the index's largest language (not in OpenAI's API).",
@@ -121,8 +162,11 @@ class EmbeddingRequest(BaseModel):
     @field_validator("input", mode="before")
     @classmethod
     def _refuse_tokens(cls, value: Any) -> Any:
-        if isinstance(value, list) and any(isinstance(item, int | list) for item in value):
-            raise ValueError("token arrays are not accepted, because each model has its own tokens; send the text")
+        if isinstance(value, list) and value and isinstance(value[0], int | list):
+            raise ValueError(
+                "token arrays are not accepted, because each model has its own tokens; send texts (langchain-openai: "
+                "check_embedding_ctx_length=False)"
+            )
         return value
 
 

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from isoglot.serving.messages import Error, ErrorBody
-from isoglot.serving.telemetry import log
+from isoglot.serving.telemetry import cut, log
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,14 +37,21 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-PROTECTED_PATHS = ("/v1/", "/metrics")
+PROTECTED_PATHS = ("/v1/", "/metrics", "/openapi.json")
 """Beginnings of the paths that need the key, because they hold data. The page's own files hold none."""
+MAX_MESSAGE = 1_000
+"""How many characters an error's message may have."""
+FREE_BYTES = 2**16
+"""Bodies of so many bytes are always taken; questions are shorter."""
+MAX_HELD = 2**26
+"""How many bytes of longer bodies are held at the same time; the next client is asked to come back later."""
 
 
 def error_response(
     status: int, message: str, param: str | None = None, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     """Make an error response; all errors of the API have this form."""
+    message, param = cut(message, MAX_MESSAGE), param and cut(param, MAX_MESSAGE)  # clients may have written them
     kind = "invalid_request_error" if status < 500 else "server_error"
     body = Error(error=ErrorBody(message=message, type=kind, param=param))
     return JSONResponse(body.model_dump(), status, headers)
@@ -127,6 +134,7 @@ class GuardingMiddleware:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._settings = app, settings
+        self.held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102 -- ASGI's
         if scope["type"] != "http":
@@ -138,18 +146,21 @@ class GuardingMiddleware:
             )
             await response(scope, receive, send)
             return
-        await self._app(scope, self._limited(scope, receive), send)
+        held = _HeldBody(self)
+        try:
+            await self._app(scope, self._limited(scope, receive, held), send)
+        finally:
+            held.release()
 
-    def _limited(self, scope: Scope, receive: Receive) -> Receive:
-        """Wrap `receive` so that it raises if the body is too large or too late."""
+    def _limited(self, scope: Scope, receive: Receive, held: _HeldBody) -> Receive:
+        """Wrap `receive` so that it raises if the body is too large or too late, or if too much is held already."""
         max_size, seconds = self._settings.max_body, self._settings.body_seconds
         deadline = time.monotonic() + seconds
         announced = Headers(scope=scope).get("content-length", "")
         size, complete = int(announced) if announced.isdecimal() else 0, False
-        received = 0
 
         async def limited_receive() -> Message:
-            nonlocal received, complete
+            nonlocal complete
             if complete:  # only the client's disconnect follows, at any time
                 return await receive()
             if size <= max_size:
@@ -158,10 +169,16 @@ class GuardingMiddleware:
                 except TimeoutError:
                     late = f"the body did not arrive within {seconds:g} seconds"
                     raise HTTPException(408, late, {"Connection": "close"}) from None
-                received += len(message.get("body", b""))
+                held.add(len(message.get("body", b"")))
                 complete = not message.get("more_body", False)
-            if max(size, received) > max_size:
+            if max(size, held.received) > max_size:
                 raise HTTPException(413, f"a body may have at most {max_size:,} bytes", {"Connection": "close"})
+            if held.counted and self.held > max(MAX_HELD, max_size):
+                raise HTTPException(
+                    429,
+                    "many long bodies are in memory; try again in a moment",
+                    {"Connection": "close", "Retry-After": "1"},
+                )
             return message
 
         return limited_receive
@@ -172,3 +189,19 @@ class GuardingMiddleware:
         scheme, _, key = headers.get("authorization", "").partition(" ")
         key_as_sent = key.strip().encode("latin-1")  # the encoding in which Starlette decodes headers
         return hmac.compare_digest(key_as_sent, self._settings.api_key.encode()) and scheme.lower() == "bearer"
+
+
+class _HeldBody:
+    """The bytes of one request's body, which count in `GuardingMiddleware.held` once there are many."""
+
+    def __init__(self, guard: GuardingMiddleware) -> None:
+        self._guard, self.received, self.counted = guard, 0, 0
+
+    def add(self, size: int) -> None:
+        self.received += size
+        if self.received > FREE_BYTES:
+            self._guard.held += self.received - self.counted
+            self.counted = self.received
+
+    def release(self) -> None:
+        self._guard.held -= self.counted

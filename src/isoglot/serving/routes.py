@@ -16,17 +16,17 @@ from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 
-from isoglot.indexing.languages import largest_first
-from isoglot.indexing.tables import STORAGE_ERRORS
+from isoglot.indexing.languages import TextLanguage, largest_first, text_language
+from isoglot.indexing.tables import STORAGE_ERRORS, UnreadableIndexError
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import english_name
 from isoglot.report.html.templates import COLOURS
 from isoglot.serving import messages
-from isoglot.serving.batching import Batcher, BusyError
+from isoglot.serving.batching import Batcher, BusyError, EncodedTexts
 from isoglot.serving.charts import Charts
 from isoglot.serving.columns import search_columns
-from isoglot.serving.telemetry import Metrics, log
+from isoglot.serving.telemetry import Metrics
 
 if TYPE_CHECKING:
     from isoglot.encoders.encoder import Encoder
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from isoglot.serving.settings import Settings
 
 PAGE = Path(__file__).parent / "page"
+ROLES = ("query", "document")
 EXAMPLES, EXAMPLE_LENGTH = 6, 120
 _SENTENCE = re.compile(r".+?[.!?。！？।؟]")
 
@@ -45,6 +46,7 @@ class ServerContext:
     Attributes:
         index: The index that is served.
         encoders: Model -> its encoder; only `batcher` encodes with it.
+        signatures: Model -> the signature of its vectors in the index when the server was started.
         batcher: Encodes for all clients.
         columns: The two columns that the page begins with.
         charts: Charts of the index and its audits.
@@ -55,6 +57,7 @@ class ServerContext:
 
     index: Index
     encoders: Mapping[str, Encoder]
+    signatures: Mapping[str, str]
     batcher: Batcher
     columns: Sequence[messages.Column]
     charts: Charts
@@ -70,6 +73,18 @@ class ServerContext:
         """
         if model not in self.encoders:
             raise IsoglotError(f"model {model!r} is not in the index; it has {', '.join(self.encoders)}")
+
+    def find_model(self, name: str) -> tuple[str, str | None]:
+        """Return the model that a request names, and the role of its texts where ``MODEL@ROLE`` names one.
+
+        Raises:
+            IsoglotError: It is none of `encoders`.
+        """
+        model, _, role = name.rpartition("@")
+        if name not in self.encoders and model in self.encoders and role in ROLES:
+            return model, role
+        self.check_model(name)
+        return name, None
 
 
 def api_routes(context: ServerContext) -> APIRouter:
@@ -91,15 +106,12 @@ def _add_search(router: APIRouter, context: ServerContext) -> None:
     async def search(asked: messages.SearchRequest, request: Request) -> messages.SearchResponse:
         """Return the best passages for a question, found in one way or in two ways side by side."""
         columns = asked.columns or context.columns[:1]
-        for column in columns:
-            context.check_model(column.model)
-        languages = index.language_filter(asked.languages)
-        language = index.text_language(asked.question, asked.language)
+        models = list(dict.fromkeys(column.model for column in columns))
+        languages, language = await run_in_threadpool(_prepare, context, asked, models)
         reported = language.tag if language.recognised else None
         request.state.logged = {"k": asked.k, "columns": len(columns), "language": reported}
         if settings.log_queries:
             request.state.logged["question"] = asked.question
-        models = list(dict.fromkeys(column.model for column in columns))
         encoded = await asyncio.gather(
             *(batcher.encode(model, "query", [asked.question], [language.tag]) for model in models)
         )
@@ -116,25 +128,55 @@ def _add_search(router: APIRouter, context: ServerContext) -> None:
         )
 
 
+def _prepare(
+    context: ServerContext, asked: messages.SearchRequest, models: Sequence[str]
+) -> tuple[list[str] | None, TextLanguage]:
+    """Return the languages to search in and the question's own.
+
+    Raises:
+        IsoglotError: A model or language is not in the index.
+        UnreadableIndexError: The index holds other vectors than those of the encoders.
+    """
+    stored = {model.name: model.signature for model in context.index.snapshot().models if model.ready}
+    for model in models:
+        context.check_model(model)
+        if stored.get(model) != context.signatures[model]:
+            raise UnreadableIndexError(f"the index has other vectors of {model} than when the server was started")
+    return context.index.language_filter(asked.languages), context.index.text_language(asked.question, asked.language)
+
+
 def _add_embeddings(router: APIRouter, context: ServerContext) -> None:
-    @router.post("/embeddings")
-    async def embeddings(asked: messages.EmbeddingRequest, request: Request) -> messages.EmbeddingResponse:
+    @router.post("/embeddings", response_model=messages.EmbeddingResponse)
+    async def embeddings(asked: messages.EmbeddingRequest, request: Request) -> Response:
         """Return the vectors of texts, as OpenAI's API does."""
-        context.check_model(asked.model)
-        if asked.dimensions not in (None, dimension := context.encoders[asked.model].dimension):
-            raise IsoglotError(f"dimensions: {asked.model} has {dimension}, and its vectors cannot be shortened")
+        model, role = context.find_model(asked.model)
+        if asked.dimensions not in (None, dimension := context.encoders[model].dimension):
+            raise IsoglotError(f"dimensions: {model} has {dimension}, and its vectors cannot be shortened")
         texts = [asked.input] if isinstance(asked.input, str) else asked.input
-        languages = [context.index.text_language(text, asked.language).tag for text in texts]
+        languages = await run_in_threadpool(_languages_of, context, texts, asked.language)
         request.state.logged = {"texts": len(texts)}
-        encoded = await context.batcher.encode(asked.model, asked.input_type, texts, languages)
-        return messages.EmbeddingResponse(
-            data=[
-                messages.Embedding(index=position, embedding=_in_format(vector, asked.encoding_format))
-                for position, vector in enumerate(encoded.vectors)
-            ],
-            model=asked.model,
-            usage=messages.Usage(prompt_tokens=encoded.tokens, total_tokens=encoded.tokens),
+        encoded = await context.batcher.encode(
+            model, asked.input_type or role or "document", texts, languages, gone=request.is_disconnected
         )
+        # Written in a thread, since two thousand vectors take a while, and other clients would wait.
+        return Response(await run_in_threadpool(_embeddings_json, asked, encoded), media_type="application/json")
+
+
+def _languages_of(context: ServerContext, texts: Sequence[str], given: str | None) -> list[str]:
+    counts = context.index.languages
+    return [text_language(text, counts, given).tag for text in texts]
+
+
+def _embeddings_json(asked: messages.EmbeddingRequest, encoded: EncodedTexts) -> str:
+    response = messages.EmbeddingResponse(
+        data=[
+            messages.Embedding(index=position, embedding=_in_format(vector, asked.encoding_format))
+            for position, vector in enumerate(encoded.vectors)
+        ],
+        model=asked.model,
+        usage=messages.Usage(prompt_tokens=encoded.tokens, total_tokens=encoded.tokens),
+    )
+    return response.model_dump_json()
 
 
 def _add_descriptions(router: APIRouter, context: ServerContext) -> None:
@@ -155,6 +197,15 @@ def _add_descriptions(router: APIRouter, context: ServerContext) -> None:
     def models() -> messages.Models:
         """Return the models of the index."""
         return messages.Models(data=[messages.Model(id=model) for model in context.encoders])
+
+    @router.get("/models/{model:path}")
+    def model(model: str) -> messages.Model:
+        """Return one model of the index, as OpenAI's API does."""
+        try:
+            context.find_model(model)
+        except IsoglotError as error:
+            raise HTTPException(404, str(error)) from error
+        return messages.Model(id=model)
 
     @router.get("/index")
     def description() -> messages.Description:
@@ -217,8 +268,7 @@ def process_routes(context: ServerContext) -> APIRouter:
         try:
             context.index.passages(limit=1)
         except STORAGE_ERRORS as error:
-            log.exception("the index cannot be read")
-            raise HTTPException(503, "the index cannot be read; the log says why") from error
+            raise UnreadableIndexError(str(error)) from error
         return messages.State(status="ready")
 
     @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

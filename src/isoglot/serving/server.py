@@ -43,6 +43,7 @@ def serve(
     from isoglot.indexing.store import Index
     from isoglot.serving.app import create_app
     from isoglot.serving.columns import default_columns
+    from isoglot.serving.connections import bounded
 
     index = Index(folder)
     default_columns(index.models, settings.compare, settings.balance)  # report wrong settings before loading models
@@ -60,6 +61,7 @@ def serve(
         server_header=False,
         ws="none",
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        **bounded(),
     )
     bound.listen()  # before the line below, which says so
     port = bound.getsockname()[1]

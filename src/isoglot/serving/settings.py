@@ -35,7 +35,7 @@ class Settings:
     api_key: str | None = None
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
-    max_body: int = 2**20
+    max_body: int = 2**22
     max_requests: int = 64
     body_seconds: float = 10
     log_queries: bool = False

@@ -11,6 +11,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 log = logging.getLogger("isoglot.serving")
 
+MAX_LOGGED = 8_000
+"""How many characters a field of a line has at most; tracebacks are the longest."""
+
+
+def cut(text: str, length: int) -> str:
+    """Return a text of at most `length` characters: the first half and the last, where it is longer."""
+    return text if len(text) <= length else f"{text[: length // 2 - 1]}…{text[-(length // 2) :]}"
+
 
 class Metrics:
     """The server's metrics, in a registry of their own."""
@@ -45,6 +53,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
+        line = {key: cut(value, MAX_LOGGED) if isinstance(value, str) else value for key, value in line.items()}
         return json.dumps(line)  # in ASCII, so that a question can neither break the line nor turn its direction
 
 

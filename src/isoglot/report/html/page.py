@@ -143,11 +143,20 @@ def _template() -> Any:
     return templates.get_template("page.html.j2")
 
 
-def _check(material: Material) -> None:
-    audits = material.audits
+def check_ranks(audits: Sequence[Audit]) -> None:
+    """Refuse audits whose charts cannot be drawn.
+
+    Raises:
+        IsoglotError: An audit was saved without its ranks.
+    """
     for audit in audits:
         if any(result.judged is None for result in audit.scenarios):
             raise IsoglotError(f"{audit.retriever}: the audit was saved without its ranks (ranks.npz); make it anew")
+
+
+def _check(material: Material) -> None:
+    audits = material.audits
+    check_ranks(audits)
     collection = material.collection
     if collection is not None and collection.fingerprint != audits[0].collection.fingerprint:
         raise IsoglotError(f"{collection.name}: is not the collection that was audited (its fingerprint differs)")

@@ -48,7 +48,7 @@ function typeOf(openapi, field) {
   if (field.anyOf) return field.anyOf.map((member) => typeOf(openapi, member)).join(" or ");
   if (field.$ref) return field.$ref.split("/").at(-1);
   if (field.const) return JSON.stringify(field.const);
-  if (field.enum) return field.enum.length > 8 ? "a language tag" : field.enum.map((value) => JSON.stringify(value)).join(", ");
+  if (field.enum) return field.enum.length > 8 ? `one of ${field.enum.length}, such as ${JSON.stringify(field.enum[0])}` : field.enum.map((value) => JSON.stringify(value)).join(", ");
   if (field.type === "array") return `list of ${typeOf(openapi, field.items)}`;
   const bounds = [field.minimum, field.maximum].every((bound) => bound !== undefined) ? ` ${field.minimum} to ${field.maximum}` : field.maxLength ? `, at most ${field.maxLength.toLocaleString("en")} characters` : "";
   return `${field.type === "null" ? "nothing" : field.type}${bounds}`;

@@ -26,7 +26,7 @@ function askForKey() {
 
 async function route() {
   const [name, query = ""] = location.hash.slice(1).split("?", 2);
-  const page = name in PAGES ? name : "search";
+  const page = Object.hasOwn(PAGES, name) ? name : "search";
   for (const other of Object.keys(PAGES)) byId(other).hidden = other !== page;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.hash === `#${page}`) link.setAttribute("aria-current", "page");
