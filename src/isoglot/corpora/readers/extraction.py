@@ -12,6 +12,7 @@ from typing import Any
 
 import regex  # type: ignore[import-untyped]
 
+from isoglot.corpora.readers.lines import opened
 from isoglot.platform.errors import InputError, IsoglotError, first_line
 
 _DROPPED = ("script", "style", "noscript", "template", "svg", "iframe", "object", "nav", "head")
@@ -56,7 +57,7 @@ def read_plain(path: Path) -> Extracted:
     Raises:
         InputError: It is not UTF-8.
     """
-    data = path.read_bytes()
+    data = _content(path)
     try:
         return Extracted("", data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -78,7 +79,7 @@ def read_markdown(path: Path) -> Extracted:
 
 def read_html(path: Path) -> Extracted:
     """Read HTML in UTF-8 or in the encoding that it names, without scripts, styles and navigation."""
-    data = path.read_bytes()
+    data = _content(path)
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -99,7 +100,7 @@ def read_pdf(path: Path) -> Extracted:
     except ImportError as error:
         raise IsoglotError("PDF files need pypdf: pip install 'isoglot[index]'") from error
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it reports each oddity that it copes with
-    data = BytesIO(path.read_bytes())
+    data = BytesIO(_content(path))
     try:
         reader = PdfReader(data)
         locked = reader.is_encrypted and not reader.decrypt("")
@@ -110,6 +111,11 @@ def read_pdf(path: Path) -> Extracted:
     if locked:
         raise InputError("is encrypted; save it without a password", path)
     return Extracted(str(title or ""), "\n\n".join(pages))
+
+
+def _content(path: Path) -> bytes:
+    with opened(path) as file:
+        return file.read()
 
 
 def _from_html(data: bytes, encoding: str | None) -> Extracted:
