@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import pytest
 
 from isoglot import IsoglotError, load_collection, read_rows
 from isoglot.corpora.documents import read_documents
+from isoglot.corpora.readers import extraction
 from isoglot.corpora.readers.qrels import read_qrels
 from isoglot.corpora.readers.records import read_records
 from isoglot.corpora.trec import judged_collection, read_documents_table
@@ -314,3 +318,53 @@ def test_what_is_no_row_of_any_tool_names_the_forms(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "rows.jsonl", [{"sentence1": "a", "sentence2": "b"}])
     with pytest.raises(IsoglotError, match=r"rows.jsonl:1: not a training row: .*FlagEmbedding's"):
         read_rows(tmp_path / "rows.jsonl")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_folder_gives_its_own_regular_files_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text = "The road over the mountain is closed."
+    (tmp_path / "secret.txt").write_text(text)
+    root = tmp_path / "corpus"
+    (root / "inside").mkdir(parents=True)
+    (root / "inside" / "a.txt").write_text(text)
+    (root / "link.txt").symlink_to("inside/a.txt")
+    (root / "again").symlink_to("inside")
+    (root / "out.txt").symlink_to("../secret.txt")
+    (root / "up").symlink_to("..")
+    (root / "nowhere.txt").symlink_to("absent.txt")
+    (root / "loop.txt").symlink_to("loop.txt")
+    os.mkfifo(root / "pipe.txt")
+    Path(os.fsdecode(bytes(root) + b"/caf\xe9.txt")).write_text(text)
+    assert [document.id for document in read_documents(str(root))] == ["link.txt", "inside/a.txt"]
+    assert caplog.messages == [
+        f"{root}: left out: 1 files whose names are not UTF-8, the first in caf\\udce9.txt; "
+        "4 links that lead out of the folder or nowhere, the first in loop.txt; "
+        "1 pipes, sockets and devices, the first in pipe.txt"
+    ]
+
+
+def test_files_that_are_too_large_or_too_slow_are_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extraction, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(extraction, "MAX_SECONDS", 0.5)
+    (tmp_path / "a.txt").write_text("The road over the mountain is closed.")
+    (tmp_path / "bomb.txt.gz").write_bytes(gzip.compress(b"x" * 2**24))
+    operators = zlib.compress(b"BT /F1 12 Tf (snow) Tj ET\n" * 200_000)
+    stream = b"<< /Length %d /Filter /FlateDecode >>\nstream\n%s\nendstream" % (len(operators), operators)
+    (tmp_path / "slow.pdf").write_bytes(pdf_of(stream))
+    assert [document.id for document in read_documents(str(tmp_path))] == ["a.txt"]
+    assert caplog.messages == [
+        f"{tmp_path}: left out: 2 files that are too large, or take too long to read, the first in bomb.txt.gz"
+    ]
+
+
+def pdf_of(stream: bytes) -> bytes:
+    """A PDF of one page with this content stream, without a table of its objects, which readers then look for."""
+    return (
+        b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n"
+        b"2 0 obj\n<< /Type /Pages /Kids [3 0 R] /Count 1 >>\nendobj\n"
+        b"3 0 obj\n<< /Type /Page /Parent 2 0 R /MediaBox [0 0 500 200] /Contents 4 0 R /Resources << /Font << /F1 "
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>\nendobj\n"
+        b"4 0 obj\n" + stream + b"\nendobj\ntrailer << /Size 5 /Root 1 0 R >>\n%%EOF"
+    )

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from isoglot.corpora.fields import Fields
-from isoglot.corpora.left_out import DOCUMENTS_WITHOUT_TEXT, FILES_WITHOUT_TEXT, UNKNOWN_LANGUAGE, LeftOut
-from isoglot.corpora.readers.extraction import Extracted, read_html, read_markdown, read_pdf, read_plain
+from isoglot.corpora.left_out import DOCUMENTS_WITHOUT_TEXT, FILES_WITHOUT_TEXT, TOO_MUCH, UNKNOWN_LANGUAGE, LeftOut
+from isoglot.corpora.readers.extraction import READERS_OF_FILES, TooMuchError, extract
+from isoglot.corpora.readers.folders import walk
 from isoglot.corpora.readers.lines import kind_of
 from isoglot.corpora.readers.records import READERS_OF_RECORDS, read_records
 from isoglot.corpora.sources import SOURCES, load_collection
@@ -23,16 +23,6 @@ from isoglot.platform.languages import detect, known
 from isoglot.platform.text import cleaned
 
 log = logging.getLogger("isoglot")
-
-READERS_OF_FILES: dict[str, Callable[[Path], Extracted]] = {
-    ".txt": read_plain,
-    ".md": read_markdown,
-    ".markdown": read_markdown,
-    ".html": read_html,
-    ".htm": read_html,
-    ".pdf": read_pdf,
-}
-"""Suffix -> the reader of files that are one document each."""
 
 KINDS = (*READERS_OF_RECORDS, *READERS_OF_FILES)
 
@@ -177,14 +167,11 @@ def document_of(fields: Fields, language: str | None, left_out: LeftOut) -> Sour
 
 def _read_folder(folder: Path, language: str | None, left_out: LeftOut) -> Iterator[SourceDocument]:
     ignored = 0
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            path = Path(parent, name)
-            if kind_of(path) in KINDS and not name.startswith("."):
-                yield from _read_file(path, path.relative_to(folder).as_posix(), language, left_out)
-            else:
-                ignored += 1
+    for path in walk(folder, left_out):
+        if kind_of(path) in KINDS:
+            yield from _read_file(path, cleaned(path.relative_to(folder).as_posix()), language, left_out)
+        else:
+            ignored += 1
     if ignored:
         log.info("%s: %d files of other kinds were left out (known: %s)", folder, ignored, " ".join(KINDS))
 
@@ -198,7 +185,11 @@ def _read_file(path: Path, name: str, language: str | None, left_out: LeftOut) -
             if document is not None:
                 yield document
     elif kind in READERS_OF_FILES:
-        extracted = READERS_OF_FILES[kind](path)
+        try:
+            extracted = extract(path)
+        except TooMuchError:
+            left_out.add(TOO_MUCH, path)
+            return
         text = cleaned(extracted.text)
         tag = known(extracted.language or "") or _language(language, text)
         if text and tag:

@@ -7,11 +7,16 @@ from collections import Counter
 from pathlib import Path
 
 from isoglot.platform.errors import InputError
+from isoglot.platform.text import cleaned
 
 log = logging.getLogger("isoglot")
 
 DOCUMENTS_WITHOUT_TEXT = "documents without text (field 'text' or 'title')"
 FILES_WITHOUT_TEXT = "files without text"
+LINKS_OUT = "links that lead out of the folder or nowhere"
+TOO_MUCH = "files that are too large, or take too long to read"
+SPECIAL_FILES = "pipes, sockets and devices"
+UNREADABLE_NAMES = "files whose names are not UTF-8"
 QUERIES_WITHOUT_TEXT = "queries without text"
 UNKNOWN_LANGUAGE = "texts whose language cannot be told (name it in a field 'lang' or with --language)"
 UNKNOWN_DOCUMENTS = "judgements of documents that the corpus lacks"
@@ -44,7 +49,8 @@ class LeftOut:
         if self._strict:
             raise InputError(f"--strict refuses {kind}; mend it, or leave --strict out to go on without", path, line)
         self._counts[kind] += 1
-        self._first.setdefault(kind, path.name if line is None else f"{path.name}:{line}")
+        name = cleaned(path.name.encode(errors="backslashreplace").decode())
+        self._first.setdefault(kind, name if line is None else f"{name}:{line}")
 
     @property
     def note(self) -> str:
