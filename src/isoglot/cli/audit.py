@@ -87,6 +87,10 @@ def audit(
     runs: Annotated[bool, typer.Option("--runs", help="Write TREC runs and qrels too.")] = False,
     force: Force = False,
     strict: StrictReading = False,
+    find_identical: Annotated[
+        bool,
+        typer.Option("--find-identical", help="Let a query find a document that has its id, which BEIR ignores too."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print the verdict without the tables.")] = False,
     json: Json = False,
     trust_remote_code: Trust = False,
@@ -103,7 +107,14 @@ def audit(
         raise IsoglotError("--runs needs -o DIR to write to")
     started = time.monotonic()
     sources = _Sources(
-        model=model, data=data, run=run, documents_table=documents_table, qrels=qrels, index=index, strict=strict
+        model=model,
+        data=data,
+        run=run,
+        documents_table=documents_table,
+        qrels=qrels,
+        index=index,
+        strict=strict,
+        find_identical=find_identical,
     )
     loading = Loading(device, precision, trust_remote_code, chosen_prompts(query_prompt, document_prompt))
     collection, retriever = sources.load(split(query_languages) or [], seed, loading)
@@ -153,6 +164,7 @@ class _Sources:
     qrels: Path | None
     index: str | None
     strict: bool
+    find_identical: bool
 
     def load(self, query_languages: Sequence[str], seed: int, loading: Loading) -> tuple[Collection, Retriever]:
         """The collection and the retriever.
@@ -197,7 +209,7 @@ class _Sources:
             raise IsoglotError("--documents-table and --qrels go with --run")
         if self.model is None or self.data is None:
             raise IsoglotError("name a retriever and its --data, or a --run, or an --index")
-        collection = load_collection(self.data, strict=self.strict)
+        collection = load_collection(self.data, strict=self.strict, find_identical=self.find_identical)
         with waiting(f"loading {self.model}"):
             return collection, as_retriever(self.model, **asdict(loading))
 
@@ -209,7 +221,7 @@ class _Sources:
 
         table, qrels = self.documents_table, self.qrels
         if self.data is not None:
-            collection = load_collection(self.data, strict=self.strict)
+            collection = load_collection(self.data, strict=self.strict, find_identical=self.find_identical)
             documents = known_documents(collection) if table is None else read_documents_table(table)
             if qrels is not None:
                 check_qrels(qrels, collection, documents, strict=self.strict)

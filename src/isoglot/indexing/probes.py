@@ -196,7 +196,8 @@ def _user_questions(data: str, passages: Sequence[Passage], contents: Sequence[s
         path, _, split = data.removeprefix("folder:").partition("@")
         folder = Path(path).expanduser()
         qrels = qrels_files(folder, split or None)
-        queries, query_ids, _ = read_queries(folder, qrels[0].split, unread)
+        queries, versions = read_queries(folder, qrels[0].split, unread)
+        query_ids = {identity: query for identity, (query, _) in versions.of.items()}
         judged: dict[str, dict[str, None]] = defaultdict(dict)
         for query, content in read_judgements(qrels, query_ids, known, unread):
             judged[query][content] = None

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from isoglot.platform.arrays import Floats, Ints, Vectors
 from isoglot.ranking.balance import merge_lists, merged_before, parse_balance, usual_scores
-from isoglot.ranking.blocks import WIDTH, Counts, Kept, Products, Scores, Top, nonzero
+from isoglot.ranking.blocks import WIDTH, Counts, Kept, Products, Scores, Top, Without, nonzero
 from isoglot.ranking.result import Ranking
 
 BLOCK_BYTES = 16 * 2**20
@@ -39,6 +39,7 @@ class RankingTask:
         tie_keys: (n,) distinct numbers, smaller ranks first among equal scores; None: the documents' order.
         balance: As `parse_balance` reads it.
         top_k: How many of the best documents to return; 0: none.
+        ignored: (q,) positions of documents that their queries do not find, -1 for none; None: none at all.
 
     Attributes:
         bounds: (L + 1,) where each language's documents begin, and n.
@@ -59,12 +60,18 @@ class RankingTask:
         tie_keys: Ints | None = None,
         balance: str = "none",
         top_k: int = 10,
+        ignored: Ints | None = None,
     ) -> None:
+        self.ignored = ignored if ignored is not None and (ignored >= 0).any() else None
         self.golds, self.balance, self.top_k = golds, parse_balance(balance), min(top_k, n)
         self.bounds = _language_bounds(np.zeros(n, dtype=np.int64) if languages is None else languages)
         self.sizes = np.diff(self.bounds)
         self.keys = np.arange(n) if tie_keys is None else tie_keys
         self.depth = max(self.top_k, self.balance.k) if self.balance.name == "scaled" else self.top_k
+
+    def found(self, scores: Scores, rows: slice, positions: Ints | None = None) -> Scores:
+        """The scores of some queries, of which none finds the document that it ignores."""
+        return scores if self.ignored is None else Without(scores, self.ignored[rows], positions)
 
     @property
     def gold_languages(self) -> Ints:
@@ -139,7 +146,8 @@ def find_peaks(
     totals = _totals(queries, documents, task, positions)
 
     def work(rows: slice) -> Peaks:
-        return _peaks(Products(queries[rows], documents, positions), width, task, positions)
+        scores = task.found(Products(queries[rows], documents, positions), rows, positions)
+        return _peaks(scores, width, task, positions)
 
     found = _in_threads(work, len(queries), block_bytes // (4 * width))
     return Peaks(_stack_tops([peaks.tops for peaks in found]), totals)
@@ -184,8 +192,9 @@ def rank_part(
         scores = Products(queries[rows], documents, positions, longest)
         if kept >= FEWEST_KEPT and not hasattr(buffers, "scores"):
             buffers.scores = np.empty(_step(len(queries), most) * len(documents), dtype=np.float32)
+        kept_or_not = Kept(scores, buffers.scores) if kept >= FEWEST_KEPT else scores
         return count_part(
-            Kept(scores, buffers.scores) if kept >= FEWEST_KEPT else scores,
+            task.found(kept_or_not, rows, positions),
             width,
             task,
             task.golds[rows],
@@ -230,6 +239,8 @@ def join(parts: Sequence[Part], task: RankingTask, peaks: Peaks | None = None) -
     top, top_scores = tops[0]
     if task.balance.by_language:
         top, top_scores = merge_lists(tops, task.sizes, task.keys, task.balance, task.top_k, usual)
+    if task.ignored is not None:
+        top, top_scores = _without(top, top_scores, task.ignored)
     return Ranking(
         gold_ranks=ranks,
         gold_tied=valid & (ties_won < ties_lost),
@@ -238,6 +249,14 @@ def join(parts: Sequence[Part], task: RankingTask, peaks: Peaks | None = None) -
         above=above_worst,
         ranked=np.full(len(golds), len(task.keys)),
     )
+
+
+def _without(top: Ints, scores: Floats, ignored: Ints) -> tuple[Ints, Floats]:
+    """The best documents (q, k) with -1 in place of those that are ignored, at the end."""
+    gone = top == ignored[:, None]
+    order = np.argsort(gone, axis=1, kind="stable")
+    top, scores = np.where(gone, -1, top), np.where(gone, np.nan, scores)
+    return np.take_along_axis(top, order, axis=1), np.take_along_axis(scores, order, axis=1)
 
 
 def _in_threads(work: Callable[[slice], Any], queries: int, most: int) -> list[Any]:

@@ -41,6 +41,8 @@ class Pool:
         tie_keys: (n,) a permutation: of two documents with equal scores the one with the smaller key ranks first.
         queries: (q,) positions in ``collection.queries``.
         golds: (q, g) positions in `documents`, filled up with -1.
+        ignored: (q,) position in `documents` of the document that is the query itself, which it does not find; -1 where
+            there is none; None: there is none at all.
     """
 
     scenario: str
@@ -51,6 +53,7 @@ class Pool:
     tie_keys: Ints
     queries: Ints
     golds: Ints
+    ignored: Ints | None = None
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,15 @@ class PoolBuilder:
             tie_keys,
             np.array([query for query, _ in asked], dtype=np.int64),
             golds,
+            self._ignored([query for query, _ in asked], candidates) if self.collection.identical else None,
         )
+
+    def _ignored(self, queries: Sequence[int], candidates: Sequence[_Candidate]) -> Ints:
+        """The position among the candidates of the document that each query is, or -1."""
+        places = {(c.content_id, c.language): place for place, c in enumerate(candidates)}
+        asked = (self.collection.queries[at] for at in queries)
+        same = (self.collection.identical.get((query.query_id, query.language)) for query in asked)
+        return np.array([-1 if version is None else places.get(version, -1) for version in same], dtype=np.int64)
 
     @cached_property
     def _by_language(self) -> dict[str, list[_Candidate]]:

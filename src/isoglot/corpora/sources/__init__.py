@@ -85,7 +85,7 @@ SOURCES = {
 }
 
 
-def load_collection(spec: str, *, strict: bool = False) -> Collection:
+def load_collection(spec: str, *, strict: bool = False, find_identical: bool = False) -> Collection:
     """Load the collection that `spec` names.
 
     What is of no use in a folder of the user's, such as a document without text, is left out; a note of the collection
@@ -94,6 +94,8 @@ def load_collection(spec: str, *, strict: bool = False) -> Collection:
     Args:
         spec: ``NAME[:DIR][@SPLIT]``, e.g. ``mini@test``, ``xquad:data/xquad``, ``folder:my-corpus@dev``.
         strict: Whether the first that would be left out is an error.
+        find_identical: Whether a query of a folder finds a document that has its id; by default it does not, as in
+            BEIR's evaluation, unless that document is judged relevant.
 
     Raises:
         IsoglotError: No such source, folder or split, or something in its files is wrong; the message says where.
@@ -115,6 +117,6 @@ def load_collection(spec: str, *, strict: bool = False) -> Collection:
     if name != "folder":
         return load(path, parts["split"])
     left_out = LeftOut(strict)
-    collection = load(path, parts["split"], left_out)
+    collection = load(path, parts["split"], left_out, find_identical=find_identical)
     left_out.warn(spec)
     return replace(collection, notes=(*collection.notes, *left_out.notes))

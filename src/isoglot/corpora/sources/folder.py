@@ -58,10 +58,16 @@ class Part(NamedTuple):
         return f"{self.configuration}:{name}" if self.configuration else name
 
 
-def load(path: Path | None, split: str | None, left_out: LeftOut) -> Collection:
+def load(path: Path | None, split: str | None, left_out: LeftOut, *, find_identical: bool = False) -> Collection:
     """Load the collection in the folder `path`, judged by qrels/`split`.tsv (default: test.tsv, or the only one there).
 
     Queries without a relevant document in that split are left out, as is usual for BEIR.
+
+    Args:
+        path: The folder.
+        split: The split; None: ``test``, or the only one.
+        left_out: Counts what is left out.
+        find_identical: Whether a query finds a document that has its id.
 
     Raises:
         IsoglotError: No folder was named, or a file is missing or wrong; the message has file and line.
@@ -69,8 +75,9 @@ def load(path: Path | None, split: str | None, left_out: LeftOut) -> Collection:
     if path is None:
         raise IsoglotError("name the folder: folder:DIR")
     qrels = qrels_files(path, split)
-    documents, contents, names = _read_corpus(path, qrels[0].split, left_out)
-    queries, query_ids, query_names = read_queries(path, qrels[0].split, left_out)
+    documents, document_versions = _read_corpus(path, qrels[0].split, left_out)
+    queries, query_versions = read_queries(path, qrels[0].split, left_out)
+    query_ids, contents = _shared_ids(query_versions), _shared_ids(document_versions)
     golds: dict[str, dict[str, None]] = {}
     for query, document in read_judgements(qrels, query_ids, contents, left_out):
         golds.setdefault(query, {})[document] = None
@@ -79,11 +86,33 @@ def load(path: Path | None, split: str | None, left_out: LeftOut) -> Collection:
         raise InputError("; ".join(("no query has a relevant document", *left_out.notes)), path)
     name = path.resolve().name + (f"@{split}" if split else "")
     relevant = {query: tuple(contents) for query, contents in golds.items()}
-    return Collection(name, documents, judged, relevant, names | query_names | names)
+    identical = {} if find_identical else _identical(document_versions, query_versions, relevant)
+    note = f"{len(identical)} queries have the id of a document, which they do not find (--find-identical)"
+    return Collection(
+        name,
+        documents,
+        judged,
+        relevant,
+        document_versions.names | query_versions.names | document_versions.names,
+        (note,) if identical else (),
+        identical,
+    )
 
 
-def _read_corpus(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Document], dict[str, str], dict[str, str]]:
-    """Return the documents of the corpus, the content id of each of its ids, and how it spells its languages."""
+def _identical(
+    documents: Versions, queries: Versions, golds: Mapping[str, Sequence[str]]
+) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return the documents that have the id of a query, but for its golds: BEIR's evaluation ignores them.
+
+    In such a data set (ArguAna) queries are documents of the corpus. Where an identical id is judged relevant, it is a
+    coincidence.
+    """
+    pairs = ((version, documents.of[identity]) for identity, version in queries.of.items() if identity in documents.of)
+    return {query: document for query, document in pairs if document[0] not in golds.get(query[0], (document[0],))}
+
+
+def _read_corpus(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Document], Versions]:
+    """Return the documents of the corpus, and what its ids stand for."""
     documents: list[Document] = []
     versions = Versions("document")
     for fields in _records(_files(folder, "corpus", split)):
@@ -95,11 +124,11 @@ def _read_corpus(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Docu
         documents.append(Document(content_id, language, f"{title} {text}" if title else text))
     if not documents:
         raise InputError("; ".join(("has no documents in its corpus", *left_out.notes)), folder)
-    return documents, {identity: content for identity, (content, _) in versions.of.items()}, versions.names
+    return documents, versions
 
 
-def read_queries(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Query], dict[str, str], dict[str, str]]:
-    """Return the queries of a collection, the query id of each of its ids, and how it spells its languages.
+def read_queries(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Query], Versions]:
+    """Return the queries of a collection, and what their ids stand for.
 
     Args:
         folder: The collection.
@@ -120,7 +149,11 @@ def read_queries(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Quer
         queries.append(Query(query_id, language, text))
     if not queries:
         raise InputError("; ".join(("has no queries", *left_out.notes)), folder)
-    return queries, {identity: query for identity, (query, _) in versions.of.items()}, versions.names
+    return queries, versions
+
+
+def _shared_ids(versions: Versions) -> dict[str, str]:
+    return {identity: shared for identity, (shared, _) in versions.of.items()}
 
 
 def qrels_files(folder: Path, split: str | None) -> list[Part]:
