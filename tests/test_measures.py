@@ -140,7 +140,9 @@ def test_bounds_and_complete_iff_max_r_within_k(rows: list[list[int]], k: int) -
     judged = judged_ranks(*rows, documents=60)
     worst = max_r(judged)
     assert ((worst >= judged.counts) & (worst <= 60)).all()
-    assert (complete(judged, k) == 100.0 * (worst <= k)).all()
+    possible = judged.counts <= k
+    assert (complete(judged, k)[possible] == 100.0 * (worst <= k)[possible]).all()
+    assert np.isnan(complete(judged, k)[~possible]).all()
     for name in ("max_r_norm", f"ndcg@{k}", f"recall@{k}", "rr"):
         values = parse_measure(name)(judged)
         assert ((values >= -1e-9) & (values <= 100 + 1e-9)).all()

@@ -67,6 +67,22 @@ def test_three_languages_without_english_and_a_query_language_outside_the_pool()
     assert "q1" not in golds(found, outside)
 
 
+def test_queries_in_a_language_without_documents_are_asked_in_every_pool_unless_others_are_named() -> None:
+    """The layout of NeuCLIR: questions in one language, documents in others."""
+    documents = [Document("a", tag, f"{tag} a") for tag in ("de", "zh")]
+    queries = [Query("a", "en", "a?")]
+    found = Collection("topics", documents, queries, {"a": ("a",)})
+    cells = {(pool.scenario, pool.languages, pool.query_language) for pool in PoolBuilder(found).build()}
+    assert cells == {
+        ("multi", ("de", "zh"), "en"),
+        ("mono-cross", ("de",), "en"),
+        ("mono-cross", ("zh",), "en"),
+        ("control", ("de", "zh"), "en"),
+    }
+    with pytest.raises(IsoglotError, match="no query has a gold document"):
+        PoolBuilder(found).build(query_languages=["de"])
+
+
 def test_mono_same_and_mono_cross_have_documents_of_one_language() -> None:
     found = collection()
     cells = [(p.languages, p.query_language) for p in PoolBuilder(found).build(["mono-same"], [["en", "de"]])]

@@ -142,30 +142,28 @@ FAULTS = [
         r"corpus.jsonl:1: byte 27 of the line is not UTF-8",
     ),
     ("corpus", '{"_id": "d1"}'.encode("utf-16"), r"corpus.jsonl:1: byte 1 of the line is not UTF-8"),
-    ("corpus", b"", r"corpus.jsonl: has no documents"),
-    ("corpus", row(text=" "), r"corpus.jsonl:4: field 'text' is empty"),
-    ("corpus", row(text=None), r"corpus.jsonl:4: field 'text' is NoneType, not text"),
-    ("corpus", [*CORPUS, {"_id": "d4", "lang": "en"}], r"corpus.jsonl:4: field 'text' is missing"),
+    ("corpus", b"", r"has no documents in its corpus$"),
+    (
+        "corpus",
+        [{"_id": "d1", "lang": "en"}],
+        r"no documents in its corpus; left out: 1 documents .*jsonl:1",
+    ),
     ("corpus", row(text=["x"]), r"corpus.jsonl:4: field 'text' is list, not text"),
-    ("corpus", row(text="a\ud800"), r"corpus.jsonl:4: field 'text' has half of a surrogate pair at character 2"),
     ("corpus", b'{"_id": ' + b"1" * 5000 + b"}\n", r"corpus.jsonl:1: malformed JSON: Exceeds the limit"),
     ("corpus", b"[" * 100_000 + b"\n", r"corpus.jsonl:1: malformed JSON: maximum recursion depth"),
-    ("corpus", b"\xef\xbb\xbf", r"corpus.jsonl: has no documents"),
+    ("corpus", b"\xef\xbb\xbf", r"has no documents in its corpus"),
     ("corpus", row(title=["x"]), r"corpus.jsonl:4: field 'title' is list, not text"),
-    ("corpus", row(title="\udc00"), r"corpus.jsonl:4: field 'title' has half of a surrogate pair at character 1"),
     ("corpus", row(lang=5), r"corpus.jsonl:4: field 'lang' is int, not text"),
-    ("corpus", row(lang="mul"), r"corpus.jsonl:4: unknown language 'mul'"),
     ("corpus", row(content_id=["a"]), r"corpus.jsonl:4: field 'content_id' is list, not text"),
     ("corpus", row(lang="klingon"), r"corpus.jsonl:4: unknown language 'klingon'"),
     ("corpus", row(lang=None), r"corpus.jsonl:4: field 'lang' is missing, here and in 'metadata'"),
     ("corpus", row(_id="d1"), r"corpus.jsonl:4: document 'd1' occurs twice"),
     ("corpus", row(_id=""), r"corpus.jsonl:4: field '_id' is missing or no text"),
     ("corpus", row(content_id="a"), r"corpus.jsonl:4: content_id 'a' occurs twice in en"),
-    ("queries", b"", r"queries.jsonl: has no queries"),
+    ("queries", b"", r": has no queries"),
     ("queries", [*QUERIES, QUERIES[0]], r"queries.jsonl:4: query 'q1' occurs twice"),
     ("queries", [*QUERIES, {**QUERIES[0], "_id": "q4"}], r"queries.jsonl:4: query_id 'q' occurs twice in en"),
-    ("queries", [{"_id": "q1", "lang": "en"}], r"queries.jsonl:1: field 'text' is missing"),
-    ("queries", [{"_id": "q1", "text": "", "lang": "en"}], r"queries.jsonl:1: field 'text' is empty"),
+    ("queries", [{"_id": "q1", "lang": "en"}], r"has no queries; left out: 1 queries without text.*queries.jsonl:1"),
     ("queries", [{"_id": "q1", "text": "?"}], r"queries.jsonl:1: field 'lang' is missing"),
     ("queries", [{"_id": "q1", "text": "?", "lang": "xx"}], r"queries.jsonl:1: unknown language 'xx'"),
     (
@@ -188,13 +186,11 @@ def test_a_fault_is_told_with_file_line_and_field(tmp_path: Path, file: str, con
 @pytest.mark.parametrize(
     ("qrels", "message"),
     [
-        ("q1\tnope\t1\n", r"test.tsv:1: document 'nope' is not in corpus.jsonl"),
-        (QRELS + "q9\td1\t1\n", r"test.tsv:4: query 'q9' is not in queries.jsonl"),
-        ("q1 d1 1\nq1\td1\t1\n", r"test.tsv:1: expected query-id, corpus-id and a number, separated by tabs"),
-        ("q1\td1\tyes\nq1\td1\t1\n", r"test.tsv:1: expected"),
-        ("q1\t0\td1\t1\n", r"test.tsv:1: expected"),
-        (QRELS + "q1 d1 1\n", r"test.tsv:4: expected query-id, corpus-id and a number, separated by tabs"),
-        (QRELS + "q1\td1\tyes\n", r"test.tsv:4: expected"),
+        ("q1\tnope\t1\n", r"no query has a relevant document; left out: 1 judgements of documents.*test.tsv:1"),
+        ("q1\td1\tyes\nq1\td1\t1\n", r"test.tsv:1: the relevance 'yes' is no number"),
+        (QRELS + "q1\td1\tnan\n", r"test.tsv:4: the relevance 'nan' is no number"),
+        (QRELS + "q1\td1\n", r"test.tsv:4: has 2 fields, neither BEIR's .* nor TREC's"),
+        (QRELS + "q1 0 d1 1 x\n", r"test.tsv:4: has 5 fields"),
         ("q1\td1\t0\n", r"no query has a relevant document"),
         ("", r"no query has a relevant document"),
     ],
@@ -215,8 +211,9 @@ def test_a_judgement_in_another_encoding_is_told(tmp_path: Path) -> None:
 def test_missing_files_and_folders_are_told(tmp_path: Path) -> None:
     spec = write(tmp_path / "c")
     (tmp_path / "c" / "qrels" / "test.tsv").unlink()
-    with pytest.raises(IsoglotError, match=r"has no qrels/\*.tsv"):
+    with pytest.raises(IsoglotError, match=r"has no qrels/SPLIT.tsv"):
         load_collection(spec)
+    spec = write(tmp_path / "c")
     (tmp_path / "c" / "queries.jsonl").unlink()
     with pytest.raises(IsoglotError, match=r"queries.jsonl: no such file"):
         load_collection(spec)

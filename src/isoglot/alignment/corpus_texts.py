@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from isoglot.alignment.guard import MOST_HELD_OUT, MOST_LANGUAGES
 from isoglot.corpora.collection import Collection, Document, Query
-from isoglot.corpora.documents import READERS_OF_LINES, document_of, read_documents
+from isoglot.corpora.documents import read_documents
 from isoglot.corpora.fields import Fields
-from isoglot.corpora.readers.jsonl import read_jsonl
-from isoglot.corpora.readers.lines import read_lines
-from isoglot.corpora.readers.parquet import read_parquet
+from isoglot.corpora.left_out import QUERIES_WITHOUT_TEXT, UNKNOWN_LANGUAGE, LeftOut
+from isoglot.corpora.readers.lines import kind_of, read_lines
+from isoglot.corpora.readers.records import READERS_OF_RECORDS, read_records
 from isoglot.corpora.spans import random_span
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.languages import canonical, detect
@@ -122,13 +122,17 @@ def is_corpus(data: object) -> bool:
         return False
     if not is_row_file(str(path)):
         return True
-    reader = read_parquet if path.suffix == ".parquet" else read_jsonl
-    _, first = next(iter(reader(path)), (1, {}))
+    _, first = next(iter(read_records(path)), (1, {}))
     return "text" in first and "document" not in first
 
 
 def read_corpus_texts(
-    data: str | Path, queries: str | Path | None = None, languages: Sequence[str] | None = None, seed: int = 0
+    data: str | Path,
+    queries: str | Path | None = None,
+    languages: Sequence[str] | None = None,
+    *,
+    strict: bool = False,
+    seed: int = 0,
 ) -> CorpusTexts:
     """Read a sample of a corpus, and the queries that people asked it or else a span of each document.
 
@@ -137,6 +141,7 @@ def read_corpus_texts(
         queries: A file with a question a line (.txt), or with fields ``text`` and, where known, ``lang`` (.jsonl, .csv,
             .tsv, .parquet); None: spans.
         languages: Tags of the languages to keep; None: all.
+        strict: Whether a text that would be left out is an error; else a warning says how many there were.
         seed: Random seed of the sample and of the spans.
 
     Raises:
@@ -144,7 +149,12 @@ def read_corpus_texts(
     """
     kept = None if languages is None else {canonical(tag) for tag in languages}
     folder = index_of(data)
-    present, documents = _sample_of_index(folder, kept) if folder else _sample_of_files(str(data), kept, seed)
+    left_out = LeftOut(strict)
+    if folder:
+        present, documents = _sample_of_index(folder, kept)
+    else:
+        present, documents = _sample_of_files(str(data), kept, seed, left_out)
+    left_out.warn(str(data))
     if not documents:
         raise IsoglotError(f"{data}: holds no document" + (f" in {', '.join(languages)}" if languages else ""))
     generator = random.Random(seed)
@@ -156,7 +166,10 @@ def read_corpus_texts(
             if spanned[document.language] <= SPANS:
                 pairs.append((document.language, random_span(document.text, generator)))
     else:
-        pairs = [pair for pair in _read_queries(Path(queries), present) if kept is None or pair[0] in kept]
+        left_out = LeftOut(strict)
+        asked = _read_queries(Path(queries), present, left_out)
+        pairs = [pair for pair in asked if kept is None or pair[0] in kept]
+        left_out.warn(str(queries))
         if not pairs:
             raise InputError("holds no question" + (f" in {', '.join(languages)}" if languages else ""), queries)
     return CorpusTexts(name=str(data), documents=documents, queries=pairs, asked=queries is not None)
@@ -167,10 +180,12 @@ def index_of(data: object) -> str:
     return data.removeprefix("index:") if isinstance(data, str) and data.startswith("index:") else ""
 
 
-def _sample_of_files(data: str, kept: set[str] | None, seed: int) -> tuple[frozenset[str], list[Document]]:
+def _sample_of_files(
+    data: str, kept: set[str] | None, seed: int, left_out: LeftOut
+) -> tuple[frozenset[str], list[Document]]:
     """The languages of the documents, and at most `SAMPLE` documents of each, which any corpus leaves room for."""
     heaps: dict[str, list[tuple[int, int, Document]]] = defaultdict(list)
-    for number, document in enumerate(read_documents(data)):
+    for number, document in enumerate(read_documents(data, left_out=left_out)):
         if kept is None or document.language in kept:
             text = f"{document.title} {document.text}" if document.title else document.text
             sampled = Document(document.content_id or document.id, document.language, text)
@@ -210,23 +225,23 @@ def keep_vectors_of_index(folder: str, encoder: Encoder) -> None:
             encoder.keep([passage.full_text for passage in passages], "document", index.vectors(model.name, passages))
 
 
-def _read_queries(path: Path, among: frozenset[str]) -> Iterator[tuple[str, str]]:
+def _read_queries(path: Path, among: frozenset[str], left_out: LeftOut) -> Iterator[tuple[str, str]]:
     """(language, text) of each question; a language that is not named is detected, the corpus's languages first."""
-    if path.suffix == ".txt":
+    for fields in _questions(path):
+        text, stated = fields.text(), fields.language()
+        tag = detect([text], among)[0] if stated is None else stated.tag
+        if text and tag:
+            yield tag, text
+        else:
+            left_out.add(UNKNOWN_LANGUAGE if text else QUERIES_WITHOUT_TEXT, path, fields.line)
+
+
+def _questions(path: Path) -> Iterator[Fields]:
+    if kind_of(path) == ".txt":
         for line, text in read_lines(path):
-            yield _detected(text.strip(), among, path, line), text.strip()
-        return
-    if path.suffix not in READERS_OF_LINES:
-        raise InputError(f"unknown kind of file of questions; known are .txt {' '.join(READERS_OF_LINES)}", path)
-    for line, values in READERS_OF_LINES[path.suffix](path):
-        fields = Fields(values, path, line)
-        stated = fields.language()
-        text = document_of(fields, "en").text  # of questions without a language, which is detected below
-        yield (_detected(text, among, path, line) if stated is None else stated.tag), text
-
-
-def _detected(text: str, among: frozenset[str], path: Path, line: int) -> str:
-    tag = detect([text], among)[0]
-    if tag is None:
-        raise InputError("shows no language; name it in a field 'lang' of a .jsonl", path, line)
-    return tag
+            yield Fields({"text": text}, path, line)
+    elif kind_of(path) in READERS_OF_RECORDS:
+        for line, values in read_records(path):
+            yield Fields(values, path, line)
+    else:
+        raise InputError(f"unknown kind of file of questions; known are .txt {' '.join(READERS_OF_RECORDS)}", path)

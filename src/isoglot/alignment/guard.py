@@ -223,20 +223,26 @@ def measures_of(audited: Audit) -> Measures:
             if result.scenario == scenario:
                 values[result.query_language].append(result.measures[measure].mean)
         for language, means in values.items():
-            table.setdefault(language, {})[f"{scenario} {measure}"] = fmean(means)
+            table.setdefault(language, {})[f"{scenario} {measure}"] = _mean(means)
     lifts: dict[str, list[float]] = defaultdict(list)
     for result in audited.scenarios:
-        if result.scenario == "multi":
-            own = result.by_language[result.query_language]
+        own = result.by_language.get(result.query_language)  # None: the pool has no document in it
+        if result.scenario == "multi" and own is not None:
             lifts[result.query_language].append(own.top_share.mean / own.pool_share)
     for language, values_of in lifts.items():
         table.setdefault(language, {})[LIFT] = fmean(values_of)
     names = {name: None for row in table.values() for name in row}
-    table["mean"] = {name: fmean(row[name] for row in table.values() if name in row) for name in names}
+    table["mean"] = {name: _mean([row[name] for row in table.values() if name in row]) for name in names}
     return {
         language: {name: value if math.isfinite(value) else None for name, value in row.items()}
         for language, row in table.items()
     }
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return the mean without NaN, which a measure has that applies to no query; NaN if there is nothing else."""
+    applicable = [value for value in values if not math.isnan(value)]
+    return fmean(applicable) if applicable else math.nan
 
 
 def judge(base: Audit, aligned: Audit, golds: Mapping[str, tuple[str, ...]], max_loss: float) -> Verdict:

@@ -51,6 +51,7 @@ class Request:
     keep_scale: bool = False
     device: str = "auto"
     force: bool = False
+    strict: bool = False
     trust_remote_code: bool = False
     prompts: Mapping[str, str] = field(default_factory=dict)
     show_progress: bool = False
@@ -196,7 +197,7 @@ def _data_record(data: Sequence[Row] | CorpusTexts, name: str) -> DataRecord:
 
 def _corpus_and_probes(request: Request) -> tuple[CorpusTexts, Collection | None]:
     """The texts of a corpus, and what the result is judged by: its own probes, unless the user names a collection."""
-    corpus = read_corpus_texts(str(request.data), request.queries, request.languages)
+    corpus = read_corpus_texts(str(request.data), request.queries, request.languages, strict=request.strict)
     log.info(
         "%s: %d documents in %s; %d %s",
         request.data,
@@ -208,7 +209,7 @@ def _corpus_and_probes(request: Request) -> tuple[CorpusTexts, Collection | None
     if request.dev == "none":
         return corpus, None
     if request.dev is not None:
-        return corpus, load_collection(request.dev) if isinstance(request.dev, str) else request.dev
+        return corpus, _loaded(request.dev, request.strict)
     if len(corpus.languages) == 1:
         log.warning("%s: is in one language, so calibration mends nothing across languages", corpus.name)
     probes = corpus.probes()
@@ -217,6 +218,10 @@ def _corpus_and_probes(request: Request) -> tuple[CorpusTexts, Collection | None
             "%s: no document is longer than a question, so nothing guards the result; name a --dev", corpus.name
         )
     return corpus, probes
+
+
+def _loaded(source: str | Collection, strict: bool) -> Collection:
+    return load_collection(source, strict=strict) if isinstance(source, str) else source
 
 
 def _development_record(development: Collection) -> DevelopmentRecord:
@@ -234,7 +239,7 @@ def _rows_and_development(request: Request, seed: int) -> tuple[list[Row], Colle
 
     Held-out contents keep all their languages; only the training rows are cut to `per_row`.
     """
-    rows = training_rows(request.data, request.languages)
+    rows = training_rows(request.data, request.languages, strict=request.strict)
     development = None
     if request.dev is None:
         rows, development = hold_out(rows, data_name(request.data))
@@ -245,5 +250,5 @@ def _rows_and_development(request: Request, seed: int) -> tuple[list[Row], Colle
                 FEWEST_HELD_OUT,
             )
     elif request.dev != "none":
-        development = named_development(request.dev, rows)
+        development = named_development(_loaded(request.dev, request.strict), rows)
     return training_rows(rows, per_row=request.per_row, seed=seed), development

@@ -37,6 +37,7 @@ def align(
     seed: int = 0,
     device: str = "auto",
     force: bool = False,
+    strict: bool = False,
     trust_remote_code: bool = False,
     prompts: Mapping[str, str] | None = None,
     show_progress: bool = False,
@@ -67,6 +68,7 @@ def align(
         seed: Random seed of the training; the first, where there are several.
         device: ``auto`` or a torch device.
         force: Whether an existing folder may be replaced.
+        strict: Whether what readers of data would leave out, such as a document without text, is an error.
         trust_remote_code: Whether code inside the model's repository may run.
         prompts: ``query`` or ``document`` -> the prompt before such texts: its text, or the name of one of the model's
             prompts; None: the model's own. The aligned model keeps it.
@@ -101,6 +103,7 @@ def align(
         keep_scale=keep_scale,
         device=device,
         force=force,
+        strict=strict,
         trust_remote_code=trust_remote_code,
         prompts=prompts or {},
         show_progress=show_progress,

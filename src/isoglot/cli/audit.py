@@ -23,6 +23,7 @@ from isoglot.cli.options import (
     ScaledK,
     ScaledWeight,
     Seed,
+    StrictReading,
     Trust,
     chosen_prompts,
     split,
@@ -74,10 +75,10 @@ def audit(
         Path | None, typer.Option(help="Audit a TREC run of one pool, or a folder of runs named as --runs names them.")
     ] = None,
     documents_table: Annotated[
-        Path | None, typer.Option(help="What the run's documents are: .jsonl or .tsv of id, language, content id.")
+        Path | None, typer.Option(help="What the run's documents are: a corpus, or a .tsv of id, language, content id.")
     ] = None,
     qrels: Annotated[
-        Path | None, typer.Option(help="TREC qrels: the run's judgements, where there is no --data.")
+        Path | None, typer.Option(help="Qrels, of TREC or BEIR: the run's judgements, where there is no --data.")
     ] = None,
     index: Annotated[
         str | None, typer.Option(help="Audit the stored vectors of an index; the argument is one of its models.")
@@ -85,6 +86,11 @@ def audit(
     output: OutputFolder = None,
     runs: Annotated[bool, typer.Option("--runs", help="Write TREC runs and qrels too.")] = False,
     force: Force = False,
+    strict: StrictReading = False,
+    find_identical: Annotated[
+        bool,
+        typer.Option("--find-identical", help="Let a query find a document that has its id, which BEIR ignores too."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print the verdict without the tables.")] = False,
     json: Json = False,
     trust_remote_code: Trust = False,
@@ -100,7 +106,16 @@ def audit(
     if runs and output is None:
         raise IsoglotError("--runs needs -o DIR to write to")
     started = time.monotonic()
-    sources = _Sources(model=model, data=data, run=run, documents_table=documents_table, qrels=qrels, index=index)
+    sources = _Sources(
+        model=model,
+        data=data,
+        run=run,
+        documents_table=documents_table,
+        qrels=qrels,
+        index=index,
+        strict=strict,
+        find_identical=find_identical,
+    )
     loading = Loading(device, precision, trust_remote_code, chosen_prompts(query_prompt, document_prompt))
     collection, retriever = sources.load(split(query_languages) or [], seed, loading)
     pools = None if pool is None else [split(languages) or [] for languages in pool]
@@ -148,6 +163,8 @@ class _Sources:
     documents_table: Path | None
     qrels: Path | None
     index: str | None
+    strict: bool
+    find_identical: bool
 
     def load(self, query_languages: Sequence[str], seed: int, loading: Loading) -> tuple[Collection, Retriever]:
         """The collection and the retriever.
@@ -181,6 +198,7 @@ class _Sources:
             device=loading.device,
             trust_remote_code=loading.trust_remote_code,
             query_prompt=(loading.prompts or {}).get("query"),
+            strict=self.strict,
         )
 
     def _of_retriever(self, loading: Loading) -> tuple[Collection, Retriever]:
@@ -191,7 +209,7 @@ class _Sources:
             raise IsoglotError("--documents-table and --qrels go with --run")
         if self.model is None or self.data is None:
             raise IsoglotError("name a retriever and its --data, or a --run, or an --index")
-        collection = load_collection(self.data)
+        collection = load_collection(self.data, strict=self.strict, find_identical=self.find_identical)
         with waiting(f"loading {self.model}"):
             return collection, as_retriever(self.model, **asdict(loading))
 
@@ -203,17 +221,17 @@ class _Sources:
 
         table, qrels = self.documents_table, self.qrels
         if self.data is not None:
-            collection = load_collection(self.data)
+            collection = load_collection(self.data, strict=self.strict, find_identical=self.find_identical)
             documents = known_documents(collection) if table is None else read_documents_table(table)
             if qrels is not None:
-                check_qrels(qrels, collection, documents)
+                check_qrels(qrels, collection, documents, strict=self.strict)
         elif table is None or qrels is None or len(query_languages) != 1:
             raise IsoglotError(
                 "--run needs the languages of documents and queries: --data, or --documents-table, --qrels and the one "
                 "language that was asked in, --query-languages"
             )
         else:
-            collection = judged_collection(table, qrels, query_languages[0])
+            collection = judged_collection(table, qrels, query_languages[0], strict=self.strict)
             documents = read_documents_table(table)
         return collection, RunRetriever(run, documents)
 

@@ -14,6 +14,12 @@ def check(
     file: RowsFile,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write the rows that pass to.")] = None,
     against: Against = None,
+    query_language: Annotated[
+        str | None, typer.Option(help="Language of the questions in rows of other tools; by default it is detected.")
+    ] = None,
+    document_language: Annotated[
+        str | None, typer.Option(help="Language of the documents in such rows; by default it is detected.")
+    ] = None,
     strict: Strict = False,
     findings: Annotated[int, typer.Option(min=0, help="Number of findings to print.")] = 20,
     json: Json = False,
@@ -30,7 +36,7 @@ def check(
 
     if output is not None:
         check_row_file(output)
-    rows = read_rows(file)
+    rows = read_rows(file, query_language=query_language, document_language=document_language, strict=strict)
     grams, unchecked = evaluation_grams(against or [])
     passed, all_findings = check_rows(rows, grams)
     if output is not None:

@@ -14,6 +14,7 @@ from isoglot.cli.options import (
     Json,
     Precision,
     QueryPrompt,
+    StrictReading,
     Trust,
     chosen_prompts,
     split,
@@ -55,6 +56,7 @@ def encode(
     precision: Precision = "auto",
     device: Device = "auto",
     force: Force = False,
+    strict: StrictReading = False,
     json: Json = False,
     trust_remote_code: Trust = False,
 ) -> None:
@@ -86,6 +88,7 @@ def encode(
         device=device,
         trust_remote_code=trust_remote_code,
         force=force,
+        strict=strict,
         show_progress=True,
     )
     if json:

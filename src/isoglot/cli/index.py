@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isoglot.cli.options import Device, DocumentPrompt, Json, QueryPrompt, Trust, chosen_prompts
+from isoglot.cli.options import Device, DocumentPrompt, Json, QueryPrompt, StrictReading, Trust, chosen_prompts
 from isoglot.platform.errors import IsoglotError
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def index(
     query_prompt: QueryPrompt = None,
     document_prompt: DocumentPrompt = None,
     device: Device = "auto",
+    strict: StrictReading = False,
     json: Json = False,
     trust_remote_code: Trust = False,
 ) -> None:
@@ -94,6 +95,7 @@ def index(
             device=device,
             trust_remote_code=trust_remote_code,
             prompts=prompts,
+            strict=strict,
             show_progress=True,
         )
         if not json:

@@ -48,7 +48,15 @@ DocumentPrompt = Annotated[str | None, typer.Option("--document-prompt", help="P
 OutputFolder = Annotated[Path | None, typer.Option("-o", "--output", help="The folder to write to.")]
 RowsFile = Annotated[str, typer.Argument(help="A file of rows (.jsonl, .parquet), or a source such as mini@train.")]
 RowsOutput = Annotated[Path, typer.Option("-o", "--output", help="The file of rows to write: .jsonl or .parquet.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Treat any finding of a check as an error.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Treat any finding of a check, and any row that is left out, as an error.")
+]
+StrictReading = Annotated[
+    bool,
+    typer.Option(
+        "--strict", help="Stop at what would be counted and left out, such as a document without text or language."
+    ),
+]
 Against = Annotated[
     list[str] | None,
     typer.Option(help="A collection that no row may overlap, besides mini@test, xquad and belebele; may be repeated."),

@@ -75,6 +75,8 @@ class Collection:
         golds: Query id -> the content ids that answer it.
         names: Canonical tag -> the spelling of the source; a tag that is missing is its own spelling.
         notes: What a reader of results has to know, such as the licence or a known contamination.
+        identical: (query id, language) -> the (content id, language) of the document that the query itself is, which it
+            does not find; it is no gold of the query.
 
     Raises:
         IsoglotError: There is no document or no query, a text is empty, a version occurs twice, or a query has no gold
@@ -87,6 +89,7 @@ class Collection:
     golds: Mapping[str, tuple[str, ...]]
     names: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    identical: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.documents or not self.queries:
@@ -112,9 +115,10 @@ class Collection:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over documents, queries and golds, in hex; their order does not matter."""
+        """SHA-256 over documents, queries, golds and identical ids, in hex; their order does not matter."""
         parts = [repr(("d", d.content_id, d.language, d.text)) for d in self.documents]
         parts += [repr(("q", q.query_id, q.language, q.text, sorted(self.golds[q.query_id]))) for q in self.queries]
+        parts += [repr(("i", *pair)) for pair in self.identical.items()]
         digest = hashlib.sha256()
         for part in sorted(parts):
             digest.update(part.encode())

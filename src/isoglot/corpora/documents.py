@@ -5,46 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from isoglot.corpora.fields import Fields
-from isoglot.corpora.readers.delimited import read_delimited
-from isoglot.corpora.readers.extraction import Extracted, read_html, read_markdown, read_pdf, read_plain
-from isoglot.corpora.readers.jsonl import read_jsonl
-from isoglot.corpora.readers.parquet import read_parquet
+from isoglot.corpora.left_out import DOCUMENTS_WITHOUT_TEXT, FILES_WITHOUT_TEXT, TOO_MUCH, UNKNOWN_LANGUAGE, LeftOut
+from isoglot.corpora.readers.extraction import READERS_OF_FILES, TooMuchError, extract
+from isoglot.corpora.readers.folders import walk
+from isoglot.corpora.readers.lines import kind_of
+from isoglot.corpora.readers.records import READERS_OF_RECORDS, read_records
 from isoglot.corpora.sources import SOURCES, load_collection
 from isoglot.corpora.sources.hub_datasets import stream_dataset
 from isoglot.platform.errors import InputError, IsoglotError
-from isoglot.platform.files import os_errors_explained
 from isoglot.platform.languages import detect, known
 from isoglot.platform.text import cleaned
 
 log = logging.getLogger("isoglot")
 
-READERS_OF_LINES: dict[str, Callable[[Path], Iterator[tuple[int, dict[str, Any]]]]] = {
-    ".jsonl": read_jsonl,
-    ".csv": partial(read_delimited, required="text"),
-    ".tsv": partial(read_delimited, delimiter="\t", required="text"),
-    ".parquet": partial(read_parquet, required="text"),
-}
-"""Suffix -> the reader of files that hold a document a line."""
-
-READERS_OF_FILES: dict[str, Callable[[Path], Extracted]] = {
-    ".txt": read_plain,
-    ".md": read_markdown,
-    ".markdown": read_markdown,
-    ".html": read_html,
-    ".htm": read_html,
-    ".pdf": read_pdf,
-}
-"""Suffix -> the reader of files that are one document each."""
-
-KINDS = (*READERS_OF_LINES, *READERS_OF_FILES)
+KINDS = (*READERS_OF_RECORDS, *READERS_OF_FILES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,21 +77,26 @@ def corpus_name(corpus: str) -> str:
     raise IsoglotError(f"{corpus}: no such file or folder, and no source of that name (see `isoglot sources`)")
 
 
-def read_documents(corpus: str, language: str | None = None) -> Iterator[SourceDocument]:
+def read_documents(
+    corpus: str, language: str | None = None, left_out: LeftOut | None = None
+) -> Iterator[SourceDocument]:
     """Yield the documents of a corpus.
 
     Args:
         corpus: A file, a folder, or a source such as ``mini@test``, whose content ids make translations twins.
         language: Canonical tag of documents that name no language; None: their languages are detected.
+        left_out: Counts documents without text, and those whose language cannot be told; None: a warning says how many
+            there were.
 
     Raises:
         IsoglotError: The corpus is missing or something in it is wrong; the message has file, line and field.
     """
     path = Path(corpus_name(corpus))
+    counts = LeftOut() if left_out is None else left_out
     if path.is_dir():
-        yield from _read_folder(path, language)
+        yield from _read_folder(path, language, counts)
     elif path.exists():
-        yield from _read_file(path, path.name, language)
+        yield from _read_file(path, path.name, language, counts)
     else:
         for document in load_collection(corpus).documents:
             yield SourceDocument(
@@ -121,40 +106,53 @@ def read_documents(corpus: str, language: str | None = None) -> Iterator[SourceD
                 content_id=document.content_id,
                 where=corpus,
             )
+    if left_out is None:
+        counts.warn(corpus)
 
 
-def read_hub_documents(spec: str, language: str | None = None) -> Iterator[SourceDocument]:
+def read_hub_documents(
+    spec: str, language: str | None = None, left_out: LeftOut | None = None
+) -> Iterator[SourceDocument]:
     """Yield the documents of a data set on the Hugging Face hub, which is not downloaded as a whole.
 
     Args:
         spec: ``DATASET`` or ``DATASET:SPLIT``; the split is ``train`` if not named.
         language: Canonical tag of documents that name no language; None: their languages are detected.
+        left_out: As for `read_documents`.
 
     Raises:
         IsoglotError: The data set cannot be read, or something in it is wrong.
     """
     dataset, _, split = spec.partition(":")
+    counts = LeftOut() if left_out is None else left_out
     for number, row in enumerate(stream_dataset(dataset, split or "train"), start=1):
-        values = {name: value for name, value in row.items() if value is not None}
-        yield document_of(Fields(values, Path(dataset), number), language)
+        document = document_of(Fields(row, Path(dataset), number), language, counts)
+        if document is not None:
+            yield document
+    if left_out is None:
+        counts.warn(spec)
 
 
-def document_of(fields: Fields, language: str | None) -> SourceDocument:
+def document_of(fields: Fields, language: str | None, left_out: LeftOut) -> SourceDocument | None:
     """Return the document that a line holds; fields that have no meaning become metadata.
 
     Args:
         fields: The fields of the line.
         language: Canonical tag of documents that name no language; None: the language is detected.
+        left_out: Counts the document if it has no text, or if its language cannot be told; then None is returned.
 
     Raises:
-        InputError: A field is missing or wrong; the message has file, line and field.
+        InputError: A field is wrong; the message has file, line and field.
     """
-    text, title = cleaned(fields.text()), cleaned(fields.title())
-    if not text:
-        raise fields.error("field 'text' is empty")
+    title, text = fields.title_and_text()
     stated = fields.language()
-    tag = _language(language, text, fields.path, fields.line) if stated is None else stated.tag
-    metadata = fields.metadata()
+    if not text:
+        left_out.add(DOCUMENTS_WITHOUT_TEXT, fields.path, fields.line)
+        return None
+    tag = _language(language, text) if stated is None else stated.tag
+    if tag is None:
+        left_out.add(UNKNOWN_LANGUAGE, fields.path, fields.line)
+        return None
     return SourceDocument(
         id=fields.id() or _content_hash(tag, title, text),
         language=tag,
@@ -162,51 +160,50 @@ def document_of(fields: Fields, language: str | None) -> SourceDocument:
         title=title,
         content_id=fields.shared_id("content_id"),
         source=fields.source(),
-        metadata=json.loads(json.dumps(metadata, default=str)),
+        metadata=fields.metadata(),
         where=f"{fields.path}:{fields.line}",
     )
 
 
-def _read_folder(folder: Path, language: str | None) -> Iterator[SourceDocument]:
+def _read_folder(folder: Path, language: str | None, left_out: LeftOut) -> Iterator[SourceDocument]:
     ignored = 0
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            path = Path(parent, name)
-            if path.suffix.lower() in KINDS and not name.startswith("."):
-                yield from _read_file(path, path.relative_to(folder).as_posix(), language)
-            else:
-                ignored += 1
+    for path in walk(folder, left_out):
+        if kind_of(path) in KINDS:
+            yield from _read_file(path, cleaned(path.relative_to(folder).as_posix()), language, left_out)
+        else:
+            ignored += 1
     if ignored:
         log.info("%s: %d files of other kinds were left out (known: %s)", folder, ignored, " ".join(KINDS))
 
 
-def _read_file(path: Path, name: str, language: str | None) -> Iterator[SourceDocument]:
+def _read_file(path: Path, name: str, language: str | None, left_out: LeftOut) -> Iterator[SourceDocument]:
     """Yield the documents of a file; `name` is the id of a file that is one document."""
-    kind = path.suffix.lower()
-    if kind in READERS_OF_LINES:
-        for number, values in READERS_OF_LINES[kind](path):
-            yield document_of(Fields(values, path, number), language)
+    kind = kind_of(path)
+    if kind in READERS_OF_RECORDS:
+        for number, values in read_records(path):
+            document = document_of(Fields(values, path, number), language, left_out)
+            if document is not None:
+                yield document
     elif kind in READERS_OF_FILES:
-        with os_errors_explained(path, "read"):
-            extracted = READERS_OF_FILES[kind](path)
+        try:
+            extracted = extract(path)
+        except TooMuchError:
+            left_out.add(TOO_MUCH, path)
+            return
         text = cleaned(extracted.text)
-        if text:
-            tag = known(extracted.language or "") or _language(language, text, path, None)
+        tag = known(extracted.language or "") or _language(language, text)
+        if text and tag:
             title = cleaned(extracted.title)
             yield SourceDocument(id=name, language=tag, text=text, title=title, source=name, where=str(path))
         else:
-            log.warning("%s: holds no text and is left out", path)
+            left_out.add(UNKNOWN_LANGUAGE if text else FILES_WITHOUT_TEXT, path)
     else:
         raise InputError(f"unknown kind of file; known are {' '.join(KINDS)}", path)
 
 
-def _language(given: str | None, text: str, path: Path, line: int | None) -> str:
-    """Return the given language, else the one that is detected."""
-    language = given or detect([text])[0]
-    if language is None:
-        raise InputError("no language can be detected here; name it in a field 'lang' or with --language", path, line)
-    return language
+def _language(given: str | None, text: str) -> str | None:
+    """Return the given language, else the one that is detected; None where none can be told."""
+    return given or detect([text])[0]
 
 
 def _content_hash(*parts: str) -> str:

@@ -5,19 +5,24 @@ Every format is read by these rules: corpora to index or encode, folders in the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from isoglot.platform.errors import InputError, IsoglotError
-from isoglot.platform.languages import canonical
+from isoglot.platform.languages import MULTILINGUAL, canonical
+from isoglot.platform.text import cleaned
 
 ID_FIELDS = ("_id", "id")
 LANGUAGE_FIELDS = ("lang", "language")
 SOURCE_FIELDS = ("url", "source")
 DOCUMENT_FIELDS = frozenset((*ID_FIELDS, *LANGUAGE_FIELDS, *SOURCE_FIELDS, "text", "title", "content_id", "metadata"))
 """The names of all fields that have a meaning in a document; the others are metadata."""
+
+NO_LANGUAGE = ("und", "zxx", MULTILINGUAL)
+"""Tags that say that a text has no language, or no one language: ISO 639 has them, no document or query is in them."""
 
 
 class StatedLanguage(NamedTuple):
@@ -37,7 +42,8 @@ class Fields:
     """The fields of one line.
 
     Of the names that a field may have (``_id`` or ``id``), the first that is there and is not null counts. The
-    language and the ids that translations share may stand in ``metadata`` instead.
+    language and the ids that translations share may stand in ``metadata`` instead. All text is cleaned (see
+    `isoglot.platform.text.cleaned`), that of ids and metadata too.
 
     Attributes:
         values: The value of each field.
@@ -53,24 +59,24 @@ class Fields:
         """Return an error that names the file and the line."""
         return InputError(message, self.path, self.line)
 
+    def title_and_text(self) -> tuple[str, str]:
+        """Return the title and the text of a document; a title without a text is the text.
+
+        Either may be empty, and both are where the line has neither.
+
+        Raises:
+            InputError: One of them is no text.
+        """
+        title, text = self._text("title"), self._text("text")
+        return (title, text) if text else ("", title)
+
     def text(self) -> str:
-        """Return the text.
+        """Return the text of a query; empty where the line has none.
 
         Raises:
-            InputError: As `text_field`.
+            InputError: It is no text.
         """
-        return text_field(self.values, "text", self.path, self.line)
-
-    def title(self) -> str:
-        """Return the title; empty where there is none.
-
-        Raises:
-            InputError: The title is not Unicode text.
-        """
-        title = self.values.get("title") or ""
-        if isinstance(title, str) and not title.strip():
-            return ""
-        return text_field(self.values, "title", self.path, self.line)
+        return self._text("text")
 
     def id(self) -> str | None:
         """Return the id, a number as its digits; None where the line has none.
@@ -108,8 +114,14 @@ class Fields:
         """
         return self._text_or_number(*self._first(SOURCE_FIELDS)) or ""
 
+    @property
+    def says_no_language(self) -> bool:
+        """Whether the line says that its text has no language, or several (see `NO_LANGUAGE`)."""
+        stated = self._first(LANGUAGE_FIELDS)[1] or self._in_metadata("lang")
+        return isinstance(stated, str) and stated.strip().casefold() in NO_LANGUAGE
+
     def language(self) -> StatedLanguage | None:
-        """Return the language; None where the line names none.
+        """Return the language; None where the line names none, or says that it has none.
 
         A ``lang`` in the metadata that is no language is metadata like any other.
 
@@ -119,6 +131,8 @@ class Fields:
         name, value = self._first(LANGUAGE_FIELDS)
         if value is not None and not isinstance(value, str):
             raise self.error(f"field {name!r} is {type(value).__name__}, not text")
+        if self.says_no_language:
+            return None
         if value:
             return StatedLanguage(language_field(value, self.path, self.line), value)
         value = self._in_metadata("lang")
@@ -143,7 +157,9 @@ class Fields:
         return language
 
     def metadata(self) -> dict[str, Any]:
-        """Return the field ``metadata`` and all fields whose names have no meaning here.
+        """Return the field ``metadata`` and all fields whose names have no meaning here, as JSON can hold them.
+
+        Numbers that JSON has not, NaN and the infinities, become null, and what is of another type becomes text.
 
         Raises:
             InputError: The field is no object.
@@ -151,7 +167,9 @@ class Fields:
         stated = self.values.get("metadata") or {}
         if not isinstance(stated, dict):
             raise self.error(f"field 'metadata' is {type(stated).__name__}, not an object")
-        return stated | {name: value for name, value in self.values.items() if name not in DOCUMENT_FIELDS}
+        others = {name: value for name, value in self.values.items() if name not in DOCUMENT_FIELDS}
+        plain: dict[str, Any] = _as_json(stated | others)
+        return plain
 
     def _first(self, names: tuple[str, ...]) -> tuple[str, Any]:
         """Return the name and the value of the first of these fields that is there; None for a value if none is."""
@@ -161,12 +179,26 @@ class Fields:
         metadata = self.values.get("metadata")
         return metadata.get(name) if isinstance(metadata, dict) else None
 
+    def _text(self, name: str) -> str:
+        value = self.values.get(name)
+        if not isinstance(value, str | None):
+            raise self.error(f"field {name!r} is {type(value).__name__}, not text")
+        return cleaned(value or "")
+
     def _text_or_number(self, name: str, value: Any) -> str | None:
         if isinstance(value, bool) or not isinstance(value, str | int | None):
             raise self.error(f"field {name!r} is {type(value).__name__}, not text")
-        if value is None or value == "":
-            return None
-        return text_field({name: str(value)}, name, self.path, self.line)
+        return None if value is None else cleaned(str(value)) or None
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {cleaned(str(name)): _as_json(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(entry) for entry in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, bool | int | None) else cleaned(str(value))
 
 
 class Versions:

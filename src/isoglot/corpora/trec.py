@@ -9,9 +9,11 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from isoglot.corpora.collection import Collection, Document, Query
-from isoglot.corpora.fields import Fields, Versions
-from isoglot.corpora.readers.jsonl import read_jsonl
-from isoglot.corpora.readers.lines import read_lines
+from isoglot.corpora.fields import ID_FIELDS, LANGUAGE_FIELDS, Fields, Versions
+from isoglot.corpora.left_out import UNKNOWN_DOCUMENTS, LeftOut
+from isoglot.corpora.readers.lines import kind_of, read_lines
+from isoglot.corpora.readers.qrels import Judgement, read_qrels
+from isoglot.corpora.readers.records import read_records
 from isoglot.platform.errors import InputError
 from isoglot.platform.languages import canonical
 
@@ -63,30 +65,11 @@ def read_run(path: Path) -> dict[str, list[RunLine]]:
     return {query: list(lines.values()) for query, lines in run.items()}
 
 
-def read_qrels(path: Path) -> dict[str, dict[str, int]]:
-    """Return the relevant documents (relevance above 0) of each query id, each with the number of its line.
-
-    Raises:
-        InputError: The file is missing, a line has not four fields or no number, or no document is relevant.
-    """
-    relevant: dict[str, dict[str, int]] = {}
-    for line, text in read_lines(path):
-        fields = text.split()
-        if len(fields) != 4:
-            raise InputError(f"has {len(fields)} fields, not: query 0 document relevance", path, line)
-        query, _, document, relevance = fields
-        if _number(relevance, "relevance", path, line) > 0:
-            relevant.setdefault(query, {}).setdefault(document, line)
-    if not relevant:
-        raise InputError("judges no document relevant", path)
-    return relevant
-
-
 def read_documents_table(path: Path) -> dict[str, tuple[str, str]]:
     """Return the content id and the canonical language of each document id in a table.
 
-    A ``.jsonl`` has the fields of a BEIR corpus: ``_id``, ``lang`` and, where documents have translations,
-    ``content_id``. Any other file has the same three, separated by tabs, and no header.
+    Records (.jsonl, .csv, .parquet) have the fields of a BEIR corpus: ``_id``, ``lang`` and, where documents have
+    translations, ``content_id``. Any other file has the same three, separated by tabs; a header is not needed.
 
     Raises:
         InputError: The file is missing or empty, a line has other fields, or a document occurs twice.
@@ -94,65 +77,77 @@ def read_documents_table(path: Path) -> dict[str, tuple[str, str]]:
     return _read_table(path).of
 
 
-def judged_collection(table: Path, qrels: Path, query_language: str) -> Collection:
+def judged_collection(table: Path, qrels: Path, query_language: str, *, strict: bool = False) -> Collection:
     """Return a collection without texts, for runs alone.
 
-    All versions of a content are relevant where one of them is.
+    All versions of a content are relevant where one of them is. Judgements of documents that the table lacks are left
+    out; a note and a warning count them.
 
     Args:
         table: The table of documents, see `read_documents_table`.
-        qrels: TREC qrels.
+        qrels: Qrels, see `read_qrels`.
         query_language: The one language of all queries.
+        strict: Whether a judgement that would be left out is an error.
 
     Raises:
-        IsoglotError: A file is wrong, the table lacks a document that is judged relevant, or the language is unknown.
+        IsoglotError: A file is wrong, no document of the table is judged relevant, or the language is unknown.
     """
     language = canonical(query_language)
-    documents = _read_table(table)
+    documents, left_out = _read_table(table), LeftOut(strict)
     names = {language: query_language}
-    golds = {query: tuple(_contents(query, judged, documents.of, qrels)) for query, judged in read_qrels(qrels).items()}
+    golds: dict[str, dict[str, None]] = {}
+    for judgement in _relevant(qrels, documents.of, left_out):
+        golds.setdefault(judgement.query, {})[documents.of[judgement.document][0]] = None
+    left_out.warn(str(qrels))
+    how = f"documents of {table.name}, judged by {qrels.name}; ids stand for the texts, which are not known"
     return Collection(
         table.stem,
         [Document(content, tag, identity) for identity, (content, tag) in documents.of.items()],
         [Query(query, language, query) for query in golds],
-        golds,
+        {query: tuple(contents) for query, contents in golds.items()},
         names | documents.names | names,
-        (f"documents of {table.name}, judged by {qrels.name}; ids stand for the texts, which are not known",),
+        (how, *left_out.notes),
     )
 
 
-def check_qrels(qrels: Path, collection: Collection, documents: Mapping[str, tuple[str, str]]) -> None:
+def check_qrels(
+    qrels: Path, collection: Collection, documents: Mapping[str, tuple[str, str]], *, strict: bool = False
+) -> None:
     """Check that each document that qrels judge relevant is a gold of its query in the collection.
 
     Args:
-        qrels: TREC qrels.
+        qrels: Qrels, see `read_qrels`.
         collection: The collection that has the golds.
         documents: The content id and the canonical language of each document id.
+        strict: Whether the judgement of a document that is not among `documents` is an error; else they are counted.
 
     Raises:
-        InputError: A document is unknown or no gold.
+        InputError: A document is no gold, or none is known.
     """
     golds = {trec_token(query): contents for query, contents in collection.golds.items()}
-    for query, judged in read_qrels(qrels).items():
-        for document, line in judged.items():
-            content = next(iter(_contents(query, {document: line}, documents, qrels)))
-            if content not in golds.get(query, ()):
-                raise InputError(
-                    f"document {document!r} is no gold of query {query!r} in {collection.name}; leave out --qrels to "
-                    "take the collection's golds, or --data to take these",
-                    qrels,
-                    line,
-                )
+    left_out = LeftOut(strict)
+    for judgement in _relevant(qrels, documents, left_out):
+        if documents[judgement.document][0] not in golds.get(judgement.query, ()):
+            raise InputError(
+                f"document {judgement.document!r} is no gold of query {judgement.query!r} in {collection.name}; leave "
+                "out --qrels to take the collection's golds, or --data to take these",
+                qrels,
+                judgement.line,
+            )
+    left_out.warn(str(qrels))
 
 
-def _contents(
-    query: str, judged: Mapping[str, int], documents: Mapping[str, tuple[str, str]], qrels: Path
-) -> Iterable[str]:
-    """Return the contents of the documents in `judged`, each once."""
-    for document, line in judged.items():
-        if document not in documents:
-            raise InputError(f"document {document!r} of query {query!r} is not known", qrels, line)
-    return dict.fromkeys(documents[document][0] for document in judged)
+def _relevant(qrels: Path, documents: Mapping[str, tuple[str, str]], left_out: LeftOut) -> Iterator[Judgement]:
+    """Yield the judgements that call a known document relevant."""
+    none = True
+    for judgement in read_qrels(qrels):
+        if judgement.relevance > 0 and judgement.document in documents:
+            none = False
+            yield judgement
+        elif judgement.relevance > 0:
+            left_out.add(UNKNOWN_DOCUMENTS, qrels, judgement.line)
+    if none:
+        raise InputError("; ".join(("judges no known document relevant", *left_out.notes)), qrels)
 
 
 def _read_table(path: Path) -> Versions:
@@ -166,8 +161,8 @@ def _read_table(path: Path) -> Versions:
 
 def _table(path: Path) -> Iterator[Fields]:
     """Yield the fields of each line of a documents table."""
-    if path.suffix == ".jsonl":
-        for line, values in read_jsonl(path):
+    if kind_of(path) in (".jsonl", ".csv", ".parquet") or _has_header(path):
+        for line, values in read_records(path):
             yield Fields(values, path, line)
         return
     for line, text in read_lines(path):
@@ -175,6 +170,13 @@ def _table(path: Path) -> Iterator[Fields]:
         if len(cells) not in (2, 3) or not all(cells[:2]):
             raise InputError("expected document id, language and content id, separated by tabs", path, line)
         yield Fields(dict(zip(("_id", "lang", "content_id"), cells, strict=False)), path, line)
+
+
+def _has_header(path: Path) -> bool:
+    """Return whether the first line of a .tsv names the fields of a document."""
+    _, first = next(read_lines(path), (1, ""))
+    cells = first.split("\t")
+    return kind_of(path) == ".tsv" and bool({*ID_FIELDS} & {*cells}) and bool({*LANGUAGE_FIELDS} & {*cells})
 
 
 def _number(text: str, what: str, path: Path, line: int) -> float:

@@ -56,7 +56,7 @@ def audit(
             `Retriever`, or an object with one method, ``scores(queries, documents)`` (see `Scorer`).
         collection: A source such as ``xquad:DIR``, or a `Collection`.
         pools: The languages of each pool; None: English with each other language of the documents.
-        query_languages: The languages to ask in; None: those of each pool.
+        query_languages: The languages to ask in; None: those of each pool, and those in which there is no document.
         scenarios: Names out of ``isoglot.ranking.pools.SCENARIOS``.
         documents_mode: ``dedup``, or ``per-question`` to reproduce the paper's pools (one document for each question).
         balance: How the languages' results are merged: ``none`` (by score), ``equal`` (they take turns) or

@@ -88,8 +88,11 @@ def max_r_norm(judged: Judged) -> Floats:
 
 
 def complete(judged: Judged, k: int) -> Floats:
-    """Complete@K: whether all golds are in the top K, i.e. Max@R <= K; 0 or 100 (inferred from arXiv 2604.05684)."""
-    return _if_known(judged, k, 100.0 * (max_r(judged) <= k))
+    """Complete@K: whether all golds are in the top K, i.e. Max@R <= K; 0 or 100 (inferred from arXiv 2604.05684).
+
+    NaN for a query with more than K golds, which nothing can complete.
+    """
+    return np.where(judged.counts > k, np.nan, _if_known(judged, k, 100.0 * (max_r(judged) <= k)))
 
 
 def recall(judged: Judged, k: int) -> Floats:

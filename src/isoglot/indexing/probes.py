@@ -16,8 +16,9 @@ import msgspec
 import numpy as np
 
 from isoglot.corpora.collection import Collection, Document, Query
+from isoglot.corpora.left_out import LeftOut
 from isoglot.corpora.sources import load_collection
-from isoglot.corpora.sources.folder import qrels_file, read_qrels, read_queries
+from isoglot.corpora.sources.folder import qrels_files, read_judgements, read_queries
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, passage_from_row
 from isoglot.indexing.snapshot import Snapshot
 from isoglot.indexing.splitting import sentences
@@ -91,6 +92,7 @@ def audit_inputs(
     device: str = "auto",
     trust_remote_code: bool = False,
     query_prompt: str | None = None,
+    strict: bool = False,
 ) -> tuple[Collection, IndexRetriever]:
     """Make the collection and the retriever with which ``isoglot.audit`` audits an index in its last committed state.
 
@@ -104,6 +106,7 @@ def audit_inputs(
         device: ``auto`` or a torch device.
         trust_remote_code: Whether code inside the model's repository may run.
         query_prompt: As for `Index.load_encoder`.
+        strict: Whether a question or judgement that would be left out is an error; else a note counts them.
 
     Raises:
         IsoglotError: The index has no such model, or no question asks for one of its passages.
@@ -120,7 +123,7 @@ def audit_inputs(
         Document(content, passage.language, passage.full_text)
         for passage, content in zip(passages, contents, strict=True)
     ]
-    questions = _probes(passages, contents, seed) if data is None else _user_questions(data, passages, contents)
+    questions = _probes(passages, contents, seed) if data is None else _user_questions(data, passages, contents, strict)
     name = f"index {Path(index.folder).name}" + (f", {data}" if data else "")
     by_document = {(d.content_id, d.language): row_id for d, row_id in zip(documents, row_ids, strict=True)}
     collection = Collection(name, documents, questions.queries, questions.golds, notes=questions.notes)
@@ -182,7 +185,7 @@ def _probe(passage: Passage, where: float) -> str:
     return passage.text[: max(1, len(passage.text) // 2)].rsplit(" ", 1)[0]
 
 
-def _user_questions(data: str, passages: Sequence[Passage], contents: Sequence[str]) -> _Questions:
+def _user_questions(data: str, passages: Sequence[Passage], contents: Sequence[str], strict: bool) -> _Questions:
     """Read the questions of a source, and leave out those that no single passage answers."""
     known: dict[str, str] = {}  # id of a document, passage or content -> the passage's content; empty: several passages
     for passage, content in zip(passages, contents, strict=True):
@@ -192,22 +195,26 @@ def _user_questions(data: str, passages: Sequence[Passage], contents: Sequence[s
         if passage.content_id is not None:
             known[passage.content_id] = whole if content == passage.content_id else ""
     golds: dict[str, tuple[str, ...]]
+    unread = LeftOut(strict)
     if data.startswith("folder:"):
         path, _, split = data.removeprefix("folder:").partition("@")
         folder = Path(path).expanduser()
-        queries, query_ids, _ = read_queries(folder / "queries.jsonl")
+        qrels = qrels_files(folder, split or None)
+        queries, versions = read_queries(folder, qrels[0].split, unread)
+        query_ids = {identity: query for identity, (query, _) in versions.of.items()}
         judged: dict[str, dict[str, None]] = defaultdict(dict)
-        for query, content in read_qrels(qrels_file(folder, split or None), query_ids, known):
+        for query, content in read_judgements(qrels, query_ids, known, unread):
             judged[query][content] = None
         golds = {query: tuple(judgements) for query, judgements in judged.items()}
     else:
-        collection = load_collection(data)
+        collection = load_collection(data, strict=strict)
         queries = list(collection.queries)
         golds = {query: tuple(known.get(gold, "") for gold in ids) for query, ids in collection.golds.items()}
     usable = {query: ids for query, ids in golds.items() if all(ids)}
+    unread.warn(data)
     if not usable:
         raise IsoglotError(f"{data}: no question asks for a passage of this index; ids must be those of the index")
     left_out = len(golds) - len(usable)
     note = f"{left_out} of {len(golds)} questions were left out: what answers them is missing or in several passages"
     kept = [query for query in queries if query.query_id in usable]
-    return _Questions(kept, usable, (note,) if left_out else ())
+    return _Questions(kept, usable, (*((note,) if left_out else ()), *unread.notes))

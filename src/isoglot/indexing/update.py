@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from isoglot.corpora.documents import corpus_name, read_documents
+from isoglot.corpora.left_out import LeftOut
 from isoglot.indexing.checksums import check_files, record_checksums
 from isoglot.indexing.seen import SeenDocuments
 from isoglot.indexing.snapshot import stored_models
@@ -33,6 +34,7 @@ def update_index(
     device: str = "auto",
     trust_remote_code: bool = False,
     prompts: Mapping[str, str] | None = None,
+    strict: bool = False,
     show_progress: bool = False,
 ) -> Changes:
     """Make an index hold what a corpus holds; documents that have not changed are left alone.
@@ -52,6 +54,8 @@ def update_index(
         trust_remote_code: Whether code inside the model's repository may run.
         prompts: ``query`` or ``document`` -> the prompt before such texts: its text, or the name of one of a model's
             prompts. They are those of `models`, and stay in the index; None: the models' own.
+        strict: Whether a document that would be left out, for it has no text or its language cannot be told, is an
+            error; else a warning says how many there were.
         show_progress: Whether to show progress on standard error.
 
     Returns:
@@ -62,10 +66,12 @@ def update_index(
     """
     name = corpus_name(corpus)
     target = str(folder)
+    left_out = LeftOut(strict)
     with SeenDocuments() as seen, ExitStack() as stack:
-        total = sum(seen.add(document) for document in read_documents(corpus, language))
+        total = sum(seen.add(document) for document in read_documents(corpus, language, left_out))
         if not total:
-            raise IsoglotError(f"{corpus}: holds no document")
+            raise IsoglotError("; ".join((f"{corpus}: holds no document", *left_out.notes)))
+        left_out.warn(corpus)
         stack.enter_context(write_lock(target))
         table = find_table(target)
         present = [] if table is None else corpus_names(table)
@@ -82,7 +88,7 @@ def update_index(
             prompts=prompts or {},
         )
         with progress("indexing documents", total, show=show_progress) as advance:
-            writer.upsert(filter(seen.claim, read_documents(corpus, language)), name, advance)
+            writer.upsert(filter(seen.claim, read_documents(corpus, language, LeftOut())), name, advance)
         if not add:
             writer.delete_missing(seen, name)
         writer.fill(show_progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -38,7 +39,7 @@ class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
     Args:
         collection: A source such as ``mini@test``, or a `Collection`.
         pools: The languages of each pool; None: English with each other language of the documents.
-        query_languages: The languages to ask in; None: those of each pool.
+        query_languages: The languages to ask in; None: those of each pool, and those in which there is no document.
         scenarios: Names out of ``isoglot.ranking.pools.SCENARIOS``.
         documents_mode: ``dedup`` or ``per-question``.
         limit: The most questions to ask, the same in all languages.
@@ -140,4 +141,6 @@ def _metrics(all_results: Sequence[ScenarioResult]) -> dict[str, float]:
 
 
 def _mean(results: Sequence[ScenarioResult], measure: str) -> float:
-    return fmean(result.measures[measure].mean for result in results)
+    """Return the mean over results, without those to which the measure applies for no query; NaN if there is none."""
+    means = [mean for result in results if not math.isnan(mean := result.measures[measure].mean)]
+    return fmean(means) if means else math.nan

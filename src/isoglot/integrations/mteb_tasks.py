@@ -9,6 +9,7 @@ Usage:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -74,7 +75,8 @@ def tasks(
 class PoolRetrieval(AbsTaskRetrieval):  # type: ignore[misc]
     """A scenario of a collection as an mteb retrieval task, which `tasks` makes.
 
-    Besides mteb's scores it has ``complete_at_10``: the share of queries with all golds in the top 10.
+    Besides mteb's scores it has ``complete_at_10``: the share of queries with all golds in the top 10, of those with at
+    most 10 golds; NaN where there is none.
     """
 
     collection: Collection
@@ -85,9 +87,12 @@ class PoolRetrieval(AbsTaskRetrieval):  # type: ignore[misc]
         self.dataset = {name: {SPLIT: _split(self.collection, pool)} for name, pool in self.pools.items()}
         self.data_loaded = True
 
-    def task_specific_scores(self, scores: dict[str, dict[str, float]], *args: Any, **kwargs: Any) -> dict[str, float]:
+    def task_specific_scores(
+        self, scores: dict[str, dict[str, float]], qrels: Mapping[str, Mapping[str, int]], *args: Any, **kwargs: Any
+    ) -> dict[str, float]:
         """Complete@10, from the recall of each query."""
-        return {"complete_at_10": float(np.mean([by_name["recall_10"] == 1 for by_name in scores.values()]))}
+        complete = [by_name["recall_10"] == 1 for query, by_name in scores.items() if len(qrels[query]) <= 10]
+        return {"complete_at_10": float(np.mean(complete)) if complete else math.nan}
 
 
 class PoolEncoder(AbsEncoder):  # type: ignore[misc]

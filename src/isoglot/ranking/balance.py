@@ -166,15 +166,20 @@ def usual_scores(best: Sequence[Floats], totals: Floats, sizes: Ints, balance: B
 
     Args:
         best: For each language the best scores of each query, in descending order: (q, m); m is at least k, or all
-            documents of the language.
+            documents of the language. Those of minus infinity, which a query does not find, do not count.
         totals: (q, L) sums of all scores of each language.
         sizes: (L,) number of documents of each language; those with none get 0.
         balance: ``scaled``.
     """
-    counts = [max(1, min(balance.k, scores.shape[1])) for scores in best]
-    highest = np.stack([scores[:, :count].sum(axis=1) / count for scores, count in zip(best, counts, strict=True)])
+    highest = np.stack([_mean_of_found(scores[:, : balance.k]) for scores in best])
     means = totals / np.maximum(sizes, 1)
     return np.round((balance.weight * highest.T + (1 - balance.weight) * means) * _GRID) / _GRID
+
+
+def _mean_of_found(scores: Floats) -> Floats:
+    """The mean (q,) of finite scores (q, m); 0 where there is none."""
+    found = np.isfinite(scores)
+    return np.asarray(np.where(found, scores, 0).sum(axis=1) / np.maximum(found.sum(axis=1), 1))
 
 
 def merge_lists(

@@ -6,6 +6,7 @@ its scores may be off, and scores that are too close to each other to be ordered
 
 from __future__ import annotations
 
+from copy import copy
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -126,6 +127,42 @@ class Given:
     def totals(self, bounds: Ints) -> Floats:
         """The sums (q, L) of the scores of each language, whose documents begin at `bounds` (L + 1,)."""
         return np.stack([self._scores[:, a:b].sum(axis=1, dtype=np.float64) for a, b in pairwise(bounds)], axis=1)
+
+
+class Without:
+    """Scores of which each query has a document that it does not find: its score is minus infinity.
+
+    Args:
+        scores: Of q queries. Their blocks are changed in place.
+        ignored: (q,) positions in the pool of these documents; -1: none.
+        positions: (m,) where in the pool the documents stand, increasing; None: they are the pool.
+    """
+
+    def __init__(self, scores: Scores, ignored: Ints, positions: Ints | None = None) -> None:
+        self.queries = scores.queries
+        self._scores, self._ignored = scores, ignored
+        self._places = ignored
+        if positions is not None:
+            places = np.minimum(np.searchsorted(positions, ignored), len(positions) - 1)
+            self._places = np.where(positions[places] == ignored, places, -1)
+
+    def block(self, start: int, end: int) -> tuple[Vectors, Floats]:
+        """A block of the scores."""
+        block, tolerance = self._scores.block(start, end)
+        rows = np.flatnonzero((self._places >= start) & (self._places < end))
+        block[rows, self._places[rows] - start] = -np.inf
+        return block, tolerance
+
+    def exact(self, queries: Ints, documents: Ints) -> Floats:
+        """The scores of pairs."""
+        return np.where(self._ignored[queries] == documents, -np.inf, self._scores.exact(queries, documents))
+
+    def of(self, queries: Ints) -> Without:
+        """The scores of some of the queries."""
+        some = copy(self)
+        some.queries, some._scores = len(queries), self._scores.of(queries)
+        some._ignored, some._places = self._ignored[queries], self._places[queries]
+        return some
 
 
 class Counts:

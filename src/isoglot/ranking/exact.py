@@ -34,6 +34,7 @@ def rank(
     tie_keys: Ints | None = None,
     balance: str = "none",
     top_k: int = 10,
+    ignored: Ints | None = None,
     block_bytes: int = BLOCK_BYTES,
 ) -> Ranking:
     """Rank every document for every query by inner product.
@@ -46,6 +47,7 @@ def rank(
         tie_keys: (n,) distinct numbers, smaller ranks first among equal scores; None: the documents' order.
         balance: How the languages' lists are merged, as `parse_balance` reads it.
         top_k: How many of the best documents to return; 0: none.
+        ignored: (q,) positions of documents that their queries do not find, -1 for none; None: none at all.
         block_bytes: About how much memory a block of scores may take; the result does not depend on it.
 
     Raises:
@@ -54,7 +56,15 @@ def rank(
     if not len(documents) or not len(queries):
         raise IsoglotError("the pool is empty: there is nothing to rank")
     check_finite(queries, "query")
-    task = RankingTask(golds, len(documents), languages=languages, tie_keys=tie_keys, balance=balance, top_k=top_k)
+    task = RankingTask(
+        golds,
+        len(documents),
+        languages=languages,
+        tie_keys=tie_keys,
+        balance=balance,
+        top_k=top_k,
+        ignored=ignored,
+    )
     gold_scores = exact_gold_scores(queries, documents, golds)
     return join([rank_part(queries, documents, task, gold_scores, block_bytes=block_bytes)], task)
 
@@ -67,6 +77,7 @@ def rank_scores(
     tie_keys: Ints,
     balance: str = "none",
     top_k: int = 10,
+    ignored: Ints | None = None,
 ) -> Ranking:
     """Rank every document for every query by any scores.
 
@@ -77,22 +88,33 @@ def rank_scores(
         tie_keys: (n,) distinct numbers, smaller ranks first among equal scores.
         balance: How the languages' lists are merged, as `parse_balance` reads it.
         top_k: How many of the best documents to return; 0: none.
+        ignored: As for `rank`.
 
     Raises:
         IsoglotError: The balance is unknown.
     """
-    task = RankingTask(golds, len(languages), languages=languages, tie_keys=tie_keys, balance=balance, top_k=top_k)
+    task = RankingTask(
+        golds,
+        len(languages),
+        languages=languages,
+        tie_keys=tie_keys,
+        balance=balance,
+        top_k=top_k,
+        ignored=ignored,
+    )
     step = max(1, BLOCK_BYTES // (4 * len(languages)))
     parts = []
     for start in range(0, len(golds), step):
         block_golds = golds[start : start + step]
-        scores = Given(score(start, start + len(block_golds)))
+        given = score(start, start + len(block_golds))
+        scores = Given(given if task.ignored is None else given.copy())  # of which blocks are changed
         gold_scores = np.full(block_golds.shape, -np.inf)
         present = np.nonzero(block_golds >= 0)
         gold_scores[present] = scores.exact(present[0], block_golds[present])
+        found = task.found(scores, slice(start, start + len(block_golds)))
         if task.balance.name == "scaled":
             totals = scores.totals(task.bounds)
-            parts.append(count_scaled(scores, WIDTH, task, block_golds, gold_scores, totals))
+            parts.append(count_scaled(found, WIDTH, task, block_golds, gold_scores, totals))
         else:
-            parts.append(count_part(scores, WIDTH, task, block_golds, gold_scores))
+            parts.append(count_part(found, WIDTH, task, block_golds, gold_scores))
     return join([stack_parts(parts)], task)

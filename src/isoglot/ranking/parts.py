@@ -66,7 +66,8 @@ def find_peaks(
     totals = _totals(queries, documents, task, positions)
 
     def work(rows: slice) -> tuple[tuple[Ints, Floats], ...]:
-        return find_tops(Products(queries[rows], documents, positions), width, task, positions)
+        scores = task.found(Products(queries[rows], documents, positions), rows, positions)
+        return find_tops(scores, width, task, positions)
 
     return Peaks(_stack_tops(_in_threads(work, len(queries), block_bytes // (4 * width))), totals)
 
@@ -105,7 +106,8 @@ def rank_part(
     longest: dict[tuple[int, int], float] = {}
 
     def work(rows: slice) -> Part:
-        scores, golds = Products(queries[rows], documents, positions, longest), task.golds[rows]
+        scores = task.found(Products(queries[rows], documents, positions, longest), rows, positions)
+        golds = task.golds[rows]
         if totals is not None:
             return count_scaled(scores, width, task, golds, gold_scores[rows], totals[rows])
         known = None if usual is None else usual[rows]
@@ -146,6 +148,8 @@ def join(parts: Sequence[Part], task: RankingTask, peaks: Peaks | None = None) -
     top, top_scores = tops[0]
     if task.balance.by_language:
         top, top_scores = merge_lists(tops, task.sizes, task.keys, task.balance, task.top_k, usual)
+    if task.ignored is not None:
+        top, top_scores = _without(top, top_scores, task.ignored)
     return Ranking(
         gold_ranks=ranks,
         gold_tied=valid & (ties_won < ties_lost),
@@ -154,6 +158,14 @@ def join(parts: Sequence[Part], task: RankingTask, peaks: Peaks | None = None) -
         above=above_worst,
         ranked=np.full(len(golds), len(task.keys)),
     )
+
+
+def _without(top: Ints, scores: Floats, ignored: Ints) -> tuple[Ints, Floats]:
+    """The best documents (q, k) with -1 in place of those that are ignored, at the end."""
+    gone = top == ignored[:, None]
+    order = np.argsort(gone, axis=1, kind="stable")
+    top, scores = np.where(gone, -1, top), np.where(gone, np.nan, scores)
+    return np.take_along_axis(top, order, axis=1), np.take_along_axis(scores, order, axis=1)
 
 
 def _in_threads(work: Callable[[slice], Any], queries: int, most: int) -> list[Any]:

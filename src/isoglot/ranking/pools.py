@@ -41,6 +41,8 @@ class Pool:
         tie_keys: (n,) a permutation: of two documents with equal scores the one with the smaller key ranks first.
         queries: (q,) positions in ``collection.queries``.
         golds: (q, g) positions in `documents`, filled up with -1.
+        ignored: (q,) position in `documents` of the document that is the query itself, which it does not find; -1 where
+            there is none; None: there is none at all.
     """
 
     scenario: str
@@ -51,6 +53,7 @@ class Pool:
     tie_keys: Ints
     queries: Ints
     golds: Ints
+    ignored: Ints | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,8 @@ class PoolBuilder:
         Args:
             scenarios: Names out of `SCENARIOS`.
             language_sets: Canonical tags of the pools; None: English with each other language (`default_pools`).
-            query_languages: Canonical tags of the languages to ask in; None: those of each pool.
+            query_languages: Canonical tags of the languages to ask in; None: those of each pool, and those of queries
+                in which the collection has no document (as in NeuCLIR).
 
         Raises:
             IsoglotError: Unknown scenario, or there is nothing to ask: no pool has a query with a gold in it.
@@ -105,12 +109,19 @@ class PoolBuilder:
             cell: None
             for languages in (self.default_pools() if language_sets is None else language_sets)
             for scenario in scenarios
-            for cell in _cells(scenario, tuple(dict.fromkeys(languages)), query_languages)
+            for cell in _cells(scenario, tuple(dict.fromkeys(languages)), self._asked(languages, query_languages))
         }
         pools = [pool for cell in cells if len((pool := self._pool(*cell)).queries)]
         if not pools:
             raise IsoglotError(f"{self.collection.name}: no query has a gold document in any of the pools asked for")
         return pools
+
+    def _asked(self, languages: Sequence[str], query_languages: Sequence[str] | None) -> tuple[str, ...]:
+        """The languages to ask a pool in."""
+        if query_languages is not None:
+            return tuple(query_languages)
+        without_documents = [tag for tag in self.collection.languages if tag not in self._by_language]
+        return tuple(dict.fromkeys((*languages, *without_documents)))
 
     def default_pools(self) -> list[tuple[str, ...]]:
         """English with each other language of the documents; without English, one pool of all languages."""
@@ -148,7 +159,15 @@ class PoolBuilder:
             tie_keys,
             np.array([query for query, _ in asked], dtype=np.int64),
             golds,
+            self._ignored([query for query, _ in asked], candidates) if self.collection.identical else None,
         )
+
+    def _ignored(self, queries: Sequence[int], candidates: Sequence[_Candidate]) -> Ints:
+        """The position among the candidates of the document that each query is, or -1."""
+        places = {(c.content_id, c.language): place for place, c in enumerate(candidates)}
+        asked = (self.collection.queries[at] for at in queries)
+        same = (self.collection.identical.get((query.query_id, query.language)) for query in asked)
+        return np.array([-1 if version is None else places.get(version, -1) for version in same], dtype=np.int64)
 
     @cached_property
     def _by_language(self) -> dict[str, list[_Candidate]]:
@@ -217,7 +236,7 @@ def build_pools(
     Args:
         collection: Where documents, queries and golds come from.
         pools: The languages of each pool; None: English with each other language of the documents.
-        query_languages: The languages to ask in; None: those of each pool.
+        query_languages: The languages to ask in; None: those of each pool, and those in which there is no document.
         scenarios: Names out of `SCENARIOS`.
         documents_mode: As for `PoolBuilder`.
         limit: As for `PoolBuilder`.
@@ -251,9 +270,8 @@ def _hash(seed: int, *parts: str) -> int:
 
 
 def _cells(
-    scenario: str, languages: tuple[str, ...], query_languages: Sequence[str] | None
+    scenario: str, languages: tuple[str, ...], asked: tuple[str, ...]
 ) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    asked = languages if query_languages is None else tuple(query_languages)
     if scenario == "mono-same":
         yield from ((scenario, (language,), language) for language in languages if language in asked)
     elif scenario == "mono-cross":

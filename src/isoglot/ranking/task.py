@@ -8,6 +8,7 @@ import numpy as np
 
 from isoglot.platform.arrays import Floats, Ints
 from isoglot.ranking.balance import parse_balance
+from isoglot.ranking.blocks import Scores, Without
 
 
 class RankingTask:
@@ -20,6 +21,7 @@ class RankingTask:
         tie_keys: (n,) distinct numbers, smaller ranks first among equal scores; None: the documents' order.
         balance: As `parse_balance` reads it.
         top_k: How many of the best documents to return; 0: none.
+        ignored: (q,) positions of documents that their queries do not find, -1 for none; None: none at all.
 
     Attributes:
         bounds: (L + 1,) where each language's documents begin, and n.
@@ -40,12 +42,18 @@ class RankingTask:
         tie_keys: Ints | None = None,
         balance: str = "none",
         top_k: int = 10,
+        ignored: Ints | None = None,
     ) -> None:
+        self.ignored = ignored if ignored is not None and (ignored >= 0).any() else None
         self.golds, self.balance, self.top_k = golds, parse_balance(balance), min(top_k, n)
         self.bounds = _language_bounds(np.zeros(n, dtype=np.int64) if languages is None else languages)
         self.sizes = np.diff(self.bounds)
         self.keys = np.arange(n) if tie_keys is None else tie_keys
         self.depth = max(self.top_k, self.balance.k) if self.balance.name == "scaled" else self.top_k
+
+    def found(self, scores: Scores, rows: slice, positions: Ints | None = None) -> Scores:
+        """The scores of some queries, of which none finds the document that it ignores."""
+        return scores if self.ignored is None else Without(scores, self.ignored[rows], positions)
 
     @property
     def gold_languages(self) -> Ints:

@@ -105,13 +105,24 @@ def _verdict(result: ScenarioResult, balance: str) -> str:
         if language.median_rank is not None or (result.cut and result.cut.beyond[tag])
     )
     text = ", ".join(f"{language_name(tag)} version {_place(result, tag)}" for _, tag in places)
-    complete = result.measures.get("complete@10")
-    share = f"; all in the top 10 for {number(complete.mean, 1)}%" if complete else ""
+    share = _complete_share(result)
     balanced = "" if balance == "none" else f", {balance} balance"
     return (
         f"{language_name(result.query_language)} questions among {result.documents} documents in "
         f"{pool_name(result.pool_languages)}{balanced}: median rank of the {text}{share}."
     )
+
+
+def _complete_share(result: ScenarioResult) -> str:
+    """Say for how many questions all golds are in the top 10, and how many have too many golds for that."""
+    complete = result.measures.get("complete@10")
+    if complete is None:
+        return ""
+    too_many = 0 if result.judged is None else int((result.judged.counts > 10).sum())
+    if too_many == result.queries:
+        return "; every question has more than 10 relevant documents, which no top 10 can hold"
+    share = f"; all in the top 10 for {number(complete.mean, 1)}%"
+    return f"{share} of the {result.queries - too_many} questions with at most 10 of them" if too_many else share
 
 
 def _place(result: ScenarioResult, language: str) -> str:

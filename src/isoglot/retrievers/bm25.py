@@ -87,6 +87,7 @@ class Bm25Retriever:
                     tie_keys=pool.tie_keys,
                     balance=balance,
                     top_k=top_k,
+                    ignored=pool.ignored,
                 )
                 advance(len(queries))
 

@@ -135,6 +135,7 @@ def rank_vectors(
                 tie_keys=pool.tie_keys,
                 balance=balance,
                 top_k=top_k,
+                ignored=pool.ignored,
             )
 
     return VectorRankings(rankings(), vectors_at)

@@ -139,11 +139,13 @@ def _ranking(
     for row, hits in enumerate(lists):
         positions = np.array([_place(hit, documents, places, path) for hit in hits], dtype=np.int64)
         scores = np.array([hit.score for hit in hits])
-        if balance.name == "scaled" and hits:
+        found = positions != (-1 if pool.ignored is None else pool.ignored[row])
+        positions, scores = positions[found], scores[found]
+        if balance.name == "scaled" and len(positions):
             positions, scores = _scaled(positions, scores, collection, pool, balance, path, query_ids[row])
         best_first = np.lexsort((pool.tie_keys[positions], -scores))
         positions, scores = positions[best_first], scores[best_first]
-        ranked[row] = len(positions)
+        ranked[row] = len(positions) + np.count_nonzero(~found)
         top[row, : len(positions)], top_scores[row, : len(positions)] = positions[:width], scores[:width]
         for column, gold in enumerate(pool.golds[row]):
             if gold in positions:

@@ -72,6 +72,7 @@ class ScorerRetriever:
                     tie_keys=pool.tie_keys,
                     balance=balance,
                     top_k=top_k,
+                    ignored=pool.ignored,
                 )
 
     def _checked(self, scores: Any, queries: int, documents: Sequence[Any]) -> Vectors:

@@ -95,6 +95,7 @@ class ShardsRetriever:
                         tie_keys=pool.tie_keys,
                         balance=balance,
                         top_k=top_k,
+                        ignored=pool.ignored,
                     ),
                     over,
                 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from isoglot.corpora.documents import is_source, read_documents, read_hub_documents
+from isoglot.corpora.left_out import LeftOut
 from isoglot.corpora.sources import load_collection
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.files import locked, os_errors_explained
@@ -58,6 +59,7 @@ def encode_corpus(
     device: str = "auto",
     trust_remote_code: bool = False,
     force: bool = False,
+    strict: bool = False,
     show_progress: bool = False,
 ) -> EncodingOutcome:
     """Encode every text of a corpus, and write the shards that are missing.
@@ -75,6 +77,7 @@ def encode_corpus(
         device: ``auto`` or a torch device.
         trust_remote_code: Whether code inside the model's repository may run.
         force: Whether to replace the shards of another model or of other settings in the folder.
+        strict: Whether a document that would be left out is an error; else a warning says how many there were.
         show_progress: Whether to show progress on standard error.
 
     Raises:
@@ -95,7 +98,8 @@ def encode_corpus(
         dimension=encoder.dimension,
         prompts={role: prompt.text for role, prompt in encoder.prompts.items()},
     )
-    shards = _Shards(corpus, output, roles, language, manifest)
+    left_out = LeftOut(strict)
+    shards = _Shards(lambda role: read_texts(corpus, role, language, left_out), output, roles, manifest)
     progress = _Progress(show_progress)
     with locked(output / LOCK, f"{output}: waiting for another process that encodes into it"):
         _claim(output, manifest, force)
@@ -115,13 +119,14 @@ def encode_corpus(
                 trust_remote_code=trust_remote_code,
             )
             encode_with_ray(shards.missing(), settings, options, progress.advance)
+        left_out.warn(corpus)
         if not any(shards.texts.values()):
             raise IsoglotError(f"{corpus}: holds no text")
         write_manifest(output, msgspec.structs.replace(manifest, corpus=corpus, texts=shards.texts))
     return EncodingOutcome(shards.texts, shards.count, shards.kept)
 
 
-def read_texts(corpus: str, role: str, language: str | None = None) -> Iterator[Text]:
+def read_texts(corpus: str, role: str, language: str | None = None, left_out: LeftOut | None = None) -> Iterator[Text]:
     """Read the documents or queries of a corpus one after another.
 
     Raises:
@@ -137,7 +142,11 @@ def read_texts(corpus: str, role: str, language: str | None = None) -> Iterator[
                 yield Text(f"{entry.content_id}:{entry.language}", entry.content_id, entry.language, entry.text)
         return
     kind, _, name = corpus.partition(":")
-    for document in read_hub_documents(name, language) if kind == "hub" else read_documents(corpus, language):
+    if kind == "hub":
+        documents = read_hub_documents(name, language, left_out)
+    else:
+        documents = read_documents(corpus, language, left_out)
+    for document in documents:
         text = f"{document.title} {document.text}" if document.title else document.text
         yield Text(document.id, document.content_id or document.id, document.language, text)
 
@@ -151,10 +160,9 @@ class _Shards:
     """The shards of a corpus, counted while they are gone through.
 
     Args:
-        corpus: As for `encode_corpus`.
+        read: Yields the texts of a role.
         output: Folder of the shards.
         roles: Roles of the texts to encode.
-        language: Language of texts that name none; None: it is detected.
         manifest: Record of how the shards are made.
 
     Attributes:
@@ -164,9 +172,9 @@ class _Shards:
     """
 
     def __init__(
-        self, corpus: str, output: Path, roles: Sequence[str], language: str | None, manifest: Manifest
+        self, read: Callable[[str], Iterator[Text]], output: Path, roles: Sequence[str], manifest: Manifest
     ) -> None:
-        self._corpus, self._output, self._language = corpus, output, language
+        self._read, self._output = read, output
         self._size, self._model = manifest.shard_size, manifest.model_digest
         self.texts = dict.fromkeys(roles, 0)
         self.count = self.kept = 0
@@ -174,7 +182,7 @@ class _Shards:
     def missing(self) -> Iterator[Shard]:
         """Yield the shards that are not there yet, and remove those behind the end of a corpus that became shorter."""
         for role in self.texts:
-            batches = _batches(read_texts(self._corpus, role, self._language), self._size)
+            batches = _batches(self._read(role), self._size)
             for number, batch in enumerate(batches):
                 shard = Shard(role, batch, digest_of(batch), self._model, shard_path(self._output, role, number))
                 self.texts[role] += len(batch)

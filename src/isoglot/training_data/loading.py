@@ -19,6 +19,7 @@ def training_rows(
     languages: Sequence[str] | None = None,
     *,
     per_row: int | None = None,
+    strict: bool = False,
     seed: int = 0,
 ) -> list[Row]:
     """Load training rows, with the languages that are wanted.
@@ -29,6 +30,7 @@ def training_rows(
         languages: Tags of the languages to keep; None: all.
         per_row: Largest number of languages besides English in a row, chosen evenly over languages (see
             `isoglot.training_data.choosing.spread`); None: all.
+        strict: Whether what readers would leave out is an error.
         seed: Random seed for the choice that `per_row` asks for.
 
     Returns:
@@ -38,9 +40,9 @@ def training_rows(
         IsoglotError: `data` cannot be read, or has no text in one of `languages`.
     """
     if isinstance(data, Path) or (isinstance(data, str) and is_row_file(data)):
-        rows = read_rows(data)
+        rows = read_rows(data, strict=strict)
     elif isinstance(data, str | Collection):
-        rows = _rows_of_collection(load_collection(data) if isinstance(data, str) else data)
+        rows = _rows_of_collection(load_collection(data, strict=strict) if isinstance(data, str) else data)
     else:
         rows = list(data)
     name = data_name(data)

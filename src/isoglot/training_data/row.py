@@ -1,7 +1,7 @@
 """The training row, a question and the document that answers it, each in one or more languages; and its file format.
 
 A file of rows is JSON Lines (``.jsonl``) or Parquet (``.parquet``) with the fields of `Row` and a ``hash``,
-described in docs/data.md.
+described in docs/data.md. Rows of other tools are read too (`isoglot.training_data.foreign`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from typing import Any
 import msgspec
 
 from isoglot.corpora.fields import text_field
+from isoglot.corpora.left_out import LeftOut
 from isoglot.corpora.readers.jsonl import read_jsonl
+from isoglot.corpora.readers.lines import kind_of
 from isoglot.corpora.readers.parquet import read_parquet
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.files import write_bytes
 from isoglot.platform.languages import canonical
+from isoglot.training_data.foreign import FORMS, ForeignRows
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,8 +75,8 @@ def fingerprint(rows: Iterable[Row]) -> str:
 
 
 def is_row_file(name: str | Path) -> bool:
-    """Return whether `name` ends as a file of rows does."""
-    return Path(name).suffix in (".jsonl", ".parquet")
+    """Return whether `name` ends as a file of rows does, gzipped or not."""
+    return kind_of(Path(name)) in (".jsonl", ".parquet")
 
 
 def check_row_file(path: str | Path) -> None:
@@ -82,17 +85,42 @@ def check_row_file(path: str | Path) -> None:
     Raises:
         IsoglotError: The name ends in neither ``.jsonl`` nor ``.parquet``.
     """
-    if not is_row_file(path):
+    if Path(path).suffix not in (".jsonl", ".parquet"):
         raise IsoglotError(f"{path}: rows are written to .jsonl or .parquet; choose such a name")
 
 
-def read_rows(path: str | Path) -> list[Row]:
+def read_rows(
+    path: str | Path,
+    *,
+    query_language: str | None = None,
+    document_language: str | None = None,
+    strict: bool = False,
+) -> list[Row]:
     """Read the rows of a ``.jsonl`` or ``.parquet`` file, with language tags in canonical spelling.
+
+    Rows of other tools, which name no language, are left out if they have no question, no positive, or texts whose
+    language cannot be told; warnings say how many, and which languages were detected.
+
+    Args:
+        path: The file, gzipped or not.
+        query_language: Tag of the questions in rows of other tools; None: it is detected.
+        document_language: Tag of the documents in rows of other tools; None: it is detected.
+        strict: Whether a row that would be left out is an error.
 
     Raises:
         InputError: The file is missing, or a row is not as `Row` says; the message names line and field.
+        IsoglotError: A language is unknown.
     """
-    return [_row_of(fields, Path(path), number) for number, fields in _read_raw(Path(path))]
+    file, left_out = Path(path), LeftOut(strict)
+    asked_in, answered_in = (tag and canonical(tag) for tag in (query_language, document_language))
+    foreign = ForeignRows(file, asked_in, answered_in, left_out)
+    rows: list[Row] = []
+    for number, fields in _read_raw(file):
+        others = foreign.rows(fields, number)
+        rows += [_row_of(own, file, number) for own in ([fields] if others is None else others)]
+    foreign.say()
+    left_out.warn(str(file))
+    return rows
 
 
 def write_rows(path: str | Path, rows: Iterable[Row]) -> None:
@@ -131,7 +159,7 @@ def _parquet(lines: Iterable[Mapping[str, Any]]) -> bytes:
 
 def _read_raw(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line or record number, fields not yet validated) of each row."""
-    if path.suffix != ".parquet":
+    if kind_of(path) != ".parquet":
         yield from read_jsonl(path)
         return
     for number, fields in read_parquet(path):
@@ -145,7 +173,7 @@ def _row_of(fields: dict[str, Any], path: Path, number: int) -> Row:
     try:
         row = msgspec.convert(fields, Row)
     except msgspec.ValidationError as error:
-        raise InputError(f"not a training row: {error}", path, number) from error
+        raise InputError(f"not a training row: {error}; rows are {FORMS}", path, number) from error
     try:
         texts = {name: _with_canonical_tags(getattr(row, name)) for name in _LANGUAGE_FIELDS}
     except IsoglotError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 
 import regex  # type: ignore[import-untyped]
 
+from isoglot.corpora.readers.lines import kind_of, opened
+from isoglot.platform.deadline import DeadlineError, deadline
 from isoglot.platform.errors import InputError, IsoglotError, first_line
 
 _DROPPED = ("script", "style", "noscript", "template", "svg", "iframe", "object", "nav", "head")
@@ -35,6 +38,16 @@ _DAMAGED_PDF = (
 """What pypdf raises, besides its own errors, where an object of a damaged file is not of the kind that it expects."""
 
 
+MAX_BYTES = 64 * 2**20
+"""The most that is read of one file, decompressed."""
+MAX_SECONDS = 30.0
+"""The most that the text of one file may take."""
+
+
+class TooMuchError(InputError):
+    """A file is too large, or takes too long, to be one document."""
+
+
 @dataclass(frozen=True)
 class Extracted:
     """The title and text of a file.
@@ -50,13 +63,27 @@ class Extracted:
     language: str | None = None
 
 
+def extract(path: Path) -> Extracted:
+    """Read a file that is one document, within `MAX_SECONDS`; the suffix of its name is the format.
+
+    Raises:
+        TooMuchError: It is larger than `MAX_BYTES`, or takes longer.
+        InputError: It is damaged.
+    """
+    try:
+        with deadline(MAX_SECONDS):
+            return READERS_OF_FILES[kind_of(path)](path)
+    except DeadlineError as error:
+        raise TooMuchError(str(error), path) from error
+
+
 def read_plain(path: Path) -> Extracted:
     """Read a text file in UTF-8; it has no title.
 
     Raises:
         InputError: It is not UTF-8.
     """
-    data = path.read_bytes()
+    data = _content(path)
     try:
         return Extracted("", data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -78,7 +105,7 @@ def read_markdown(path: Path) -> Extracted:
 
 def read_html(path: Path) -> Extracted:
     """Read HTML in UTF-8 or in the encoding that it names, without scripts, styles and navigation."""
-    data = path.read_bytes()
+    data = _content(path)
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -99,7 +126,7 @@ def read_pdf(path: Path) -> Extracted:
     except ImportError as error:
         raise IsoglotError("PDF files need pypdf: pip install 'isoglot[index]'") from error
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it reports each oddity that it copes with
-    data = BytesIO(path.read_bytes())
+    data = BytesIO(_content(path))
     try:
         reader = PdfReader(data)
         locked = reader.is_encrypted and not reader.decrypt("")
@@ -110,6 +137,14 @@ def read_pdf(path: Path) -> Extracted:
     if locked:
         raise InputError("is encrypted; save it without a password", path)
     return Extracted(str(title or ""), "\n\n".join(pages))
+
+
+def _content(path: Path) -> bytes:
+    with opened(path) as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise TooMuchError(f"is larger than {MAX_BYTES // 2**20} MiB", path)
+    return data
 
 
 def _from_html(data: bytes, encoding: str | None) -> Extracted:
@@ -150,3 +185,14 @@ def _text(root: Any) -> str:
         if text and (event == "start" or element is not root):
             parts.append(text if within_pre else " ".join(("x" + text + "x").split())[1:-1])
     return "".join(parts)
+
+
+READERS_OF_FILES: dict[str, Callable[[Path], Extracted]] = {
+    ".txt": read_plain,
+    ".md": read_markdown,
+    ".markdown": read_markdown,
+    ".html": read_html,
+    ".htm": read_html,
+    ".pdf": read_pdf,
+}
+"""Suffix -> the reader of files that are one document each."""

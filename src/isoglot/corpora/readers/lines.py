@@ -1,12 +1,49 @@
-"""Text files in UTF-8, line by line."""
+"""Bytes and lines of files, of which those that are compressed with gzip are read as what is inside."""
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from isoglot.platform.errors import InputError
 from isoglot.platform.files import os_errors_explained
+
+_GZIP = b"\x1f\x8b"
+_NOT_READ = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
+"""First bytes of a file -> the compression that isoglot does not read."""
+
+
+def kind_of(path: Path) -> str:
+    """Return the suffix of a file's name in lower case, that of the content where the name ends in ``.gz``."""
+    return Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading bytes, decompressed if it is a gzip file, whatever its name.
+
+    Raises:
+        InputError: The file is missing, or what is compressed in it is damaged.
+        IsoglotError: The file cannot be read.
+    """
+    if not path.is_file():
+        raise InputError("no such file", path)
+    with os_errors_explained(path, "read"):
+        try:
+            with path.open("rb") as file:
+                compressed = file.read(len(_GZIP)) == _GZIP
+                file.seek(0)
+                if not compressed:
+                    yield file
+                    return
+                with gzip.open(file) as content:
+                    yield cast(BinaryIO, content)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise InputError(f"cannot be decompressed: {error}", path) from error
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -26,13 +63,14 @@ def decoded_lines(path: Path) -> Iterator[tuple[int, str]]:
     Raises:
         InputError: The file is missing, or a line is not UTF-8.
     """
-    if not path.is_file():
-        raise InputError("no such file", path)
-    with os_errors_explained(path, "read"), path.open("rb") as file:
+    with opened(path) as file:
         for number, raw in enumerate(file, start=1):
             try:
                 yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
+                for magic, name in _NOT_READ.items() if number == 1 else ():
+                    if raw.startswith(magic):
+                        raise InputError(f"is compressed with {name}; decompress it, or use gzip", path) from error
                 raise InputError(
                     f"byte {error.start + 1} of the line is not UTF-8; convert the file to UTF-8", path, number
                 ) from error

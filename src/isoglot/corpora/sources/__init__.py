@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
 from isoglot.corpora.collection import Collection
+from isoglot.corpora.left_out import LeftOut
 from isoglot.platform.errors import IsoglotError
 
 
@@ -21,7 +22,7 @@ class Source:
         form: The form in which it is written on the command line.
         summary: The line that ``isoglot sources`` prints.
         licence: SPDX id, or where to look.
-        module: The module with ``load(path, split)``.
+        module: The module with ``load(path, split)``; that of ``folder`` takes a `LeftOut` too.
     """
 
     name: str
@@ -84,11 +85,17 @@ SOURCES = {
 }
 
 
-def load_collection(spec: str) -> Collection:
+def load_collection(spec: str, *, strict: bool = False, find_identical: bool = False) -> Collection:
     """Load the collection that `spec` names.
+
+    What is of no use in a folder of the user's, such as a document without text, is left out; a note of the collection
+    and a warning say how much it was.
 
     Args:
         spec: ``NAME[:DIR][@SPLIT]``, e.g. ``mini@test``, ``xquad:data/xquad``, ``folder:my-corpus@dev``.
+        strict: Whether the first that would be left out is an error.
+        find_identical: Whether a query of a folder finds a document that has its id; by default it does not, as in
+            BEIR's evaluation, unless that document is judged relevant.
 
     Raises:
         IsoglotError: No such source, folder or split, or something in its files is wrong; the message says where.
@@ -106,5 +113,10 @@ def load_collection(spec: str) -> Collection:
     path = Path(parts["path"]).expanduser() if parts["path"] else None
     if path is not None and not path.is_dir():
         raise IsoglotError(f"{path}: no such folder (from the source {spec!r})")
-    load: Callable[[Path | None, str | None], Collection] = import_module(source.module).load
-    return load(path, parts["split"])
+    load: Callable[..., Collection] = import_module(source.module).load
+    if name != "folder":
+        return load(path, parts["split"])
+    left_out = LeftOut(strict)
+    collection = load(path, parts["split"], left_out, find_identical=find_identical)
+    left_out.warn(spec)
+    return replace(collection, notes=(*collection.notes, *left_out.notes))

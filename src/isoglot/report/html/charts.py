@@ -5,6 +5,7 @@ A `Mixed` is one mixed pool with one query language: its results in every audit,
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from statistics import median
@@ -12,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from isoglot.evaluation.measures import Judged, max_r
+from isoglot.evaluation.measures import Judged, complete, max_r
 from isoglot.evaluation.results import ScenarioResult
-from isoglot.platform.arrays import Floats, Ints
+from isoglot.platform.arrays import Floats
 from isoglot.report.html.drawing import (
     WIDTH,
     Chart,
@@ -171,13 +172,14 @@ def complete_curves(names: Sequence[str], pools: Sequence[Mixed]) -> Chart:
         most = min(MOST_K, max(pool[0].documents for pool in same_size), *depths)
         ks = np.arange(1, most + 1)
         curves = [
-            np.mean([_shares_up_to(max_r(judged_of(pool[audit])), ks) for pool in same_size], axis=0)
+            np.array([_complete_at(int(k), [judged_of(pool[audit]) for pool in same_size]) for k in ks])
             for audit in range(len(names))
         ]
         marks = [
             {"languages": size, "audit": audit, "k": int(k), "complete": round(float(share), 2)}
             for audit, curve in enumerate(curves)
             for k, share in zip(ks, curve, strict=True)
+            if not math.isnan(share)
         ]
         panels.append((_size_label(size), _curves(marks, len(names))))
         k = min(cutoff(same_size), most)
@@ -238,9 +240,11 @@ def _curves(marks: Marks, audits: int) -> str:
     return draw(spec)
 
 
-def _shares_up_to(ranks: Floats, ks: Ints) -> Floats:
-    """Return for each k the share of `ranks` that are at most k, in percent."""
-    return np.asarray(100 * np.searchsorted(np.sort(ranks), ks, side="right") / len(ranks))
+def _complete_at(k: int, pools: Sequence[Judged]) -> float:
+    """Return the mean over pools of Complete@K; NaN where every query has more than K golds."""
+    values = [complete(judged, k) for judged in pools]
+    means = [np.nanmean(shares) for shares in values if not np.isnan(shares).all()]
+    return float(np.mean(means)) if means else math.nan
 
 
 def worst_ranks(names: Sequence[str], pools: Sequence[Mixed]) -> Chart:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from isoglot.corpora.fields import text_field
-from isoglot.corpora.readers.jsonl import read_jsonl
+from isoglot.corpora.documents import read_documents
 from isoglot.corpora.readers.lines import read_lines
+from isoglot.corpora.readers.records import read_records
 from isoglot.llm.service import Service
 from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.checks import check_rows
@@ -90,12 +90,10 @@ def _drafts_for_passages(path: Path, licence: str) -> Iterator[Row]:
     """Yield a row for each passage, whose query is to be replaced."""
     if not is_row_file(path):
         raise IsoglotError(f"{path}: a corpus is .jsonl or .parquet")
-    if path.suffix == ".jsonl" and any("_id" in fields for _, fields in read_jsonl(path)):
-        for number, fields in read_jsonl(path):
-            name = fields.get("content_id") or fields.get("_id")
-            text = text_field(fields, "text", path, number)
-            title = str(fields.get("title") or "").strip()
-            yield _draft(f"{path.stem}:{name or number}", f"{title} {text}".strip(), path.stem, licence)
+    if any("text" in fields for _, fields in read_records(path)):
+        for document in read_documents(str(path), "en"):
+            text = f"{document.title} {document.text}".strip()
+            yield _draft(f"{path.stem}:{document.content_id or document.id}", text, path.stem, licence)
         return
     for row in read_rows(path):
         if "en" in row.document:
