@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from isoglot.platform.checksums import damaged_file, write_checksums
-from isoglot.platform.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError, first_line
 from isoglot.platform.process import is_running
 
 log = logging.getLogger("isoglot")
@@ -45,7 +45,7 @@ def os_errors_explained(path: Path, doing: str = "write") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+        reason = _REASONS.get(error.errno or 0, error.strerror or first_line(error))
         raise IsoglotError(f"{path}: cannot {doing}: {reason}") from error
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from isoglot.platform.errors import InputError
+from isoglot.platform.errors import InputError, first_line
 from isoglot.platform.files import os_errors_explained
 
 _BATCH = 1024
@@ -29,7 +29,7 @@ def read_parquet(path: Path, *, required: str | None = None) -> Iterator[tuple[i
         raise InputError("no such file", path)
     number = 0
     try:
-        with os_errors_explained(path, "read"), pq.ParquetFile(path) as file:
+        with os_errors_explained(path, "read"), pq.ParquetFile(path, page_checksum_verification=True) as file:
             columns = file.schema_arrow.names
             if required is not None and required not in columns:
                 raise InputError(f"has no column {required!r}; it has {', '.join(columns)}", path)
@@ -37,5 +37,11 @@ def read_parquet(path: Path, *, required: str | None = None) -> Iterator[tuple[i
                 for row in batch.to_pylist():
                     number += 1
                     yield number, {name: value for name, value in row.items() if value is not None}
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise InputError(f"cannot be read as Parquet: {str(error).splitlines()[0]}", path) from error
+    except (
+        pa.ArrowException,
+        ValueError,
+        TypeError,
+        KeyError,
+        OverflowError,
+    ) as error:  # it depends on the damaged byte
+        raise InputError(f"cannot be read as Parquet: {first_line(error)}", path) from error
