@@ -156,6 +156,17 @@ def test_only_a_folder_with_the_mark_or_an_empty_one_is_replaced(tmp_path: Path)
     assert names(tmp_path) == ["empty", "file", "thesis"]
 
 
+def test_what_another_process_wrote_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    for replaces in (None, "mark"):
+        with (
+            pytest.raises(IsoglotError, match=r"exists already|has no mark"),
+            new_folder(tmp_path / "out", replaces=replaces),
+        ):
+            write_text(tmp_path / "out" / "theirs", "x")
+    assert names(tmp_path) == ["out"]
+    assert names(tmp_path / "out") == ["theirs"]
+
+
 def killed_while_writing(folder: Path, where: str) -> None:
     """End as by SIGKILL in the middle of a file, of a folder, or between the two renames of a folder."""
     replace = Path.replace

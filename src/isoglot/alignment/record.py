@@ -280,7 +280,7 @@ def read_epochs(folder: Path) -> list[EpochMeasures]:
     data = _bytes(path)
     try:
         return [] if data is None else msgspec.json.Decoder(EpochMeasures).decode_lines(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise IsoglotError(f"{path}: is damaged: {error}; remove its folder to train anew") from error
 
 
@@ -312,7 +312,7 @@ def _read(path: Path, kind: type[Record], schema: str) -> Record | None:
         if stated != schema:
             raise IsoglotError(f"{path}: has the schema {stated!r}; this isoglot reads {schema!r}")
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise IsoglotError(f"{path}: is damaged: {error}; move its folder away or pass --force") from error
 
 

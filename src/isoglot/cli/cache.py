@@ -28,7 +28,7 @@ def cache(
     from datetime import datetime
     from json import dumps
 
-    from isoglot.encoders.kept import kept_vectors, remove, to_prune, vectors_folder
+    from isoglot.encoders.kept import kept_vectors, other_folders, remove, to_prune, vectors_folder
     from isoglot.platform.errors import IsoglotError
     from isoglot.report.tables import Table
     from isoglot.report.terminal import print_lines, print_tables
@@ -58,5 +58,6 @@ def cache(
         )
         print_tables([Table("Kept vectors", ("model", "role", "texts", "MiB", "last used"), rows, labels=2)])
     print_lines([f"{sum(entry.size for entry in left) / 2**20:.1f} MiB in {len(left)} files in {vectors_folder()}"])
+    print_lines([f"{size / 2**20:.1f} MiB in {name}" for name, size in other_folders().items()])
     if removed:
         print_lines([f"removed {sum(entry.size for entry in removed) / 2**20:.1f} MiB in {len(removed)} files"])

@@ -41,6 +41,19 @@ def vectors_folder() -> Path:
     return cache_dir() / "vectors"
 
 
+def other_folders() -> dict[str, int]:
+    """Return the name of each other folder of the cache (converted models, downloads) -> the bytes in it.
+
+    Raises:
+        IsoglotError: A folder cannot be read.
+    """
+    with os_errors_explained(cache_dir(), "read"):
+        folders = [path for path in sorted(cache_dir().glob("*")) if path.is_dir() and path != vectors_folder()]
+        return {
+            folder.name: sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) for folder in folders
+        }
+
+
 def kept_vectors() -> list[KeptVectors]:
     """List what is kept, the largest first; files that were set aside as damaged are among them.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoglot.platform.arrays import Bools, Ints
-from isoglot.platform.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError, first_line, raised_by_isoglot
 from isoglot.platform.files import os_errors_explained
 
 if TYPE_CHECKING:
     from isoglot.evaluation.results import ScenarioResult
 
 _GOLD_ARRAYS = ("gold_ranks", "gold_languages", "gold_tied")
+_KINDS = {"query_ids": "U", "contents": "U", "gold_ranks": "iu", "gold_languages": "iu", "gold_tied": "b"}
+"""Name of an array -> numpy's letters for what its elements may be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +71,10 @@ def read_ranks(path: Path) -> dict[int, StoredRanks]:
         content = path.read_bytes()
     try:
         return {number: _checked(number, arrays) for number, arrays in _by_result(content).items()}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise IsoglotError(f"{path}: is damaged: {error}; make the audit again") from error
+    except Exception as error:
+        if raised_by_isoglot(error) and not isinstance(error, ValueError):
+            raise
+        raise IsoglotError(f"{path}: is damaged: {first_line(error)}; make the audit again") from error
 
 
 def _by_result(content: bytes) -> dict[int, dict[str, NDArray[Any]]]:
@@ -82,7 +85,10 @@ def _by_result(content: bytes) -> dict[int, dict[str, NDArray[Any]]]:
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         for key in archive.files:
             number, name = key.split("/")
-            by_result.setdefault(int(number), {})[name] = archive[key]
+            array = archive[key]
+            if not isinstance(array, np.ndarray):  # np.load returns the bytes of what is no array
+                raise ValueError(f"{key} is no array")
+            by_result.setdefault(int(number), {})[name] = array
     return by_result
 
 
@@ -95,12 +101,15 @@ def _checked(number: int, arrays: Mapping[str, NDArray[Any]]) -> StoredRanks:
     for name in ("query_ids", *_GOLD_ARRAYS):
         if name not in arrays:
             raise ValueError(f"the array {number}/{name} is missing")
-    query_ids = tuple(map(str, arrays["query_ids"]))
+    for name, kinds in _KINDS.items():
+        if name in arrays and arrays[name].dtype.kind not in kinds:
+            raise ValueError(f"the array {number}/{name} holds {arrays[name].dtype}")
+    query_ids = tuple(map(str, arrays["query_ids"].reshape(-1)))
     shape = arrays["gold_ranks"].shape
     for name in _GOLD_ARRAYS:
         if arrays[name].ndim != 2 or arrays[name].shape != shape or len(arrays[name]) != len(query_ids):
             raise ValueError(f"{number}/{name} has the shape {arrays[name].shape}, with {len(query_ids)} queries")
-    contents = tuple(map(str, arrays.get("contents", ())))
+    contents = tuple(map(str, arrays["contents"].reshape(-1))) if "contents" in arrays else ()
     if contents and len(contents) != len(query_ids):
         raise ValueError(f"{number}/contents has {len(contents)} entries, with {len(query_ids)} queries")
     return StoredRanks(

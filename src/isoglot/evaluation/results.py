@@ -316,7 +316,7 @@ def _read_record(path: Path) -> AuditRecord:
             raise IsoglotError(f"{path}: has the schema {schema!r}; this isoglot reads {SCHEMA!r}")
         body.setdefault("balance", "equal" if body.get("balanced") else "none")  # older audits have one or neither
         return msgspec.convert(body, AuditRecord)
-    except (ValueError, msgspec.ValidationError) as error:
+    except (ValueError, msgspec.ValidationError, RecursionError) as error:
         raise IsoglotError(f"{path}: is damaged: {error}; make the audit again") from error
 
 

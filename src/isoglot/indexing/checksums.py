@@ -89,7 +89,7 @@ def _read(table: Path) -> dict[str, Checksum]:
         return {}
     except OSError as error:
         raise IsoglotError(f"{path}: cannot read: {error.strerror or error}") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise IsoglotError(
             f"{path}: is damaged: {error}; the files that it is about may be too: put a copy of them in their place, "
             f"or delete {path.name} to go on without checks"

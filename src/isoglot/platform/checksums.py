@@ -50,7 +50,7 @@ def damaged_file(folder: Path) -> str | None:
     """
     try:
         recorded = parse_checksums((folder / CHECKSUMS).read_bytes())
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return CHECKSUMS
     for name, entry in recorded.items():
         try:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from isoglot.platform.checksums import damaged_file, write_checksums
-from isoglot.platform.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError, first_line
 from isoglot.platform.process import is_running
 
 log = logging.getLogger("isoglot")
@@ -45,7 +45,7 @@ def os_errors_explained(path: Path, doing: str = "write") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+        reason = _REASONS.get(error.errno or 0, error.strerror or first_line(error))
         raise IsoglotError(f"{path}: cannot {doing}: {reason}") from error
 
 
@@ -100,12 +100,10 @@ def new_folder(target: Path, *, replaces: str | None = None) -> Iterator[Path]:
     Raises:
         IsoglotError: `target` exists and may not be replaced, or the folder cannot be written.
     """
-    if replaces is not None:
-        check_replaceable(target, replaces)
-    elif target.exists():
-        raise IsoglotError(f"{target}: exists already; choose another folder or pass --force")
+    check_replaceable(target, replaces)
     with _replaced_folder(target) as unfinished:
         yield unfinished
+        check_replaceable(target, replaces)  # another process may have put something there meanwhile
 
 
 @contextmanager
@@ -129,18 +127,20 @@ def _replaced_folder(target: Path) -> Iterator[Path]:
         raise
 
 
-def check_replaceable(target: Path, mark: str) -> None:
+def check_replaceable(target: Path, mark: str | None) -> None:
     """Check that what `target` is now may be deleted: a folder that isoglot wrote, an empty one, or nothing.
 
     Args:
         target: A path.
-        mark: Name of a file in each such folder that isoglot writes.
+        mark: Name of a file in each such folder that isoglot writes; None: only nothing may be replaced.
 
     Raises:
         IsoglotError: It is something else.
     """
     if not target.exists():
         return
+    if mark is None:
+        raise IsoglotError(f"{target}: exists already; choose another folder or pass --force")
     if not target.is_dir():
         raise IsoglotError(f"{target}: is a file, which --force does not replace by a folder; choose another name")
     with os_errors_explained(target, "read"):

@@ -74,7 +74,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise InputError("no such file: not a folder that `isoglot encode` wrote", path) from error
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", path) from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"is damaged ({error}); run `isoglot encode --force` again", path) from error
 
 

@@ -19,7 +19,7 @@ from isoglot.corpora.left_out import LeftOut
 from isoglot.corpora.readers.jsonl import read_jsonl
 from isoglot.corpora.readers.lines import kind_of
 from isoglot.corpora.readers.parquet import read_parquet
-from isoglot.platform.errors import InputError, IsoglotError
+from isoglot.platform.errors import InputError, IsoglotError, first_line
 from isoglot.platform.files import write_bytes
 from isoglot.platform.languages import canonical
 from isoglot.training_data.foreign import FORMS, ForeignRows
@@ -153,7 +153,7 @@ def _parquet(lines: Iterable[Mapping[str, Any]]) -> bytes:
         for line in lines
     ]
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(records, schema=schema), sink)
+    pq.write_table(pa.Table.from_pylist(records, schema=schema), sink, write_page_checksum=True)
     return sink.getvalue()
 
 
@@ -172,8 +172,8 @@ def _row_of(fields: dict[str, Any], path: Path, number: int) -> Row:
     stated_hash = fields.pop("hash", None)
     try:
         row = msgspec.convert(fields, Row)
-    except msgspec.ValidationError as error:
-        raise InputError(f"not a training row: {error}; rows are {FORMS}", path, number) from error
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
+        raise InputError(f"not a training row: {first_line(error)}; rows are {FORMS}", path, number) from error
     try:
         texts = {name: _with_canonical_tags(getattr(row, name)) for name in _LANGUAGE_FIELDS}
     except IsoglotError as error:
@@ -184,9 +184,13 @@ def _row_of(fields: dict[str, Any], path: Path, number: int) -> Row:
         for tag, text in texts[name].items():
             text_field({f"{name}.{tag}": text}, f"{name}.{tag}", path, number)
     row = msgspec.structs.replace(row, **texts)
-    if stated_hash is not None and stated_hash != row.hash:
+    try:
+        present_hash = row.hash
+    except UnicodeEncodeError as error:
+        raise InputError("the content id or a text holds half of a surrogate pair", path, number) from error
+    if stated_hash is not None and stated_hash != present_hash:
         raise InputError(
-            f"the texts were changed: hash is {row.hash}, not {stated_hash}; remove the field 'hash'", path, number
+            f"the texts were changed: hash is {present_hash}, not {stated_hash}; remove the field 'hash'", path, number
         )
     return row
 

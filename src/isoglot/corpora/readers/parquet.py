@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.corpora.readers.lines import opened
-from isoglot.platform.errors import InputError
+from isoglot.platform.errors import InputError, first_line
+from isoglot.platform.files import os_errors_explained
 
 _BATCH = 1024
 
@@ -27,12 +28,19 @@ def read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
     number = 0
     try:
-        with opened(path) as content:
+        with os_errors_explained(path, "read"), opened(path) as content:
             plain = isinstance(content, io.BufferedReader)
-            with pq.ParquetFile(path if plain else io.BytesIO(content.read())) as file:
+            source = path if plain else io.BytesIO(content.read())
+            with pq.ParquetFile(source, page_checksum_verification=True) as file:
                 for batch in file.iter_batches(batch_size=_BATCH):
                     for row in batch.to_pylist():
                         number += 1
                         yield number, {name: value for name, value in row.items() if value is not None}
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise InputError(f"cannot be read as Parquet: {str(error).splitlines()[0]}", path) from error
+    except (
+        pa.ArrowException,
+        ValueError,
+        TypeError,
+        KeyError,
+        OverflowError,
+    ) as error:  # it depends on the damaged byte
+        raise InputError(f"cannot be read as Parquet: {first_line(error)}", path) from error
