@@ -202,6 +202,16 @@ def test_a_given_language_is_that_of_all_passages(tmp_path: Path) -> None:
         assert set(Index(tmp_path / f"{language}").languages) == languages
 
 
+@pytest.mark.usefixtures("encoders")
+def test_labels_that_disagree_with_the_texts_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [{"_id": f"d{n}", "lang": "zh" if n < 2 else "en", "text": f"{ENGLISH} ({n})"} for n in range(4)]
+    corpus = write_jsonl(tmp_path / "corpus.jsonl", [*rows, {"_id": "unnamed", "text": CHINESE}])
+    update_index(corpus, tmp_path / "index", ["model"])
+    assert (
+        "2 of 4 documents look like another language than their label (Chinese: 2 of 2, mostly like Engl" in caplog.text
+    )
+
+
 def test_a_changed_document_loses_the_parts_that_it_no_longer_has(tmp_path: Path, encoders: list[HashEncoder]) -> None:
     long = {"_id": "a", "lang": "en", "content_id": "c", "text": "This is one sentence. " * 20}
     corpus = write_jsonl(tmp_path / "c.jsonl", [long, {"_id": "a#1", "lang": "de", "content_id": "c", "text": "kurz"}])
