@@ -171,6 +171,47 @@ def test_running_again_touches_only_what_has_changed(tmp_path: Path, index: Inde
     assert index.get("d4#1").text == "something else"  # type: ignore[union-attr]
 
 
+ENGLISH = "The train to the coast arrives at six in the evening and leaves at seven. "
+CHINESE = "去海边的火车晚上六点到站，七点开车，请在三号站台等候。"
+
+
+@pytest.mark.usefixtures("encoders")
+def test_passages_of_a_bilingual_document_have_their_own_languages(tmp_path: Path) -> None:
+    rows = [{"_id": "both", "text": ENGLISH * 20 + "\n\n" + CHINESE * 20}, {"_id": "one", "text": ENGLISH}]
+    corpus = write_jsonl(tmp_path / "corpus.jsonl", rows)
+    update_index(corpus, tmp_path / "index", ["model"], passage_tokens=300, overlap=0)
+    index = Index(tmp_path / "index")
+    assert {passage.document_id for passage in index.passages("en", limit=100)} == {"both", "one"}
+    assert all(passage.text.isascii() for passage in index.passages("en", limit=100))
+    assert index.languages["zh"] == len(index.passages("zh", limit=100)) >= 2
+
+
+@pytest.mark.usefixtures("encoders")
+def test_a_given_language_is_that_of_all_passages(tmp_path: Path) -> None:
+    row = {"_id": "both", "text": ENGLISH * 20 + "\n\n" + CHINESE * 20}
+    update_index(write_jsonl(tmp_path / "corpus.jsonl", [row]), tmp_path / "index", ["model"], passage_tokens=300)
+    assert set(Index(tmp_path / "index").languages) == {"en", "zh"}
+    write_jsonl(tmp_path / "corpus.jsonl", [row | {"lang": "en"}])
+    changes = update_index(str(tmp_path / "corpus.jsonl"), tmp_path / "index")
+    assert (changes.changed, set(Index(tmp_path / "index").languages)) == (1, {"en"})
+    markdown = tmp_path / "folder" / "both.txt"
+    markdown.parent.mkdir()
+    markdown.write_text(row["text"])
+    for language, languages in ((None, {"en", "zh"}), ("en", {"en"})):
+        update_index(str(markdown.parent), tmp_path / f"{language}", ["model"], passage_tokens=300, language=language)
+        assert set(Index(tmp_path / f"{language}").languages) == languages
+
+
+@pytest.mark.usefixtures("encoders")
+def test_labels_that_disagree_with_the_texts_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [{"_id": f"d{n}", "lang": "zh" if n < 2 else "en", "text": f"{ENGLISH} ({n})"} for n in range(4)]
+    corpus = write_jsonl(tmp_path / "corpus.jsonl", [*rows, {"_id": "unnamed", "text": CHINESE}])
+    update_index(corpus, tmp_path / "index", ["model"])
+    assert (
+        "2 of 4 documents look like another language than their label (Chinese: 2 of 2, mostly like Engl" in caplog.text
+    )
+
+
 def test_a_changed_document_loses_the_parts_that_it_no_longer_has(tmp_path: Path, encoders: list[HashEncoder]) -> None:
     long = {"_id": "a", "lang": "en", "content_id": "c", "text": "This is one sentence. " * 20}
     corpus = write_jsonl(tmp_path / "c.jsonl", [long, {"_id": "a#1", "lang": "de", "content_id": "c", "text": "kurz"}])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +25,23 @@ def test_eight_words_in_a_row_overlap_and_seven_do_not() -> None:
 
 def test_case_punctuation_and_line_ends_do_not_hide_an_overlap() -> None:
     assert EightGrams.of([PASSAGE]).overlaps(PASSAGE.upper().replace(" ", "\n-- "))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Überlebensgroße Bäume säumen während des Frühjahrs die gepflügten Äcker südöstlich Münchens.",
+        "이 강은 남쪽의 높은 산에서 시작하여 넓은 들을 지나 서쪽 바다로 천천히 흘러간다.",
+    ],
+)
+def test_equivalent_texts_overlap(text: str) -> None:
+    assert EightGrams.of([text]).overlaps(unicodedata.normalize("NFD", text))
+    assert EightGrams.of([unicodedata.normalize("NFD", text)]).overlaps(text)
+
+
+def test_arabic_overlaps_with_and_without_vowel_signs() -> None:
+    plain = "ينبع هذا النهر من الجبال العالية في الجنوب ويصب في البحر"
+    assert EightGrams.of([plain]).overlaps("يَنْبُعُ هٰذَا النَّهْرُ مِنَ الْجِبَالِ الْعَالِيَةِ فِي الْجَنُوبِ وَيَصُبُّ فِي الْبَحْرِ")
 
 
 def test_scripts_without_spaces_are_compared_by_characters() -> None:

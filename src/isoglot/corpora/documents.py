@@ -40,6 +40,7 @@ class SourceDocument:
         source: A URL or path, which may be empty.
         metadata: Further fields, as JSON values.
         where: File and line, for messages.
+        language_detected: Whether the language was detected in the text, since none was given.
     """
 
     id: str
@@ -50,11 +51,14 @@ class SourceDocument:
     source: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     where: str = ""
+    language_detected: bool = False
 
     @property
     def digest(self) -> str:
         """A hash of all that an index keeps of the document, in hex."""
         parts = [self.id, self.language, self.text, self.title, self.content_id, self.source, self.metadata]
+        if self.language_detected:  # the same document with a given language has other passages
+            parts.append("detected")
         return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
@@ -162,6 +166,7 @@ def document_of(fields: Fields, language: str | None, left_out: LeftOut) -> Sour
         source=fields.source(),
         metadata=fields.metadata(),
         where=f"{fields.path}:{fields.line}",
+        language_detected=stated is None and language is None,
     )
 
 
@@ -191,10 +196,19 @@ def _read_file(path: Path, name: str, language: str | None, left_out: LeftOut) -
             left_out.add(TOO_MUCH, path)
             return
         text = cleaned(extracted.text)
-        tag = known(extracted.language or "") or _language(language, text)
+        stated = known(extracted.language or "") or language
+        tag = _language(stated, text)
         if text and tag:
             title = cleaned(extracted.title)
-            yield SourceDocument(id=name, language=tag, text=text, title=title, source=name, where=str(path))
+            yield SourceDocument(
+                id=name,
+                language=tag,
+                text=text,
+                title=title,
+                source=name,
+                where=str(path),
+                language_detected=stated is None,
+            )
         else:
             left_out.add(UNKNOWN_LANGUAGE if text else FILES_WITHOUT_TEXT, path)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -36,43 +36,54 @@ def label_notes(collection: Collection, pools: Sequence[Pool], seed: int) -> tup
     return tuple(filter(None, notes))
 
 
+class LabelCheck:
+    """Counts texts that look like another language than their label, of each language at most `MOST_CHECKED`."""
+
+    def __init__(self) -> None:
+        self._checked: Counter[str] = Counter()
+        self._left_out = 0
+        self._others: dict[str, Counter[str]] = defaultdict(Counter)
+
+    def add(self, language: str, text: str) -> None:
+        """Look at a text and its label, a canonical tag, unless enough texts with that label were looked at."""
+        if self._checked[language] == MOST_CHECKED:
+            self._left_out += 1
+            return
+        self._checked[language] += 1
+        other = differing_language(text, language, sure=SURE)
+        if other is not None:
+            self._others[language][other] += 1
+
+    def note(self, kinds: str) -> str:
+        """Say which languages have labels that disagree with the texts; empty if all agree but for chance finds.
+
+        Args:
+            kinds: What the texts are, in the plural.
+        """
+        wrong = [tag for tag, others in self._others.items() if others.total() >= SHARE * self._checked[tag]]
+        if not wrong:
+            return ""
+        total = sum(others.total() for others in self._others.values())
+        sample = " in a sample" if self._left_out else ""
+        return (
+            f"{total} of {self._checked.total()} {kinds}{sample} look like another language than their label "
+            f"({'; '.join(map(self._of, wrong))}): results by language are not those of the languages they name."
+        )
+
+    def _of(self, language: str) -> str:
+        """What the texts of a language look like: ``English: 6 of 6, mostly like Chinese``."""
+        others, checked = self._others[language], self._checked[language]
+        likeliest = english_name(others.most_common(1)[0][0])
+        return f"{english_name(language)}: {others.total()} of {checked}, mostly like {likeliest}"
+
+
 def _note(collection: Collection, kinds: str, items: Sequence[Document | Query], seed: int) -> str:
+    check = LabelCheck()
     texts: dict[str, list[str]] = defaultdict(list)
     for item in items:
         texts[item.language].append(item.text)
-    sampled = {language: _sample(texts[language], seed) for language in collection.languages if language in texts}
-    others = {language: _differing(language, found) for language, found in sampled.items()}
-    wrong = {
-        language: counts
-        for language, counts in others.items()
-        if counts.total() and counts.total() >= SHARE * len(sampled[language])
-    }
-    if not wrong:
-        return ""
-    total, checked = sum(counts.total() for counts in others.values()), sum(map(len, sampled.values()))
-    sample = " in a sample" if checked < len(items) else ""
-    return (
-        f"{total} of {checked} {kinds}{sample} look like another language than their label "
-        f"({'; '.join(_each(wrong, sampled))}): results by language are not those of the languages they name."
-    )
-
-
-def _each(wrong: Mapping[str, Counter[str]], sampled: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """What each language's texts look like: ``English: 6 of 6, mostly like Chinese``."""
-    for language, counts in wrong.items():
-        likeliest = english_name(counts.most_common(1)[0][0])
-        yield f"{english_name(language)}: {counts.total()} of {len(sampled[language])}, mostly like {likeliest}"
-
-
-def _sample(texts: Sequence[str], seed: int) -> Sequence[str]:
-    """At most `MOST_CHECKED` of the texts, the same whatever their order."""
-    if len(texts) <= MOST_CHECKED:
-        return texts
-    ordered = sorted(texts)
-    return [ordered[at] for at in np.random.default_rng(seed).permutation(len(ordered))[:MOST_CHECKED]]
-
-
-def _differing(language: str, texts: Sequence[str]) -> Counter[str]:
-    """The other languages that texts with one label look like -> how many."""
-    found = (differing_language(text, language, sure=SURE) for text in texts)
-    return Counter(other for other in found if other is not None)
+    for language in filter(texts.__contains__, collection.languages):
+        ordered = sorted(texts[language])  # so that the sample does not depend on the collection's order
+        for at in np.random.default_rng(seed).permutation(len(ordered)):
+            check.add(language, ordered[at])
+    return check.note(kinds)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.languages import canonical, detect
+from isoglot.platform.languages import canonical, detect, differing_language
 
 
 class TextLanguage(NamedTuple):
@@ -39,6 +39,18 @@ def text_language(text: str, counts: Mapping[str, int], given: str | None = None
     if tag is not None:
         return TextLanguage(tag, recognised=True)
     return TextLanguage(next(iter(largest_first(counts)), "en"), recognised=False)
+
+
+def passage_language(text: str, document_language: str) -> str:
+    """Decide which language a part of a long document is in, where the document's was detected.
+
+    Only what is surely in another language has one of its own: lists of names and code are of the document's.
+
+    Args:
+        text: The part's text.
+        document_language: Canonical tag that was detected in the beginning of the document.
+    """
+    return differing_language(text, document_language, sure=0.5) or document_language
 
 
 def language_filter(languages: Sequence[str] | None, counts: Mapping[str, int]) -> list[str] | None:

@@ -6,12 +6,14 @@ process writes at a time; others wait.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from isoglot.corpora.documents import corpus_name, read_documents
 from isoglot.corpora.left_out import LeftOut
+from isoglot.evaluation.labels import LabelCheck
 from isoglot.indexing.checksums import check_files, record_checksums
 from isoglot.indexing.seen import SeenDocuments
 from isoglot.indexing.snapshot import stored_models
@@ -20,6 +22,8 @@ from isoglot.indexing.writer import Changes, Writer, corpus_names
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import locked
 from isoglot.platform.progress import progress
+
+log = logging.getLogger("isoglot")
 
 
 def update_index(
@@ -68,7 +72,7 @@ def update_index(
     target = str(folder)
     left_out = LeftOut(strict)
     with SeenDocuments() as seen, ExitStack() as stack:
-        total = sum(seen.add(document) for document in read_documents(corpus, language, left_out))
+        total = _read_once(corpus, language, seen, left_out)
         if not total:
             raise IsoglotError("; ".join((f"{corpus}: holds no document", *left_out.notes)))
         left_out.warn(corpus)
@@ -95,6 +99,19 @@ def update_index(
         writer.optimize()
         writer.warn_of_moved_means()
         return writer.changes
+
+
+def _read_once(corpus: str, language: str | None, seen: SeenDocuments, left_out: LeftOut) -> int:
+    """Read a corpus once and return its number of documents; warn of labels that disagree with the texts."""
+    labels = LabelCheck()
+    total = 0
+    for document in read_documents(corpus, language, left_out):
+        total += seen.add(document)
+        if not document.language_detected:
+            labels.add(document.language, document.text)
+    if note := labels.note("documents"):
+        log.warning("%s: %s", corpus, note)
+    return total
 
 
 def add_model(

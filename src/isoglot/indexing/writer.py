@@ -17,6 +17,7 @@ from isoglot.corpora.documents import SourceDocument
 from isoglot.encoders.means import means_of_sums
 from isoglot.encoders.tokenizers import tokenizer_of
 from isoglot.indexing.ann import build_ann
+from isoglot.indexing.languages import passage_language
 from isoglot.indexing.models import column_of, vector_field
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, passage_from_row, passage_key
 from isoglot.indexing.seen import SeenDocuments
@@ -279,12 +280,13 @@ class Writer:
 
     def _passages(self, document: SourceDocument) -> Iterator[Passage]:
         texts = self._splitter.split(document.title, document.text)
+        is_mixed = document.language_detected and len(texts) > 1
         for part, text in enumerate(texts, start=1):
             yield Passage(
                 id=f"{document.id}#{part}",
                 document_id=document.id,
                 content_id=document.content_id,
-                language=document.language,
+                language=passage_language(text, document.language) if is_mixed else document.language,
                 title=document.title,
                 text=text,
                 source=document.source,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import Any
 
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.text import normalized
 
 _NEAR = 14
 """The largest CLDR distance at which one language stands for another. Basque to Spanish is 20, since its readers read
@@ -21,12 +21,6 @@ _READ = 2000
 """The number of characters of a text that the detection reads."""
 
 _HAN, _KANA = re.compile("[\u3400-\u9fff]"), re.compile("[\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9d]")
-
-_ARABIC_MARKS = re.compile(
-    "[\u0610-\u061a\u0640\u064b-\u0652\u0656-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed]"
-)
-"""Vowel signs, signs of recitation and the tatweel: most texts have none, and those that have are in no other language.
-"""
 
 _CODES_OF_THE_DETECTOR = {"als": "gsw", "eml": "egl"}
 """What the detector's labels, codes of Wikipedias, mean where ISO 639-3 differs: ``als`` is Alemannic here and Tosk
@@ -146,13 +140,13 @@ def detect(texts: Iterable[str], among: frozenset[str] | None = None) -> list[st
 def likelihoods(text: str) -> dict[str, float]:
     """Return at most 5 likely languages of a text with their probabilities; none where it has no letters.
 
-    Equivalent texts have one language: the detection reads them in NFKC and without Arabic's vowel signs.
+    Equivalent texts have one language: the detection reads them as `normalized`.
 
     Text that the model takes for Japanese counts as Chinese if it has Chinese characters and no kana. The model takes
     40 of XQuAD's 1,190 Chinese questions for Japanese, while only 35 of 4,420 Japanese sentences with such characters
     had no kana.
     """
-    text = _ARABIC_MARKS.sub("", unicodedata.normalize("NFKC", text[:_READ]))
+    text = normalized(text[:_READ])
     guesses = _detector().detect(text, k=5) if any(map(str.isalpha, text)) else []
     chinese = _HAN.search(text) and not _KANA.search(text)
     scores: dict[str, float] = {}

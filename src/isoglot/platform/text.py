@@ -1,9 +1,17 @@
-"""How text from outside is cleaned before isoglot keeps it."""
+"""How text from outside is cleaned before isoglot keeps it, and normalised where it is compared."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from functools import cache
 from typing import Any
+
+_ARABIC_MARKS = re.compile(
+    "[\u0610-\u061a\u0640\u064b-\u0652\u0656-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed]"
+)
+"""Vowel signs, signs of recitation and the tatweel: most texts have none, and those that have are in no other language.
+"""
 
 
 def cleaned(text: str) -> str:
@@ -14,6 +22,14 @@ def cleaned(text: str) -> str:
     """
     whole = text.encode("utf-8", "replace").decode()
     return str(_controls().sub(" ", whole.replace("\r\n", "\n").replace("\r", "\n"))).strip()
+
+
+def normalized(text: str) -> str:
+    """Return the form in which equivalent texts are equal: NFKC, without Arabic's vowel signs and tatweel.
+
+    For detection and comparison; what is encoded, stored or shown stays as it was.
+    """
+    return _ARABIC_MARKS.sub("", unicodedata.normalize("NFKC", text))
 
 
 @cache

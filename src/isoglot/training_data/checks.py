@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 import re
 import statistics
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import differing_language
+from isoglot.platform.text import normalized
 from isoglot.training_data.overlap import EightGrams, near_duplicates, tokens, unspaced
 from isoglot.training_data.row import Row
 
@@ -304,7 +304,7 @@ def _ratio_bounds(ratios: Sequence[float]) -> tuple[float, float]:
 
 
 def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return " ".join(normalized(text).casefold().split())
 
 
 def _four_grams(text: str) -> list[tuple[str, ...]]:

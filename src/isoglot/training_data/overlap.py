@@ -15,6 +15,7 @@ from itertools import chain
 import numpy as np
 
 from isoglot.platform.arrays import Ints
+from isoglot.platform.text import normalized
 
 WORDS, IDEOGRAPHS, LETTERS = 8, 16, 32
 """Lengths of an n-gram, all about as much text: in words; in characters of Chinese and Japanese; and in characters of
@@ -33,8 +34,11 @@ _UNSPACED = re.compile(f"[{_IDEOGRAPH}{_LETTER}]")
 
 
 def tokens(text: str) -> list[str]:
-    """Return the words without case and punctuation; single characters in scripts without spaces between words."""
-    return _TOKEN.findall(text.casefold())
+    """Return the words without case and punctuation; single characters in scripts without spaces between words.
+
+    Equivalent texts have the same words.
+    """
+    return _TOKEN.findall(normalized(text).casefold())
 
 
 def unspaced(text: str) -> bool:
@@ -44,6 +48,7 @@ def unspaced(text: str) -> bool:
 
 def gram_length(text: str) -> int:
     """Return how many of a text's `tokens` make an n-gram."""
+    text = normalized(text)
     if not _UNSPACED.search(text):
         return WORDS
     half = sum(map(str.isalpha, text)) / 2
