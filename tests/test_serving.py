@@ -761,6 +761,13 @@ def test_a_client_that_sends_half_a_body_and_waits_is_let_go_while_others_are_se
     assert answers[0].startswith(b"HTTP/1.1 408")
 
 
+def test_a_request_with_two_lengths_is_refused_and_nothing_after_it_is_read(running: Running) -> None:
+    head = b"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = running.send(head + b"0\r\n\r\nGET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", whole=True)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
 def test_what_is_not_http_is_refused_and_the_server_goes_on(running: Running) -> None:
     for raw in (b"\x16\x03\x01\x02\x00", b"GET /\r\n\r\n", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n"):
         assert b" 400 " in running.send(raw).split(b"\r\n")[0]
