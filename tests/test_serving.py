@@ -403,6 +403,8 @@ def test_an_audit_through_the_server_is_that_of_the_model(
         ({"languages": ["xx"]}, "unknown language 'xx'"),
         ({"languages": ["fr"]}, "the index has no passage in fr; it has de, en, ru"),
         ({"columns": [{"model": "gpt"}]}, "model 'gpt' is not in the index"),
+        ({f"field {number}": 0 for number in range(100)}, "None|an object has at most 100 fields"),
+        ({"columns": [dict.fromkeys(map(str, range(101)), 0)]}, "columns|columns[0]: an object has at most 100 fields"),
         ({"columns": []}, "columns|"),
         ({"columns": [{"model": "x", "balance": "fair"}]}, "columns|columns[0].balance: Input should be 'none', "),
         (
