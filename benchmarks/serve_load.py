@@ -120,7 +120,7 @@ async def hostile_clients(port: int, questions: Questions, seconds: float) -> No
                     while not answered.done():
                         writer.write(more)
                         await writer.drain()
-                        await asyncio.sleep(0.01)
+                        await asyncio.sleep(0.05)
                     outcomes[(await answered)[9:12].decode() or "closed"] += 1
                     writer.close()
             except (OSError, EOFError, TimeoutError) as error:

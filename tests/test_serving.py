@@ -839,6 +839,15 @@ def test_what_the_user_did_wrong_is_reported_in_one_line(
 # The OpenAPI document
 
 
+def test_the_document_is_made_once_for_each_state_of_the_index(remade: Callable[..., Index]) -> None:
+    index = remade("a wick in oil")
+    app = create_app(index, {index.models[0]: index.load_encoder()}, Settings())
+    assert app.openapi() is app.openapi()
+    first = app.openapi()
+    remade("frogs in ponds")
+    assert app.openapi() is not first
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_the_api_is_as_its_openapi_document_says(running: Running, mode: GenerationMode) -> None:

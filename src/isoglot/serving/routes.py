@@ -258,7 +258,7 @@ def process_routes(context: ServerContext) -> APIRouter:
     router = APIRouter()
 
     @router.get("/healthz")
-    def health() -> messages.State:
+    async def health() -> messages.State:
         """Say that the process answers."""
         return messages.State(status="ok")
 
