@@ -1,4 +1,4 @@
-"""A server under load: 32 clients for a minute, beside the bare cost of encoding; then under hostile clients.
+"""A server under load: 32 clients for a minute, beside the bare cost of encoding; then again beside hostile clients.
 
     python -m benchmarks.serve_load INDEX [--seconds 60] [--clients 32]
 
@@ -23,6 +23,8 @@ from isoglot.indexing.store import Index
 
 AT_ONCE = 10_000
 ENCODED = 100
+HOSTILE_CLIENTS = 8
+"""How many clients of each hostile kind there are at the same time."""
 
 
 class Questions:
@@ -87,6 +89,54 @@ async def load(port: int, questions: Questions, seconds: float, clients: int) ->
     )
 
 
+async def hostile_clients(port: int, questions: Questions, seconds: float) -> None:
+    """Run eight clients of each hostile kind, each beginning anew when it is let go, and print what became of them."""
+    end = time.perf_counter() + seconds
+    head = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    post = b"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    tag = json.dumps({"question": "a", "language": "en-x-" + "a" * 900_000}).encode()
+    fields = json.dumps({"question": "a", **{f"k{number}": 0 for number in range(50_000)}}).encode()
+    kinds: dict[str, tuple[bytes, bytes]] = {  # what is sent first, and what again and again, without end
+        "idle": (b"", b""),
+        "slow headers": (head, b"X: y\r\n"),
+        "slow body": (request_of(questions.next())[:-5], b""),
+        "endless URL": (b"GET /", b"a" * 2**16),
+        "endless header": (head + b"X: ", b"a" * 2**16),
+        "endless chunks": (post + b"Transfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + b"x" * 65536 + b"\r\n"),
+        "not HTTP": (b"\x16\x03\x01\x02\x00\r\n\r\n", b""),
+        "bad JSON": (post + b"Content-Length: 1\r\n\r\n{", b""),
+        "long language tag": (post + f"Content-Length: {len(tag)}\r\n\r\n".encode() + tag, b""),
+        "50,000 fields": (post + f"Content-Length: {len(fields)}\r\n\r\n".encode() + fields, b""),
+        "reads nothing": (b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 200, b""),
+    }
+
+    async def client(begin: bytes, more: bytes, outcomes: Counter[str], *, reads: bool) -> None:
+        while time.perf_counter() < end:
+            try:
+                async with asyncio.timeout(45):
+                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                    answered = asyncio.create_task(reader.read(12) if reads else asyncio.sleep(40, b""))
+                    writer.write(begin)
+                    while not answered.done():
+                        writer.write(more)
+                        await writer.drain()
+                        await asyncio.sleep(0.05)
+                    outcomes[(await answered)[9:12].decode() or "closed"] += 1
+                    writer.close()
+            except (OSError, EOFError, TimeoutError) as error:
+                outcomes[type(error).__name__] += 1
+
+    counts = {kind: Counter[str]() for kind in kinds}
+    tasks = [
+        client(*kinds[kind], counts[kind], reads=kind != "reads nothing")
+        for kind in kinds
+        for _ in range(HOSTILE_CLIENTS)
+    ]
+    await asyncio.gather(*tasks)
+    for kind, outcomes in counts.items():
+        print(f"  {kind}: {dict(outcomes)}")
+
+
 async def hostile(port: int, process: int, questions: Questions) -> None:
     """Print the server's answers to clients that are slow, wrong or too many, and to a question afterwards."""
     slow = asyncio.create_task(ask(port, request_of(questions.next())[:-5]))
@@ -147,6 +197,12 @@ def main(folder: str, seconds: float = 60, clients: int = 32) -> None:
             log = asyncio.create_task(drained)
             try:
                 await load(port, questions, seconds, clients)
+                print(f"RSS {memory(server.pid):.0f} MiB; now beside {HOSTILE_CLIENTS} clients of each hostile kind")
+                for _ in range(2):
+                    attack = asyncio.create_task(hostile_clients(port, questions, seconds))
+                    await load(port, questions, seconds, clients)
+                    await attack
+                    print(f"RSS {memory(server.pid):.0f} MiB")
                 await hostile(port, server.pid, questions)
             finally:
                 server.terminate()

@@ -110,8 +110,11 @@ class Running:
         """The number of open connections."""
         return len(self._server.server_state.connections)
 
-    def send(self, raw: bytes) -> bytes:
-        """What is answered to some bytes; nothing more is sent."""
+    def send(self, raw: bytes, *, whole: bool = False) -> bytes:
+        """What is answered to some bytes, first or until the connection is closed; nothing more is sent."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
             connection.sendall(raw)
-            return connection.recv(65536)
+            answer = connection.recv(65536)
+            while whole and (more := connection.recv(65536)):
+                answer += more
+            return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -12,7 +13,9 @@ import pytest
 
 import isoglot
 from isoglot import Audit, Collection, Document, Query
-from isoglot.report.markdown import audit_to_markdown, comparison_to_markdown
+from isoglot.alignment.card import model_card
+from isoglot.alignment.record import SCHEMA, AlignmentRecord, BaseRecord, DataRecord
+from isoglot.report.markdown import audit_to_markdown, code, comparison_to_markdown, escape
 from isoglot.report.tables import audit_tables, comparison_tables, summary_table, verdicts
 from isoglot.report.terminal import print_lines, print_tables
 from isoglot.report.trec import write_runs
@@ -70,6 +73,40 @@ def test_markdown_shows_text_of_data_as_text(audit: Audit) -> None:
     assert "&lt;b&gt;n&lt;/b&gt;" in text
     names = ["<i>", "a|b"]
     assert "<i>" not in comparison_to_markdown(isoglot.compare(audit, audit, names=names))
+
+
+def test_markdown_of_data_and_models_makes_no_links_headings_or_code_of_its_own(audit: Audit) -> None:
+    hostile = "# x](y) ![i](http://h/i.png) `c` **b** _e_ a_b \x1b[31m <img src=x>"
+    shown = r"\# x\](y) !\[i\](http://h/i.png) \`c\` \*\*b\*\* \_e\_ a_b \\u001b\[31m &lt;img src=x&gt;"
+    assert escape(hostile) == shown
+    assert [escape(line) for line in ("- a", "12. a", "== a", "+ a", "1", "-0.5")] == [
+        *(r"\- a", r"12\. a", r"\== a", r"\+ a", "1", r"\-0.5")
+    ]
+    assert code("a ``b`` c") == "``` a ``b`` c ```"
+    prompt = msgspec.structs.replace(audit.model.prompts["query"], text="`<img src=x>` ", source=hostile)
+    model = msgspec.structs.replace(audit.model, name=hostile, fingerprint="`" * 16, prompts={"query": prompt})
+    collection = msgspec.structs.replace(audit.collection, name=hostile, notes=(hostile,))
+    text = audit_to_markdown(replace(audit, model=model, collection=collection, environment={"torch": hostile}))
+    assert text.startswith(f"# {shown} on {shown}\n")
+    assert f"- query prompt: `` `<img src=x>` `` (from: {shown})\n" in text
+    assert text.count(shown) == 6
+    assert "\x1b" not in text
+
+
+def test_a_model_card_shows_text_of_data_and_models_as_text() -> None:
+    record = AlignmentRecord(
+        schema=SCHEMA,
+        isoglot="0",
+        needs_language=False,
+        method="center",
+        summary="<b>",
+        options={"a": "<i>"},
+        seed=0,
+        base=BaseRecord(name="<img src=x>[a](b)", fingerprint="0" * 64),
+        data=DataRecord(name="# <script>", fingerprint="0" * 64, languages=["en"], licences=["![x](y)"], rows=1),
+    )
+    card = model_card(record)
+    assert not re.search(r"<(b|i|img|script)|[^\\]\]\(", card)
 
 
 def test_markdown_says_how_it_was_made(audit: Audit) -> None:

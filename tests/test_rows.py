@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree
 
 import isoglot
 from isoglot import Collection, IsoglotError, Row, load_collection, read_rows, training_rows, write_rows
@@ -222,6 +224,18 @@ def test_a_plot_is_drawn_offline(name: str, start: bytes, tmp_path: Path) -> Non
     assert b"src=" not in data[:2000]
     with pytest.raises(IsoglotError, match=r"a plot is written to .html, .svg, .png"):
         save_plot(statistics_of(ROWS), tmp_path / "plot.pdf")
+
+
+@pytest.mark.parametrize("ending", ["svg", "html"])
+def test_a_plot_shows_what_a_row_says_of_itself_and_runs_nothing(ending: str, tmp_path: Path) -> None:
+    hostile = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\x1b[31m]]>"
+    save_plot(
+        statistics_of([msgspec.structs.replace(row, source=hostile) for row in ROWS]), tmp_path / f"plot.{ending}"
+    )
+    text = (tmp_path / f"plot.{ending}").read_text(encoding="utf-8")
+    assert "&lt;/script&gt;&lt;script&gt;alert(1)" in text
+    assert not re.search(r"<(script|img|foreignObject|iframe)|\son\w+=\"|\x1b", text)
+    etree.fromstring(text[text.index("<svg") : text.index("</svg>") + 6].encode())
 
 
 def test_rows_of_a_file_align_a_model(

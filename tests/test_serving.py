@@ -403,6 +403,8 @@ def test_an_audit_through_the_server_is_that_of_the_model(
         ({"languages": ["xx"]}, "unknown language 'xx'"),
         ({"languages": ["fr"]}, "the index has no passage in fr; it has de, en, ru"),
         ({"columns": [{"model": "gpt"}]}, "model 'gpt' is not in the index"),
+        ({f"field {number}": 0 for number in range(100)}, "None|an object has at most 100 fields"),
+        ({"columns": [dict.fromkeys(map(str, range(101)), 0)]}, "columns|columns[0]: an object has at most 100 fields"),
         ({"columns": []}, "columns|"),
         ({"columns": [{"model": "x", "balance": "fair"}]}, "columns|columns[0].balance: Input should be 'none', "),
         (
@@ -761,6 +763,13 @@ def test_a_client_that_sends_half_a_body_and_waits_is_let_go_while_others_are_se
     assert answers[0].startswith(b"HTTP/1.1 408")
 
 
+def test_a_request_with_two_lengths_is_refused_and_nothing_after_it_is_read(running: Running) -> None:
+    head = b"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = running.send(head + b"0\r\n\r\nGET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", whole=True)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
 def test_what_is_not_http_is_refused_and_the_server_goes_on(running: Running) -> None:
     for raw in (b"\x16\x03\x01\x02\x00", b"GET /\r\n\r\n", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n"):
         assert b" 400 " in running.send(raw).split(b"\r\n")[0]
@@ -828,6 +837,15 @@ def test_what_the_user_did_wrong_is_reported_in_one_line(
 
 
 # The OpenAPI document
+
+
+def test_the_document_is_made_once_for_each_state_of_the_index(remade: Callable[..., Index]) -> None:
+    index = remade("a wick in oil")
+    app = create_app(index, {index.models[0]: index.load_encoder()}, Settings())
+    assert app.openapi() is app.openapi()
+    first = app.openapi()
+    remade("frogs in ponds")
+    assert app.openapi() is not first
 
 
 @pytest.mark.slow

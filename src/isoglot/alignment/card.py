@@ -6,7 +6,7 @@ from pathlib import Path
 
 from isoglot.alignment.record import RECORD, AlignmentRecord, DataRecord, DevelopmentRecord, to_json
 from isoglot.alignment.tables import before_after_table, cutoff_tables, tried_table, verdict_text
-from isoglot.report.markdown import table_to_markdown
+from isoglot.report.markdown import code, escape, table_to_markdown
 
 
 def write_record(folder: Path, record: AlignmentRecord) -> None:
@@ -21,21 +21,22 @@ def write_record(folder: Path, record: AlignmentRecord) -> None:
 
 def model_card(record: AlignmentRecord) -> str:
     """The model card in Markdown: how the model was made, how it is loaded, and what came out."""
-    options = ", ".join(f"{name} {value}" for name, value in record.options.items()) or "none"
+    options = ", ".join(escape(f"{name} {value}") for name, value in record.options.items()) or "none"
     loading = 'SentenceTransformer("this folder")'
     if record.needs_language:
         loading = 'SentenceTransformer("this folder", trust_remote_code=True)  # with isoglot installed'
     base, data = record.base, record.data
+    languages = escape(", ".join(data.languages))
     return f"""---
 library_name: sentence-transformers
 tags: [isoglot, cross-lingual-alignment]
 ---
-# {base.name}, aligned by isoglot with `{record.method}`
+# {escape(base.name)}, aligned by isoglot with {code(record.method)}
 
-- Method: `{record.method}`: {record.summary}. Options: {options}. Seed {record.seed}.
-- Data: {data.name}, {_amount(data)} in {", ".join(data.languages)} (fingerprint {data.fingerprint[:12]}).
-  Licence of the data: {", ".join(data.licences) or "see its source"}.
-- Base: {base.name} (fingerprint {base.fingerprint[:12]}); its licence applies.
+- Method: {code(record.method)}: {escape(record.summary)}. Options: {options}. Seed {record.seed}.
+- Data: {escape(data.name)}, {_amount(data)} in {languages} (fingerprint {data.fingerprint[:12]}).
+  Licence of the data: {escape(", ".join(data.licences)) or "see its source"}.
+- Base: {escape(base.name)} (fingerprint {base.fingerprint[:12]}); its licence applies.
 - isoglot {record.isoglot}.{_scale(record)}
 
 ```python
@@ -52,11 +53,11 @@ def _results(record: AlignmentRecord) -> str:
     development: DevelopmentRecord = record.development
     verdict = record.verdict.verdict()
     outcome = {True: "passed", False: "**failed**", None: verdict_text(record.verdict)}[verdict.kept]
-    note = f" {verdict.note}" if verdict.note else ""
+    note = f" {escape(verdict.note)}" if verdict.note else ""
     text = f"""{table_to_markdown(before_after_table(record.measures, development.name))}
-Guard: {outcome}: {verdict}; allowed is a loss of {verdict.max_loss:g}.{note}
+Guard: {outcome}: {escape(str(verdict))}; allowed is a loss of {verdict.max_loss:g}.{note}
 Development split: {development.documents} documents and {development.queries} questions in \
-{", ".join(development.languages)} (fingerprint {development.fingerprint[:12]}), not trained on as questions.
+{escape(", ".join(development.languages))} (fingerprint {development.fingerprint[:12]}), not trained on as questions.
 """
     tables = [*cutoff_tables(record), *([] if record.auto is None else [tried_table(record.auto)])]
     return "\n".join([text, *map(table_to_markdown, tables)])

@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from io import TextIOWrapper
 from typing import Annotated, Any, NoReturn
@@ -33,6 +33,7 @@ from isoglot.cli import (
     sources,
 )
 from isoglot.platform.errors import IsoglotError, first_line
+from isoglot.platform.text import VisibleStream
 
 USER_ERROR = 2
 BUG = 70
@@ -147,6 +148,13 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         SystemExit: Always, with the exit code.
     """
     _prepare_streams()
+    with redirect_stdout(VisibleStream(sys.stdout)), redirect_stderr(VisibleStream(sys.stderr)):
+        code = _run(argv)
+    raise SystemExit(code)
+
+
+def _run(argv: Sequence[str] | None) -> object:
+    """Run the command line and return the exit code."""
     logging.basicConfig(format="isoglot: %(message)s", stream=sys.stderr, force=True)
     logging.getLogger("isoglot").setLevel(logging.INFO)
     invocation = Invocation(debug=os.environ.get("ISOGLOT_DEBUG", "") not in ("", "0"))
@@ -165,7 +173,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         code = CLOSED_PIPE
     if code == CLOSED_PIPE:
         _discard_output()
-    raise SystemExit(code)
+    return code
 
 
 def _reported(error: BaseException, debug: bool) -> int:

@@ -1,11 +1,14 @@
-"""How text from outside is cleaned before isoglot keeps it, and normalised where it is compared."""
+"""How text from outside is cleaned, normalised where it is compared, and made harmless before a terminal shows it."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
+
+_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _ARABIC_MARKS = re.compile(
     "[\u0610-\u061a\u0640\u064b-\u0652\u0656-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed]"
@@ -30,6 +33,43 @@ def normalized(text: str) -> str:
     For detection and comparison; what is encoded, stored or shown stays as it was.
     """
     return _ARABIC_MARKS.sub("", unicodedata.normalize("NFKC", text))
+
+
+def visible(text: str) -> str:
+    r"""Return `text` with escapes (``\u001b``) in place of the characters that control a terminal.
+
+    Those are all control characters but tab and line feed. In JSON, which has escapes for the first 32 of them already,
+    the result means the same.
+    """
+    return _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+class VisibleStream:
+    """A text stream that shows control characters instead of obeying them, since text may come from strangers' files.
+
+    A carriage return that begins what is written stays: progress bars of libraries begin so. rich, which writes the
+    escapes of colours, writes past this; what isoglot hands to it goes through `visible` before.
+
+    Args:
+        stream: The stream to write to.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.rich_proxied_file = stream
+
+    def write(self, text: str) -> int:
+        """Write text, with escapes for control characters."""
+        kept = 1 if text.startswith("\r") else 0
+        self.rich_proxied_file.write(text[:kept] + visible(text[kept:]))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write several texts."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.rich_proxied_file, name)
 
 
 @cache

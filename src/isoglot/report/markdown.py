@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import html
+import re
 
 from isoglot.evaluation.comparison.comparison import Comparison
 from isoglot.evaluation.results import Audit
+from isoglot.platform.text import visible
 from isoglot.report.lengths import length_tables
 from isoglot.report.similarities import comparison_similarity_tables
 from isoglot.report.tables import (
@@ -21,6 +23,11 @@ from isoglot.report.tables import (
     verdicts,
 )
 
+_MARKUP = re.compile(r"[\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_])")
+"""Markdown's marks; an underscore inside a word is none."""
+_BLOCK = re.compile(r"^(\d*)([#+.)=-])")
+"""What makes a heading or a list of a line that begins with it."""
+
 
 def to_markdown(result: Audit | Comparison) -> str:
     """Write an audit or a comparison as Markdown, as `isoglot audit -o` and `isoglot compare -o` do."""
@@ -31,10 +38,10 @@ def audit_to_markdown(audit: Audit) -> str:
     """Write what audit.md holds: the verdict, the tables, and how they were made."""
     collection, model = audit.collection, audit.model
     lines = [
-        f"# {_escape(model.name)} on {_escape(collection.name)}"
-        + ("" if audit.balance == "none" else f", {audit.balance} balance"),
+        f"# {escape(model.name)} on {escape(collection.name)}"
+        + ("" if audit.balance == "none" else f", {escape(audit.balance)} balance"),
         "",
-        *(f"- {_escape(line)}" for line in (*verdicts(audit), *audit_notes(audit))),
+        *(f"- {escape(line)}" for line in (*verdicts(audit), *audit_notes(audit))),
         "",
         "Means over queries with 95% bootstrap intervals, all questions about a content drawn together; shares and "
         "gains in percent, ranks from 1 (lower is better).",
@@ -42,19 +49,19 @@ def audit_to_markdown(audit: Audit) -> str:
         *map(table_to_markdown, (*audit_tables(audit), *length_tables(audit))),
         "## How it was made",
         "",
-        f"- isoglot {audit.isoglot}, seed {audit.seed}"
+        f"- isoglot {escape(audit.isoglot)}, seed {audit.seed}"
         + (f", limited to {audit.limit} questions" if audit.limit is not None else ""),
-        f"- model: {_escape(model.name)}, fingerprint `{model.fingerprint[:16]}`, {_escape(described(model))}",
+        f"- model: {escape(model.name)}, fingerprint {code(model.fingerprint[:16])}, {escape(described(model))}",
         *(
-            f"- {role} prompt: `{prompt.text.strip() or 'none'}` (from: {prompt.source})"
+            f"- {escape(role)} prompt: {code(prompt.text.strip() or 'none')} (from: {escape(prompt.source)})"
             for role, prompt in model.prompts.items()
         ),
         *(["- the model was told each text's language"] if model.language_given else []),
-        *([] if audit.balance == "none" else [f"- {balance_note(audit.balance)}"]),
-        f"- collection: {_escape(collection.name)}, fingerprint `{collection.fingerprint[:16]}`, "
-        f"languages {', '.join(map(_escape, collection.languages))}",
-        *(f"- note: {_escape(note)}" for note in collection.notes),
-        f"- environment: {', '.join(f'{name} {value}' for name, value in audit.environment.items())}",
+        *([] if audit.balance == "none" else [f"- {escape(balance_note(audit.balance))}"]),
+        f"- collection: {escape(collection.name)}, fingerprint {code(collection.fingerprint[:16])}, "
+        f"languages {', '.join(map(escape, collection.languages))}",
+        *(f"- note: {escape(note)}" for note in collection.notes),
+        f"- environment: {', '.join(escape(f'{name} {value}') for name, value in audit.environment.items())}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -63,10 +70,10 @@ def comparison_to_markdown(comparison: Comparison) -> str:
     """Write what comparison.md holds: before and after, what was kept, then every scenario with paired differences."""
     overview = [table for table in (summary_table(comparison), kept_table(comparison)) if table.rows]
     lines = [
-        f"# {' vs '.join(map(_escape, comparison.names))} on {_escape(comparison.collection.name)}",
+        f"# {' vs '.join(map(escape, comparison.names))} on {escape(comparison.collection.name)}",
         "",
         *map(table_to_markdown, overview),
-        *(f"- {_escape(note)}" for note in comparison_notes(comparison)),
+        *(f"- {escape(note)}" for note in comparison_notes(comparison)),
         "",
         *map(table_to_markdown, comparison_similarity_tables(comparison)),
         *map(table_to_markdown, comparison_tables(comparison)),
@@ -77,11 +84,19 @@ def comparison_to_markdown(comparison: Comparison) -> str:
 def table_to_markdown(table: Table) -> str:
     """Write a table with its title as a heading."""
     rule = ["---"] * table.labels + ["---:"] * (len(table.columns) - table.labels)
-    rows = [list(map(_escape, row)) for row in (table.columns, *table.rows)]
+    rows = [list(map(escape, row)) for row in (table.columns, *table.rows)]
     lines = "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:]))
-    return f"## {_escape(table.title)}\n\n{lines}\n"
+    return f"## {escape(table.title)}\n\n{lines}\n"
 
 
-def _escape(text: str) -> str:
-    """Text from data, escaped: no HTML, no table cells, on one line."""
-    return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|")
+def escape(text: str) -> str:
+    """Escape text from data and models: no HTML, links, emphasis, headings or table cells, on one line."""
+    line = _BLOCK.sub(r"\1\\\2", _MARKUP.sub(r"\\\g<0>", " ".join(visible(text).split())))
+    return html.escape(line, quote=False)
+
+
+def code(text: str) -> str:
+    """Write text from data and models as code, on one line, whatever backticks it holds."""
+    line = " ".join(visible(text).split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    return f"{fence}{line}{fence}" if fence == "`" else f"{fence} {line} {fence}"

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from isoglot.platform.text import visible
 from isoglot.report.tables import Table
 
 
@@ -17,20 +18,24 @@ def print_lines(lines: Sequence[str]) -> None:
     """Print lines of plain text; nothing in them is read as markup."""
     console = _console()
     for line in lines:
-        console.print(Text(line), soft_wrap=True)
+        console.print(_text(line), soft_wrap=True)
 
 
 def print_tables(tables: Sequence[Table]) -> None:
     """Print tables, each under its title."""
     console = _console()
     for table in tables:
-        shown = RichTable(title=Text(table.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD)
+        shown = RichTable(title=_text(table.title, "bold"), title_justify="left", box=box.SIMPLE_HEAD)
         for position, column in enumerate(table.columns):
             labels = position < table.labels
-            shown.add_column(Text(column), justify="left" if labels else "right", no_wrap=labels, overflow="fold")
+            shown.add_column(_text(column), justify="left" if labels else "right", no_wrap=labels, overflow="fold")
         for row in table.rows:
-            shown.add_row(*map(Text, row), style="bold" if row[0].startswith("mean") else None)
+            shown.add_row(*map(_text, row), style="bold" if row[0].startswith("mean") else None)
         console.print(shown)
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(visible(text), style)
 
 
 def _console() -> Console:

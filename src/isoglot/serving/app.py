@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ from isoglot.serving.telemetry import Metrics, log
 
 if TYPE_CHECKING:
     from isoglot.encoders.encoder import Encoder
+    from isoglot.indexing.snapshot import Snapshot
     from isoglot.indexing.store import Index
     from isoglot.serving.settings import Settings
 
@@ -90,7 +91,7 @@ def create_app(index: Index, encoders: Mapping[str, Encoder], settings: Settings
         redoc_url=None,
         responses={status: {**response, "model": messages.Error} for status, response in ERRORS.items()},
     )
-    app.openapi = lambda: _openapi(app, context)  # type: ignore[method-assign]
+    app.openapi = _kept(index, lambda: _openapi(app, context))  # type: ignore[method-assign]
     _handle_errors(app)
     for router in (api_routes(context), page_routes(), process_routes(context)):
         app.include_router(router)
@@ -150,6 +151,20 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(IsoglotError)
     async def wrong_request(request: Request, error: IsoglotError) -> JSONResponse:
         return error_response(422, str(error))
+
+
+def _kept(index: Index, describe: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    """Return a function that describes the API anew only when the index has changed, since that takes a while."""
+    kept: tuple[Snapshot, dict[str, Any]] | None = None
+
+    def document() -> dict[str, Any]:
+        nonlocal kept
+        snapshot = index.snapshot()
+        if kept is None or kept[0] is not snapshot:
+            kept = snapshot, describe()
+        return kept[1]
+
+    return document
 
 
 def _openapi(app: FastAPI, context: ServerContext) -> dict[str, Any]:

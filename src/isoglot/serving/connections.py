@@ -13,14 +13,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 MAX_HEAD = 2**16
 """How many bytes the request line and the headers of a request may have."""
 HEAD_SECONDS = 10.0
-"""How long a client may take from its first byte to the end of its headers; and a new connection to send them."""
+"""How long a client may take for a request's headers, and for the rest of a body that was answered before its end."""
 READ_SECONDS = 30.0
 """How long a client may take to read a response."""
 MAX_CONNECTIONS = 1024
 """How many connections are open at the same time, where the system allows twice as many files."""
 
 _ORDER = count()
-"""Numbers what clients do, since a loop's clock may stand still for a millisecond."""
+"""Numbers connections and requests, since a loop's clock may stand still for a millisecond."""
 
 
 class BoundedProtocol(H11Protocol):
@@ -38,23 +38,26 @@ class BoundedProtocol(H11Protocol):
         super().__init__(*args, **kwargs)
         self._head_timer: asyncio.TimerHandle | None = None
         self._read_timer: asyncio.TimerHandle | None = None
-        self._heard = next(_ORDER)
+        self._turn = next(_ORDER)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Make room for the connection, and give it time for its first request."""
         if len(self.connections) >= self.max_connections:
             waiting = [one for one in self.connections if isinstance(one, BoundedProtocol) and one.waits_for_client]
             if waiting:
-                min(waiting, key=lambda one: one._heard).drop()
+                min(waiting, key=lambda one: one._turn).drop()
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=0)  # so that pause_writing is called for any unread byte
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
         """Pass data on, and see whether a request's head is complete."""
-        self._heard = next(_ORDER)
+        before = self.cycle
         super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
+        if self.cycle is not before:
+            self._turn = next(_ORDER)
+        unread_body = self.conn.their_state is h11.SEND_BODY and self.cycle.response_complete
+        if self.conn.their_state is not h11.IDLE and not unread_body:
             self._stop_head_timer()
         elif self._head_timer is None:
             self._await_head()

@@ -13,6 +13,7 @@ MAX_QUESTION_LENGTH = 2_000
 MAX_TEXT_LENGTH = 20_000
 MAX_TEXTS = 2_048
 """How many texts a request for embeddings may hold, as in OpenAI's API."""
+MAX_FIELDS = 100
 MAX_NAME_LENGTH = 4_096
 """How many characters a model's name may have, which may be a path."""
 SHOWN_LENGTH = 2_000
@@ -45,6 +46,8 @@ class _Request(BaseModel):
     def _leave_out_nulls(cls, sent: Any) -> Any:
         if not isinstance(sent, dict):
             return sent
+        if len(sent) > MAX_FIELDS:  # each would be an error of its own, and 300,000 of them take seconds
+            raise ValueError(f"an object has at most {MAX_FIELDS} fields")
         fields = cls.model_fields
         optional = {name for name in fields if not fields[name].is_required()}
         return {name: value for name, value in sent.items() if value is not None or name not in optional}

@@ -125,7 +125,7 @@ class ObservingMiddleware:
 
 
 class GuardingMiddleware:
-    """Refuses requests without the key, and bodies that are too large or take too long to arrive.
+    """Refuses requests without the key, and bodies of two lengths, or too large, or too late.
 
     Args:
         app: The ASGI application.
@@ -145,6 +145,10 @@ class GuardingMiddleware:
                 401, "send the server's key: Authorization: Bearer KEY", headers={"WWW-Authenticate": "Bearer"}
             )
             await response(scope, receive, send)
+            return
+        if {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}:
+            message = "a body has a Content-Length or a Transfer-Encoding, not both"  # a proxy may have read the other
+            await error_response(400, message, headers={"Connection": "close"})(scope, receive, send)
             return
         held = _HeldBody(self)
         try:

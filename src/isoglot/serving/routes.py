@@ -198,7 +198,9 @@ def _add_descriptions(router: APIRouter, context: ServerContext) -> None:
         """Return the models of the index."""
         return messages.Models(data=[messages.Model(id=model) for model in context.encoders])
 
-    @router.get("/models/{model:path}")
+    missing = {"description": "The index has no such model.", "model": messages.Error}
+
+    @router.get("/models/{model:path}", responses={404: missing})
     def model(model: str) -> messages.Model:
         """Return one model of the index, as OpenAI's API does."""
         try:
@@ -258,7 +260,7 @@ def process_routes(context: ServerContext) -> APIRouter:
     router = APIRouter()
 
     @router.get("/healthz")
-    def health() -> messages.State:
+    async def health() -> messages.State:
         """Say that the process answers."""
         return messages.State(status="ok")
 

@@ -10,10 +10,21 @@ from pathlib import Path
 
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import write_bytes
+from isoglot.platform.text import visible
 from isoglot.training_data.row import Row
 
 PLOTS = (".html", ".svg", ".png")
 """Endings of the files that a plot can be written to."""
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>Training rows</title>
+{svg}
+</html>
+"""
+"""A page without scripts, since rows come from strangers' files: Vega's own page would hold their text in a script."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +103,7 @@ def save_plot(row_statistics: RowStatistics, path: str | Path) -> None:
 
     Args:
         row_statistics: Statistics to draw.
-        path: File to write: ``.html`` (which works offline), ``.svg`` or ``.png``.
+        path: File to write: ``.html`` (a page without scripts), ``.svg`` or ``.png``.
 
     Raises:
         IsoglotError: The name has another ending, or the file cannot be written.
@@ -108,14 +119,14 @@ def save_plot(row_statistics: RowStatistics, path: str | Path) -> None:
     elif target.suffix == ".svg":
         data = vl_convert.vegalite_to_svg(chart).encode()
     else:
-        data = vl_convert.vegalite_to_html(chart, bundle=True).encode()
+        data = _PAGE.format(svg=vl_convert.vegalite_to_svg(chart)).encode()
     write_bytes(target, data)
 
 
 def _chart(row_statistics: RowStatistics) -> dict[str, object]:
     """Specify the plot in Vega-Lite."""
     documents = [
-        {"language": tag, "source": source or "not stated", "documents": len(lengths)}
+        {"language": tag, "source": visible(source) or "not stated", "documents": len(lengths)}
         for source, by_language in sorted(row_statistics.document_lengths.items())
         for tag, lengths in by_language.items()
     ]
@@ -132,7 +143,7 @@ def _chart(row_statistics: RowStatistics) -> dict[str, object]:
         "title": f"{row_statistics.rows:,} rows: documents by language",
         "width": 360,
         "data": {"values": documents},
-        "mark": {"type": "bar", "tooltip": True},
+        "mark": {"type": "bar"},
         "encoding": {
             "x": {"field": "documents", "type": "quantitative"},
             "y": language,
@@ -150,7 +161,7 @@ def _chart(row_statistics: RowStatistics) -> dict[str, object]:
                 "encoding": {"x": {"field": "low", "type": "quantitative", **characters}, "x2": {"field": "high"}},
             },
             {
-                "mark": {"type": "point", "filled": True, "size": 50, "opacity": 1, "tooltip": {"content": "data"}},
+                "mark": {"type": "point", "filled": True, "size": 50, "opacity": 1},
                 "encoding": {"x": {"field": "middle", "type": "quantitative", **characters}},
             },
         ],

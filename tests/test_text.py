@@ -1,0 +1,57 @@
+"""What a terminal and a log show of text from strangers' files."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from isoglot.platform.text import VisibleStream, visible
+from isoglot.report.terminal import print_lines
+from tests.command_line import isoglot
+from tests.indexing import write_jsonl
+
+HOSTILE = "\x1b]0;title\x07 \x1b[2J \x9b31m \r \x08 \x7f"
+
+
+def controls(text: str) -> set[str]:
+    return {character for character in text if (ord(character) < 32 or 127 <= ord(character) < 160)} - {"\n", "\t"}
+
+
+def test_control_characters_become_escapes_that_json_understands() -> None:
+    assert visible("a\tb\nc\x1b\x9b") == "a\tb\nc\\u001b\\u009b"
+    assert json.loads(visible(json.dumps({"a": HOSTILE}, ensure_ascii=False))) == {"a": HOSTILE}
+
+
+def test_a_stream_shows_them_but_lets_progress_bars_and_rich_write() -> None:
+    below = io.StringIO()
+    stream = VisibleStream(below)
+    assert stream.write("\rbar \x1b[2J\r") == 10
+    stream.writelines(["x\x07", "y"])
+    assert below.getvalue() == "\rbar \\u001b[2J\\u000dx\\u0007y"
+    below.truncate(0)
+    Console(file=stream, force_terminal=True).print("[red]red[/red]")
+    assert "\x1b[31mred" in below.getvalue()
+
+
+def test_lines_and_tables_on_a_terminal_have_colours_of_ours_only(capsys: pytest.CaptureFixture[str]) -> None:
+    print_lines([HOSTILE])
+    assert controls(capsys.readouterr().out) == set()
+
+
+def test_what_a_file_says_reaches_neither_output_nor_errors_as_controls(tmp_path: Path) -> None:
+    rows = [{"content_id": "a", "query": {"en": "q"}, "document": {"en": "x"}, "source": HOSTILE, "licence": HOSTILE}]
+    file = write_jsonl(tmp_path / "rows.jsonl", rows)
+    for options in ([], ["--json"]):
+        done = isoglot("data", "stats", file, *options)
+        assert done.returncode == 0, done.stderr
+        assert controls(done.stdout + done.stderr) == set()
+        assert "\\u001b]0;title" in done.stdout
+    wrong = write_jsonl(tmp_path / "wrong.jsonl", [{"_id": HOSTILE, "text": "x", "lang": HOSTILE}])
+    for arguments in (["audit", "bm25", "--data", wrong], ["index", wrong, "-o", tmp_path / HOSTILE[2:5]], [HOSTILE]):
+        done = isoglot(*arguments)
+        assert done.returncode == 2
+        assert controls(done.stdout + done.stderr) == set()
