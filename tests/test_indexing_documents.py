@@ -107,11 +107,18 @@ def test_ids_and_metadata_hold_no_nul_no_half_of_a_surrogate_pair_and_no_number_
 ) -> None:
     (tmp_path / "a.jsonl").write_text(
         '{"id": "a\\u0000b", "text": "\\ud800 x", "lang": "en", "content_id": "c\\ud800", "url": "u\\u0000", '
-        '"n\\u0000": ["x\\u0000y", {"deep": NaN}], "far": -Infinity, "metadata": {"ok": 1.5, "no": null}}\n'
+        '"title": NaN, "n\\u0000": ["x\\u0000y", {"deep": NaN}], "far": -Infinity, '
+        '"metadata": {"ok": 1.5, "no": null}}\n'
     )
     (document,) = read(tmp_path / "a.jsonl")
     assert (document.id, document.text, document.content_id, document.source) == ("a b", "? x", "c?", "u")
     assert document.metadata == {"n": ["x y", {"deep": None}], "far": None, "ok": 1.5, "no": None}
+    assert document.title == ""
+
+
+def test_metadata_nested_without_end_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "x", "lang": "en", "n": ' + "[" * 900 + "]" * 900 + "}\n")
+    assert refused(tmp_path / "a.jsonl") == "a.jsonl:1: what becomes metadata is nested too deeply"
 
 
 def test_csv_with_quoted_lines_and_empty_cells(tmp_path: Path) -> None:
@@ -125,6 +132,7 @@ def test_csv_with_quoted_lines_and_empty_cells(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"id,text,text\n1,x,y\n", "a.csv:1: two columns are named 'text'"),
+        (b"id;text;lang\n1;x;en\n", "a.csv:1: the fields are separated by semicolons"),
         (b"id,text,lang\n1,x,en\n2,y,en,z\n", "a.csv:3: has 4 fields, more than the header's 3"),
         (b"id,text,lang\n1,\xff,en\n", "a.csv:2: byte 3 of the line is not UTF-8"),
         (b'id,text,lang\n1,"x"y,en\n', "a.csv:2: malformed CSV"),

@@ -18,6 +18,7 @@ from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import write_text
 
 if TYPE_CHECKING:
+    from isoglot.corpora.collection import Collection
     from isoglot.encoders.encoder import Encoder
     from isoglot.evaluation.results import Audit
 
@@ -60,7 +61,7 @@ def report(
             audits=loaded,
             folders=audits,
             names=labels,
-            collection=None if data is None else isoglot.load_collection(data),
+            collection=None if data is None else _audited(data, loaded[0].collection.fingerprint),
             encoders=_encoders(split(models) or [], loaded, device, trust_remote_code),
             map_kind=map_kind,
             command=shlex.join(["isoglot", *sys.argv[1:]]),
@@ -77,6 +78,16 @@ def report(
     if json:
         print(dumps({"report": str(output), "bytes": size}, ensure_ascii=False))
     print(f"wrote {output}, {size / 1024:.0f} KiB", file=sys.stderr)
+
+
+def _audited(data: str, fingerprint: str) -> Collection:
+    """Load the collection as it was audited: with --find-identical, if it has another fingerprint without."""
+    from isoglot.corpora.sources import load_collection
+
+    collection = load_collection(data)
+    if collection.identical and collection.fingerprint != fingerprint:
+        return load_collection(data, find_identical=True)
+    return collection
 
 
 def _encoders(

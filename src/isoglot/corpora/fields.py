@@ -103,7 +103,7 @@ class Fields:
         Raises:
             InputError: The id is neither text nor a whole number.
         """
-        value = self.values.get(name)
+        value = self._value(name)
         return self._text_or_number(name, self._in_metadata(name) if value is None else value)
 
     def source(self) -> str:
@@ -168,19 +168,27 @@ class Fields:
         if not isinstance(stated, dict):
             raise self.error(f"field 'metadata' is {type(stated).__name__}, not an object")
         others = {name: value for name, value in self.values.items() if name not in DOCUMENT_FIELDS}
-        plain: dict[str, Any] = _as_json(stated | others)
+        try:
+            plain: dict[str, Any] = _as_json(stated | others)
+        except RecursionError as error:
+            raise self.error("what becomes metadata is nested too deeply") from error
         return plain
 
     def _first(self, names: tuple[str, ...]) -> tuple[str, Any]:
         """Return the name and the value of the first of these fields that is there; None for a value if none is."""
-        return next(((name, value) for name in names if (value := self.values.get(name)) is not None), (names[0], None))
+        return next(((name, value) for name in names if (value := self._value(name)) is not None), (names[0], None))
 
     def _in_metadata(self, name: str) -> Any:
         metadata = self.values.get("metadata")
         return metadata.get(name) if isinstance(metadata, dict) else None
 
-    def _text(self, name: str) -> str:
+    def _value(self, name: str) -> Any:
+        """Return the value of a field; None where it is missing, null, or NaN, which pandas writes for null."""
         value = self.values.get(name)
+        return None if isinstance(value, float) and math.isnan(value) else value
+
+    def _text(self, name: str) -> str:
+        value = self._value(name)
         if not isinstance(value, str | None):
             raise self.error(f"field {name!r} is {type(value).__name__}, not text")
         return cleaned(value or "")

@@ -38,7 +38,7 @@ class RunRetriever:
     def __init__(self, path: Path, documents: Mapping[str, tuple[str, str]] | None = None) -> None:
         self.path = path
         self._documents = documents
-        self._files = sorted(path.glob("*.run")) if path.is_dir() else [path]
+        self._files = sorted((*path.glob("*.run"), *path.glob("*.run.gz"))) if path.is_dir() else [path]
         if not self._files:
             raise InputError("holds no *.run", path)
         if not self._files[0].is_file():
@@ -69,8 +69,14 @@ class RunRetriever:
         documents = known_documents(collection) if self._documents is None else self._documents
         read = lru_cache(1)(read_run)  # one file may serve several languages of queries
         for pool in pools:
-            path = self.path / f"{_run_name(collection, pool)}.run" if self.path.is_dir() else self.path
+            path = self._path_of(_run_name(collection, pool))
             yield _ranking(path, read(path), collection, pool, documents, parsed, top_k)
+
+    def _path_of(self, name: str) -> Path:
+        """The file of a pool's run, which may be gzipped."""
+        if not self.path.is_dir():
+            return self.path
+        return next((file for file in self._files if file.name == f"{name}.run.gz"), self.path / f"{name}.run")
 
     @cached_property
     def _fingerprint(self) -> str:

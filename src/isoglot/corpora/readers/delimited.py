@@ -58,6 +58,8 @@ def read_tsv(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 def _checked(header: Sequence[str], path: Path) -> list[str]:
     """Return the names of the columns without white space around them."""
     names = [name.strip() for name in header]
+    if len(names) == 1 and ";" in names[0]:
+        raise InputError("the fields are separated by semicolons; save it with commas, or with tabs as .tsv", path, 1)
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice:
         raise InputError(f"two columns are named {twice[0]!r}; rename or remove one", path, 1)

@@ -54,8 +54,8 @@ def _languages(path: Path | None) -> Iterable[tuple[str, Path, Iterable[tuple[in
         for name in configurations(HUB_NAME):
             yield name, Path(HUB_NAME) / name, enumerate(read_dataset(HUB_NAME, name, "test"), start=1)
         return
-    files = sorted(file for file in path.iterdir() if re.fullmatch(r"[a-z]{3}_[A-Z][a-z]{3}\.jsonl", file.name))
+    files = sorted(file for file in path.iterdir() if re.fullmatch(r"[a-z]{3}_[A-Z][a-z]{3}\.jsonl(\.gz)?", file.name))
     if not files:
         raise InputError("has no file named xxx_Xxxx.jsonl, e.g. eng_Latn.jsonl", path)
     for file in files:
-        yield file.stem, file, read_jsonl(file)
+        yield file.name.split(".")[0], file, read_jsonl(file)

@@ -66,7 +66,7 @@ def load(path: Path | None, split: str | None) -> Collection:
             for name in configurations(HUB_NAME)
         }
     else:
-        files = sorted(file for file in path.iterdir() if re.fullmatch(r"xquad\.[\w-]+\.json", file.name))
+        files = sorted(file for file in path.iterdir() if re.fullmatch(r"xquad\.[\w-]+\.json(\.gz)?", file.name))
         if not files:
             raise InputError("has no file named xquad.XX.json", path)
         questions = {file.name.split(".")[1]: list(_read(file)) for file in files}
