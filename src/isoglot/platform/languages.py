@@ -178,13 +178,13 @@ def differing_language(text: str, stated: str, *, sure: float = 0) -> str | None
     return likeliest
 
 
-@cache
+@lru_cache(_KEPT)
 def _is_detectable(tag: str) -> bool:
     """Return whether the detector knows a language or a near variety; False for what is no known language."""
     return known(tag) is not None and any(_are_near(tag, other) for other in detectable())
 
 
-@cache
+@lru_cache(_KEPT)
 def _are_near(tag: str, other: str) -> bool:
     """Return whether two canonical tags name one language, or near varieties such as Croatian and Bosnian."""
     same = tag.split("-")[0] == other.split("-")[0]
