@@ -298,7 +298,10 @@ def test_what_the_user_did_wrong_is_one_line_and_exit_code_2(
     out = tmp_path / "out"
     for arguments, message in (
         (("audit", tiny_model, "--data", "nope"), "unknown source 'nope'"),
-        (("audit", tiny_model, "--data", broken, "-o", out), "corpus.jsonl:1: field 'text' is missing"),
+        (
+            ("audit", tiny_model, "--data", broken, "-o", out),
+            "left out: 1 documents without text (field 'text' or 'title'), the first in corpus.jsonl:1",
+        ),
         (("audit", tiny_model, "--data", data, "--pool", "en,ja", "-o", out), "no text in 'ja'"),
         (("audit", tiny_model, "--data", data, "--runs"), "--runs needs -o DIR"),
         (("audit", tmp_path / "nope", "--data", data, "-o", out), "no such model folder"),

@@ -254,6 +254,21 @@ def test_a_table_of_documents_may_have_a_header(tmp_path: Path) -> None:
     assert tables == [{"d1": ("c", "en"), "d2": ("c", "zh")}] * 3
 
 
+def test_whatever_is_damaged_in_a_parquet_file_is_told_in_one_line(tmp_path: Path) -> None:
+    parquet(tmp_path / "a.parquet", CORPUS)
+    whole = (tmp_path / "a.parquet").read_bytes()
+    messages = []
+    for at in range(0, len(whole), 3):
+        (tmp_path / "a.parquet").write_bytes(whole[:at] + bytes([whole[at] ^ 16]) + whole[at + 1 :])
+        try:
+            list(read_records(tmp_path / "a.parquet"))
+        except IsoglotError as error:
+            messages.append(str(error))
+    assert messages
+    start = f"{tmp_path}/a.parquet: cannot "
+    assert all(message.startswith(start) and "\n" not in message for message in messages)
+
+
 QUESTION, ANSWER, OTHER = "When do frogs lay eggs?", "青蛙在早春把卵产在池塘里。", "灯芯把油吸到火焰处，灯就发光。"
 
 

@@ -14,6 +14,7 @@ from isoglot.cli.options import (
     OutputFolder,
     QueryPrompt,
     Seed,
+    StrictReading,
     Trust,
     chosen_prompts,
     split,
@@ -45,6 +46,7 @@ def compare(
     seed: Seed = 0,
     device: Device = "auto",
     output: OutputFolder = None,
+    strict: StrictReading = False,
     details: Annotated[bool, typer.Option("--details", help="Show every scenario with paired differences.")] = False,
     json: Json = False,
     trust_remote_code: Trust = False,
@@ -59,7 +61,7 @@ def compare(
     conditions = [Condition.parse(text) for text in fail_if or []]
     comparison = isoglot.compare(
         *audits,
-        data=data,
+        data=None if data is None else isoglot.load_collection(data, strict=strict),
         names=split(names),
         margin=margin,
         seed=seed,
