@@ -194,6 +194,9 @@ def test_a_strict_command_stops_at_what_another_leaves_out(tmp_path: Path, comma
     assert (
         done.stderr.count("left out: 1 documents without text (field 'text' or 'title'), the first in a.jsonl:2") == 1
     )
+    if command == "encode":
+        again = command_line.isoglot(*arguments, "--json")
+        assert json.loads(again.stdout)["left_out"].startswith("left out: 1 documents without text")
 
 
 def parquet(path: Path, rows: list[dict[str, Any]]) -> None:

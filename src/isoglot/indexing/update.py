@@ -98,6 +98,7 @@ def update_index(
         writer.fill(show_progress)
         writer.optimize()
         writer.warn_of_moved_means()
+        writer.changes.left_out = left_out.note
         return writer.changes
 
 

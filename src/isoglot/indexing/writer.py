@@ -74,6 +74,7 @@ class Changes:
         deleted: Number of documents that their corpus no longer has.
         unchanged: Number of documents that were left alone.
         encoded: Number of passages that were encoded for an added model.
+        left_out: What was left out of the corpus, counted in a sentence; empty: nothing.
     """
 
     added: int = 0
@@ -81,6 +82,7 @@ class Changes:
     deleted: int = 0
     unchanged: int = 0
     encoded: int = 0
+    left_out: str = ""
 
 
 class Writer:

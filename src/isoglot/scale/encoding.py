@@ -38,11 +38,13 @@ class EncodingOutcome:
         texts: Number of the corpus's texts, by role.
         shards: Number of shards that hold them.
         kept: Number of those shards that were there already, sound and made from the same texts.
+        left_out: What was left out of the corpus, counted in a sentence; empty: nothing.
     """
 
     texts: dict[str, int]
     shards: int
     kept: int
+    left_out: str = ""
 
 
 def encode_corpus(
@@ -123,7 +125,7 @@ def encode_corpus(
         if not any(shards.texts.values()):
             raise IsoglotError(f"{corpus}: holds no text")
         write_manifest(output, msgspec.structs.replace(manifest, corpus=corpus, texts=shards.texts))
-    return EncodingOutcome(shards.texts, shards.count, shards.kept)
+    return EncodingOutcome(shards.texts, shards.count, shards.kept, left_out.note)
 
 
 def read_texts(corpus: str, role: str, language: str | None = None, left_out: LeftOut | None = None) -> Iterator[Text]:
