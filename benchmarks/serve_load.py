@@ -116,6 +116,7 @@ async def hostile_clients(port: int, questions: Questions, seconds: float) -> No
                 async with asyncio.timeout(45):
                     reader, writer = await asyncio.open_connection("127.0.0.1", port)
                     answered = asyncio.create_task(reader.read(12) if reads else asyncio.sleep(40, b""))
+                    answered.add_done_callback(lambda task: task.cancelled() or task.exception())
                     writer.write(begin)
                     while not answered.done():
                         writer.write(more)

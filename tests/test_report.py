@@ -77,11 +77,12 @@ def test_markdown_shows_text_of_data_as_text(audit: Audit) -> None:
 
 def test_markdown_of_data_and_models_makes_no_links_headings_or_code_of_its_own(audit: Audit) -> None:
     hostile = "# x](y) ![i](http://h/i.png) `c` **b** _e_ a_b \x1b[31m <img src=x>"
-    shown = r"\# x\](y) !\[i\](http://h/i.png) \`c\` \*\*b\*\* \_e\_ a_b \\u001b\[31m &lt;img src=x&gt;"
+    shown = r"\# x\](y) ![i\](http://h/i.png) \`c\` \*\*b\*\* \_e\_ a_b \\u001b[31m &lt;img src=x&gt;"
     assert escape(hostile) == shown
-    assert [escape(line) for line in ("- a", "12. a", "== a", "+ a", "1", "-0.5")] == [
-        *(r"\- a", r"12\. a", r"\== a", r"\+ a", "1", r"\-0.5")
-    ]
+    lines = {"- a": r"\- a", "12. a": r"12\. a", "== a": r"\== a", "+ a": r"\+ a", "---": r"\---", "[a]: b": r"[a\]: b"}
+    assert {line: escape(line) for line in lines} == lines
+    for cell in ("1", "-0.5", "0.469", "-", "+1.00 [+1.00, +1.00]*"):
+        assert escape(cell) == cell
     assert code("a ``b`` c") == "``` a ``b`` c ```"
     prompt = msgspec.structs.replace(audit.model.prompts["query"], text="`<img src=x>` ", source=hostile)
     model = msgspec.structs.replace(audit.model, name=hostile, fingerprint="`" * 16, prompts={"query": prompt})

@@ -241,6 +241,23 @@ def test_errors_say_what_happened_and_keep_the_question(open_page: Callable[...,
     assert page.get_by_role("searchbox").input_value() == "garden"
 
 
+@pytest.mark.parametrize("name", ["constructor", "toString", "__proto__", "nowhere"])
+def test_an_address_that_names_no_page_shows_the_search(open_page: Callable[..., Opened], name: str) -> None:
+    opened = open_page(f"#{name}")
+    expect(opened.page).to_have_title("Search – isoglot")
+    expect(opened.page.get_by_role("searchbox")).to_be_visible()
+
+
+def test_the_description_of_the_api_needs_the_key_as_its_data_does(
+    open_page: Callable[..., Opened], served: Served
+) -> None:
+    with Running(create_app(served.index, served.encoders, Settings(api_key="open sesame"))) as keyed:
+        page = open_page("#api", keyed).page
+        page.get_by_label("Key").fill("open sesame")
+        page.keyboard.press("Enter")
+        expect(page.locator("#api").get_by_text("question (required)")).to_be_visible()
+
+
 def test_a_server_with_a_key_asks_for_it_and_keeps_it_for_the_tab(
     open_page: Callable[..., Opened], served: Served
 ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from isoglot.indexing.tables import TABLE, is_remote
+from isoglot.indexing.tables import TABLE, UnreadableIndexError, is_remote
 from isoglot.platform.checksums import CHECKSUMS, Checksum, checksum_of, parse_checksums
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import os_errors_explained, write_bytes
@@ -36,7 +36,8 @@ def check_files(folder: str, sound: set[str], *, limit: float = CHECKED_BYTES) -
         The number of files that were read.
 
     Raises:
-        IsoglotError: A file is damaged, or cannot be read.
+        UnreadableIndexError: A file is damaged.
+        IsoglotError: A file cannot be read.
     """
     if is_remote(folder):
         return 0
@@ -52,7 +53,7 @@ def check_files(folder: str, sound: set[str], *, limit: float = CHECKED_BYTES) -
             except FileNotFoundError:  # a writer has replaced it since
                 continue
         if not intact:
-            raise IsoglotError(
+            raise UnreadableIndexError(
                 f"{path}: is damaged: its checksum is not the one that was recorded; "
                 f"put a copy of {folder} in its place, or delete {folder} and index again"
             )

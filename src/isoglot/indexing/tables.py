@@ -121,12 +121,12 @@ def read_errors_explained() -> Iterator[None]:
     """Turn an error of LanceDB's storage while an index is read into one line.
 
     Raises:
-        IsoglotError: The table cannot be read.
+        UnreadableIndexError: The table cannot be read.
     """
     try:
         yield
     except STORAGE_ERRORS as error:
-        raise IsoglotError(
+        raise UnreadableIndexError(
             f"the index cannot be read: {_reason(error)}; `isoglot doctor --deep FOLDER` looks for damage in it"
         ) from error
 

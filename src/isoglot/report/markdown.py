@@ -23,9 +23,9 @@ from isoglot.report.tables import (
     verdicts,
 )
 
-_MARKUP = re.compile(r"[\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_])")
-"""Markdown's marks; an underscore inside a word is none."""
-_BLOCK = re.compile(r"^(\d*)([#+.)=-])")
+_MARKUP = re.compile(r"[\\`|~]|\*(?!$)|\](?=[(\[:])|(?<![^\W_])_|_(?![^\W_])")
+"""Markdown's marks. A star that ends a text, a bracket without a link behind it or an underscore in a word is none."""
+_BLOCK = re.compile(r"^(\d*)([#+.)=-])(?=[#=-]*\s|[#=-]+$)")
 """What makes a heading or a list of a line that begins with it."""
 
 

@@ -13,7 +13,7 @@ export async function showApi() {
     const openapi = await get("/openapi.json");
     section.replaceChildren(
       title,
-      element("p", {}, openapi.info.summary, " ", element("a", { href: "/openapi.json" }, "The OpenAPI document"), "."),
+      element("p", {}, openapi.info.summary, " ", "The OpenAPI document is ", element("code", {}, "/openapi.json"), "."),
       element("pre", { tabIndex: 0, ariaLabel: "Example" }, example()),
       ...Object.entries(openapi.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, details]) => operation(openapi, path, method, details))),
     );
