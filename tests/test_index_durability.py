@@ -16,7 +16,8 @@ from lancedb.table import LanceTable
 from isoglot import Index, IsoglotError
 from isoglot.indexing import snapshot, writer
 from isoglot.indexing.checksums import HINT
-from isoglot.indexing.update import drop_model, update_index
+from isoglot.indexing.splitting import Splitter
+from isoglot.indexing.update import add_model, drop_model, update_index
 from isoglot.platform.checksums import CHECKSUMS
 from tests.indexing import numbered, use_hash_encoders, vector_of, write_jsonl
 
@@ -162,11 +163,14 @@ def test_adding_a_model_takes_longer_than_old_versions_are_kept(
     tmp_path: Path, corpus: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Optimizing deletes the files of old versions while the passages of one are read."""
+    monkeypatch.setattr(writer, "COMMIT_PASSAGES", 10)
+    more = [{**row, "text": row["text"] + " loaf" * 2000} for row in numbered(800, 100)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Splitter, "split", lambda self, title, text: [text])
+        patch.setattr(writer.Writer, "optimize", lambda self: None)  # so that the passages lie in 80 files
+        update_index(write_jsonl(tmp_path / "more.jsonl", more), tmp_path / "index", add=True)
     monkeypatch.setattr(writer, "OLD_VERSIONS_KEPT", timedelta(milliseconds=1))
-    monkeypatch.setattr(writer, "COMMITS_BETWEEN_OPTIMIZING", 2)
-    monkeypatch.setattr(writer, "COMMIT_PASSAGES", 64)
-    monkeypatch.setattr(snapshot, "_BATCH_ROWS", 16)
-    update_index(write_jsonl(tmp_path / "more.jsonl", numbered(2000, 100)), tmp_path / "index", add=True)
-    changes = update_index(corpus, tmp_path / "index", ["third"], add=True)
-    assert changes.encoded == 2030
+    monkeypatch.setattr(writer, "COMMITS_BETWEEN_OPTIMIZING", 8)
+    monkeypatch.setattr(snapshot, "_BATCH_ROWS", 10)
+    assert add_model(tmp_path / "index", "third", "third").encoded == 830
     assert Index(tmp_path / "index").models == ["base", "other", "third"]

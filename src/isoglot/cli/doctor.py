@@ -64,12 +64,13 @@ def doctor(
     except OSError as error:
         what = f"cache {cache}: {error.strerror}; set ISOGLOT_CACHE to a folder you can write to"
         checks.append(("FAIL", what))
+    # First, since what is used below is made again where it is damaged.
+    deep_checks = [*_cache_checks(cache), *map(_folder_check, folders or [])] if deep else []
     try:
         checks.append(("ok", f"e5-small-q4 at {e5_small_q4.model_folder()}"))
     except IsoglotError as error:
         checks.append(("FAIL", f"e5-small-q4: {error}"))
-    if deep:
-        checks += [*_cache_checks(cache), *map(_folder_check, folders or [])]
+    checks += deep_checks
     if json:
         records = [{"state": state, "what": what} for state, what in checks]
         print(dumps({"about": about, "checks": records}, indent=1, ensure_ascii=False))
