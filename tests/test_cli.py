@@ -300,7 +300,7 @@ def test_what_the_user_did_wrong_is_one_line_and_exit_code_2(
         (("audit", tiny_model, "--data", "nope"), "unknown source 'nope'"),
         (
             ("audit", tiny_model, "--data", broken, "-o", out),
-            "left out: 1 documents without text (field 'text' or 'title'), the first in corpus.jsonl:1",
+            "left out: documents without text (field 'text' or 'title'): 1, first in corpus.jsonl:1",
         ),
         (("audit", tiny_model, "--data", data, "--pool", "en,ja", "-o", out), "no text in 'ja'"),
         (("audit", tiny_model, "--data", data, "--runs"), "--runs needs -o DIR"),

@@ -195,7 +195,7 @@ def test_files_without_text_are_left_out_and_told(tmp_path: Path, caplog: pytest
     (tmp_path / "text.txt").write_text(GERMAN)
     assert [document.id for document in read(tmp_path)] == ["text.txt"]
     assert [record.getMessage() for record in caplog.records] == [
-        f"{tmp_path}: left out: 3 files without text, the first in empty.html"
+        f"{tmp_path}: left out: files without text: 3, first in empty.html"
     ]
     with pytest.raises(IsoglotError, match=r"empty.html: --strict refuses files without text"):
         list(read_documents(str(tmp_path), left_out=LeftOut(strict=True)))

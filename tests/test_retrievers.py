@@ -553,7 +553,9 @@ def test_a_foreign_system_needs_a_table_of_documents_qrels_and_the_language_aske
     with pytest.raises(IsoglotError, match="not both"):
         command(*given, *table, "bm25")
     (tmp_path / "qrels").write_text("1 0 d9 1\n")
-    with pytest.raises(IsoglotError, match=r"judges no known document relevant; left out: 1 judgements .* in qrels:1"):
+    with pytest.raises(
+        IsoglotError, match=r"judges no known document relevant; left out: judgements .*: 1, first in qrels:1"
+    ):
         command(*given, *table)
 
 

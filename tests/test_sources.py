@@ -146,7 +146,7 @@ FAULTS = [
     (
         "corpus",
         [{"_id": "d1", "lang": "en"}],
-        r"no documents in its corpus; left out: 1 documents .*jsonl:1",
+        r"no documents in its corpus; left out: documents .*: 1, first in .*jsonl:1",
     ),
     ("corpus", row(text=["x"]), r"corpus.jsonl:4: field 'text' is list, not text"),
     ("corpus", b'{"_id": ' + b"1" * 5000 + b"}\n", r"corpus.jsonl:1: malformed JSON: Exceeds the limit"),
@@ -163,7 +163,7 @@ FAULTS = [
     ("queries", b"", r": has no queries"),
     ("queries", [*QUERIES, QUERIES[0]], r"queries.jsonl:4: query 'q1' occurs twice"),
     ("queries", [*QUERIES, {**QUERIES[0], "_id": "q4"}], r"queries.jsonl:4: query_id 'q' occurs twice in en"),
-    ("queries", [{"_id": "q1", "lang": "en"}], r"has no queries; left out: 1 queries without text.*queries.jsonl:1"),
+    ("queries", [{"_id": "q1", "lang": "en"}], r"has no queries; left out: queries without text: 1.*queries.jsonl:1"),
     ("queries", [{"_id": "q1", "text": "?"}], r"queries.jsonl:1: field 'lang' is missing"),
     ("queries", [{"_id": "q1", "text": "?", "lang": "xx"}], r"queries.jsonl:1: unknown language 'xx'"),
     (
@@ -186,7 +186,7 @@ def test_a_fault_is_told_with_file_line_and_field(tmp_path: Path, file: str, con
 @pytest.mark.parametrize(
     ("qrels", "message"),
     [
-        ("q1\tnope\t1\n", r"no query has a relevant document; left out: 1 judgements of documents.*test.tsv:1"),
+        ("q1\tnope\t1\n", r"no query has a relevant document; left out: judgements of documents.*: 1.*test.tsv:1"),
         ("q1\td1\tyes\nq1\td1\t1\n", r"test.tsv:1: the relevance 'yes' is no number"),
         (QRELS + "q1\td1\tnan\n", r"test.tsv:4: the relevance 'nan' is no number"),
         (QRELS + "q1\td1\n", r"test.tsv:4: has 2 fields, neither BEIR's .* nor TREC's"),

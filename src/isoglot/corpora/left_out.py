@@ -55,7 +55,7 @@ class LeftOut:
     @property
     def note(self) -> str:
         """One sentence with all counts, for a result; empty if nothing was left out."""
-        parts = [f"{count} {kind}, the first in {self._first[kind]}" for kind, count in self._counts.items()]
+        parts = [f"{kind}: {count}, first in {self._first[kind]}" for kind, count in self._counts.items()]
         return f"left out: {'; '.join(parts)}" if parts else ""
 
     @property
