@@ -58,6 +58,9 @@ def test_debug_can_be_set_for_all_commands(value: str, shown: bool) -> None:
 
 def test_debug_shows_the_causes_of_an_error(tmp_path: Path) -> None:
     (tmp_path / "corpus.jsonl").write_text("{]\n")
+    (tmp_path / "queries.jsonl").write_text("{}\n")
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / "qrels" / "test.tsv").write_text("q\td\t1\n")
     code, said = ended("audit", "x", "--data", f"folder:{tmp_path}", "--debug")
     assert code == 2
     assert "JSONDecodeError" in said
@@ -112,7 +115,7 @@ def test_without_an_address_in_the_metadata_a_bug_is_told_all_the_same(monkeypat
 
 
 def test_ctrl_c_in_a_command_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(spec: str) -> None:
+    def interrupt(spec: str, **options: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sources, "load_collection", interrupt)

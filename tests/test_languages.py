@@ -141,6 +141,7 @@ def test_languages_that_the_detector_knows_include_the_rarest() -> None:
         ("en", "Ｗｈｅｒｅ　ｄｏｅｓ　ｔｈｅ　ｒｉｖｅｒ　ｂｅｇｉｎ？"),
         ("en", "𝐖𝐡𝐞𝐫𝐞 𝐝𝐨𝐞𝐬 𝐭𝐡𝐞 𝐫𝐢𝐯𝐞𝐫 𝐛𝐞𝐠𝐢𝐧?"),
         ("ja", "ｶｼﾐﾔﾄﾊ ﾅﾝﾃﾞｽｶ"),
+        ("zh", "缺少哪种营养素会让水手在长达数月的航行中牙龈出血？"),
     ],
 )
 def test_equivalent_texts_have_one_language(tag: str, text: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
+_NO_WIDE_PUNCTUATION = re.compile("[^\u3001-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]+")
 _ARABIC_MARKS = re.compile(
     "[\u0610-\u061a\u0640\u064b-\u0652\u0656-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed]"
 )
@@ -30,9 +31,11 @@ def cleaned(text: str) -> str:
 def normalized(text: str) -> str:
     """Return the form in which equivalent texts are equal: NFKC, without Arabic's vowel signs and tatweel.
 
-    For detection and comparison; what is encoded, stored or shown stays as it was.
+    Chinese and Japanese punctuation stays, by which the detector knows these languages. For detection and comparison;
+    what is encoded, stored or shown stays as it was.
     """
-    return _ARABIC_MARKS.sub("", unicodedata.normalize("NFKC", text))
+    composed = _NO_WIDE_PUNCTUATION.sub(lambda part: unicodedata.normalize("NFKC", part[0]), text)
+    return _ARABIC_MARKS.sub("", composed)
 
 
 def visible(text: str) -> str:
