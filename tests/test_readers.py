@@ -388,3 +388,11 @@ def pdf_of(stream: bytes) -> bytes:
         data += b"%d 0 obj\n%s\nendobj\n" % (number, content)
     end = b"trailer << /Size 5 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % len(data)
     return data + b"xref\n0 5\n" + table + end
+
+
+def test_a_block_that_takes_too_long_is_ended_and_a_quick_one_is_not() -> None:
+    with pytest.raises(DeadlineError, match=r"took more than 0\.05 seconds"), deadline(0.05):
+        while True:
+            pass
+    with deadline(60):
+        pass

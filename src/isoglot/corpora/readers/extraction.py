@@ -118,11 +118,11 @@ def read_pdf(path: Path) -> Extracted:
 
     Raises:
         InputError: The file is damaged or encrypted.
+        TooMuchError: It holds more than pypdf reads.
         IsoglotError: The package pypdf is missing.
     """
     try:
-        from pypdf import PdfReader
-        from pypdf.errors import DependencyError, PyPdfError
+        from pypdf import PdfReader, errors
     except ImportError as error:
         raise IsoglotError("PDF files need pypdf: pip install 'isoglot[index]'") from error
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it reports each oddity that it copes with
@@ -132,7 +132,9 @@ def read_pdf(path: Path) -> Extracted:
         locked = reader.is_encrypted and not reader.decrypt("")
         title = "" if locked or reader.metadata is None else reader.metadata.title
         pages = [] if locked else [page.extract_text() for page in reader.pages]
-    except (PyPdfError, DependencyError, *_DAMAGED_PDF) as error:
+    except getattr(errors, "LimitReachedError", ()) as error:  # of newer versions: a page of too many operators
+        raise TooMuchError(first_line(error), path) from error
+    except (errors.PyPdfError, errors.DependencyError, *_DAMAGED_PDF) as error:
         raise InputError(f"cannot be read as PDF: {first_line(error)}", path) from error
     if locked:
         raise InputError("is encrypted; save it without a password", path)
