@@ -12,6 +12,7 @@ import math
 import torch
 
 from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.modules import affine
 from isoglot.evaluation.similarities import Similarities
 from isoglot.platform.errors import IsoglotError
 
@@ -39,7 +40,10 @@ def keep_scale(encoder: Encoder, base: Similarities | None, aligned: Similaritie
     if share is None:
         log.warning("the scale cannot be kept: the mean cosine of unrelated pairs has not fallen; nothing is changed")
         return None
-    encoder.append(_with_common_component(encoder.dimension, share))
+    weight = math.sqrt(1 - share) * torch.eye(encoder.dimension + 1, encoder.dimension)
+    bias = torch.zeros(encoder.dimension + 1)
+    bias[-1] = math.sqrt(share)
+    encoder.append(affine(weight, bias))
     return share
 
 
@@ -53,15 +57,3 @@ def common_share(base: Similarities | None, aligned: Similarities | None) -> flo
         raise IsoglotError("--keep-scale needs a larger --dev: it has no query and document that are unrelated")
     old, new = base.unrelated.mean, aligned.unrelated.mean
     return (old - new) / (1 - new) if new <= old < 1 else None
-
-
-def _with_common_component(dimension: int, share: float) -> torch.nn.Module:
-    from sentence_transformers.sentence_transformer.modules import Dense
-
-    weight = math.sqrt(1 - share) * torch.eye(dimension + 1, dimension)
-    bias = torch.zeros(dimension + 1)
-    bias[-1] = math.sqrt(share)
-    module: torch.nn.Module = Dense(
-        dimension, dimension + 1, activation_function=torch.nn.Identity(), init_weight=weight, init_bias=bias
-    )
-    return module

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Dense
+    from torch import Tensor
     from torch.nn import Module
 
 VECTOR = "sentence_embedding"
@@ -82,15 +83,32 @@ def gives_unit_vectors(module: Module) -> bool:
     return is_normalize(module) or _is_of_language(module)
 
 
-def truncation(dimension: int, kept: int) -> Dense:
-    """Make the module that keeps the first `kept` of a vector's components."""
+def affine(weight: Tensor, bias: Tensor | None = None) -> Dense:
+    """Make the module z -> W z + b of sentence-transformers' own.
+
+    Args:
+        weight: W, (k, d), which is kept in float32.
+        bias: b, (k,); None: there is none.
+    """
     import torch
     from sentence_transformers.sentence_transformer.modules import Dense
 
-    dense = Dense(
-        dimension, kept, bias=False, activation_function=torch.nn.Identity(), init_weight=torch.eye(kept, dimension)
+    kept, dimension = weight.shape
+    return Dense(
+        dimension,
+        kept,
+        bias=bias is not None,
+        activation_function=torch.nn.Identity(),
+        init_weight=weight.float().contiguous(),
+        init_bias=None if bias is None else bias.float(),
     )
-    return dense.requires_grad_(False)
+
+
+def truncation(dimension: int, kept: int) -> Dense:
+    """Make the module that keeps the first `kept` of a vector's components."""
+    import torch
+
+    return affine(torch.eye(kept, dimension)).requires_grad_(False)
 
 
 def _is_of_language(module: Module) -> bool:

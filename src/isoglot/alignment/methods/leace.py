@@ -14,6 +14,7 @@ import torch
 from isoglot.alignment.options import NoOptions
 from isoglot.alignment.row_vectors import encode_rows
 from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.modules import affine
 from isoglot.encoders.prompts import ROLES
 from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.row import Row
@@ -26,7 +27,7 @@ def run(encoder: Encoder, rows: Sequence[Row], options: NoOptions, *, seed: int,
         IsoglotError: The rows are in one language only.
     """
     from concept_erasure import LeaceEraser
-    from sentence_transformers.sentence_transformer.modules import Dense, Normalize
+    from sentence_transformers.sentence_transformer.modules import Normalize
 
     row_vectors = encode_rows(encoder, rows, show_progress=show_progress)
     languages = row_vectors.languages
@@ -35,15 +36,5 @@ def run(encoder: Encoder, rows: Sequence[Row], options: NoOptions, *, seed: int,
     vectors = torch.from_numpy(np.concatenate([row_vectors.vectors[role] for role in ROLES]).astype(np.float64))
     tags = torch.tensor([languages.index(language) for role in ROLES for language, _ in row_vectors.texts[role]])
     eraser = LeaceEraser.fit(vectors, torch.nn.functional.one_hot(tags, len(languages)).double())
-    size = vectors.shape[1]
-    offset = torch.zeros(size).double() if eraser.bias is None else eraser.bias - eraser.P @ eraser.bias
-    encoder.append(
-        Dense(
-            size,
-            size,
-            activation_function=torch.nn.Identity(),
-            init_weight=eraser.P.float().contiguous(),
-            init_bias=offset.float(),
-        ),
-        Normalize(),
-    )
+    offset = torch.zeros(vectors.shape[1]).double() if eraser.bias is None else eraser.bias - eraser.P @ eraser.bias
+    encoder.append(affine(eraser.P, offset), Normalize())

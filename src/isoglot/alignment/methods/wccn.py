@@ -15,6 +15,7 @@ import torch
 from isoglot.alignment.options import WccnOptions
 from isoglot.alignment.row_vectors import RowVectors, encode_rows
 from isoglot.encoders.encoder import Encoder
+from isoglot.encoders.modules import affine
 from isoglot.encoders.prompts import ROLES
 from isoglot.platform.arrays import Floats
 from isoglot.platform.errors import IsoglotError
@@ -27,18 +28,10 @@ def run(encoder: Encoder, rows: Sequence[Row], options: WccnOptions, *, seed: in
     Raises:
         IsoglotError: No row has a translation, so nothing shows in which directions translations differ.
     """
-    from sentence_transformers.sentence_transformer.modules import Dense, Normalize
+    from sentence_transformers.sentence_transformer.modules import Normalize
 
     weight, bias = fit(encode_rows(encoder, rows, show_progress=show_progress), rows, options.shrinkage)
-    size = len(bias)
-    dense = Dense(
-        size,
-        size,
-        activation_function=torch.nn.Identity(),
-        init_weight=torch.tensor(weight, dtype=torch.float32),
-        init_bias=torch.tensor(bias, dtype=torch.float32),
-    )
-    encoder.append(dense, Normalize())
+    encoder.append(affine(torch.tensor(weight), torch.tensor(bias)), Normalize())
 
 
 def fit(row_vectors: RowVectors, rows: Sequence[Row], shrinkage: float) -> tuple[Floats, Floats]:
