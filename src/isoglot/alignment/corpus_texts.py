@@ -8,7 +8,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import cycle, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,12 +159,11 @@ def read_corpus_texts(
         raise IsoglotError(f"{data}: holds no document" + (f" in {', '.join(languages)}" if languages else ""))
     generator = random.Random(seed)
     if queries is None:
-        spanned = Counter[str]()
-        pairs = []
-        for document in documents:
-            spanned[document.language] += 1
-            if spanned[document.language] <= SPANS:
-                pairs.append((document.language, random_span(document.text, generator)))
+        pairs = [
+            (tag, random_span(document.text, generator))
+            for tag, of_language in groupby(documents, key=lambda document: document.language)
+            for document in islice(of_language, SPANS)
+        ]
     else:
         left_out = LeftOut(strict)
         asked = _read_queries(Path(queries), present, left_out)
@@ -187,8 +186,7 @@ def _sample_of_files(
     heaps: dict[str, list[tuple[int, int, Document]]] = defaultdict(list)
     for number, document in enumerate(read_documents(data, left_out=left_out)):
         if kept is None or document.language in kept:
-            text = f"{document.title} {document.text}" if document.title else document.text
-            sampled = Document(document.content_id or document.id, document.language, text)
+            sampled = Document(document.content_id or document.id, document.language, document.full_text)
             entry = (-int.from_bytes(stable_hash(sampled.content_id, seed)), -number, sampled)
             heap = heaps[document.language]
             (heapq.heappush if len(heap) < SAMPLE else heapq.heappushpop)(heap, entry)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from isoglot.corpora.fields import Fields
+from isoglot.corpora.fields import Fields, full_text
 from isoglot.corpora.left_out import DOCUMENTS_WITHOUT_TEXT, FILES_WITHOUT_TEXT, TOO_MUCH, UNKNOWN_LANGUAGE, LeftOut
 from isoglot.corpora.readers.extraction import READERS_OF_FILES, TooMuchError, extract
 from isoglot.corpora.readers.folders import walk
@@ -52,6 +52,11 @@ class SourceDocument:
     metadata: dict[str, Any] = field(default_factory=dict)
     where: str = ""
     language_detected: bool = False
+
+    @property
+    def full_text(self) -> str:
+        """The text that a model encodes: title and text."""
+        return full_text(self.title, self.text)
 
     @property
     def digest(self) -> str:

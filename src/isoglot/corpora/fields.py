@@ -25,6 +25,11 @@ NO_LANGUAGE = ("und", "zxx", MULTILINGUAL)
 """Tags that say that a text has no language, or no one language: ISO 639 has them, no document or query is in them."""
 
 
+def full_text(title: str, text: str) -> str:
+    """Return what a model encodes of a document: its title, which may be empty, and its text."""
+    return f"{title} {text}" if title else text
+
+
 class StatedLanguage(NamedTuple):
     """A language as a line states it.
 

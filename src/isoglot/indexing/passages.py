@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from isoglot.corpora.fields import full_text
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
@@ -40,7 +42,7 @@ class Passage:
     @property
     def full_text(self) -> str:
         """The text that a model encodes: title and text."""
-        return f"{self.title} {self.text}" if self.title else self.text
+        return full_text(self.title, self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,8 +149,7 @@ def read_texts(corpus: str, role: str, language: str | None = None, left_out: Le
     else:
         documents = read_documents(corpus, language, left_out)
     for document in documents:
-        text = f"{document.title} {document.text}" if document.title else document.text
-        yield Text(document.id, document.content_id or document.id, document.language, text)
+        yield Text(document.id, document.content_id or document.id, document.language, document.full_text)
 
 
 def _batches(texts: Iterator[Text], size: int) -> Iterator[list[Text]]:

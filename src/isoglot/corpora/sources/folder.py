@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from isoglot.corpora.collection import Collection, Document, Query
-from isoglot.corpora.fields import Fields, Versions
+from isoglot.corpora.fields import Fields, Versions, full_text
 from isoglot.corpora.left_out import (
     DOCUMENTS_WITHOUT_TEXT,
     QUERIES_WITHOUT_TEXT,
@@ -121,7 +121,7 @@ def _read_corpus(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Docu
             left_out.add(UNKNOWN_LANGUAGE if text else DOCUMENTS_WITHOUT_TEXT, fields.path, fields.line)
             continue
         content_id, language = versions.add(fields)
-        documents.append(Document(content_id, language, f"{title} {text}" if title else text))
+        documents.append(Document(content_id, language, full_text(title, text)))
     if not documents:
         raise InputError("; ".join(("has no documents in its corpus", *left_out.notes)), folder)
     return documents, versions

@@ -92,8 +92,8 @@ def _drafts_for_passages(path: Path, licence: str) -> Iterator[Row]:
         raise IsoglotError(f"{path}: a corpus is .jsonl or .parquet")
     if any("text" in fields for _, fields in read_records(path)):
         for document in read_documents(str(path), "en"):
-            text = f"{document.title} {document.text}".strip()
-            yield _draft(f"{path.stem}:{document.content_id or document.id}", text, path.stem, licence)
+            name = f"{path.stem}:{document.content_id or document.id}"
+            yield _draft(name, document.full_text, path.stem, licence)
         return
     for row in read_rows(path):
         if "en" in row.document:
