@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -102,6 +102,7 @@ class Writer:
         self._encoders = encoders
         self._splitter = splitter
         self._commits = 0
+        self._bases = _bases(encoders)
 
     @classmethod
     def open(
@@ -213,7 +214,7 @@ class Writer:
         Returns:
             Whether there were that many.
         """
-        base = self._base_of(column)
+        base = self._bases[column].column if column in self._bases else None
         columns = [*PASSAGE_COLUMNS, *([base] if base else [])]
         scan = self._snapshot().scan(columns, f"{column} IS NULL")
         rows = (row for batch in scan for row in batch.to_pylist())
@@ -236,11 +237,11 @@ class Writer:
         from isoglot.encoders.language_modules import LanguageCentering
 
         snapshot = self._snapshot()
-        for model in snapshot.models:
-            base = self._base_of(model.column)
-            if base is None or not isinstance(centering := self._encoders[model.column].model[-1], LanguageCentering):
+        models = {model.column: model for model in snapshot.models}
+        for column, base in self._bases.items():
+            if not isinstance(centering := base.head[-1], LanguageCentering):
                 continue
-            sums = snapshot.language_sums(next(stored for stored in snapshot.models if stored.column == base))
+            sums = snapshot.language_sums(models[base.column])
             means = means_of_sums(dict(zip(snapshot.language_counts, sums, strict=True)), snapshot.language_counts)
             moved = {tag: far for tag, far in centering.moved(means).items() if far > MOVED}
             if moved:
@@ -250,7 +251,7 @@ class Writer:
                 log.warning(
                     "%s: the documents' means have moved since it was fitted (%s of the distance between languages); "
                     "fit it again with --calibrate",
-                    model.name,
+                    models[column].name,
                     listed,
                 )
 
@@ -318,7 +319,7 @@ class Writer:
         columns["digest"] = [digest for _, digest in passages_and_digests]
         columns["corpus"] = [corpus] * len(passages)
         vectors: dict[str, Vectors] = {}
-        for column in sorted(self._encoders, key=lambda column: self._base_of(column) is not None):
+        for column in sorted(self._encoders, key=self._bases.__contains__):
             vectors[column] = self._vectors(column, passages, vectors)
         columns |= {column: _as_column(found) for column, found in vectors.items()}
         schema = self._table.schema
@@ -339,25 +340,36 @@ class Writer:
 
     def _vectors(self, column: str, passages: Sequence[Passage], known: Mapping[str, Vectors]) -> Vectors:
         """Return the passages' vectors for a column, out of the `known` ones of its base's column if they are there."""
-        encoder, base = self._encoders[column], self._base_of(column)
+        encoder, base = self._encoders[column], self._bases.get(column)
         texts, languages = [passage.full_text for passage in passages], [passage.language for passage in passages]
-        if base is not None and base in known:
-            head = encoder.head_beyond(self._encoders[base])
-            return encoder.through(head, known[base], "document", texts, languages)
+        if base is not None and base.column in known:
+            return encoder.through(base.head, known[base.column], "document", texts, languages)
         # The encoder's cache saves a small corpus that was audited before; a large one would fill the disk twice.
         keep = self._table.count_rows() < EXACT_BELOW
         return encoder.encode(texts, "document", languages, keep=keep)
-
-    def _base_of(self, column: str) -> str | None:
-        """Return the column of the model on top of which a column's model has a head, if the index has it."""
-        encoder = self._encoders[column]
-        return next((name for name, other in self._encoders.items() if encoder.head_beyond(other)), None)
 
     def _snapshot(self) -> Snapshot:
         """Return the table's present state, which can be read while the table is written."""
         table = open_table(connect(self._folder), self._folder)
         table.checkout(self._table.version)
         return Snapshot(table)
+
+
+class _Base(NamedTuple):
+    """The model that another one consists of: the column of its vectors, and the modules that the other has on top."""
+
+    column: str
+    head: list[Any]
+
+
+def _bases(encoders: Mapping[str, Encoder]) -> dict[str, _Base]:
+    """Return column -> the base of its model, of those that have one in the index."""
+    bases: dict[str, _Base] = {}
+    for column, encoder in encoders.items():
+        for other_column, other in encoders.items():
+            if head := encoder.head_beyond(other):
+                bases.setdefault(column, _Base(other_column, head))
+    return bases
 
 
 def load_encoders(
