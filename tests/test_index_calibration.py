@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from isoglot import Collection, Index, IsoglotError
+from isoglot.alignment.guard import LossyError, Verdict
 from isoglot.alignment.index_calibration import calibrate_index
 from isoglot.alignment.record import read_record
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.means import means_of_sums, shrunk_means
 from isoglot.encoders.sentence_transformer import load_encoder
+from isoglot.evaluation.statistics.intervals import Interval
 from isoglot.indexing.update import update_index
 from tests.command_line import isoglot as command
 from tests.indexing import write_jsonl
@@ -103,6 +107,29 @@ def test_new_documents_get_both_vectors_and_moved_means_are_reported(
     calibrate_index(index)
     update_index(corpus, index)
     assert "have moved" not in caplog.text
+
+
+def test_a_calibration_that_loses_too_much_ends_as_an_alignment_does(
+    index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lossy(*arguments: object, **options: object) -> None:
+        raise LossyError("lost 3 points", index, Verdict(Interval(-3.0, -4.0, -2.0), 1.0))
+
+    monkeypatch.setattr("isoglot.alignment.index_calibration.align", lossy)
+    done = command("index", "--calibrate", "-o", index)
+    assert (done.returncode, done.stderr) == (3, "isoglot: lost 3 points\n")
+    assert len(Index(index).models) == 1
+
+
+@pytest.mark.process
+def test_describing_an_index_loads_no_torch(index: Path) -> None:
+    code = (
+        "import sys; from isoglot.cli import main\ntry: main(sys.argv[1:])\nfinally: assert 'torch' not in sys.modules"
+    )
+    command_line = [sys.executable, "-c", code, "index", "-o", str(index)]
+    done = subprocess.run(command_line, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "passages" in done.stdout
 
 
 def test_what_cannot_be_calibrated_is_reported(index: Path, tmp_path: Path) -> None:

@@ -107,6 +107,8 @@ class LossyError(IsoglotError):
         verdict: What it lost.
     """
 
+    exit_code = 3
+
     def __init__(self, message: str, folder: Path, verdict: Verdict) -> None:
         super().__init__(message)
         self.folder, self.verdict = folder, verdict

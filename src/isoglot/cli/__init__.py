@@ -35,7 +35,6 @@ from isoglot.cli import (
 from isoglot.platform.errors import IsoglotError, first_line
 from isoglot.platform.text import VisibleStream
 
-USER_ERROR = 2
 BUG = 70
 """EX_SOFTWARE of sysexits.h."""
 INTERRUPTED = 130
@@ -187,7 +186,7 @@ def _reported(error: BaseException, debug: bool) -> int:
         return INTERRUPTED
     if isinstance(error, IsoglotError):
         print(f"isoglot: {error}", file=sys.stderr)
-        return USER_ERROR
+        return error.exit_code
     url = _issues_url()
     what = f"{type(error).__name__}: {first_line(error)}" if str(error).strip() else type(error).__name__
     attached = "these lines" if debug else "the output of the same command with --debug"

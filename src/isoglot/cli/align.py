@@ -119,8 +119,7 @@ def align(
         )
     except LossyError as error:
         _print_results(output if (output / "seeds.json").exists() else error.folder, json)
-        print(f"isoglot: {error}", file=sys.stderr)
-        raise typer.Exit(3) from error
+        raise
     _print_results(output, json)
     print(f"{output}: the aligned model; next: isoglot audit {output} --data ...", file=sys.stderr)
 

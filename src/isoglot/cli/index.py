@@ -66,12 +66,9 @@ def index(
     trust_remote_code: Trust = False,
 ) -> None:
     """Index a corpus for search. Run it again after changes: only what has changed is processed."""
-    from isoglot.alignment.index_calibration import calibrate_index
-    from isoglot.alignment.tables import guard_tables
     from isoglot.indexing.describing import describe_index
     from isoglot.indexing.update import delete_documents, drop_model, update_index
     from isoglot.platform.languages import canonical
-    from isoglot.report.terminal import print_tables
 
     prompts = chosen_prompts(query_prompt, document_prompt)
     if corpus is None and (add or prompts or (model and not calibrate)):
@@ -103,6 +100,10 @@ def index(
     elif (delete or drop) and not calibrate:
         return
     if calibrate:
+        from isoglot.alignment.index_calibration import calibrate_index
+        from isoglot.alignment.tables import guard_tables
+        from isoglot.report.terminal import print_tables
+
         folders = calibrate_index(
             output, model, queries=queries, device=device, trust_remote_code=trust_remote_code, show_progress=True
         )

@@ -7,7 +7,9 @@ from traceback import walk_tb
 
 
 class IsoglotError(Exception):
-    """A wrong input or a missing part, reported in one line; the command line prints it and exits with 2."""
+    """A wrong input or a missing part, reported in one line; the command line prints it and exits with `exit_code`."""
+
+    exit_code = 2
 
 
 class InputError(IsoglotError):
