@@ -8,11 +8,10 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 from isoglot.corpora.collection import Collection, Document, Query
@@ -20,7 +19,7 @@ from isoglot.corpora.sources import load_collection
 from isoglot.evaluation.audit import audit
 from isoglot.evaluation.comparison.cells import mean_over_cells, unit_sums
 from isoglot.evaluation.comparison.comparison import GUARDED
-from isoglot.evaluation.measures import parse_measure
+from isoglot.evaluation.measures import mean_of_known, parse_measure
 from isoglot.evaluation.results import Audit
 from isoglot.evaluation.statistics.intervals import Interval
 from isoglot.evaluation.statistics.significance import non_inferior
@@ -218,33 +217,30 @@ def development_audit(encoder: Encoder, development: Collection, *, show_progres
 
 def measures_of(audited: Audit) -> Measures:
     """What `SHOWN` names of an audit, and `LIFT`: each language's mean over its pools, and the mean over languages."""
-    table: dict[str, dict[str, float]] = {}
-    for scenario, measure in SHOWN:
-        values: dict[str, list[float]] = defaultdict(list)
-        for result in audited.scenarios:
-            if result.scenario == scenario:
-                values[result.query_language].append(result.measures[measure].mean)
-        for language, means in values.items():
-            table.setdefault(language, {})[f"{scenario} {measure}"] = _mean(means)
-    lifts: dict[str, list[float]] = defaultdict(list)
-    for result in audited.scenarios:
-        own = result.by_language.get(result.query_language)  # None: the pool has no document in it
-        if result.scenario == "multi" and own is not None:
-            lifts[result.query_language].append(own.top_share.mean / own.pool_share)
-    for language, values_of in lifts.items():
-        table.setdefault(language, {})[LIFT] = fmean(values_of)
+    collected: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for name, language, value in _shown_values(audited):
+        collected[language][name].append(value)
+    table = {
+        language: {name: mean_of_known(values) for name, values in row.items()} for language, row in collected.items()
+    }
     names = {name: None for row in table.values() for name in row}
-    table["mean"] = {name: _mean([row[name] for row in table.values() if name in row]) for name in names}
+    table["mean"] = {name: mean_of_known([row[name] for row in table.values() if name in row]) for name in names}
     return {
         language: {name: value if math.isfinite(value) else None for name, value in row.items()}
         for language, row in table.items()
     }
 
 
-def _mean(values: Sequence[float]) -> float:
-    """Return the mean without NaN, which a measure has that applies to no query; NaN if there is nothing else."""
-    applicable = [value for value in values if not math.isnan(value)]
-    return fmean(applicable) if applicable else math.nan
+def _shown_values(audited: Audit) -> Iterator[tuple[str, str, float]]:
+    """The measure's name, the query language and the value of each cell, measure by measure."""
+    for scenario, measure in SHOWN:
+        for result in audited.scenarios:
+            if result.scenario == scenario:
+                yield f"{scenario} {measure}", result.query_language, result.measures[measure].mean
+    for result in audited.scenarios:
+        own = result.by_language.get(result.query_language)  # None: the pool has no document in it
+        if result.scenario == "multi" and own is not None:
+            yield LIFT, result.query_language, own.top_share.mean / own.pool_share
 
 
 def judge(base: Audit, aligned: Audit, golds: Mapping[str, tuple[str, ...]], max_loss: float) -> Verdict:

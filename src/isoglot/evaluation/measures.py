@@ -7,9 +7,11 @@ then there is no mean.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -192,6 +194,12 @@ _CUT: dict[str, Callable[[Judged, int], Floats]] = {
 }
 LOWER_IS_BETTER = frozenset({"max_r", "rank_distance", "tie_rate"})
 """Of the others more is better, but for ``lpr``, which is good neither high nor low."""
+
+
+def mean_of_known(values: Sequence[float]) -> float:
+    """The mean without NaN, which a measure has where it applies to no query; NaN if there is nothing else."""
+    known = [value for value in values if not math.isnan(value)]
+    return fmean(known) if known else math.nan
 
 
 def parse_measure(name: str) -> Callable[[Judged], Floats]:

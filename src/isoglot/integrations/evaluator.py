@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from sentence_transformers import SentenceTransformer
@@ -16,6 +14,7 @@ from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources import load_collection
 from isoglot.encoders.encoder import Encoder
 from isoglot.evaluation.audit import audit
+from isoglot.evaluation.measures import mean_of_known
 from isoglot.evaluation.results import ScenarioResult
 from isoglot.platform.languages import canonical
 from isoglot.ranking.pools import build_pools
@@ -141,6 +140,4 @@ def _metrics(all_results: Sequence[ScenarioResult]) -> dict[str, float]:
 
 
 def _mean(results: Sequence[ScenarioResult], measure: str) -> float:
-    """Return the mean over results, without those to which the measure applies for no query; NaN if there is none."""
-    means = [mean for result in results if not math.isnan(mean := result.measures[measure].mean)]
-    return fmean(means) if means else math.nan
+    return mean_of_known([result.measures[measure].mean for result in results])
