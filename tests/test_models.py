@@ -105,22 +105,15 @@ def check_aligned(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("method", ["center", "leace"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "center",
+        "leace",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in sorted({*UNTRAINED} - {"center", "leace"})),
+    ],
+)
 def test_a_method_without_training_works_on_every_kind_of_model(
-    bases: dict[str, Path],
-    kind: str,
-    method: str,
-    small_collection: Collection,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    check_aligned(bases[kind], method, small_collection, tmp_path, monkeypatch)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("method", sorted(set(UNTRAINED) - {"center", "leace"}))
-def test_every_other_method_without_training_does_too(
     bases: dict[str, Path],
     kind: str,
     method: str,

@@ -28,7 +28,8 @@ def cache(
     from datetime import datetime
     from json import dumps
 
-    from isoglot.encoders.kept import kept_vectors, other_folders, remove, to_prune, vectors_folder
+    from isoglot.encoders.cache import vectors_folder
+    from isoglot.encoders.kept import kept_vectors, other_folders, remove, to_prune
     from isoglot.platform.errors import IsoglotError
     from isoglot.report.tables import Table
     from isoglot.report.terminal import print_lines, print_tables

@@ -23,6 +23,11 @@ Result = TypeVar("Result")
 _APPLICATION_ID = 0x49534F47  # "ISOG"
 
 
+def vectors_folder() -> Path:
+    """Return the folder of the kept vectors, which need not exist."""
+    return cache_dir() / "vectors"
+
+
 class VectorCache:
     """Vectors by text, for one model, prompt, length, pooling, normalisation and dtype.
 
@@ -40,7 +45,7 @@ class VectorCache:
         self._model = model
         self._key = json.dumps(key, sort_keys=True)
         name = hashlib.sha256(self._key.encode()).hexdigest()[:24]
-        self.path = (folder or cache_dir() / "vectors") / f"{name}.sqlite"
+        self.path = (folder or vectors_folder()) / f"{name}.sqlite"
         self._usable = True
 
     def get(self, texts: Sequence[str]) -> dict[str, Vectors]:

@@ -232,7 +232,7 @@ class Encoder:
     def keep(self, texts: Sequence[str], role: str, vectors: Vectors) -> None:
         """Put (n, d) vectors that this model gave n texts earlier into the cache, unless a head or truncation did."""
         if not self._head and self.model.truncate_dim is None:
-            VectorCache(msgspec.to_builtins(self._key(role)), model=self.name).put(texts, vectors)
+            self._cache(role).put(texts, vectors)
 
     def through(
         self, modules: Sequence[Module], vectors: Vectors, role: str, texts: Sequence[str], languages: Sequence[str]
@@ -257,7 +257,7 @@ class Encoder:
 
     def _base_vectors(self, texts: Sequence[str], role: str, show_progress: bool, keep: bool) -> Vectors:
         """Return the vectors before the head, from the cache or else encoded."""
-        cache = VectorCache(msgspec.to_builtins(self._key(role)), model=self.name) if keep else None
+        cache = self._cache(role) if keep else None
         distinct = list(dict.fromkeys(texts))
         known = cache.get(distinct) if cache else {}
         missing = [text for text in distinct if text not in known]
@@ -339,6 +339,9 @@ class Encoder:
                 f"e.g. for the {role} {texts[wrong[0]][:60]!r}"
             )
         return np.ascontiguousarray(vectors)
+
+    def _cache(self, role: str) -> VectorCache:
+        return VectorCache(msgspec.to_builtins(self._key(role)), model=self.name)
 
     def _key(self, role: str) -> VectorKey:
         modules = list(self.model)

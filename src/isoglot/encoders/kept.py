@@ -11,6 +11,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from isoglot.encoders.cache import vectors_folder
 from isoglot.platform.files import cache_dir, os_errors_explained
 
 
@@ -34,11 +35,6 @@ class KeptVectors:
     texts: int | None
     size: int
     used: float
-
-
-def vectors_folder() -> Path:
-    """Return the folder of the kept vectors, which need not exist."""
-    return cache_dir() / "vectors"
 
 
 def other_folders() -> dict[str, int]:

@@ -23,12 +23,12 @@ def shrunk_means(vectors: Mapping[str, Vectors], prior: Mapping[str, Floats] | N
         tag: found.mean(axis=0, dtype=np.float64) for tag, found in vectors.items() if len(found)
     }
     counts = {tag: len(found) for tag, found in vectors.items()}
+    squares = sum(float(((vectors[tag] - mean) ** 2).sum()) for tag, mean in means.items())
+    within = _within_variance(squares, means, counts)
     if prior is None:
-        prior = dict.fromkeys(vectors, centre_of(means))
-        free = len(means) - 1  # the mean of the means has used up one of them
-    else:
-        free = len(means)
-    return shrink(means, counts, _within_variance(vectors, means), prior, free)
+        # The mean of the means has used up one of them.
+        return shrink(means, counts, within, dict.fromkeys(vectors, centre_of(means)), len(means) - 1)
+    return shrink(means, counts, within, prior, len(means))
 
 
 def means_of_sums(sums: Mapping[str, Floats], counts: Mapping[str, int]) -> dict[str, Floats]:
@@ -42,10 +42,9 @@ def means_of_sums(sums: Mapping[str, Floats], counts: Mapping[str, int]) -> dict
         Language -> (d,) its mean.
     """
     means: dict[str, Floats] = {tag: total / counts[tag] for tag, total in sums.items()}
-    free = sum(counts.values()) - len(means)
     squares = sum(counts[tag] * (1 - float(mean @ mean)) for tag, mean in means.items())
-    within = squares / free if free else 1 - float(centre_of(means) @ centre_of(means))
-    return shrink(means, counts, max(within, 0.0), dict.fromkeys(means, centre_of(means)), len(means) - 1)
+    within = _within_variance(squares, means, counts)
+    return shrink(means, counts, within, dict.fromkeys(means, centre_of(means)), len(means) - 1)
 
 
 def centre_of(means: Mapping[str, Floats]) -> Floats:
@@ -126,13 +125,17 @@ def linear_discriminant(classes: Sequence[Vectors], means: Floats) -> tuple[Floa
     return weight, -0.5 * (weight * means).sum(axis=1)
 
 
-def _within_variance(vectors: Mapping[str, Vectors], means: Mapping[str, Floats]) -> float:
-    """The pooled variance of vectors around their language's mean, summed over dimensions."""
-    squares = sum(float(((vectors[tag] - mean) ** 2).sum()) for tag, mean in means.items())
-    free = sum(len(vectors[tag]) for tag in means) - len(means)
-    if free > 0:
-        return squares / free
-    return max(1.0 - float((np.mean(list(means.values()), axis=0) ** 2).sum()), 0.0)  # of unit vectors
+def _within_variance(squares: float, means: Mapping[str, Floats], counts: Mapping[str, int]) -> float:
+    """The pooled variance of vectors around their language's mean, summed over dimensions.
+
+    Args:
+        squares: The sum of the squared distances of all vectors from their language's mean.
+        means: Language -> the mean of its vectors.
+        counts: Language -> the number of its vectors.
+    """
+    free = sum(counts[tag] for tag in means) - len(means)
+    variance = squares / free if free else 1 - float((centre_of(means) ** 2).sum())  # of unit vectors, one a language
+    return max(variance, 0.0)
 
 
 def _weight(count: int, within: float, between: float) -> float:

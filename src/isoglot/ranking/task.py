@@ -58,7 +58,11 @@ class RankingTask:
     @property
     def gold_languages(self) -> Ints:
         """(q, g) language numbers of the golds; of -1 that of the last document."""
-        return np.repeat(np.arange(len(self.sizes)), self.sizes)[self.golds]
+        return self.languages_of(self.golds)
+
+    def languages_of(self, positions: Ints) -> Ints:
+        """Language numbers of documents at these positions; of -1 that of the last document."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)[positions]
 
 
 @dataclass(frozen=True)

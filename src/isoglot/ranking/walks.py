@@ -155,7 +155,7 @@ def _thresholds(gold_scores: Floats, usual: Floats, task: RankingTask, golds: In
 
     In the gold's own language it is the gold's score itself, so that scaling changes no order within a language.
     """
-    languages = np.repeat(np.arange(len(task.sizes)), task.sizes)[golds]
+    languages = task.languages_of(golds)
     own = np.take_along_axis(usual, languages, axis=1)
     thresholds = (gold_scores - own)[..., None] + usual[:, None, :]
     np.put_along_axis(thresholds, languages[..., None], gold_scores[..., None], axis=2)

@@ -118,7 +118,7 @@ class EmbeddingsApiRetriever:
     @cached_property
     def dimension(self) -> int:
         """How many components a vector has; found with the first request, which a wrong key or address costs."""
-        cache = VectorCache(self._key("query", self._prompts["query"]), model=f"openai:{self._api.model}")
+        cache = self._cache("query")
         known = cache.get(["a"])
         if not known:
             cache.put(["a"], vectors := self._vectors(["a"], "query"))
@@ -133,7 +133,7 @@ class EmbeddingsApiRetriever:
         Raises:
             IsoglotError: The API does not answer, refuses, or gives something else than a good vector for each text.
         """
-        cache = VectorCache(self._key(role, self._prompts[role]), model=f"openai:{self._api.model}")
+        cache = self._cache(role)
         wanted = list(dict.fromkeys(texts))
         known = cache.get(wanted)
         missing = [text for text in wanted if text not in known]
@@ -149,6 +149,9 @@ class EmbeddingsApiRetriever:
         if any(len(vector) != self.dimension for vector in known.values()):
             raise IsoglotError(f"{cache.path}: keeps vectors of another number of dimensions; remove it")
         return np.stack([known[text] for text in texts])
+
+    def _cache(self, role: str) -> VectorCache:
+        return VectorCache(self._key(role, self._prompts[role]), model=f"openai:{self._api.model}")
 
     def _key(self, role: str, prompt: Prompt) -> dict[str, object]:
         """All that decides a vector but the text, as far as one knows."""

@@ -16,6 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from isoglot.encoders.prompts import ROLES
 from isoglot.indexing.tables import STORAGE_ERRORS, UnreadableIndexError
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import detectable
@@ -25,7 +26,7 @@ from isoglot.serving.batching import Batcher, BusyError
 from isoglot.serving.charts import Charts
 from isoglot.serving.columns import default_columns
 from isoglot.serving.middleware import GuardingMiddleware, ObservingMiddleware, error_response
-from isoglot.serving.routes import PAGE, ROLES, ServerContext, api_routes, page_routes, process_routes
+from isoglot.serving.routes import PAGE, ServerContext, api_routes, page_routes, process_routes
 from isoglot.serving.telemetry import Metrics, log
 
 if TYPE_CHECKING:

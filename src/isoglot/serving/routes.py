@@ -16,6 +16,7 @@ from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 
+from isoglot.encoders.prompts import ROLES
 from isoglot.indexing.languages import TextLanguage, largest_first, text_language
 from isoglot.indexing.tables import STORAGE_ERRORS, UnreadableIndexError
 from isoglot.platform.arrays import Vectors
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from isoglot.serving.settings import Settings
 
 PAGE = Path(__file__).parent / "page"
-ROLES = ("query", "document")
 EXAMPLES, EXAMPLE_LENGTH = 6, 120
 _SENTENCE = re.compile(r".+?[.!?。！？।؟]")
 
