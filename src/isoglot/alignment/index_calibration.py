@@ -28,7 +28,7 @@ def calibrate_index(
     """Fit `center` on an index's own passages, and store the centered vectors beside the plain ones.
 
     No passage is encoded: means and vectors are computed from those that the index has. The fitted models are kept in
-    the folder ``calibrated`` inside the index; called again, they are fitted anew.
+    the folder ``models`` inside the index; called again, they are fitted anew.
 
     Args:
         folder: The index, in a folder of this machine.
@@ -51,7 +51,8 @@ def calibrate_index(
     names = models or [model.name for model in snapshot.models if not model.name.endswith(SUFFIX)]
     calibrated = {}
     for stored in map(snapshot.model, names):
-        target = Path(folder) / "calibrated" / re.sub(r"[^\w.+-]+", "-", stored.name)
+        name = stored.name + SUFFIX
+        target = Path(folder) / "models" / re.sub(r"[^\w.+-]+", "-", name)
         align(
             stored.path,
             None,
@@ -64,7 +65,6 @@ def calibrate_index(
             trust_remote_code=trust_remote_code,
             show_progress=show_progress,
         )
-        name = stored.name + SUFFIX
         add_model(
             folder, name, str(target), device=device, trust_remote_code=trust_remote_code, show_progress=show_progress
         )
