@@ -6,6 +6,7 @@ import json
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from isoglot.alignment.methods import center
 from isoglot.alignment.record import BaseRecord, read_record
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.platform.files import write_text
+from tests.forked import Forked
 
 
 @contextmanager
@@ -105,6 +107,16 @@ def test_the_same_again_is_kept_and_anything_else_needs_force(
     assert record is not None
     assert record.seed == 1
     assert names(tmp_path) == ["cache", "out"]
+
+
+def test_two_processes_that_train_into_one_folder_make_one_model(
+    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path
+) -> None:
+    align = partial(isoglot.align, str(tiny_model), "jsd-nce", small_collection, tmp_path / "out", epochs=4)
+    with Forked(align) as first, Forked(align) as second:
+        outputs = [process.communicate() for process in (first, second)]
+        assert (first.returncode, second.returncode) == (0, 0), outputs
+    assert [name for name in names(tmp_path) if name != "cache"] == ["out"]
 
 
 def test_other_options_languages_or_data_are_not_the_same(

@@ -13,7 +13,9 @@ import pytest
 
 import isoglot
 from isoglot import Audit, Collection, IsoglotError
+from isoglot.evaluation import results
 from isoglot.retrievers.dense import DenseRetriever
+from tests.synthetic_audits import write_as_older
 
 
 @pytest.fixture(scope="module")
@@ -130,16 +132,38 @@ def test_what_older_audits_call_otherwise_or_do_not_say_is_understood(audit: Aud
     audit.save(tmp_path)
     older = json.loads((tmp_path / "audit.json").read_text())
     del older["balance"]
-    (tmp_path / "audit.json").write_text(json.dumps(older))
+    write_as_older(tmp_path, older)
     assert Audit.load(tmp_path).balance == "none"
-    (tmp_path / "audit.json").write_text(json.dumps({**older, "balanced": True}))
+    write_as_older(tmp_path, {**older, "balanced": True})
     assert Audit.load(tmp_path).balance == "equal"
     for scenario in older["scenarios"]:
         scenario["documents_mode"] = "rows"
-    (tmp_path / "audit.json").write_text(json.dumps(older))
+    write_as_older(tmp_path, older)
     assert {result.documents_mode for result in Audit.load(tmp_path).scenarios} == {"per-question"}
     replace(audit, balance="equal").save(tmp_path)
     assert Audit.load(tmp_path).balance == "equal"
+
+
+def interrupt(*_: object) -> bytes:
+    raise KeyboardInterrupt
+
+
+def test_ranks_of_another_audit_or_a_changed_one_are_told(
+    audit: Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit.save(tmp_path)
+    other = replace(audit, seed=7)
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "pack_ranks", interrupt)  # between the two files
+        with pytest.raises(KeyboardInterrupt):
+            other.save(tmp_path)
+    with pytest.raises(IsoglotError, match=r"ranks.npz: is not of the audit.json beside it"):
+        Audit.load(tmp_path)
+    other.save(tmp_path)
+    text = (tmp_path / "audit.json").read_text()
+    (tmp_path / "audit.json").write_text(text.replace('"seed": 7', '"seed": 8'))
+    with pytest.raises(IsoglotError, match=r"or that was changed; make the audit again"):
+        Audit.load(tmp_path)
 
 
 def test_an_audit_comes_back_from_disk_with_its_ranks(audit: Audit, tmp_path: Path) -> None:

@@ -348,8 +348,12 @@ def test_every_command_that_encodes_takes_prompts(bases: dict[str, Path], tmp_pa
     assert "of which none is used" not in chosen.stderr
     texts = {role: prompt["text"] for role, prompt in json.loads(chosen.stdout)["model"]["prompts"].items()}
     assert texts == {"query": "w: ", "document": "D "}
+    none = json.loads(run(*audit, "--prompts", "none").stdout)["model"]["prompts"]
+    assert none == {role: {"text": "", "source": "chosen"} for role in ("query", "document")}
     run("encode", corpus, "-m", model, "-o", tmp_path / "vectors", "--document-prompt", "D ")
     assert json.loads((tmp_path / "vectors" / "encoded.json").read_text())["prompts"]["document"] == "D "
+    for more, message in ((("all",), "it knows only none"), (("none", "--query-prompt", "Q "), "goes without")):
+        assert message in command_line.isoglot(*audit, "--prompts", *more).stderr
     other = command_line.isoglot("encode", corpus, "-m", model, "-o", tmp_path / "vectors")
     assert "its prompts is" in other.stderr
     aligned = ("align", model, "--data", "mini@train", "--languages", "en,de", "--method", "center", "--dev", "none")

@@ -310,7 +310,7 @@ def test_rows_of_other_tools_are_read_as_they_are_written(
     negatives = 2 if "negative_2" in line else 1
     assert f"{path}: {negatives} negatives are not read; training mines its own" in caplog.messages
     assert any(
-        "the language of each query was detected: en 1; name it with --query-language" in m for m in caplog.messages
+        "the language of 1 queries was detected: en 1; name it with --query-language" in m for m in caplog.messages
     )
     (named,) = read_rows(path, query_language="eng_Latn", document_language="zh-TW")
     assert (list(named.query), list(named.document)) == (["en"], ["zh-TW"])

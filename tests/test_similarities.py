@@ -24,7 +24,7 @@ from isoglot.platform.arrays import Ints, Vectors
 from isoglot.ranking.pools import PoolBuilder
 from isoglot.report.similarities import similarity_tables
 from tests.command_line import isoglot as run
-from tests.synthetic_audits import synthetic_audit
+from tests.synthetic_audits import synthetic_audit, write_as_older
 
 TWO = Collection(
     "two",
@@ -144,7 +144,7 @@ def test_an_audit_keeps_them_and_older_audits_load(
             Audit.load(tmp_path / "new")
     text = json.loads(whole)
     del text["similarities"]
-    (tmp_path / "new" / "audit.json").write_text(json.dumps(text))
+    write_as_older(tmp_path / "new", text)
     older = Audit.load(tmp_path / "new")
     assert older.similarities is None
     assert "similarities" not in older.to_json()

@@ -70,9 +70,10 @@ IN_METADATA = [
 ]
 NULLS = [{"_id": "d1", "text": "x", "lang": "en", "content_id": None, "title": None}]
 OTHER_NAMES = [{"id": "d1", "text": "x", "language": "zho_Hans", "content_id": "lamp"}]
+DETECTED = [{"_id": "d1", "text": "Snow covers the road over the mountain."}, {"_id": "d2", "text": "雪覆盖了山路。"}]
 
 
-@pytest.mark.parametrize("corpus", [CORPUS, NUMBERS, IN_METADATA, NULLS, OTHER_NAMES])
+@pytest.mark.parametrize("corpus", [CORPUS, NUMBERS, IN_METADATA, NULLS, OTHER_NAMES, DETECTED])
 def test_a_corpus_holds_the_same_documents_in_a_folder_in_a_table_and_in_an_index(
     tmp_path: Path, corpus: list[dict[str, Any]]
 ) -> None:
@@ -91,10 +92,21 @@ def test_a_lang_in_the_metadata_that_is_no_language_is_metadata_like_any_other(t
     spec = write(tmp_path, [row])
     (document,) = read_documents(str(tmp_path / "corpus.jsonl"))
     assert (document.language, document.metadata) == ("en", {"lang": "python"})
-    with pytest.raises(
-        IsoglotError, match=r"jsonl:1: field 'lang' is missing, and 'python' in 'metadata' is no language"
-    ):
-        load_collection(spec)
+    assert [d.language for d in load_collection(spec).documents] == ["en"]
+
+
+def test_languages_that_are_not_named_are_detected_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    corpus = [*CORPUS, {"_id": "d4", "text": "Schnee bedeckt die Straße über den Berg."}, {"_id": "d5", "text": "1815"}]
+    found = load_collection(write(tmp_path, corpus, [*QUERIES, {"_id": "q4", "text": "What covers the road?"}]))
+    assert [d.language for d in found.documents] == ["en", "zh", "en", "de"]
+    assert found.notes[:2] == (
+        "the language of 1 documents was detected: de 1; name it in 'lang'",
+        "the language of 1 queries was detected: en 1; name it in 'lang'",
+    )
+    assert found.notes[2].startswith("left out: texts whose language cannot be told")
+    assert f"{tmp_path}: {found.notes[0]}" in caplog.messages
 
 
 def test_a_content_id_of_zero_is_an_id_like_any_other(tmp_path: Path) -> None:
@@ -156,7 +168,6 @@ FAULTS = [
     ("corpus", row(lang=5), r"corpus.jsonl:4: field 'lang' is int, not text"),
     ("corpus", row(content_id=["a"]), r"corpus.jsonl:4: field 'content_id' is list, not text"),
     ("corpus", row(lang="klingon"), r"corpus.jsonl:4: unknown language 'klingon'"),
-    ("corpus", row(lang=None), r"corpus.jsonl:4: field 'lang' is missing, here and in 'metadata'"),
     ("corpus", row(_id="d1"), r"corpus.jsonl:4: document 'd1' occurs twice"),
     ("corpus", row(_id=""), r"corpus.jsonl:4: field '_id' is missing or no text"),
     ("corpus", row(content_id="a"), r"corpus.jsonl:4: content_id 'a' occurs twice in en"),
@@ -164,7 +175,7 @@ FAULTS = [
     ("queries", [*QUERIES, QUERIES[0]], r"queries.jsonl:4: query 'q1' occurs twice"),
     ("queries", [*QUERIES, {**QUERIES[0], "_id": "q4"}], r"queries.jsonl:4: query_id 'q' occurs twice in en"),
     ("queries", [{"_id": "q1", "lang": "en"}], r"has no queries; left out: queries without text: 1.*queries.jsonl:1"),
-    ("queries", [{"_id": "q1", "text": "?"}], r"queries.jsonl:1: field 'lang' is missing"),
+    ("queries", [{"_id": "q1", "text": "?"}], r"has no queries; left out: texts whose language cannot be told .*: 1"),
     ("queries", [{"_id": "q1", "text": "?", "lang": "xx"}], r"queries.jsonl:1: unknown language 'xx'"),
     (
         "queries",

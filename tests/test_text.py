@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,13 @@ from isoglot.report.terminal import print_lines
 from tests.command_line import isoglot
 from tests.indexing import write_jsonl
 
-HOSTILE = "\x1b]0;title\x07 \x1b[2J \x9b31m \r \x08 \x7f"
+HOSTILE = "\x1b]0;title\x07 \x1b[2J \x9b31m \r \x08 \x7f \u202egnp.exe \u2066"
 
 
 def controls(text: str) -> set[str]:
-    return {character for character in text if (ord(character) < 32 or 127 <= ord(character) < 160)} - {"\n", "\t"}
+    return {
+        character for character in text if unicodedata.category(character) == "Cc" or character in "\u202e\u2066"
+    } - {"\n", "\t"}
 
 
 def test_control_characters_become_escapes_that_json_understands() -> None:

@@ -36,7 +36,7 @@ from isoglot.encoders.adapters import write_adapter
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.evaluation.results import Audit
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.files import new_folder, os_errors_explained, write_text
+from isoglot.platform.files import locked, new_folder, os_errors_explained, write_text
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,27 @@ def execute(run: Run) -> Path:
         from isoglot.alignment.training.trainer import check_trainable
 
         check_trainable(run.encoder)
+    with _alone(run):
+        folder = None if run.request.force else finished(run)  # another process may have made it meanwhile
+        return folder or _make(run)
+
+
+@contextmanager
+def _alone(run: Run) -> Iterator[None]:
+    """Let no second process train into the same folder; the processes of one torchrun do, together."""
+    if not run.method.trained or "RANK" in os.environ:
+        yield
+        return
+    lock = run.working.with_name(f"{run.working.name}.lock")
+    with locked(lock, f"{run.target}: waiting for another process that trains it"):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _make(run: Run) -> Path:
+    """Change the model, judge it and save it."""
     base = _audit(run)
     for role, prompt in run.encoder.prompts.items():
         run.encoder.model.prompts[role] = prompt.text  # a family's prompt is found by a name that the new folder lacks

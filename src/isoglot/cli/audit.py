@@ -19,6 +19,7 @@ from isoglot.cli.options import (
     Json,
     OutputFolder,
     Precision,
+    Prompts,
     QueryPrompt,
     ScaledK,
     ScaledWeight,
@@ -66,6 +67,7 @@ def audit(
     balanced: Annotated[bool, typer.Option("--balanced", help="The old name of --balance equal.")] = False,
     limit: Annotated[int | None, typer.Option(help="The most questions to ask.")] = None,
     measures: Annotated[str | None, typer.Option(help="Measures, e.g. max_r,complete@5.")] = None,
+    prompts: Prompts = None,
     query_prompt: QueryPrompt = None,
     document_prompt: DocumentPrompt = None,
     seed: Seed = 0,
@@ -116,7 +118,7 @@ def audit(
         strict=strict,
         find_identical=find_identical,
     )
-    loading = Loading(device, precision, trust_remote_code, chosen_prompts(query_prompt, document_prompt))
+    loading = Loading(device, precision, trust_remote_code, chosen_prompts(prompts, query_prompt, document_prompt))
     collection, retriever = sources.load(split(query_languages) or [], seed, loading)
     pools = None if pool is None else [split(languages) or [] for languages in pool]
     if run is not None and run.is_file():
@@ -176,13 +178,13 @@ class _Sources:
             if (self.run, self.documents_table, self.qrels) != (None, None, None):
                 raise IsoglotError("--run, --documents-table and --qrels do not go with --index")
             if "document" in (loading.prompts or {}):
-                raise IsoglotError("--document-prompt does not go with --index, which holds the documents' vectors")
+                raise IsoglotError("--index holds the documents' vectors, prompts included; choose only --query-prompt")
             return self._of_index(self.index, seed, loading)
         if self.run is not None:
             if self.model is not None:
                 raise IsoglotError(f"name a retriever ({self.model}) or --run, not both")
             if loading.prompts:
-                raise IsoglotError("--query-prompt and --document-prompt do not go with --run")
+                raise IsoglotError("--prompts, --query-prompt and --document-prompt do not go with --run")
             return self._of_run(self.run, query_languages)
         return self._of_retriever(loading)
 

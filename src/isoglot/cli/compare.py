@@ -12,6 +12,7 @@ from isoglot.cli.options import (
     DocumentPrompt,
     Json,
     OutputFolder,
+    Prompts,
     QueryPrompt,
     Seed,
     StrictReading,
@@ -41,6 +42,7 @@ def compare(
             help='Exit with 4 if this is true: "complete@10<80", "mono-same ndcg@10 drop>1"; may be repeated.'
         ),
     ] = None,
+    prompts: Prompts = None,
     query_prompt: QueryPrompt = None,
     document_prompt: DocumentPrompt = None,
     seed: Seed = 0,
@@ -67,7 +69,7 @@ def compare(
         seed=seed,
         device=device,
         trust_remote_code=trust_remote_code,
-        prompts=chosen_prompts(query_prompt, document_prompt),
+        prompts=chosen_prompts(prompts, query_prompt, document_prompt),
         show_progress=True,
     )
     failures = [line for condition in conditions if (line := condition.held(comparison)) is not None]

@@ -13,6 +13,7 @@ from isoglot.cli.options import (
     Force,
     Json,
     Precision,
+    Prompts,
     QueryPrompt,
     StrictReading,
     Trust,
@@ -38,6 +39,7 @@ def encode(
     language: Annotated[
         str | None, typer.Option(help="The language of texts that name none; by default it is detected.")
     ] = None,
+    prompts: Prompts = None,
     query_prompt: QueryPrompt = None,
     document_prompt: DocumentPrompt = None,
     engine: Annotated[str, typer.Option(help="local, or ray: workers on this machine or a cluster.")] = "local",
@@ -77,7 +79,7 @@ def encode(
             dtype=dtype,
             shard_size=shard_size,
             threads=threads,
-            prompts=chosen_prompts(query_prompt, document_prompt),
+            prompts=chosen_prompts(prompts, query_prompt, document_prompt),
         ),
         roles=None if role is None else tuple(split(role) or ()),
         language=None if language is None else canonical(language),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isoglot.cli.options import Device, DocumentPrompt, Json, QueryPrompt, StrictReading, Trust, chosen_prompts
+from isoglot.cli.options import Device, DocumentPrompt, Json, Prompts, QueryPrompt, StrictReading, Trust, chosen_prompts
 from isoglot.platform.errors import IsoglotError
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def index(
         int | None,
         typer.Option(help="Tokens that a passage repeats from the one before; by default an eighth of a passage."),
     ] = None,
+    prompts: Prompts = None,
     query_prompt: QueryPrompt = None,
     document_prompt: DocumentPrompt = None,
     device: Device = "auto",
@@ -70,8 +71,8 @@ def index(
     from isoglot.indexing.update import delete_documents, drop_model, update_index
     from isoglot.platform.languages import canonical
 
-    prompts = chosen_prompts(query_prompt, document_prompt)
-    if corpus is None and (add or prompts or (model and not calibrate)):
+    chosen = chosen_prompts(prompts, query_prompt, document_prompt)
+    if corpus is None and (add or chosen or (model and not calibrate)):
         raise IsoglotError("name the corpus to index, before the options")
     if queries is not None and not calibrate:
         raise IsoglotError("--queries goes with --calibrate")
@@ -91,7 +92,7 @@ def index(
             overlap=overlap,
             device=device,
             trust_remote_code=trust_remote_code,
-            prompts=prompts,
+            prompts=chosen,
             strict=strict,
             show_progress=True,
         )

@@ -45,6 +45,10 @@ QueryPrompt = Annotated[
     ),
 ]
 DocumentPrompt = Annotated[str | None, typer.Option("--document-prompt", help="Prompt before each document, likewise.")]
+Prompts = Annotated[
+    str | None,
+    typer.Option("--prompts", help="none: no prompt before queries and documents; by default each model's own."),
+]
 OutputFolder = Annotated[Path | None, typer.Option("-o", "--output", help="The folder to write to.")]
 RowsFile = Annotated[str, typer.Argument(help="A file of rows (.jsonl, .parquet), or a source such as mini@train.")]
 RowsOutput = Annotated[Path, typer.Option("-o", "--output", help="The file of rows to write: .jsonl or .parquet.")]
@@ -79,9 +83,22 @@ def with_scaled_options(balance: str, k: int | None, weight: float | None) -> st
     return str(Balance("scaled", SCALED_K if k is None else k, SCALED_WEIGHT if weight is None else weight))
 
 
-def chosen_prompts(query: str | None, document: str | None) -> dict[str, str]:
-    """The prompts that a user chose, by role."""
-    return {role: prompt for role, prompt in (("query", query), ("document", document)) if prompt is not None}
+def chosen_prompts(prompts: str | None, query: str | None, document: str | None = None) -> dict[str, str]:
+    """The prompts that a user chose, by role; ``--prompts none`` chooses the empty one for both.
+
+    Raises:
+        IsoglotError: `prompts` is something else than ``none``, or goes with another option.
+    """
+    chosen = {role: prompt for role, prompt in (("query", query), ("document", document)) if prompt is not None}
+    if prompts is None:
+        return chosen
+    from isoglot.platform.errors import IsoglotError
+
+    if prompts != "none":
+        raise IsoglotError(f"--prompts {prompts}: it knows only none; name one with --query-prompt, --document-prompt")
+    if chosen:
+        raise IsoglotError("--prompts none goes without --query-prompt and --document-prompt")
+    return {"query": "", "document": ""}
 
 
 def split(text: str | None) -> list[str] | None:

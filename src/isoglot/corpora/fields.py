@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from isoglot.corpora.detected import DetectedLanguages
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.languages import MULTILINGUAL, canonical
 from isoglot.platform.text import cleaned
@@ -148,18 +149,11 @@ class Fields:
         except IsoglotError:
             return None
 
-    def required_language(self) -> StatedLanguage:
-        """Return the language.
-
-        Raises:
-            InputError: The line names no language that is known.
-        """
-        language = self.language()
-        if language is None:
-            value = self._in_metadata("lang")
-            other = "here and in 'metadata'" if value is None else f"and {value!r} in 'metadata' is no language"
-            raise self.error(f"field 'lang' is missing, {other}; add a BCP-47 tag, e.g. \"en\"")
-        return language
+    def no_language(self) -> InputError:
+        """Return the error of a line that names no language that is known."""
+        value = self._in_metadata("lang")
+        other = "here and in 'metadata'" if value is None else f"and {value!r} in 'metadata' is no language"
+        return self.error(f"field 'lang' is missing, {other}; add a BCP-47 tag, e.g. \"en\"")
 
     def metadata(self) -> dict[str, Any]:
         """Return the field ``metadata`` and all fields whose names have no meaning here, as JSON can hold them.
@@ -226,22 +220,41 @@ class Versions:
     Attributes:
         of: Id -> (shared id, canonical language).
         names: Canonical language -> the spelling that was met first.
+        detected: The languages of lines that name none.
     """
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
+        self.detected = DetectedLanguages({"document": "documents", "query": "queries"}[kind], "name it in 'lang'")
         self._shared = {"document": "content_id", "query": "query_id"}[kind]
         self._known: set[tuple[str, str]] = set()
         self.of: dict[str, tuple[str, str]] = {}
         self.names: dict[str, str] = {}
 
-    def add(self, fields: Fields) -> tuple[str, str]:
+    def add(self, fields: Fields, text: str) -> tuple[str, str] | None:
         """Add the document or query of a line; return its shared id and its canonical language.
 
+        Args:
+            fields: The fields of the line.
+            text: The text, in which the language is detected if the line names none; it may be empty.
+
+        Returns:
+            The version; None if the line says that its text has no language, or if none can be told from the text.
+
         Raises:
-            InputError: The id or the language is missing or wrong, or the id or the version occurs a second time.
+            InputError: The id is missing, the language is missing without a text or wrong, or the id or the version
+                occurs a second time.
         """
-        identity, language = fields.required_id(), fields.required_language()
+        identity, language = fields.required_id(), fields.language()
+        if language is None:
+            if fields.says_no_language:
+                return None
+            if not text:
+                raise fields.no_language()
+            tag = self.detected.of(text)
+            if tag is None:
+                return None
+            language = StatedLanguage(tag, tag)
         version = fields.shared_id(self._shared) or identity, language.tag
         if identity in self.of:
             raise fields.error(f"{self._kind} {identity!r} occurs twice")

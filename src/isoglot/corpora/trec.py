@@ -106,7 +106,7 @@ def judged_collection(table: Path, qrels: Path, query_language: str, *, strict: 
         [Query(query, language, query) for query in golds],
         {query: tuple(contents) for query, contents in golds.items()},
         names | documents.names | names,
-        (how, *left_out.notes),
+        (how, *documents.detected.notes, *left_out.notes),
     )
 
 
@@ -153,9 +153,11 @@ def _relevant(qrels: Path, documents: Mapping[str, tuple[str, str]], left_out: L
 def _read_table(path: Path) -> Versions:
     documents = Versions("document")
     for fields in _table(path):
-        documents.add(fields)
+        if documents.add(fields, fields.title_and_text()[1]) is None:
+            raise fields.error("names no language, and its text does not tell one; name it in 'lang'")
     if not documents.of:
         raise InputError("is empty", path)
+    documents.detected.warn(path)
     return documents
 
 

@@ -23,6 +23,9 @@ _GOLD_ARRAYS = ("gold_ranks", "gold_languages", "gold_tied")
 _KINDS = {"query_ids": "U", "contents": "U", "gold_ranks": "iu", "gold_languages": "iu", "gold_tied": "b"}
 """Name of an array -> numpy's letters for what its elements may be."""
 
+_DIGEST = "audit"
+"""The name of the array that holds the digest of audit.json; older audits have none."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoredRanks:
@@ -43,9 +46,12 @@ class StoredRanks:
     gold_tied: Bools
 
 
-def pack_ranks(results: Sequence[ScenarioResult]) -> bytes:
-    """Return the bytes of a compressed .npz of the ranks that `results` have; its arrays are named NUMBER/NAME."""
-    arrays: dict[str, NDArray[Any]] = {}
+def pack_ranks(results: Sequence[ScenarioResult], digest: str) -> bytes:
+    """Return the bytes of a compressed .npz of the ranks that `results` have.
+
+    Its arrays are named NUMBER/NAME; `digest`, the SHA-256 of audit.json in hex, is one of its own.
+    """
+    arrays: dict[str, NDArray[Any]] = {_DIGEST: np.array(digest)}
     for number, result in enumerate(results):
         if result.judged is not None:
             arrays[f"{number}/query_ids"] = np.array(result.query_ids)
@@ -59,37 +65,49 @@ def pack_ranks(results: Sequence[ScenarioResult]) -> bytes:
     return buffer.getvalue()
 
 
-def read_ranks(path: Path) -> dict[int, StoredRanks]:
+def read_ranks(path: Path, digest: str) -> dict[int, StoredRanks]:
     """Read the number of each result that has ranks -> its ranks; empty if there is no file.
 
+    Args:
+        path: The file.
+        digest: The SHA-256 of the audit.json beside it, in hex.
+
     Raises:
-        IsoglotError: The file cannot be read or is damaged; the message says which array is wrong.
+        IsoglotError: The file cannot be read, is damaged (the message says which array is wrong), or was written with
+            another audit.json.
     """
     if not path.is_file():
         return {}
     with os_errors_explained(path, "read"):
         content = path.read_bytes()
     try:
-        return {number: _checked(number, arrays) for number, arrays in _by_result(content).items()}
+        written_with, by_result = _unpacked(content)
+        if written_with not in (None, digest):
+            raise IsoglotError(f"{path}: is not of the audit.json beside it, or that was changed; make the audit again")
+        return {number: _checked(number, arrays) for number, arrays in by_result.items()}
     except Exception as error:
         if raised_by_isoglot(error) and not isinstance(error, ValueError):
             raise
         raise IsoglotError(f"{path}: is damaged: {first_line(error)}; make the audit again") from error
 
 
-def _by_result(content: bytes) -> dict[int, dict[str, NDArray[Any]]]:
-    """Result number -> name -> array, out of the bytes of a .npz."""
+def _unpacked(content: bytes) -> tuple[str | None, dict[int, dict[str, NDArray[Any]]]]:
+    """The digest, and result number -> name -> array, out of the bytes of a .npz."""
+    digest = None
     by_result: dict[int, dict[str, NDArray[Any]]] = {}
     with zipfile.ZipFile(io.BytesIO(content)):  # np.load reads other files too, and returns other types then
         pass
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         for key in archive.files:
-            number, name = key.split("/")
             array = archive[key]
             if not isinstance(array, np.ndarray):  # np.load returns the bytes of what is no array
                 raise ValueError(f"{key} is no array")
-            by_result.setdefault(int(number), {})[name] = array
-    return by_result
+            if key == _DIGEST:
+                digest = str(array)
+            else:
+                number, name = key.split("/")
+                by_result.setdefault(int(number), {})[name] = array
+    return digest, by_result
 
 
 def _checked(number: int, arrays: Mapping[str, NDArray[Any]]) -> StoredRanks:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -266,13 +267,16 @@ class Audit:
     def save(self, folder: str | Path) -> None:
         """Write audit.json and, beside it, ranks.npz with the gold ranks of every query, which `compare` needs.
 
-        An audit that the folder holds is replaced; ``isoglot.audit(..., output=folder)`` refuses another one.
+        An audit that the folder holds is replaced; ``isoglot.audit(..., output=folder)`` refuses another one. The ranks
+        hold the SHA-256 of audit.json, so that `load` tells one that was damaged, or that a killed process left beside
+        the ranks of another audit.
 
         Raises:
             IsoglotError: The folder cannot be written.
         """
-        write_bytes(Path(folder) / RANKS, pack_ranks(self.scenarios))
-        write_text(Path(folder) / AUDIT, self.to_json())
+        text = self.to_json()
+        write_text(Path(folder) / AUDIT, text)
+        write_bytes(Path(folder) / RANKS, pack_ranks(self.scenarios, sha256(text.encode()).hexdigest()))
 
     @classmethod
     def load(cls, folder: str | Path) -> Audit:
@@ -281,8 +285,11 @@ class Audit:
         Raises:
             IsoglotError: There is no audit, or it is damaged or of another schema; the message says where.
         """
-        record = _read_record(Path(folder) / AUDIT)
-        ranks = read_ranks(Path(folder) / RANKS)
+        path = Path(folder) / AUDIT
+        with os_errors_explained(path, "read"):
+            content = path.read_bytes()
+        record = _record_of(content, path)
+        ranks = read_ranks(Path(folder) / RANKS, sha256(content).hexdigest())
         return cls(
             model=record.model,
             collection=record.collection,
@@ -306,9 +313,7 @@ class _Header(msgspec.Struct):
     schema: str
 
 
-def _read_record(path: Path) -> AuditRecord:
-    with os_errors_explained(path, "read"):
-        content = path.read_bytes()
+def _record_of(content: bytes, path: Path) -> AuditRecord:
     try:
         body = json.loads(content.decode(), object_hook=_null_to_nan)
         schema = msgspec.convert(body, _Header).schema

@@ -196,6 +196,7 @@ def _user_questions(data: str, passages: Sequence[Passage], contents: Sequence[s
             known[passage.content_id] = whole if content == passage.content_id else ""
     golds: dict[str, tuple[str, ...]]
     unread = LeftOut(strict)
+    notes: list[str] = []
     if data.startswith("folder:"):
         path, _, split = data.removeprefix("folder:").partition("@")
         folder = Path(path).expanduser()
@@ -206,6 +207,7 @@ def _user_questions(data: str, passages: Sequence[Passage], contents: Sequence[s
         for query, content in read_judgements(qrels, query_ids, known, unread):
             judged[query][content] = None
         golds = {query: tuple(judgements) for query, judgements in judged.items()}
+        notes += versions.detected.notes
     else:
         collection = load_collection(data, strict=strict)
         queries = list(collection.queries)
@@ -215,6 +217,8 @@ def _user_questions(data: str, passages: Sequence[Passage], contents: Sequence[s
     if not usable:
         raise IsoglotError(f"{data}: no question asks for a passage of this index; ids must be those of the index")
     left_out = len(golds) - len(usable)
-    note = f"{left_out} of {len(golds)} questions were left out: what answers them is missing or in several passages"
+    if left_out:
+        what = "what answers them is missing or in several passages"
+        notes.append(f"{left_out} of {len(golds)} questions were left out: {what}")
     kept = [query for query in queries if query.query_id in usable]
-    return _Questions(kept, usable, (*((note,) if left_out else ()), *unread.notes))
+    return _Questions(kept, usable, (*notes, *unread.notes))

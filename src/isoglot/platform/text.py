@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but tab and line feed, and those that turn the direction of what follows."""
 
 _NO_WIDE_PUNCTUATION = re.compile("[^\u3001-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]+")
 _ARABIC_MARKS = re.compile(
@@ -41,7 +42,8 @@ def normalized(text: str) -> str:
 def visible(text: str) -> str:
     r"""Return `text` with escapes (``\u001b``) in place of the characters that control a terminal.
 
-    Those are all control characters but tab and line feed. In JSON, which has escapes for the first 32 of them already,
+    Those are all control characters but tab and line feed, and the overrides, embeddings and isolates of direction, by
+    which a text shows as another than it is. In JSON, which has escapes for the first 32 of them already,
     the result means the same.
     """
     return _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

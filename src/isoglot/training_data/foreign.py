@@ -10,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from isoglot.corpora.detected import DetectedLanguages
 from isoglot.corpora.left_out import UNKNOWN_LANGUAGE, LeftOut
 from isoglot.platform.errors import InputError
-from isoglot.platform.languages import detect
 from isoglot.platform.text import cleaned
 
 log = logging.getLogger("isoglot")
@@ -62,7 +61,10 @@ class ForeignRows:
     ) -> None:
         self._path, self._left_out = path, left_out
         self._languages = {"query": query_language, "document": document_language}
-        self._detected: dict[str, Counter[str]] = {"query": Counter(), "document": Counter()}
+        self._detected = {
+            "query": DetectedLanguages("queries", "name it with --query-language"),
+            "document": DetectedLanguages("documents", "name it with --document-language"),
+        }
         self._negatives = 0
 
     def rows(self, fields: Mapping[str, Any], line: int) -> Iterator[dict[str, Any]] | None:
@@ -78,16 +80,8 @@ class ForeignRows:
 
     def say(self) -> None:
         """Say on standard error which languages were detected, and how many negatives were not read."""
-        for role, languages in self._detected.items():
-            if languages:
-                found = ", ".join(f"{tag} {count}" for tag, count in languages.most_common())
-                log.warning(
-                    "%s: the language of each %s was detected: %s; name it with --%s-language",
-                    self._path,
-                    role,
-                    found,
-                    role,
-                )
+        for detected in self._detected.values():
+            detected.warn(self._path)
         if self._negatives:
             log.warning("%s: %d negatives are not read; training mines its own", self._path, self._negatives)
 
@@ -121,9 +115,4 @@ class ForeignRows:
         return cleaned(str(identity)), f"{cleaned(title)}\n{cleaned(text)}".strip()
 
     def _language(self, role: str, text: str) -> str | None:
-        if self._languages[role] is not None:
-            return self._languages[role]
-        tag = detect([text])[0]
-        if tag is not None:
-            self._detected[role][tag] += 1
-        return tag
+        return self._languages[role] or self._detected[role].of(text)

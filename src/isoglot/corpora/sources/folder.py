@@ -2,7 +2,8 @@
 
 Each corpus line has ``_id``, ``text`` and ``lang``, and optionally ``title`` and ``content_id``. Each query line has
 ``_id``, ``text`` and ``lang``, and optionally ``query_id``, which its translations share. ``lang``, ``content_id`` and
-``query_id`` may stand in ``metadata`` instead. Without a content id a document is a content of its own.
+``query_id`` may stand in ``metadata`` instead. Without a content id a document is a content of its own. Where ``lang``
+is missing, the language is detected, and counted in a note.
 
 The files may be gzipped, or of another format of records. They may also lie as on the Hugging Face hub and in mteb:
 folders ``corpus``, ``queries`` and ``qrels`` (or ``default``), or one of each for every language (``de-corpus``), which
@@ -87,14 +88,16 @@ def load(path: Path | None, split: str | None, left_out: LeftOut, *, find_identi
     name = path.resolve().name + (f"@{split}" if split else "")
     relevant = {query: tuple(contents) for query, contents in golds.items()}
     identical = {} if find_identical else _identical(document_versions, query_versions, relevant)
-    note = f"{len(identical)} queries have the id of a document, which they do not find (--find-identical)"
+    notes = [*document_versions.detected.notes, *query_versions.detected.notes]
+    if identical:
+        notes.append(f"{len(identical)} queries have the id of a document, which they do not find (--find-identical)")
     return Collection(
         name,
         documents,
         judged,
         relevant,
         document_versions.names | query_versions.names | document_versions.names,
-        (note,) if identical else (),
+        tuple(notes),
         identical,
     )
 
@@ -117,11 +120,12 @@ def _read_corpus(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Docu
     versions = Versions("document")
     for fields in _records(_files(folder, "corpus", split)):
         title, text = fields.title_and_text()
-        if not text or fields.says_no_language:
+        version = versions.add(fields, text) if text else None
+        if version is None:
             left_out.add(UNKNOWN_LANGUAGE if text else DOCUMENTS_WITHOUT_TEXT, fields.path, fields.line)
-            continue
-        content_id, language = versions.add(fields)
-        documents.append(Document(content_id, language, full_text(title, text)))
+        else:
+            documents.append(Document(*version, full_text(title, text)))
+    versions.detected.warn(folder)
     if not documents:
         raise InputError("; ".join(("has no documents in its corpus", *left_out.notes)), folder)
     return documents, versions
@@ -142,11 +146,12 @@ def read_queries(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Quer
     versions = Versions("query")
     for fields in _records(_files(folder, "queries", split)):
         text = fields.text()
-        if not text or fields.says_no_language:
+        version = versions.add(fields, text) if text else None
+        if version is None:
             left_out.add(UNKNOWN_LANGUAGE if text else QUERIES_WITHOUT_TEXT, fields.path, fields.line)
-            continue
-        query_id, language = versions.add(fields)
-        queries.append(Query(query_id, language, text))
+        else:
+            queries.append(Query(*version, text))
+    versions.detected.warn(folder)
     if not queries:
         raise InputError("; ".join(("has no queries", *left_out.notes)), folder)
     return queries, versions
