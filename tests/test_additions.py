@@ -82,7 +82,7 @@ def test_each_addition_changes_the_first_loss_of_each_method(
     def first_loss(**given: Any) -> float:
         encoder = load_encoder(str(tiny_model), device="cpu")
         settings = METHODS[method].options({**SMALL, **given})
-        losses = METHODS[method].run(encoder, rows, settings, seed=0, show_progress=False)
+        losses = METHODS[method].train(encoder, rows, settings, seed=0, show_progress=False)
         assert all(np.isfinite(entry.loss) for entry in losses)
         return float(losses[0].loss)
 

@@ -193,7 +193,7 @@ def test_a_failure_leaves_nothing_or_what_was_there(
         isoglot.align(str(tiny_model), "center", small_collection, tmp_path / "other")
     with pytest.raises(KeyboardInterrupt):
         isoglot.align(str(tiny_model), "center", small_collection, folder, seed=1, force=True)
-    monkeypatch.setattr(center, "run", fail)
+    monkeypatch.setattr(center, "modules", fail)
     with pytest.raises(KeyboardInterrupt):
         isoglot.align(str(tiny_model), "center", small_collection, tmp_path / "third")
     assert names(folder) == before

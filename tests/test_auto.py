@@ -147,10 +147,10 @@ def test_auto_goes_on_where_it_was_interrupted(
         return isoglot.align(str(tiny_model), "auto", ROWS, tmp_path / "out", budget=0, max_loss=100.0)
 
     with monkeypatch.context() as patched:
-        patched.setattr("isoglot.alignment.methods.leace.run", interrupt)
+        patched.setattr("isoglot.alignment.methods.leace.modules", interrupt)
         with pytest.raises(KeyboardInterrupt):
             align()
-    monkeypatch.setattr("isoglot.alignment.methods.center.run", interrupt)  # is finished, and so not run again
+    monkeypatch.setattr("isoglot.alignment.methods.center.modules", interrupt)  # is finished, and so not run again
     align()
     assert names(tmp_path) == ["cache", "out"]
 

@@ -31,6 +31,7 @@ from isoglot.alignment.record import (
     to_jsonl,
 )
 from isoglot.alignment.request import Run
+from isoglot.alignment.row_vectors import encode_rows
 from isoglot.alignment.training_plot import training_svg
 from isoglot.encoders.adapters import write_adapter
 from isoglot.encoders.sentence_transformer import load_encoder
@@ -151,17 +152,25 @@ def _audits(run: Run, base: Audit | None) -> Audits | None:
 def _change_model(run: Run, base: Audit | None) -> Trained:
     """Let the method change the encoder's model."""
     started = time.monotonic()
-    context: dict[str, Any] = {"seed": run.seed, "show_progress": run.request.show_progress}
+    show_progress = run.request.show_progress
     if not run.method.trained:
-        run.method.run(run.encoder, run.rows, run.options, **context)
+        row_vectors = encode_rows(run.encoder, run.rows, show_progress=show_progress)
+        run.encoder.append(*run.method.modules(row_vectors, run.rows, run.options))
         return Trained(seconds=time.monotonic() - started)
     run.encoder.make_explicit()  # so that the teachers' vectors are of the students' dimension
     epochs = _Epochs(run, base)
     with os_errors_explained(run.working):
         run.working.mkdir(parents=True, exist_ok=True)
-    context |= {"working": run.working, "on_epoch": epochs.add}
     try:
-        losses = run.method.run(run.encoder, run.rows, run.options, **context)
+        losses = run.method.train(
+            run.encoder,
+            run.rows,
+            run.options,
+            seed=run.seed,
+            show_progress=show_progress,
+            working=run.working,
+            on_epoch=epochs.add,
+        )
     except IsoglotError as error:
         if not isinstance(error.__cause__, OSError):  # with room on the disk the training can go on
             shutil.rmtree(run.working, ignore_errors=True)

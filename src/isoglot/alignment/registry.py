@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -23,14 +23,13 @@ from isoglot.platform.errors import IsoglotError
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """An alignment method; ``isoglot.alignment.methods`` has a module of its name with its function ``run``.
+    """An alignment method; ``isoglot.alignment.methods`` has a module of its name.
 
     Attributes:
         name: The name as in ``--method``.
         summary: One line for help texts.
         needs_language: Whether the aligned model must know each text's language.
-        trained: Whether weights are trained; ``run`` then takes ``working`` and ``on_epoch`` too and
-            returns the losses.
+        trained: Whether weights are trained; else the method makes modules of vectors alone.
         options_class: The dataclass of its options, out of `isoglot.alignment.options`.
         labels: Whether it needs queries with their documents; else a corpus without labels is enough.
     """
@@ -43,10 +42,18 @@ class Method:
     labels: bool = True
 
     @property
-    def run(self) -> Callable[..., Any]:
-        """The function ``run(encoder, rows, options, *, seed, show_progress)`` that changes an encoder's model."""
-        module = import_module(f"isoglot.alignment.methods.{self.name.replace('-', '_')}")
-        return module.run  # type: ignore[no-any-return]
+    def train(self) -> Callable[..., Any]:
+        """The function ``run(encoder, rows, options, **context)`` of a trained method, which returns the losses."""
+        return self._module.run  # type: ignore[no-any-return]
+
+    @property
+    def modules(self) -> Callable[..., Sequence[Any]]:
+        """The function ``modules(row_vectors, rows, options)`` of any other, which returns what is to be appended."""
+        return self._module.modules  # type: ignore[no-any-return]
+
+    @property
+    def _module(self) -> Any:
+        return import_module(f"isoglot.alignment.methods.{self.name.replace('-', '_')}")
 
     @property
     def option_names(self) -> list[str]:

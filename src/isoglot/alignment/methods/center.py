@@ -16,25 +16,23 @@ import torch
 
 from isoglot.alignment.corpus_texts import CorpusTexts
 from isoglot.alignment.options import CenterOptions
-from isoglot.alignment.row_vectors import RowVectors, encode_rows
-from isoglot.encoders.encoder import Encoder
+from isoglot.alignment.row_vectors import RowVectors
 from isoglot.encoders.language_modules import LanguageCentering
 from isoglot.encoders.means import linear_discriminant, query_means, shrunk_means
 from isoglot.platform.arrays import Floats
 from isoglot.training_data.row import Row
 
 
-def run(
-    encoder: Encoder, rows: Sequence[Row] | CorpusTexts, options: CenterOptions, *, seed: int, show_progress: bool
-) -> None:
-    """Append a `LanguageCentering` module with the means of the texts, by language and role.
+def modules(
+    row_vectors: RowVectors, rows: Sequence[Row] | CorpusTexts, options: CenterOptions
+) -> Sequence[LanguageCentering]:
+    """Make the `LanguageCentering` module with the means of the texts, by language and role.
 
     Raises:
         IsoglotError: Training rows have a language with a single text: its mean would be the text itself.
     """
-    row_vectors = encode_rows(encoder, rows, show_progress=show_progress)
     shrunk = isinstance(rows, CorpusTexts)
-    encoder.append(fit(row_vectors, options.query_share, shrunk=shrunk, query_language=options.query_language))
+    return [fit(row_vectors, options.query_share, shrunk=shrunk, query_language=options.query_language)]
 
 
 def fit(

@@ -10,18 +10,18 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch.nn import Module
 
 from isoglot.alignment.options import NoOptions
-from isoglot.alignment.row_vectors import encode_rows
-from isoglot.encoders.encoder import Encoder
+from isoglot.alignment.row_vectors import RowVectors
 from isoglot.encoders.modules import affine
 from isoglot.encoders.prompts import ROLES
 from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.row import Row
 
 
-def run(encoder: Encoder, rows: Sequence[Row], options: NoOptions, *, seed: int, show_progress: bool) -> None:
-    """Append the affine eraser, fitted on queries and documents together, as a Dense module, and a Normalize.
+def modules(row_vectors: RowVectors, rows: Sequence[Row], options: NoOptions) -> Sequence[Module]:
+    """Make the affine eraser, fitted on queries and documents together, as a Dense module, and a Normalize.
 
     Raises:
         IsoglotError: The rows are in one language only.
@@ -29,7 +29,6 @@ def run(encoder: Encoder, rows: Sequence[Row], options: NoOptions, *, seed: int,
     from concept_erasure import LeaceEraser
     from sentence_transformers.sentence_transformer.modules import Normalize
 
-    row_vectors = encode_rows(encoder, rows, show_progress=show_progress)
     languages = row_vectors.languages
     if len(languages) < 2:
         raise IsoglotError("leace: the rows are in one language; there is nothing to erase")
@@ -37,4 +36,4 @@ def run(encoder: Encoder, rows: Sequence[Row], options: NoOptions, *, seed: int,
     tags = torch.tensor([languages.index(language) for role in ROLES for language, _ in row_vectors.texts[role]])
     eraser = LeaceEraser.fit(vectors, torch.nn.functional.one_hot(tags, len(languages)).double())
     offset = torch.zeros(vectors.shape[1]).double() if eraser.bias is None else eraser.bias - eraser.P @ eraser.bias
-    encoder.append(affine(eraser.P, offset), Normalize())
+    return [affine(eraser.P, offset), Normalize()]

@@ -8,21 +8,20 @@ import numpy as np
 import torch
 
 from isoglot.alignment.options import LirOptions
-from isoglot.alignment.row_vectors import RowVectors, encode_rows
-from isoglot.encoders.encoder import Encoder
+from isoglot.alignment.row_vectors import RowVectors
 from isoglot.encoders.language_modules import LanguageProjection
 from isoglot.encoders.prompts import ROLES
 from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.row import Row
 
 
-def run(encoder: Encoder, rows: Sequence[Row], options: LirOptions, *, seed: int, show_progress: bool) -> None:
-    """Append a `LanguageProjection` module with the directions of the rows' queries and documents together.
+def modules(row_vectors: RowVectors, rows: Sequence[Row], options: LirOptions) -> Sequence[LanguageProjection]:
+    """Make the `LanguageProjection` module with the directions of the rows' queries and documents together.
 
     Raises:
         IsoglotError: A language has too few texts or dimensions to remove so many directions.
     """
-    encoder.append(fit(encode_rows(encoder, rows, show_progress=show_progress), options.r))
+    return [fit(row_vectors, options.r)]
 
 
 def fit(row_vectors: RowVectors, r: int) -> LanguageProjection:

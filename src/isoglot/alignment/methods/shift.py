@@ -11,15 +11,14 @@ import numpy as np
 import torch
 
 from isoglot.alignment.options import ShiftOptions
-from isoglot.alignment.row_vectors import encode_rows
-from isoglot.encoders.encoder import Encoder
+from isoglot.alignment.row_vectors import RowVectors
 from isoglot.encoders.language_modules import LanguageCentering
 from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.row import Row
 
 
-def run(encoder: Encoder, rows: Sequence[Row], options: ShiftOptions, *, seed: int, show_progress: bool) -> None:
-    """Append a `LanguageCentering` module that moves documents only.
+def modules(row_vectors: RowVectors, rows: Sequence[Row], options: ShiftOptions) -> Sequence[LanguageCentering]:
+    """Make the `LanguageCentering` module that moves documents only.
 
     Raises:
         IsoglotError: No row has a document in English and in another language.
@@ -27,10 +26,11 @@ def run(encoder: Encoder, rows: Sequence[Row], options: ShiftOptions, *, seed: i
     parallel = sorted({language for row in rows if "en" in row.document for language in row.document} - {"en"})
     if not parallel:
         raise IsoglotError("shift: no row has its document in English and in another language")
-    vectors = encode_rows(encoder, rows, show_progress=show_progress).lookup("document")
-    table = [np.zeros((2, encoder.dimension))]
+    vectors = row_vectors.lookup("document")
+    dimension = row_vectors.vectors["document"].shape[1]
+    table = [np.zeros((2, dimension))]
     for language in parallel:
         pairs = {(row.document[language], row.document["en"]) for row in rows if {"en", language} <= set(row.document)}
         offsets = [vectors[language, translation] - vectors["en", english] for translation, english in sorted(pairs)]
-        table.append(np.stack([np.zeros(encoder.dimension), options.alpha * np.mean(offsets, axis=0)]))
-    encoder.append(LanguageCentering(["en", *parallel], torch.tensor(np.array(table), dtype=torch.float32)))
+        table.append(np.stack([np.zeros(dimension), options.alpha * np.mean(offsets, axis=0)]))
+    return [LanguageCentering(["en", *parallel], torch.tensor(np.array(table), dtype=torch.float32))]

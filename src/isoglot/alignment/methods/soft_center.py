@@ -12,21 +12,20 @@ import numpy as np
 import torch
 
 from isoglot.alignment.options import NoOptions
-from isoglot.alignment.row_vectors import RowVectors, encode_rows
-from isoglot.encoders.encoder import Encoder
+from isoglot.alignment.row_vectors import RowVectors
 from isoglot.encoders.language_modules import InferredCentering
 from isoglot.encoders.means import linear_discriminant
 from isoglot.encoders.prompts import ROLES
 from isoglot.training_data.row import Row
 
 
-def run(encoder: Encoder, rows: Sequence[Row], options: NoOptions, *, seed: int, show_progress: bool) -> None:
-    """Append an `InferredCentering` module with the means of the rows' texts, by language and role.
+def modules(row_vectors: RowVectors, rows: Sequence[Row], options: NoOptions) -> Sequence[InferredCentering]:
+    """Make the `InferredCentering` module with the means of the rows' texts, by language and role.
 
     Raises:
         IsoglotError: A language has a single text: its mean would be the text itself.
     """
-    encoder.append(fit(encode_rows(encoder, rows, show_progress=show_progress)))
+    return [fit(row_vectors)]
 
 
 def fit(row_vectors: RowVectors) -> InferredCentering:

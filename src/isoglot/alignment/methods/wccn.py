@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch.nn import Module
 
 from isoglot.alignment.options import WccnOptions
-from isoglot.alignment.row_vectors import RowVectors, encode_rows
-from isoglot.encoders.encoder import Encoder
+from isoglot.alignment.row_vectors import RowVectors
 from isoglot.encoders.modules import affine
 from isoglot.encoders.prompts import ROLES
 from isoglot.platform.arrays import Floats
@@ -22,16 +22,16 @@ from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.row import Row
 
 
-def run(encoder: Encoder, rows: Sequence[Row], options: WccnOptions, *, seed: int, show_progress: bool) -> None:
-    """Append the affine map as a Dense module, and a Normalize.
+def modules(row_vectors: RowVectors, rows: Sequence[Row], options: WccnOptions) -> Sequence[Module]:
+    """Make the affine map as a Dense module, and a Normalize.
 
     Raises:
         IsoglotError: No row has a translation, so nothing shows in which directions translations differ.
     """
     from sentence_transformers.sentence_transformer.modules import Normalize
 
-    weight, bias = fit(encode_rows(encoder, rows, show_progress=show_progress), rows, options.shrinkage)
-    encoder.append(affine(torch.tensor(weight), torch.tensor(bias)), Normalize())
+    weight, bias = fit(row_vectors, rows, options.shrinkage)
+    return [affine(torch.tensor(weight), torch.tensor(bias)), Normalize()]
 
 
 def fit(row_vectors: RowVectors, rows: Sequence[Row], shrinkage: float) -> tuple[Floats, Floats]:
