@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from isoglot.report.markdown import to_markdown
     from isoglot.training_data.loading import training_rows
     from isoglot.training_data.row import Row, read_rows, write_rows
+    from isoglot.transforms.transform import Transform
 
 __all__ = [
     "Audit",
@@ -44,6 +45,7 @@ __all__ = [
     "LossyError",
     "Query",
     "Row",
+    "Transform",
     "__version__",
     "align",
     "audit",
@@ -70,6 +72,7 @@ if not TYPE_CHECKING:  # a type checker sees the imports above, and so reports a
         "LossyError": "alignment.guard",
         "Query": "corpora.collection",
         "Row": "training_data.row",
+        "Transform": "transforms.transform",
         "align": "alignment.run",
         "audit": "evaluation.audit",
         "compare": "evaluation.comparison.comparison",

@@ -30,6 +30,7 @@ from isoglot.training_data.row import Row
 
 if TYPE_CHECKING:
     from isoglot.encoders.encoder import Encoder
+    from isoglot.retrievers.base import Retriever
 
 log = logging.getLogger(__name__)
 
@@ -209,7 +210,7 @@ def named_development(source: str | Collection, rows: Sequence[Row]) -> Collecti
     return replace(named, documents=documents, queries=queries)
 
 
-def development_audit(encoder: Encoder, development: Collection, *, show_progress: bool) -> Audit:
+def development_audit(encoder: Encoder | Retriever, development: Collection, *, show_progress: bool) -> Audit:
     """Audit an encoder in all scenarios, with random seed 0, so that models of all training seeds are judged alike."""
     measures = list(dict.fromkeys(measure for _, measure in SHOWN))
     return audit(encoder, development, measures=measures, show_progress=show_progress)

@@ -117,20 +117,8 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
         IsoglotError: Something named does not exist, or an option is wrong.
     """
     settings = method.options(options)
-    rows: Sequence[Row] | CorpusTexts
-    if is_corpus(request.data):
-        if method.labels:
-            without = ", ".join(other.name for other in METHODS.values() if not other.labels)
-            raise IsoglotError(
-                f"{request.data}: is a corpus without labels, and {method.name} needs queries with their documents; "
-                f"choose {without}, or name training rows"
-            )
-        rows, development = _corpus_and_probes(request)
-    else:
-        if request.queries is not None:
-            raise IsoglotError("queries go with a corpus without labels; training rows have their own")
-        rows, development = _rows_and_development(request, seed)
-    settings = _with_query_share(settings, rows)
+    rows, development = texts_and_development(request, method, seed)
+    settings = with_query_share(settings, rows)
     if request.keep_scale and development is None:
         raise IsoglotError("--keep-scale needs a development split, on which cosines are compared; name one with --dev")
     encoder = load_encoder(
@@ -167,7 +155,28 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
     )
 
 
-def _with_query_share(settings: Any, rows: Sequence[Row] | CorpusTexts) -> Any:
+def texts_and_development(
+    request: Request, method: Method, seed: int
+) -> tuple[Sequence[Row] | CorpusTexts, Collection | None]:
+    """Read what a method is fitted to or trained on, and the development split; None: nothing guards the result.
+
+    Raises:
+        IsoglotError: Something named does not exist, or the method needs labels that a corpus has not.
+    """
+    if not is_corpus(request.data):
+        if request.queries is not None:
+            raise IsoglotError("queries go with a corpus without labels; training rows have their own")
+        return _rows_and_development(request, seed)
+    if method.labels:
+        without = ", ".join(other.name for other in METHODS.values() if not other.labels)
+        raise IsoglotError(
+            f"{request.data}: is a corpus without labels, and {method.name} needs queries with their documents; "
+            f"choose {without}, or name training rows"
+        )
+    return _corpus_and_probes(request)
+
+
+def with_query_share(settings: Any, rows: Sequence[Row] | CorpusTexts) -> Any:
     """The options with the share of the queries' mean that the data asks for, where the user named none."""
     if getattr(settings, "query_share", None) != BY_THE_DATA:
         return settings

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from isoglot.alignment.corpus_texts import CorpusTexts
-from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.prompts import ROLES
 from isoglot.platform.arrays import Floats, Vectors
 from isoglot.platform.errors import IsoglotError
+from isoglot.retrievers.dense import Encodes
 from isoglot.training_data.row import Row
 
 
@@ -64,7 +64,7 @@ class RowVectors:
         return means
 
 
-def encode_rows(encoder: Encoder, rows: Sequence[Row] | CorpusTexts, *, show_progress: bool) -> RowVectors:
+def encode_rows(encoder: Encodes, rows: Sequence[Row] | CorpusTexts, *, show_progress: bool) -> RowVectors:
     """Encode every distinct text of training rows, or of a corpus, once."""
     texts = (
         _texts_of_corpus(rows)

@@ -13,16 +13,19 @@ from isoglot.alignment.execute import execute
 from isoglot.alignment.registry import find_method
 from isoglot.alignment.request import Request, prepare
 from isoglot.alignment.seeds import align_seeds
+from isoglot.alignment.transforms import align_vectors
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.documents import corpus_name
 from isoglot.platform.errors import IsoglotError
+from isoglot.retrievers.dense import Encodes
+from isoglot.retrievers.registry import as_retriever, is_kind
 from isoglot.training_data.row import Row
 
 
 def align(
     model: str,
     method: str | None,
-    data: str | Path | Collection | Sequence[Row],
+    data: str | Path | Collection | Sequence[Row] | None,
     output: str | Path,
     *,
     queries: str | Path | None = None,
@@ -43,17 +46,20 @@ def align(
     show_progress: bool = False,
     **options: Any,
 ) -> Path:
-    """Align a model and save the result as a sentence-transformers folder.
+    """Align a model and save the result as a sentence-transformers folder, or align vectors and save a transform.
 
     Base and result are audited on a development split (see `isoglot.alignment.guard`). The folder appears when it is
-    complete. If it exists and was made by the same model, data, method, options and seed, it is kept.
+    complete. If it exists and was made by the same model, data, method, options and seed, it is kept. For what has no
+    weights here the result is a transform, which is replaced with `force` only (see `isoglot.alignment.transforms`).
 
     Args:
-        model: A bundled model's name, a folder, or a hub id.
+        model: A bundled model's name, a folder, or a hub id; or what gives or holds vectors, such as ``openai:MODEL``
+            or ``vectors:DIR``.
         method: A name out of `isoglot.alignment.registry.METHODS`, or ``auto`` (see `isoglot.alignment.auto`); None:
             ``center``, for a corpus without labels.
         data: The training rows: a file of rows, a source such as ``mini@train``, a collection, or rows. Methods that
             need no labels also take a corpus: a file or folder of documents, as `isoglot index` does, or ``index:DIR``.
+            None: what holds vectors needs no texts.
         output: The folder to write.
         queries: A file of questions that people asked of the corpus; None: spans of its documents stand in.
         languages: The languages to use; None: all of `data`.
@@ -82,19 +88,23 @@ def align(
         LossyError: The result certainly lost more than `max_loss`; the model is kept under another name.
         IsoglotError: Something named does not exist, an option is wrong, the output is taken, or training failed.
     """
-    if method is None:
+    retriever = as_retriever(model, prompts=prompts) if is_kind(model) else None
+    holds_vectors = retriever is not None and not isinstance(retriever, Encodes)
+    if data is None and not holds_vectors:
+        raise IsoglotError("name the texts to fit to: a corpus, training rows, or a source")
+    if method is None and not holds_vectors:
         if isinstance(data, str | Path) and not index_of(data):
             corpus_name(str(data))  # a file that does not exist is the first thing to say
         if not is_corpus(data):
             raise IsoglotError("name a method: training rows leave a choice; a corpus without labels gets center")
-        method = "center"
+    method = method or "center"
     if method != "auto":
         find_method(method)
     if os.environ.get("WORLD_SIZE", "1") != "1" and (method == "auto" or seeds != 1):
         raise IsoglotError("auto and several seeds run in one process, not under torchrun")
     request = Request(
         model=model,
-        data=data,
+        data=data or "",
         queries=queries,
         languages=languages,
         per_row=per_row,
@@ -108,6 +118,10 @@ def align(
         prompts=prompts or {},
         show_progress=show_progress,
     )
+    if retriever is not None:
+        if method == "auto" or seeds != 1:
+            raise IsoglotError(f"{model}: its weights are not here, so there are no seeds to try and no auto")
+        return align_vectors(retriever, request, find_method(method), options, Path(output), seed=seed)
     if method == "auto":
         if seeds != 1:
             raise IsoglotError("auto chooses by one seed; pass --seeds with the method that it chose")

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from isoglot.cli import (
     align,
+    apply,
     audit,
     cache,
     compare,
@@ -117,6 +118,7 @@ app = typer.Typer(
 for command in (
     audit,
     align,
+    apply,
     compare,
     report,
     reproduce,

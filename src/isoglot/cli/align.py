@@ -29,14 +29,17 @@ _GUARD, _SEVERAL_RUNS = "Guard", "Several runs"
 
 @with_method_options
 def align(
-    model: Annotated[str, typer.Argument(help="A bundled model, a folder, or a hub id.")],
-    data: Annotated[
-        str,
-        typer.Option(
-            help="A corpus (.jsonl, .csv, .parquet ..., or a folder), training rows, or a source such as mini@train."
-        ),
+    model: Annotated[
+        str, typer.Argument(help="A bundled model, a folder, or a hub id; or openai:MODEL, vectors:DIR: a transform.")
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The model folder to write.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write: a model, or a transform.")],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="A corpus (.jsonl, .csv, .parquet ..., or a folder), training rows, or a source such as mini@train; "
+            "vectors:DIR needs none."
+        ),
+    ] = None,
     method: Annotated[
         str | None, typer.Option(help=f"{', '.join(METHODS)}, or auto; center if not named, for a corpus.")
     ] = None,
@@ -88,12 +91,13 @@ def align(
     trust_remote_code: Trust = False,
     **options: Any,
 ) -> None:
-    """Align a retriever, so that it ranks by meaning, and save it as an ordinary model folder.
+    """Align a retriever, so that it ranks by meaning, and save it as an ordinary model folder or as a transform.
 
     Base and result are audited on a development split. A model that lost too much is kept as OUTPUT.lossy; exit code 3.
     """
     import isoglot
     from isoglot.alignment.guard import LossyError
+    from isoglot.transforms.files import is_transform
 
     try:
         isoglot.align(
@@ -122,8 +126,25 @@ def align(
     except LossyError as error:
         _print_results(output if (output / "seeds.json").exists() else error.folder, json)
         raise
-    _print_results(output, json)
-    print(f"{output}: the aligned model; next: isoglot audit {output} --data ...", file=sys.stderr)
+    if is_transform(output):
+        _print_transform(output, json)
+        next_step = f"the transform; next: isoglot apply {output} vectors:DIR -o CHANGED, or audit {model}+{output}"
+    else:
+        _print_results(output, json)
+        next_step = f"the aligned model; next: isoglot audit {output} --data ..."
+    print(f"{output}: {next_step}", file=sys.stderr)
+
+
+def _print_transform(folder: Path, as_json: bool) -> None:
+    """Print what a transform did to the neighbours of the documents that it was fitted on."""
+    from isoglot.report.lift import before_after_lift_table
+    from isoglot.report.terminal import print_tables
+    from isoglot.transforms.files import RECORD, load_transform
+
+    if as_json:
+        print((folder / RECORD).read_text(), end="")
+    elif lift := load_transform(folder).record.lift:
+        print_tables([before_after_lift_table(lift)])
 
 
 def _print_results(folder: Path, as_json: bool) -> None:

@@ -240,10 +240,11 @@ class _Sources:
 
 def _print(result: Audit, *, tables: bool) -> None:
     from isoglot.report.lengths import length_tables
+    from isoglot.report.lift import lift_tables
     from isoglot.report.tables import audit_notes, audit_tables, verdicts
     from isoglot.report.terminal import print_lines, print_tables
 
     if tables:
-        print_tables([*audit_tables(result), *length_tables(result)])
+        print_tables([*audit_tables(result), *lift_tables(result), *length_tables(result)])
     notes = [f"Note: {note}" for note in result.collection.notes]
     print_lines([*verdicts(result), *audit_notes(result), *notes])

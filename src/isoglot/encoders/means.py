@@ -105,6 +105,24 @@ def query_means(queries: Mapping[str, Vectors], document_means: Mapping[str, Flo
     return shrunk_means({tag: queries.get(tag, nothing) for tag in tags}, prior)
 
 
+def centers(
+    documents: Mapping[str, Vectors], queries: Mapping[str, Vectors]
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Estimate what `center` subtracts from vectors of a corpus, by language, however few there are.
+
+    Args:
+        documents: Language -> (n, d) vectors of its documents.
+        queries: Language -> (n, d) vectors of its queries; without any, documents stand in for them.
+
+    Returns:
+        Language -> (d,) the mean of its queries, and that of its documents; each for every language of either.
+    """
+    known = shrunk_means(documents)
+    of_queries = query_means(queries, known) if any(map(len, queries.values())) else known
+    centre = centre_of(known)
+    return of_queries, {tag: known.get(tag, centre) for tag in of_queries}
+
+
 def linear_discriminant(classes: Sequence[Vectors], means: Floats) -> tuple[Floats, Floats]:
     """Fit the posterior over classes of Gaussians with one covariance and equal priors: softmax(W z + b).
 

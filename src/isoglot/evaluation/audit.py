@@ -13,6 +13,7 @@ from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources import load_collection
 from isoglot.evaluation.labels import label_notes
 from isoglot.evaluation.lengths import cut_notes, text_lengths
+from isoglot.evaluation.lift import lift_of_pools
 from isoglot.evaluation.measures import DEFAULT_MEASURES, check_measures
 from isoglot.evaluation.output import AuditSettings, check_output
 from isoglot.evaluation.results import Audit
@@ -114,9 +115,10 @@ def audit(
         RankedPool(spelled, pool, ranking, seed).result(documents_mode, measures, run_depth)
         for pool, ranking in zip(built, rankings, strict=True)
     )
-    similarities = None
+    similarities, lift = None, {}
     if isinstance(rankings, VectorRankings):
         similarities = sample_similarities(spelled, built, rankings.vectors_at, seed)
+        lift = lift_of_pools(spelled, built, rankings.vectors_at, seed)
     languages = tuple(map(spelled.named, spelled.languages))
     sizes = [{tag: language.documents for tag, language in result.by_language.items()} for result in results]
     lengths = text_lengths(spelled, built, retriever)
@@ -130,6 +132,7 @@ def audit(
         environment=retriever.environment(),
         isoglot=__version__,
         similarities=similarities,
+        lift=lift,
         lengths=lengths,
         notes=(
             *prompt_notes(described),

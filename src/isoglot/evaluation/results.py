@@ -14,6 +14,7 @@ import msgspec
 
 from isoglot.corpora.collection import CollectionRecord
 from isoglot.evaluation.lengths import TextLengths
+from isoglot.evaluation.lift import LanguageLift
 from isoglot.evaluation.measures import Judged
 from isoglot.evaluation.ranks import StoredRanks, pack_ranks, read_ranks
 from isoglot.evaluation.similarities import Similarities
@@ -184,6 +185,7 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     collection: CollectionRecord
     scenarios: tuple[StoredResult, ...]
     similarities: Similarities | None = None
+    lift: dict[str, LanguageLift] = {}
     lengths: dict[str, TextLengths] = {}
     notes: tuple[str, ...] = ()
 
@@ -203,6 +205,8 @@ class Audit:
         environment: Platform and versions of the libraries used.
         isoglot: The version of isoglot that made it.
         similarities: How similar queries are to documents; None of a retriever without vectors, and in older audits.
+        lift: Language -> how often its documents' neighbours are in it; empty of a retriever without vectors, and in
+            older audits.
         lengths: Role -> how long the texts are for the model; empty of a retriever that does not tell and in older
             audits.
         notes: What distorts the numbers: prompts that are not used, texts that were cut, labels that disagree with
@@ -218,6 +222,7 @@ class Audit:
     environment: Mapping[str, Any]
     isoglot: str
     similarities: Similarities | None = None
+    lift: Mapping[str, LanguageLift] = field(default_factory=dict)
     lengths: Mapping[str, TextLengths] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -251,6 +256,7 @@ class Audit:
             collection=self.collection,
             scenarios=tuple(result.stored() for result in self.scenarios),
             similarities=self.similarities,
+            lift=dict(self.lift),
             lengths=dict(self.lengths),
             notes=self.notes,
         )
@@ -259,7 +265,7 @@ class Audit:
         for scenario in body["scenarios"]:
             if scenario["cut"] is None:
                 del scenario["cut"]
-        for name in ("similarities", "lengths", "notes"):
+        for name in ("similarities", "lift", "lengths", "notes"):
             if not body[name]:
                 del body[name]
         return json_text(body)
@@ -302,6 +308,7 @@ class Audit:
             environment=record.environment,
             isoglot=record.isoglot,
             similarities=record.similarities,
+            lift=record.lift,
             lengths=record.lengths,
             notes=record.notes,
         )

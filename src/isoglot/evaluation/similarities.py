@@ -123,8 +123,8 @@ def sample_similarities(
         seed: Random seed of the sample.
     """
     generator = np.random.default_rng(seed)
-    queries = generator.permutation(_in_order([pool.queries for pool in pools]))[:SAMPLE]
-    every = _in_order([pool.documents for pool in pools])
+    queries = generator.permutation(in_order([pool.queries for pool in pools]))[:SAMPLE]
+    every = in_order([pool.documents for pool in pools])
     documents = generator.permutation(every)[:SAMPLE]
     pairs, pairs_same = _relevant_pairs(collection, queries, every, generator)
     places = np.union1d(documents, pairs[:, 1])
@@ -141,7 +141,7 @@ def sample_similarities(
     )
 
 
-def _in_order(positions: Sequence[Ints]) -> Ints:
+def in_order(positions: Sequence[Ints]) -> Ints:
     """All positions, each once, in the order of the pools, which does not depend on the collection's order."""
     every = np.concatenate(positions)
     _, first = np.unique(every, return_index=True)

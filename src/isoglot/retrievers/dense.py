@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from isoglot.encoders.encoder import Encoder
 
 
+@runtime_checkable
 class Encodes(Protocol):
     """Turns texts into vectors."""
 

@@ -22,6 +22,7 @@ from isoglot.platform.errors import IsoglotError
 from isoglot.retrievers.base import Retriever, Scorer
 from isoglot.retrievers.dense import DenseRetriever
 from isoglot.retrievers.scorer import ScorerRetriever
+from isoglot.transforms.files import is_transform
 
 GROUP = "isoglot.retrievers"
 
@@ -92,7 +93,8 @@ def as_retriever(
 
     Args:
         named: A name out of `RETRIEVERS` or of an entry point, with its argument (``openai:MODEL``); a model's name as
-            for `load_encoder`; an `Encoder`; a `Retriever`; or an object with the one method of `Scorer`.
+            for `load_encoder`; either with ``+`` and the folder of a transform; an `Encoder`; a `Retriever`; or an
+            object with the one method of `Scorer`.
         device: ``auto`` or a torch device.
         precision: Of a model's products, as for `load_encoder`.
         trust_remote_code: Whether code inside a model's repository may run.
@@ -116,6 +118,19 @@ def as_retriever(
             f"{type(named).__name__}: is no retriever; it needs a method scores(queries, documents), or those of "
             "isoglot.retrievers.base.Retriever"
         )
+    base, _, folder = named.rpartition("+")
+    if base and is_transform(folder):
+        from isoglot.retrievers.transformed import transformed
+
+        inner = as_retriever(
+            base,
+            device=device,
+            precision=precision,
+            trust_remote_code=trust_remote_code,
+            prompts=prompts,
+            keep_vectors=keep_vectors,
+        )
+        return transformed(inner, folder)
     name, colon, argument = named.partition(":")
     loading = Loading(device, precision, trust_remote_code, prompts)
     load = _loader(name) if colon or name in RETRIEVERS else None
@@ -124,6 +139,12 @@ def as_retriever(
     if prompts and name in RETRIEVERS and not RETRIEVERS[name].encodes:
         raise IsoglotError(f"{named}: encodes no text, so there is no prompt to choose")
     return as_retriever(load(argument, loading), keep_vectors=keep_vectors)
+
+
+def is_kind(named: str) -> bool:
+    """Return whether a name is that of a kind of retrievers, such as ``openai:MODEL``, and not that of a model."""
+    name, colon, _ = named.partition(":")
+    return bool(colon or name in RETRIEVERS) and _loader(name) is not None
 
 
 def _loader(name: str) -> Callable[[str, Loading], Any] | None:

@@ -27,6 +27,7 @@ from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
 from isoglot.ranking.task import Part, Peaks, RankingTask
 from isoglot.retrievers.base import RetrieverRecord, VectorRankings, environment
+from isoglot.retrievers.held import Version
 from isoglot.scale.manifest import read_manifest
 from isoglot.scale.shards import ROLES, read_ids, read_vectors, shard_paths
 
@@ -100,6 +101,11 @@ class ShardsRetriever:
                     over,
                 )
                 advance(1)
+
+    def held(self, role: str) -> Iterator[tuple[Sequence[Version], Vectors]]:
+        """As `HoldsVectors.held`."""
+        for path, versions in self._ids[role]:
+            yield versions, read_vectors(path)
 
     @cached_property
     def _ids(self) -> dict[str, list[tuple[Path, list[tuple[str, str]]]]]:

@@ -18,10 +18,12 @@ from isoglot.corpora.trec import version_id
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import InputError
 from isoglot.platform.files import sha256
+from isoglot.platform.languages import canonical
 from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
 from isoglot.retrievers.base import Retriever, RetrieverRecord, environment, used_documents, used_queries
 from isoglot.retrievers.dense import rank_vectors
+from isoglot.retrievers.held import Version
 from isoglot.retrievers.shards import ShardsRetriever
 from isoglot.scale.manifest import MANIFEST
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("isoglot")
 KINDS = ("queries", "documents")
+BLOCK = 65_536
+"""Vectors in a block where all are read."""
 
 
 class StoredVectorsRetriever:
@@ -81,6 +85,14 @@ class StoredVectorsRetriever:
             )
         return rank_vectors(pools, queries, documents, balance=balance, top_k=top_k)
 
+    def held(self, role: str) -> Iterator[tuple[Sequence[Version], Vectors]]:
+        """As `HoldsVectors.held`."""
+        kind = {"query": "queries", "document": "documents"}[role]
+        array, rows = self._array_and_rows(kind)
+        versions = [(identity, canonical(tag)) for identity, _, tag in (name.rpartition("@") for name in rows)]
+        for start in range(0, len(array), BLOCK):
+            yield versions[start : start + BLOCK], np.asarray(array[start : start + BLOCK], dtype=np.float32)
+
     @cached_property
     def _fingerprint(self) -> str:
         files = [self.folder / f"{kind}{suffix}" for kind in KINDS for suffix in (".npy", ".ids.txt")]
@@ -89,9 +101,7 @@ class StoredVectorsRetriever:
     def _vectors(self, kind: str, wanted: Sequence[str]) -> Vectors:
         """The vectors of the rows called `wanted`: (n, d) float32."""
         path, named = self.folder / f"{kind}.npy", self.folder / f"{kind}.ids.txt"
-        array, rows = _array(path), _rows(named)
-        if len(rows) != len(array):
-            raise InputError(f"names {len(rows)} rows, but {path.name} has {len(array)}", named)
+        array, rows = self._array_and_rows(kind)
         missing = [identity for identity in wanted if identity not in rows]
         if missing:
             raise InputError(f"lacks {len(missing)} of the {len(wanted)} {kind} asked for, e.g. {missing[0]!r}", named)
@@ -112,6 +122,13 @@ class StoredVectorsRetriever:
                 "%s: vectors are %.3g to %.3g long and are ranked as they are", path, lengths.min(), lengths.max()
             )
         return vectors
+
+    def _array_and_rows(self, kind: str) -> tuple[NDArray[Any], dict[str, tuple[int, int]]]:
+        path, named = self.folder / f"{kind}.npy", self.folder / f"{kind}.ids.txt"
+        array, rows = _array(path), _rows(named)
+        if len(rows) != len(array):
+            raise InputError(f"names {len(rows)} rows, but {path.name} has {len(array)}", named)
+        return array, rows
 
 
 def _array(path: Path) -> NDArray[Any]:

@@ -118,6 +118,18 @@ def read_vectors(path: Path) -> NDArray[Any]:
     return _vectors(path, _read(path, ["vector"]))
 
 
+def read_shard(path: Path) -> tuple[list[Text], NDArray[Any], str]:
+    """Read all of a shard: n texts, of which ids and languages are kept, their (n, d) vectors, and `digest_of` them.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    table = _read(path, COLUMNS)
+    columns = (table[name].to_pylist() for name in COLUMNS[:3])
+    texts = [Text(id=row[0], content_id=row[1], language=row[2], text="") for row in zip(*columns, strict=True)]
+    return texts, _vectors(path, table), (table.schema.metadata or {}).get(_TEXTS, b"").decode()
+
+
 def _read(path: Path, columns: list[str]) -> Any:
     """Read columns of a shard as a pyarrow table and verify their checksums."""
     try:

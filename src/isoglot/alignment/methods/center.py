@@ -18,7 +18,7 @@ from isoglot.alignment.corpus_texts import CorpusTexts
 from isoglot.alignment.options import CenterOptions
 from isoglot.alignment.row_vectors import RowVectors
 from isoglot.encoders.language_modules import LanguageCentering
-from isoglot.encoders.means import linear_discriminant, query_means, shrunk_means
+from isoglot.encoders.means import centers, linear_discriminant
 from isoglot.platform.arrays import Floats
 from isoglot.training_data.row import Row
 
@@ -58,10 +58,7 @@ def fit(
             {tag: vectors for tag in languages if len(vectors := row_vectors.of(role, tag))}
             for role in ("document", "query")
         )
-        known = shrunk_means(documents)
-        means_of_queries = query_means(queries, known)
-        centre: Floats = np.mean(list(known.values()), axis=0)
-        means_of_documents = {tag: known.get(tag, centre) for tag in languages}
+        means_of_queries, means_of_documents = centers(documents, queries)
     else:
         means = row_vectors.means("center")
         means_of_queries, means_of_documents = (

@@ -1,0 +1,45 @@
+"""Samples of the vectors that a retriever holds, by role and language."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from isoglot.platform.arrays import Vectors
+
+SAMPLE = 1000
+"""Vectors of a language and role in a sample at most; a mean needs no more."""
+
+Version = tuple[str, str]
+"""A content or query id, and the canonical tag of a language."""
+
+
+@runtime_checkable
+class HoldsVectors(Protocol):
+    """A retriever of vectors that were made before: whoever has no texts can still fit a transform to them."""
+
+    def held(self, role: str) -> Iterator[tuple[Sequence[Version], Vectors]]:
+        """Yield all vectors of a role, ``query`` or ``document``, a block at a time: n versions and (n, d) vectors."""
+
+
+def sample_held(retriever: HoldsVectors, role: str, most: int = SAMPLE) -> tuple[list[Version], Vectors]:
+    """Return at most `most` vectors of each language, which the hashes of their ids choose, and their versions.
+
+    Memory is that of the sample and one block.
+    """
+    heaps: dict[str, list[tuple[int, str, Vectors]]] = defaultdict(list)
+    for versions, vectors in retriever.held(role):
+        for (identity, language), vector in zip(versions, vectors, strict=True):
+            rank = -int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest())
+            heap = heaps[language]
+            if len(heap) < most:
+                heapq.heappush(heap, (rank, identity, vector.copy()))
+            elif (rank, identity) > heap[0][:2]:
+                heapq.heapreplace(heap, (rank, identity, vector.copy()))
+    versions = [(identity, tag) for tag in sorted(heaps) for _, identity, _ in heaps[tag]]
+    return versions, np.array([vector for tag in sorted(heaps) for *_, vector in heaps[tag]], dtype=np.float32)

@@ -1,0 +1,74 @@
+"""The folder of a transform: transform.json, transform.safetensors, and a README with the lines that apply it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from isoglot.platform.errors import IsoglotError, first_line
+from isoglot.platform.files import new_folder, os_errors_explained, write_text
+from isoglot.transforms.readme import readme
+from isoglot.transforms.transform import SCHEMA, TENSORS, Transform, TransformRecord
+
+RECORD, ARRAYS = "transform.json", "transform.safetensors"
+
+
+def save_transform(transform: Transform, folder: str | Path, *, force: bool = False) -> Path:
+    """Write a transform to a folder of its own.
+
+    Args:
+        transform: The transform.
+        folder: The folder; it must not exist.
+        force: Whether a folder that holds a transform is replaced.
+
+    Returns:
+        The folder.
+
+    Raises:
+        IsoglotError: The folder is taken or cannot be written.
+    """
+    from safetensors.numpy import save
+
+    tensors = save(transform.tensors)
+    record = msgspec.structs.replace(transform.record, sha256=hashlib.sha256(tensors).hexdigest())
+    with new_folder(Path(folder), replaces=RECORD if force else None) as target:
+        (target / ARRAYS).write_bytes(tensors)
+        write_text(target / RECORD, msgspec.json.format(msgspec.json.encode(record), indent=1).decode() + "\n")
+        write_text(target / "README.md", readme(transform))
+    return Path(folder)
+
+
+def is_transform(folder: str | Path) -> bool:
+    """Return whether a folder holds a transform."""
+    return Path(folder, RECORD).expanduser().is_file()
+
+
+def load_transform(folder: str | Path) -> Transform:
+    """Read what `save_transform` wrote.
+
+    Raises:
+        IsoglotError: There is none, or it is damaged or of another schema; the message names the file.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    place = Path(folder).expanduser()
+    with os_errors_explained(place / RECORD, "read"):
+        text = (place / RECORD).read_bytes()
+    with os_errors_explained(place / ARRAYS, "read"):
+        tensors = (place / ARRAYS).read_bytes()
+    try:
+        record = msgspec.json.decode(text, type=TransformRecord)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise IsoglotError(f"{place / RECORD}: is damaged: {first_line(error)}; fit the transform again") from error
+    if record.schema != SCHEMA:
+        raise IsoglotError(f"{place / RECORD}: has the schema {record.schema!r}; this isoglot reads {SCHEMA!r}")
+    if hashlib.sha256(tensors).hexdigest() != record.sha256:
+        raise IsoglotError(f"{place / ARRAYS}: is damaged or of another transform; fit the transform again")
+    try:
+        arrays = load(tensors)
+        return Transform(record=record, **{name: array for name, array in arrays.items() if name in TENSORS})
+    except (SafetensorError, TypeError) as error:
+        raise IsoglotError(f"{place / ARRAYS}: is damaged: {first_line(error)}; fit the transform again") from error
