@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import msgspec
@@ -10,7 +9,7 @@ import msgspec
 from isoglot.platform.errors import IsoglotError, first_line
 from isoglot.platform.files import new_folder, os_errors_explained, write_text
 from isoglot.transforms.readme import readme
-from isoglot.transforms.transform import SCHEMA, TENSORS, Transform, TransformRecord
+from isoglot.transforms.transform import SCHEMA, Transform, TransformRecord
 
 RECORD, ARRAYS = "transform.json", "transform.safetensors"
 
@@ -31,10 +30,9 @@ def save_transform(transform: Transform, folder: str | Path, *, force: bool = Fa
     """
     from safetensors.numpy import save
 
-    tensors = save(transform.tensors)
-    record = msgspec.structs.replace(transform.record, sha256=hashlib.sha256(tensors).hexdigest())
+    record = msgspec.structs.replace(transform.record, sha256=transform.digest)
     with new_folder(Path(folder), replaces=RECORD if force else None) as target:
-        (target / ARRAYS).write_bytes(tensors)
+        (target / ARRAYS).write_bytes(save(transform.tensors))
         write_text(target / RECORD, msgspec.json.format(msgspec.json.encode(record), indent=1).decode() + "\n")
         write_text(target / "README.md", readme(transform))
     return Path(folder)
@@ -65,10 +63,10 @@ def load_transform(folder: str | Path) -> Transform:
         raise IsoglotError(f"{place / RECORD}: is damaged: {first_line(error)}; fit the transform again") from error
     if record.schema != SCHEMA:
         raise IsoglotError(f"{place / RECORD}: has the schema {record.schema!r}; this isoglot reads {SCHEMA!r}")
-    if hashlib.sha256(tensors).hexdigest() != record.sha256:
-        raise IsoglotError(f"{place / ARRAYS}: is damaged or of another transform; fit the transform again")
     try:
-        arrays = load(tensors)
-        return Transform(record=record, **{name: array for name, array in arrays.items() if name in TENSORS})
-    except (SafetensorError, TypeError) as error:
+        transform = Transform(record=record, **load(tensors))
+    except (SafetensorError, TypeError, ValueError, KeyError) as error:
         raise IsoglotError(f"{place / ARRAYS}: is damaged: {first_line(error)}; fit the transform again") from error
+    if transform.digest != record.sha256:
+        raise IsoglotError(f"{place}: {RECORD} or {ARRAYS} is damaged, or they are of two transforms; fit it again")
+    return transform

@@ -49,7 +49,8 @@ def _python(transform: Transform) -> str:
     if transform.reader is not None:
         reads = transform.record.reads
         steps += [
-            'p = np.exp(t["reader"][:, :-1] @ v + t["reader"][:, -1])',
+            'scores = t["reader"][:, :-1] @ v + t["reader"][:, -1]',
+            "p = np.exp(scores - scores.max())",
             f'v = v - (p / p.sum() @ t["means"] if role in {reads!r} else {_OFFSET})',
         ]
     else:
@@ -81,7 +82,8 @@ def _typescript(transform: Transform) -> str:
     if transform.reader is not None:
         roles = ", ".join(f'"{role}"' for role in transform.record.reads)
         steps += [
-            "const powers = t.reader.map((row) => Math.exp(dot(row, [...y, 1])));",
+            "const scores = t.reader.map((row) => dot(row, [...y, 1]));",
+            "const powers = scores.map((score) => Math.exp(score - Math.max(...scores)));",
             "const total = powers.reduce((a, b) => a + b);",
             "const read = y.map((_, i) => powers.reduce((sum, p, c) => sum + (p / total) * t.means[c][i], 0));",
             f"const offset = [{roles}].includes(role) ? read : {_TS_OFFSET};",

@@ -24,7 +24,7 @@ from isoglot.platform.version import __version__
 log = logging.getLogger("isoglot")
 
 SCHEMA = "isoglot.transform/1"
-LEAST_LIKENESS = 0.5
+LEAST_LIKENESS = 0.3
 """The least correlation of two samples' mean vectors that are taken for one model's. Between e5-small-q4's vectors of
 four collections in English and Chinese it is 0.86 to 0.99, between those and its aligned model's at most 0.19."""
 
@@ -45,7 +45,7 @@ class TransformRecord(msgspec.Struct, frozen=True, kw_only=True):
         counts: Role -> language -> number of vectors that it was fitted on.
         lift: Language -> the lift of its documents before and after, as `isoglot.evaluation.lift` defines it.
         reads: Roles whose vectors tell their language by themselves, by the tensors ``reader`` and ``means``.
-        sha256: Of the file of tensors, in hex.
+        sha256: `Transform.digest`, by which damage is told.
     """
 
     schema: str
@@ -157,8 +157,10 @@ class Transform:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of its arrays, in hex: equal digests change vectors alike."""
-        digest = hashlib.sha256(repr((self.record.languages, self.record.reads)).encode())
+        """SHA-256 of its arrays and what they are of, in hex: equal digests change vectors alike."""
+        record = self.record
+        what = (record.dimension, record.languages, record.needs_language, record.reads)
+        digest = hashlib.sha256(repr(what).encode())
         for name, array in self.tensors.items():
             digest.update(f"{name} {array.shape}".encode() + array.tobytes())
         return digest.hexdigest()
@@ -211,7 +213,7 @@ class Transform:
         if likeness < LEAST_LIKENESS:
             raise IsoglotError(
                 f"the vectors are unlike those of {self.record.model}, on which the transform was fitted (their means "
-                f"correlate by {likeness:.2f}, vectors of one model by more than {LEAST_LIKENESS}); fit one for them"
+                f"correlate by {likeness:.2f}, those of one model by more than {LEAST_LIKENESS}); fit one for them"
             )
 
     def _apply(self, role: str, vectors: Vectors, languages: str | Sequence[str | None] | None) -> Vectors:
@@ -305,7 +307,8 @@ def _checked(vectors: Vectors) -> NDArray[np.float32]:
 
 
 def _units(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    units: NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)  # a vector may be its language's mean
+    units: NDArray[np.float32] = vectors / lengths
     return units
 
 
@@ -316,5 +319,5 @@ def _softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _is_certain(mean: NDArray[np.float64], count: int) -> bool:
-    """Whether the mean of so many unit vectors is at least ten times as long as that of vectors without direction."""
-    return float(mean @ mean) * count > 100
+    """Whether the mean of so many unit vectors is at least twice as long as that of vectors without direction."""
+    return float(mean @ mean) * count > 4
