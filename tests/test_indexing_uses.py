@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -12,7 +13,9 @@ from qdrant_client import QdrantClient, models
 
 import isoglot
 from isoglot import Collection, Index, IsoglotError
-from isoglot.indexing.exporting import export_index
+from isoglot.indexing import exporting
+from isoglot.indexing.exporting import EXPORTERS, export_index
+from isoglot.indexing.passages import Passage
 from isoglot.indexing.probes import PROXY_NOTE, audit_inputs
 from isoglot.indexing.update import update_index
 from tests import command_line
@@ -108,6 +111,38 @@ def test_pgvector_finds_what_the_index_finds(index: Index, question: np.ndarray,
     assert odd == ("tab\there", "back\\slash\nnew 'line' \\. $1", {"shelf": "a\tb\\n"})
 
 
+@pytest.mark.process
+def test_pgvector_loads_vectors_of_more_dimensions_than_its_index_takes_as_they_are(tmp_path: Path) -> None:
+    psycopg = pytest.importorskip("psycopg", reason="psycopg is not here: pip install '.[dev]'")
+    random = np.random.default_rng(0)
+    with postgres() as server, psycopg.connect(server.address, autocommit=True) as connection:
+        for dimension, is_indexed in ((2_000, True), (2_001, True), (4_000, True), (4_001, False)):
+            folder = tmp_path / str(dimension)
+            folder.mkdir()
+            vectors = random.normal(size=(5, dimension)).astype(np.float32)
+            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+            passages = [passage(f"p{number}") for number in range(5)]
+            steps = EXPORTERS["pgvector"](iter([(passages, vectors)]), dimension, folder)
+            server.load(folder / "passages.sql")
+            connection.execute("SET enable_seqscan = off")
+            connection.execute(f"PREPARE nearest AS {steps[1]}")
+            rows = connection.execute(f"EXECUTE nearest('{vectors[3].tolist()}')").fetchall()
+            assert rows[0][0] == "p3#1"
+            np.testing.assert_allclose([score for _, score in rows], np.sort(vectors @ vectors[3])[::-1], atol=1e-3)
+            plan = str(connection.execute(f"EXPLAIN EXECUTE nearest('{vectors[3].tolist()}')").fetchall())
+            assert ("Index Scan using passages_embedding_idx" in plan) is is_indexed, plan
+            assert ("searches read all" in steps[-1]) is not is_indexed
+            connection.execute("DEALLOCATE nearest; DROP TABLE passages")
+
+
+def passage(document_id: str, **fields: Any) -> Passage:
+    return Passage(
+        id=f"{document_id}#1",
+        document_id=document_id,
+        **{"content_id": None, "language": "en", "title": "", "text": "snow", **fields},
+    )
+
+
 @pytest.mark.parametrize(("engine", "kind"), [("elasticsearch", "dense_vector"), ("opensearch", "knn_vector")])
 def test_bulk_requests_hold_an_action_and_a_document_each(
     index: Index, tmp_path: Path, engine: str, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -124,9 +159,12 @@ def test_bulk_requests_hold_an_action_and_a_document_each(
     assert all(set(document) == set(mapping) for document in documents)
 
 
-def test_exports_that_cannot_be_are_refused(index: Index, tmp_path: Path) -> None:
+def test_exports_that_cannot_be_are_refused(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(IsoglotError, match="unknown engine 'solr'; known are qdrant, pgvector"):
         export_index(index, "solr", tmp_path / "out")
+    monkeypatch.setitem(exporting._MAX_DIMENSIONS, "opensearch", 31)
+    with pytest.raises(IsoglotError, match="opensearch takes vectors of at most 31 dimensions, and those"):
+        export_index(index, "opensearch", tmp_path / "out")
     (tmp_path / "out").mkdir()
     with pytest.raises(IsoglotError, match="exists already"):
         export_index(index, "faiss", tmp_path / "out")

@@ -20,6 +20,10 @@ TABLE_NAME = "passages"
 """What the collection, table or index is called in the other engine."""
 _BULK_BYTES = 10 * 2**20
 """About how large a bulk request is: engines refuse 100 MB and recommend far less."""
+_MAX_DIMENSIONS = {"qdrant": 65_536, "pgvector": 16_000, "elasticsearch": 4_096, "opensearch": 16_000}
+"""How many dimensions an engine takes, where there is a limit."""
+_HNSW_DIMENSIONS, _HNSW_HALF_DIMENSIONS = 2_000, 4_000
+"""How many dimensions an HNSW index of pgvector takes: of 32 bits (vector) and of 16 (halfvec)."""
 
 Batches = Iterator[tuple[list[Passage], Vectors]]
 
@@ -47,12 +51,18 @@ def export_index(
         Lines that say how to load what was written.
 
     Raises:
-        IsoglotError: The engine or the model is unknown, a library is missing, or the folder cannot be written.
+        IsoglotError: The engine or the model is unknown, the engine does not take vectors of so many dimensions, a
+            library is missing, or the folder cannot be written.
     """
     if engine not in EXPORTERS:
         raise IsoglotError(f"unknown engine {engine!r}; known are {', '.join(EXPORTERS)}")
     snapshot = index.snapshot()
     stored = snapshot.model(model)
+    if stored.dimension > (most := _MAX_DIMENSIONS.get(engine, stored.dimension)):
+        raise IsoglotError(
+            f"{engine} takes vectors of at most {most:,} dimensions, and those of {stored.name} have "
+            f"{stored.dimension:,}; export them to faiss, or index with a model that has fewer"
+        )
     with (
         progress(f"exporting to {engine}", snapshot.count, show=show_progress) as advance,
         new_folder(output, replaces=EXPORT_MARK if force else None) as folder,
@@ -111,6 +121,9 @@ def _to_qdrant(batches: Batches, dimension: int, folder: Path) -> list[str]:
 
 
 def _to_pgvector(batches: Batches, dimension: int, folder: Path) -> list[str]:
+    indexed = dimension <= _HNSW_HALF_DIMENSIONS
+    half = f"::halfvec({dimension})" if _HNSW_DIMENSIONS < dimension <= _HNSW_HALF_DIMENSIONS else ""
+    operand = f"(embedding{half}) halfvec_cosine_ops" if half else "embedding vector_cosine_ops"
     with (folder / "passages.sql").open("w", encoding="utf-8", newline="\n") as file:
         file.write(
             "BEGIN;\nCREATE EXTENSION IF NOT EXISTS vector;\n"
@@ -126,13 +139,16 @@ def _to_pgvector(batches: Batches, dimension: int, folder: Path) -> list[str]:
                 file.write("\t".join(map(_copy_text, fields)) + "\n")
         file.write(
             "\\.\n"
-            f"CREATE INDEX ON {TABLE_NAME} USING hnsw (embedding vector_cosine_ops);\n"
-            f"CREATE INDEX ON {TABLE_NAME} (language);\nCOMMIT;\n"
+            + (f"CREATE INDEX ON {TABLE_NAME} USING hnsw ({operand});\n" if indexed else "")
+            + f"CREATE INDEX ON {TABLE_NAME} (language);\nCOMMIT;\n"
         )
-    return [
+    steps = [
         f"psql -v ON_ERROR_STOP=1 -f {folder}/passages.sql",
-        f"SELECT id, 1 - (embedding <=> $1) AS score FROM {TABLE_NAME} ORDER BY embedding <=> $1 LIMIT 10;",
+        f"SELECT id, 1 - (embedding <=> $1) AS score FROM {TABLE_NAME} ORDER BY embedding{half} <=> $1{half} LIMIT 10;",
     ]
+    if not indexed:
+        steps.append(f"pgvector makes no index of more than {_HNSW_HALF_DIMENSIONS:,} dimensions: searches read all")
+    return steps
 
 
 def _copy_text(value: Any) -> str:
