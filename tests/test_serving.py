@@ -35,7 +35,7 @@ from isoglot.indexing.update import update_index
 from isoglot.ranking.balance import BALANCES
 from isoglot.serving import messages, middleware
 from isoglot.serving.app import create_app
-from isoglot.serving.batching import MAX_WAITING, PART, Batcher, BusyError, GoneError
+from isoglot.serving.batching import PART, WAITING_PARTS, Batcher, GoneError
 from isoglot.serving.columns import default_columns
 from isoglot.serving.routes import PAGE
 from isoglot.serving.settings import Settings
@@ -332,7 +332,7 @@ def test_texts_of_a_client_that_has_left_are_not_encoded_to_the_end(served: Serv
 
     async def leaves() -> None:
         async def gone() -> bool:
-            return True
+            return bool(sizes)
 
         batcher = Batcher(served.encoders, sizes.append)
         await batcher.encode(served.models[0], "query", ["snow"] * 300, ["en"] * 300, gone=gone)
@@ -440,7 +440,8 @@ def test_a_body_is_refused_beyond_the_limit_whether_it_says_its_length_or_not(se
     client = client_of(served, max_body=1000)
     body = json.dumps({"question": "snow", "languages": ["en"] * 500}).encode()
     json_type = {"Content-Type": "application/json"}
-    refused(client.post("/v1/search", content=body, headers=json_type), 413)
+    message = refused(client.post("/v1/search", content=body, headers=json_type), 413)
+    assert message == "None|a body may have at most 1,000 bytes (serve --max-body); send fewer texts at a time"
     refused(client.post("/v1/search", content=iter([body[:900], body[900:]]), headers=json_type), 413)
 
 
@@ -732,14 +733,24 @@ def test_a_question_does_not_wait_for_the_whole_of_a_long_list(served: Served) -
     assert order == ["question", "list"]
 
 
-def test_more_texts_than_may_wait_are_refused_at_once(served: Served) -> None:
-    async def too_many() -> None:
-        batcher = Batcher(served.encoders)
-        texts = ["snow"] * MAX_WAITING
-        await asyncio.gather(*(batcher.encode(served.models[0], "query", texts, ["en"] * len(texts)) for _ in range(5)))
+def test_lists_of_many_clients_wait_for_each_other_and_a_question_for_none_of_them(served: Served) -> None:
+    model, waiting, answered = served.models[0], [], []
 
-    with pytest.raises(BusyError, match="many texts are waiting"):
-        asyncio.run(too_many())
+    async def all_at_once() -> None:
+        batcher = Batcher(served.encoders, lambda size: waiting.append(batcher.waiting + size))
+
+        async def one(name: str, texts: list[str]) -> None:
+            encoded = await batcher.encode(model, "query", texts, ["en"] * len(texts))
+            assert len(encoded.vectors) == len(texts)
+            answered.append(name)
+
+        lists = [one(f"list {number}", [f"{number} {n}" for n in range(200)]) for number in range(8)]
+        await asyncio.gather(*lists, one("question", ["snow"]))
+
+    asyncio.run(all_at_once())
+    assert answered[0] == "question"
+    assert len(answered) == 9
+    assert max(waiting) <= WAITING_PARTS * PART + 1
 
 
 # Over real HTTP

@@ -22,7 +22,7 @@ from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import detectable
 from isoglot.platform.version import __version__
 from isoglot.serving import messages
-from isoglot.serving.batching import Batcher, BusyError
+from isoglot.serving.batching import Batcher
 from isoglot.serving.charts import Charts
 from isoglot.serving.columns import default_columns
 from isoglot.serving.middleware import GuardingMiddleware, ObservingMiddleware, error_response
@@ -130,10 +130,6 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
         return error_response(error.status_code, error.detail, headers=error.headers)
-
-    @app.exception_handler(BusyError)
-    async def busy(request: Request, error: BusyError) -> JSONResponse:
-        return error_response(429, str(error), headers={"Retry-After": "1"})
 
     @app.exception_handler(UnreadableIndexError)
     async def unreadable(request: Request, error: UnreadableIndexError) -> JSONResponse:

@@ -176,7 +176,8 @@ class GuardingMiddleware:
                 held.add(len(message.get("body", b"")))
                 complete = not message.get("more_body", False)
             if max(size, held.received) > max_size:
-                raise HTTPException(413, f"a body may have at most {max_size:,} bytes", {"Connection": "close"})
+                large = f"a body may have at most {max_size:,} bytes (serve --max-body); send fewer texts at a time"
+                raise HTTPException(413, large, {"Connection": "close"})
             if held.counted and self.held > max(MAX_HELD, max_size):
                 raise HTTPException(
                     429,

@@ -24,7 +24,7 @@ from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import english_name
 from isoglot.report.html.templates import COLOURS
 from isoglot.serving import messages
-from isoglot.serving.batching import Batcher, BusyError, EncodedTexts
+from isoglot.serving.batching import Batcher, EncodedTexts
 from isoglot.serving.charts import Charts
 from isoglot.serving.columns import search_columns
 from isoglot.serving.telemetry import Metrics
@@ -288,11 +288,12 @@ def _request_limit(context: ServerContext) -> Callable[[], AsyncIterator[None]]:
         """Count a request as in progress. Its body has arrived by now, so that slow clients do not count.
 
         Raises:
-            BusyError: As many requests are in progress as the settings allow.
+            HTTPException: As many requests are in progress as the settings allow.
         """
         nonlocal in_flight
         if in_flight >= context.settings.max_requests:
-            raise BusyError(f"{in_flight} requests are in progress; try again in a moment")
+            busy = f"{in_flight} requests are in progress (serve --max-requests); try again in a moment"
+            raise HTTPException(429, busy, {"Retry-After": "1"})
         in_flight += 1
         context.metrics.in_flight.set(in_flight)
         try:
