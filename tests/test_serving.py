@@ -282,16 +282,16 @@ def test_a_query_has_its_own_prompt(client: TestClient, served: Served) -> None:
         ({"input": None}, "input|input: Input should be a valid string"),
         ({"language": "en-x-" + "a" * 100}, "language|language: String should have at most 100 characters"),
         ({"model": "x" * 5_000}, "model|model: String should have at most 4096 characters"),
-        ({"dimensions": 16}, "has 32, and its vectors cannot be shortened"),
+        ({"dimensions": 16}, "dimensions|dimensions: {model} has 32, and its vectors cannot be shortened"),
         ({"encoding_format": "int8"}, "'float' or 'base64'"),
-        ({"model": "gpt"}, "model 'gpt' is not in the index; it has"),
+        ({"language": "xx"}, "language|unknown language 'xx'"),
     ],
 )
 def test_embeddings_that_cannot_be_given_are_refused_with_the_reason(
     client: TestClient, served: Served, wrong: dict[str, Any], message: str
 ) -> None:
     response = client.post("/v1/embeddings", json={"input": "snow", "model": served.models[0], **wrong})
-    assert message in refused(response, 422)
+    assert message.format(model=served.models[0]) in refused(response, 422)
 
 
 def test_null_means_that_a_field_is_not_given(client: TestClient, served: Served) -> None:
@@ -352,17 +352,22 @@ def test_a_name_can_say_the_role_of_its_texts(client: TestClient, served: Served
     assert stated["data"][0]["embedding"] != response["data"][0]["embedding"]
     for wrong in (f"{served.models[0]}@passage", "@query", f"{name}@query"):
         unknown = client.post("/v1/embeddings", json={"input": "snow", "model": wrong})
-        assert "is not in the index" in refused(unknown, 422)
-    assert "is not in the index" in refused(
-        client.post("/v1/search", json={"question": "x", "columns": [{"model": name}]}), 422
-    )
+        assert f"model|model {wrong!r} is not in the index" in refused(unknown, 404)
+    searched = client.post("/v1/search", json={"question": "x", "columns": [{"model": name}]})
+    assert "is not in the index" in refused(searched, 404)
 
 
 def test_one_model_is_described_as_openai_does(client: TestClient, served: Served) -> None:
     listed = client.get("/v1/models").json()["data"]
     assert [client.get(f"/v1/models/{quote(model, safe='')}").json() for model in served.models] == listed
     assert client.get(f"/v1/models/{served.models[0]}@query").json()["id"] == f"{served.models[0]}@query"
-    assert "model 'gpt' is not in the index" in refused(client.get("/v1/models/gpt"), 404)
+    for param, response in (
+        ("model", client.get("/v1/models/gpt")),
+        ("model", client.post("/v1/embeddings", json={"input": "snow", "model": "gpt"})),
+        ("columns", client.post("/v1/search", json={"question": "snow", "columns": [{"model": "gpt"}]})),
+    ):
+        assert refused(response, 404).startswith(f"{param}|model 'gpt' is not in the index; it has {served.models[0]}")
+        assert response.json()["error"]["code"] == "model_not_found"
 
 
 def test_openais_own_client_gets_vectors(running: Running, served: Served) -> None:
@@ -373,6 +378,8 @@ def test_openais_own_client_gets_vectors(running: Running, served: Served) -> No
     np.testing.assert_allclose(response.data[0].embedding, expected, atol=1e-5)
     assert [model.id for model in client.models.list()] == served.models
     assert client.models.retrieve(served.models[0]).id == served.models[0]
+    with pytest.raises(openai.NotFoundError, match="model 'gpt' is not in the index"):
+        client.embeddings.create(input=["snow"], model="gpt")
     with pytest.raises(openai.NotFoundError, match="model 'gpt' is not in the index"):
         client.models.retrieve("gpt")
 
@@ -400,9 +407,9 @@ def test_an_audit_through_the_server_is_that_of_the_model(
         ({"question": "x" * 2001}, "question|question: String should have at most 2000 characters"),
         ({"question": " \n"}, "question|"),
         ({"question": None}, "question|"),
-        ({"languages": ["xx"]}, "unknown language 'xx'"),
-        ({"languages": ["fr"]}, "the index has no passage in fr; it has de, en, ru"),
-        ({"columns": [{"model": "gpt"}]}, "model 'gpt' is not in the index"),
+        ({"languages": ["xx"]}, "languages|unknown language 'xx'"),
+        ({"languages": ["fr"]}, "languages|the index has no passage in fr; it has de, en, ru"),
+        ({"language": "xx"}, "language|unknown language 'xx'"),
         ({f"field {number}": 0 for number in range(100)}, "None|an object has at most 100 fields"),
         ({"columns": [dict.fromkeys(map(str, range(101)), 0)]}, "columns|columns[0]: an object has at most 100 fields"),
         ({"columns": []}, "columns|"),

@@ -145,6 +145,10 @@ def _handle_errors(app: FastAPI) -> None:
     for kind in STORAGE_ERRORS:
         app.exception_handler(kind)(failed_read)
 
+    @app.exception_handler(messages.FieldError)
+    async def wrong_value(request: Request, error: messages.FieldError) -> JSONResponse:
+        return error_response(error.status, str(error), error.param, code=error.code)
+
     @app.exception_handler(IsoglotError)
     async def wrong_request(request: Request, error: IsoglotError) -> JSONResponse:
         return error_response(422, str(error))

@@ -48,12 +48,17 @@ MAX_HELD = 2**26
 
 
 def error_response(
-    status: int, message: str, param: str | None = None, headers: Mapping[str, str] | None = None
+    status: int,
+    message: str,
+    param: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    *,
+    code: str | None = None,
 ) -> JSONResponse:
     """Make an error response; all errors of the API have this form."""
     message, param = cut(message, MAX_MESSAGE), param and cut(param, MAX_MESSAGE)  # clients may have written them
     kind = "invalid_request_error" if status < 500 else "server_error"
-    body = Error(error=ErrorBody(message=message, type=kind, param=param))
+    body = Error(error=ErrorBody(message=message, type=kind, param=param, code=code))
     return JSONResponse(body.model_dump(), status, headers)
 
 
