@@ -428,19 +428,35 @@ def test_a_wrong_field_is_named_with_what_would_be_right(
 
 
 @pytest.mark.parametrize(
-    ("body", "status"),
+    ("body", "status", "message"),
     [
-        (b"{", 422),
-        (b"", 422),
-        (b"[]", 422),
-        (b'{"question": "\xff\xfe"}', 400),
-        (b'{"question": "\\ud800"}', 422),
-        (b"[" * 100_000, 400),
-        (b'{"question": ' + b"9" * 10_000 + b"}", 400),
+        (b"{", 400, "the body is no JSON: Expecting property name enclosed in double quotes at character 1"),
+        (b"", 422, "Field required"),
+        (b"[]", 422, "Input should be a valid dictionary"),
+        (
+            b'{"question": "\xff\xfe"}',
+            400,
+            "the body cannot be read: 'utf-8' codec can't decode byte 0xff in",
+        ),
+        (b'{"question": "\\ud800"}', 422, "question|question: "),
+        (b"[" * 100_000, 400, "the body cannot be read: maximum recursion depth exceeded"),
+        (b'{"question": ' + b"9" * 10_000 + b"}", 400, "the body cannot be read: Exceeds the limit"),
     ],
 )
-def test_bodies_that_are_no_question_are_refused_in_the_same_form(client: TestClient, body: bytes, status: int) -> None:
-    refused(client.post("/v1/search", content=body, headers={"Content-Type": "application/json"}), status)
+def test_bodies_that_are_no_question_are_refused_with_the_reason(
+    client: TestClient, body: bytes, status: int, message: str
+) -> None:
+    response = client.post("/v1/search", content=body, headers={"Content-Type": "application/json"})
+    assert message in refused(response, status)
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
+def test_a_body_that_is_not_marked_as_json_is_refused_with_what_to_send(
+    client: TestClient, content_type: str | None
+) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    response = client.post("/v1/search", content=b'{"question": "snow"}', headers=headers)
+    assert refused(response, 422) == "None|the body is not marked as JSON; send Content-Type: application/json"
 
 
 def test_a_body_is_refused_beyond_the_limit_whether_it_says_its_length_or_not(served: Served) -> None:

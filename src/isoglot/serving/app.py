@@ -18,7 +18,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from isoglot.encoders.prompts import ROLES
 from isoglot.indexing.tables import STORAGE_ERRORS, UnreadableIndexError
-from isoglot.platform.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError, first_line
 from isoglot.platform.languages import detectable
 from isoglot.platform.version import __version__
 from isoglot.serving import messages
@@ -119,6 +119,10 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def wrong_field(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
+        if isinstance(error.body, bytes):  # as it came: FastAPI has parsed nothing
+            return error_response(422, "the body is not marked as JSON; send Content-Type: application/json")
+        if first["type"] == "json_invalid":
+            return error_response(400, f"the body is no JSON: {first['ctx']['error']} at character {first['loc'][-1]}")
         place = [part for part in first["loc"][1:] if part not in messages.TAGS]
         field = next((part for part in place if isinstance(part, str)), None)
         message = str(first["msg"]).removeprefix("Value error, ")
@@ -129,7 +133,9 @@ def _handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
-        return error_response(error.status_code, error.detail, headers=error.headers)
+        # FastAPI's own message about a body that cannot be parsed has no reason.
+        message = f"the body cannot be read: {first_line(error.__cause__)}" if error.__cause__ else error.detail
+        return error_response(error.status_code, message, headers=error.headers)
 
     @app.exception_handler(UnreadableIndexError)
     async def unreadable(request: Request, error: UnreadableIndexError) -> JSONResponse:
