@@ -613,20 +613,31 @@ def test_an_index_that_is_removed_or_has_other_vectors_is_told_as_such_until_it_
     remade: Callable[..., Index], served: Served, logged: Callable[[], list[dict[str, Any]]]
 ) -> None:
     index = remade("a wick in oil")
-    client = TestClient(create_app(index, {index.models[0]: index.load_encoder()}, Settings()), base_url=HERE)
+    model = index.models[0]
+    client = TestClient(create_app(index, {model: index.load_encoder()}, Settings()), base_url=HERE)
     ask(client)
+    assert client.get("/readyz").json() == {"status": "ready"}
+    document = client.get("/openapi.json").json()
     shutil.rmtree(index.folder)
     for response in (
         client.post("/v1/search", json={"question": "oil"}),
-        *map(client.get, ("/readyz", "/v1/index", "/v1/languages", "/v1/corpus", "/metrics")),
+        *map(client.get, ("/readyz", "/v1/index", "/v1/languages", "/v1/corpus")),
     ):
         assert refused(response, 503) == "None|the index cannot be read; the log says why"
     assert client.get("/healthz").status_code == 200
+    assert client.get("/openapi.json").json() == document
+    assert client.post("/v1/embeddings", json={"input": "?", "model": model}).status_code == 200
+    metrics = client.get("/metrics").text
+    assert "isoglot_index_passages NaN" in metrics
+    assert 'isoglot_requests_total{method="POST",route="/v1/search",status="503"} 1.0' in metrics
     remade("a wick in oil", model=Path(served.models[1]))
     refused(client.post("/v1/search", json={"question": "oil"}), 503)
+    refused(client.get("/readyz"), 503)
     assert any("the index has other vectors of" in line.get("traceback", "") for line in logged())
     remade("a wick in oil")
     assert len(ask(client)["columns"][0]["results"]) == 1
+    assert client.get("/readyz").status_code == 200
+    assert "isoglot_index_passages 1.0" in client.get("/metrics").text
 
 
 def test_a_file_of_the_index_that_is_lost_is_told_as_such(remade: Callable[..., Index]) -> None:

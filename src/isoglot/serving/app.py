@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from math import nan
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,7 @@ def create_app(index: Index, encoders: Mapping[str, Encoder], settings: Settings
     metrics = Metrics()
     batcher = Batcher(encoders, metrics.batch.observe)
     metrics.waiting.set_function(lambda: batcher.waiting)
-    metrics.passages.set_function(lambda: len(index))
+    metrics.passages.set_function(lambda: _passages(index))
     columns = default_columns(list(encoders), settings.compare, settings.balance)
     for note in dict.fromkeys(note for column in columns for note in index.scaling_notes(column.balance)):
         log.warning(note)
@@ -92,13 +93,21 @@ def create_app(index: Index, encoders: Mapping[str, Encoder], settings: Settings
         redoc_url=None,
         responses={status: {**response, "model": messages.Error} for status, response in ERRORS.items()},
     )
-    app.openapi = _kept(index, lambda: _openapi(app, context))  # type: ignore[method-assign]
+    app.openapi = _kept(index, lambda languages: _openapi(app, context, languages))  # type: ignore[method-assign]
     _handle_errors(app)
     for router in (api_routes(context), page_routes(), process_routes(context)):
         app.include_router(router)
     app.mount("/page", StaticFiles(directory=PAGE))
     _add_middleware(app, settings, metrics)
     return app
+
+
+def _passages(index: Index) -> float:
+    """Return the number of passages; not a number while the index cannot be read, so that other metrics are shown."""
+    try:
+        return len(index)
+    except (UnreadableIndexError, *STORAGE_ERRORS):
+        return nan
 
 
 def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
@@ -160,34 +169,33 @@ def _handle_errors(app: FastAPI) -> None:
         return error_response(422, str(error))
 
 
-def _kept(index: Index, describe: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+def _kept(index: Index, describe: Callable[[Iterable[str]], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
     """Return a function that describes the API anew only when the index has changed, since that takes a while."""
     kept: tuple[Snapshot, dict[str, Any]] | None = None
 
     def document() -> dict[str, Any]:
         nonlocal kept
-        snapshot = index.snapshot()
+        snapshot = index.last_snapshot()
         if kept is None or kept[0] is not snapshot:
-            kept = snapshot, describe()
+            kept = snapshot, describe(snapshot.language_counts)
         return kept[1]
 
     return document
 
 
-def _openapi(app: FastAPI, context: ServerContext) -> dict[str, Any]:
-    """Make the OpenAPI document, with the index's models, languages and dimensions where a request names one."""
+def _openapi(app: FastAPI, context: ServerContext, languages: Iterable[str]) -> dict[str, Any]:
+    """Make the OpenAPI document, with the index's models, dimensions and languages where a request names one."""
     document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
     search, embed, column = (
         document["components"]["schemas"][name]["properties"]
         for name in ("SearchRequest", "EmbeddingRequest", "Column")
     )
-    index = context.index
     column["model"]["enum"] = list(context.encoders)
     embed["model"]["enum"] = [
         f"{model}{role}" for model in context.encoders for role in ("", *map("@{}".format, ROLES))
     ]
     for fields in (embed, search):
-        fields["language"]["anyOf"][0]["enum"] = sorted(detectable() | set(index.languages))
-    search["languages"]["anyOf"][0]["items"]["enum"] = sorted(index.languages)
+        fields["language"]["anyOf"][0]["enum"] = sorted({*detectable(), *languages})
+    search["languages"]["anyOf"][0]["items"]["enum"] = sorted(languages)
     embed["dimensions"]["anyOf"][0]["enum"] = sorted({encoder.dimension for encoder in context.encoders.values()})
     return document

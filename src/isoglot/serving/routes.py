@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +68,17 @@ class ServerContext:
     metrics: Metrics
     settings: Settings
     name: str
+
+    def check_vectors(self, models: Iterable[str]) -> None:
+        """Refuse to search for vectors that the index does not have.
+
+        Raises:
+            UnreadableIndexError: The index cannot be read, or has other vectors than those of the encoders.
+        """
+        stored = {model.name: model.signature for model in self.index.snapshot().models if model.ready}
+        for model in models:
+            if stored.get(model) != self.signatures[model]:
+                raise UnreadableIndexError(f"the index has other vectors of {model} than when the server was started")
 
     def check_model(self, model: str, param: str) -> None:
         """Refuse a model that is not served.
@@ -161,11 +172,9 @@ def _prepare(
         FieldError: A model or language is not in the index.
         UnreadableIndexError: The index holds other vectors than those of the encoders.
     """
-    stored = {model.name: model.signature for model in context.index.snapshot().models if model.ready}
     for model in models:
         context.check_model(model, "columns")
-        if stored.get(model) != context.signatures[model]:
-            raise UnreadableIndexError(f"the index has other vectors of {model} than when the server was started")
+    context.check_vectors(models)
     with _about("languages"):
         languages = context.index.language_filter(asked.languages)
     with _about("language"):
@@ -191,7 +200,7 @@ def _add_embeddings(router: APIRouter, context: ServerContext) -> None:
 
 
 def _languages_of(context: ServerContext, texts: Sequence[str], given: str | None) -> list[str]:
-    counts = context.index.languages
+    counts = context.index.last_snapshot().language_counts
     with _about("language"):
         return [text_language(text, counts, given).tag for text in texts]
 
@@ -290,7 +299,8 @@ def process_routes(context: ServerContext) -> APIRouter:
 
     @router.get("/readyz")
     def readiness() -> messages.State:
-        """Say whether the index can be read; models are loaded before the server listens."""
+        """Say whether the page's searches can be answered; models are loaded before the server listens."""
+        context.check_vectors(column.model for column in context.columns)
         try:
             context.index.passages(limit=1)
         except STORAGE_ERRORS as error:
