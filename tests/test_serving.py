@@ -821,6 +821,18 @@ def test_what_is_not_http_is_refused_and_the_server_goes_on(running: Running) ->
     assert httpx.get(f"{running.url}/healthz").json() == {"status": "ok"}
 
 
+def test_head_is_answered_as_get_is_without_the_body(running: Running) -> None:
+    for path in ("/", "/page/main.js", "/page/colours.css", "/healthz", "/readyz", "/v1/models", "/nowhere"):
+        head, get = httpx.head(f"{running.url}{path}"), httpx.get(f"{running.url}{path}")
+        assert (head.status_code, head.content) == (get.status_code, b"")
+        assert head.headers["content-length"] == get.headers["content-length"]
+    assert httpx.head(f"{running.url}/v1/search").status_code == 405
+    raw = running.send(b"HEAD / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", whole=True)
+    assert raw.endswith(b"\r\n\r\n")
+    counted = httpx.get(f"{running.url}/metrics").text
+    assert 'isoglot_requests_total{method="HEAD",route="/",status="200"} 2.0' in counted
+
+
 # The process
 
 

@@ -79,6 +79,8 @@ class ObservingMiddleware:
             return
         started, began, status, size = time.perf_counter(), False, 500, 0
         request_id = scope.setdefault("state", {})["request_id"] = uuid4().hex
+        # FastAPI's routes know no HEAD; the server itself sends no body for one.
+        routed = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
         async def observed_send(message: Message) -> None:
             nonlocal began, status, size
@@ -94,14 +96,16 @@ class ObservingMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, receive, observed_send)
+            await self._app(routed, receive, observed_send)
         except Exception as error:  # a bug, or a failure of the machine: logged, and answered with 500
             self._log_failure(request_id, error)
             if began:
                 raise
             await error_response(500, "the server failed; its log says why")(scope, receive, observed_send)
         finally:
-            self._record(scope, status=status, size=size, seconds=time.perf_counter() - started)
+            self._record(
+                {**routed, "method": scope["method"]}, status=status, size=size, seconds=time.perf_counter() - started
+            )
 
     def _log_failure(self, request_id: str, error: Exception) -> None:
         """Log an error without its message, which may hold a question."""
