@@ -155,7 +155,7 @@ def _to_pgvector(batches: Batches, dimension: int, folder: Path) -> list[str]:
             + f"CREATE INDEX ON {TABLE_NAME} (language);\nCOMMIT;\n"
         )
     steps = [
-        f"psql -v ON_ERROR_STOP=1 -f {folder}/passages.sql",
+        f'psql -v ON_ERROR_STOP=1 -f "{folder}/passages.sql"',
         f"SELECT id, 1 - (embedding <=> $1) AS score FROM {TABLE_NAME} ORDER BY embedding{half} <=> $1{half} LIMIT 10;",
     ]
     if not indexed:
