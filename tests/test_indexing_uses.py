@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import faiss
 import numpy as np
@@ -12,7 +19,9 @@ from qdrant_client import QdrantClient, models
 
 import isoglot
 from isoglot import Collection, Index, IsoglotError
-from isoglot.indexing.exporting import export_index
+from isoglot.indexing import exporting
+from isoglot.indexing.exporting import EXPORTERS, export_index
+from isoglot.indexing.passages import Passage
 from isoglot.indexing.probes import PROXY_NOTE, audit_inputs
 from isoglot.indexing.update import update_index
 from tests import command_line
@@ -108,6 +117,38 @@ def test_pgvector_finds_what_the_index_finds(index: Index, question: np.ndarray,
     assert odd == ("tab\there", "back\\slash\nnew 'line' \\. $1", {"shelf": "a\tb\\n"})
 
 
+@pytest.mark.process
+def test_pgvector_loads_vectors_of_more_dimensions_than_its_index_takes_as_they_are(tmp_path: Path) -> None:
+    psycopg = pytest.importorskip("psycopg", reason="psycopg is not here: pip install '.[dev]'")
+    random = np.random.default_rng(0)
+    with postgres() as server, psycopg.connect(server.address, autocommit=True) as connection:
+        for dimension, is_indexed in ((2_000, True), (2_001, True), (4_000, True), (4_001, False)):
+            folder = tmp_path / str(dimension)
+            folder.mkdir()
+            vectors = random.normal(size=(5, dimension)).astype(np.float32)
+            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+            passages = [passage(f"p{number}") for number in range(4)] + [passage(random.bytes(2000).hex())]
+            steps = EXPORTERS["pgvector"](iter([(passages, vectors)]), dimension, folder)
+            server.load(folder / "passages.sql")
+            connection.execute("SET enable_seqscan = off")
+            connection.execute(f"PREPARE nearest AS {steps[1]}")
+            rows = connection.execute(f"EXECUTE nearest('{vectors[3].tolist()}')").fetchall()
+            assert rows[0][0] == "p3#1"
+            np.testing.assert_allclose([score for _, score in rows], np.sort(vectors @ vectors[3])[::-1], atol=1e-3)
+            plan = str(connection.execute(f"EXPLAIN EXECUTE nearest('{vectors[3].tolist()}')").fetchall())
+            assert ("Index Scan using passages_embedding_idx" in plan) is is_indexed, plan
+            assert ("searches read all" in steps[-1]) is not is_indexed
+            connection.execute("DEALLOCATE nearest; DROP TABLE passages")
+
+
+def passage(document_id: str, **fields: Any) -> Passage:
+    return Passage(
+        id=f"{document_id}#1",
+        document_id=document_id,
+        **{"content_id": None, "language": "en", "title": "", "text": "snow", **fields},
+    )
+
+
 @pytest.mark.parametrize(("engine", "kind"), [("elasticsearch", "dense_vector"), ("opensearch", "knn_vector")])
 def test_bulk_requests_hold_an_action_and_a_document_each(
     index: Index, tmp_path: Path, engine: str, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -124,9 +165,83 @@ def test_bulk_requests_hold_an_action_and_a_document_each(
     assert all(set(document) == set(mapping) for document in documents)
 
 
-def test_exports_that_cannot_be_are_refused(index: Index, tmp_path: Path) -> None:
+@pytest.mark.process
+@pytest.mark.parametrize("engine", ["elasticsearch", "opensearch"])
+def test_what_is_longer_than_an_engine_takes_is_loaded_and_what_it_refuses_is_reported(
+    engine: str, tmp_path: Path
+) -> None:
+    long = [passage("d" * 513), passage("é" * 40_000, source="s" * 40_000, content_id="c" * 40_000)]
+    vectors = np.eye(2, 32, dtype=np.float32)
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    steps = EXPORTERS[engine](iter([(long, vectors)]), 32, folder)
+    with bulk_engine(max_id_bytes=512) as (url, loaded):
+        assert run_steps(steps, url) == '{"acknowledged":true}'
+        assert [document["document_id"] for document in loaded.values()] == [one.document_id for one in long]
+    with bulk_engine(max_id_bytes=8) as (url, loaded):
+        assert "bulk-00001.ndjson: " in (refused := run_steps(steps, url))
+        assert "is too long" in refused
+    assert "bulk-00001.ndjson: " in run_steps(steps, url)  # nobody answers any more
+
+
+def run_steps(steps: Sequence[str], url: str) -> str:
+    commands = "\n".join(steps)
+    done = subprocess.run(
+        ["bash", "-c", commands], env={**os.environ, "URL": url}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    return done.stdout.decode()
+
+
+@contextmanager
+def bulk_engine(max_id_bytes: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A server that takes bulk requests with the limits of Elasticsearch: its address, and what it has loaded."""
+    loaded: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self, answered: Any) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(answered, separators=(",", ":")).encode())
+
+        def body(self) -> list[Any]:
+            return self.rfile.read(int(self.headers["Content-Length"])).splitlines()
+
+        def do_PUT(self) -> None:
+            fields.update(json.loads(b"".join(self.body()))["mappings"]["properties"])
+            self.answer({"acknowledged": True})
+
+        def do_POST(self) -> None:
+            lines = list(map(json.loads, self.body()))
+            errors = []
+            for action, document in zip(lines[::2], lines[1::2], strict=True):
+                identity = action["index"]["_id"]
+                immense = any(
+                    len(value.encode()) > 32_766 and len(value) <= fields[name].get("ignore_above", len(value))
+                    for name, value in document.items()
+                    if fields[name]["type"] == "keyword" and value is not None
+                )
+                if immense or len(identity.encode()) > max_id_bytes:
+                    errors.append({"index": {"error": {"reason": "immense term" if immense else "id is too long"}}})
+                else:
+                    loaded[identity] = document
+            self.answer({"errors": True, "items": errors} if errors else {"errors": False})
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}", loaded
+        server.shutdown()
+
+
+def test_exports_that_cannot_be_are_refused(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(IsoglotError, match="unknown engine 'solr'; known are qdrant, pgvector"):
         export_index(index, "solr", tmp_path / "out")
+    monkeypatch.setitem(exporting._MAX_DIMENSIONS, "opensearch", 31)
+    with pytest.raises(IsoglotError, match="opensearch takes vectors of at most 31 dimensions, and those"):
+        export_index(index, "opensearch", tmp_path / "out")
     (tmp_path / "out").mkdir()
     with pytest.raises(IsoglotError, match="exists already"):
         export_index(index, "faiss", tmp_path / "out")

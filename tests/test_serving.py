@@ -35,7 +35,7 @@ from isoglot.indexing.update import update_index
 from isoglot.ranking.balance import BALANCES
 from isoglot.serving import messages, middleware
 from isoglot.serving.app import create_app
-from isoglot.serving.batching import MAX_WAITING, PART, Batcher, BusyError, GoneError
+from isoglot.serving.batching import PART, WAITING_PARTS, Batcher, GoneError
 from isoglot.serving.columns import default_columns
 from isoglot.serving.routes import PAGE
 from isoglot.serving.settings import Settings
@@ -282,16 +282,16 @@ def test_a_query_has_its_own_prompt(client: TestClient, served: Served) -> None:
         ({"input": None}, "input|input: Input should be a valid string"),
         ({"language": "en-x-" + "a" * 100}, "language|language: String should have at most 100 characters"),
         ({"model": "x" * 5_000}, "model|model: String should have at most 4096 characters"),
-        ({"dimensions": 16}, "has 32, and its vectors cannot be shortened"),
+        ({"dimensions": 16}, "dimensions|dimensions: {model} has 32, and its vectors cannot be shortened"),
         ({"encoding_format": "int8"}, "'float' or 'base64'"),
-        ({"model": "gpt"}, "model 'gpt' is not in the index; it has"),
+        ({"language": "xx"}, "language|unknown language 'xx'"),
     ],
 )
 def test_embeddings_that_cannot_be_given_are_refused_with_the_reason(
     client: TestClient, served: Served, wrong: dict[str, Any], message: str
 ) -> None:
     response = client.post("/v1/embeddings", json={"input": "snow", "model": served.models[0], **wrong})
-    assert message in refused(response, 422)
+    assert message.format(model=served.models[0]) in refused(response, 422)
 
 
 def test_null_means_that_a_field_is_not_given(client: TestClient, served: Served) -> None:
@@ -332,7 +332,7 @@ def test_texts_of_a_client_that_has_left_are_not_encoded_to_the_end(served: Serv
 
     async def leaves() -> None:
         async def gone() -> bool:
-            return True
+            return bool(sizes)
 
         batcher = Batcher(served.encoders, sizes.append)
         await batcher.encode(served.models[0], "query", ["snow"] * 300, ["en"] * 300, gone=gone)
@@ -352,17 +352,22 @@ def test_a_name_can_say_the_role_of_its_texts(client: TestClient, served: Served
     assert stated["data"][0]["embedding"] != response["data"][0]["embedding"]
     for wrong in (f"{served.models[0]}@passage", "@query", f"{name}@query"):
         unknown = client.post("/v1/embeddings", json={"input": "snow", "model": wrong})
-        assert "is not in the index" in refused(unknown, 422)
-    assert "is not in the index" in refused(
-        client.post("/v1/search", json={"question": "x", "columns": [{"model": name}]}), 422
-    )
+        assert f"model|model {wrong!r} is not in the index" in refused(unknown, 404)
+    searched = client.post("/v1/search", json={"question": "x", "columns": [{"model": name}]})
+    assert "is not in the index" in refused(searched, 404)
 
 
 def test_one_model_is_described_as_openai_does(client: TestClient, served: Served) -> None:
     listed = client.get("/v1/models").json()["data"]
     assert [client.get(f"/v1/models/{quote(model, safe='')}").json() for model in served.models] == listed
     assert client.get(f"/v1/models/{served.models[0]}@query").json()["id"] == f"{served.models[0]}@query"
-    assert "model 'gpt' is not in the index" in refused(client.get("/v1/models/gpt"), 404)
+    for param, response in (
+        ("model", client.get("/v1/models/gpt")),
+        ("model", client.post("/v1/embeddings", json={"input": "snow", "model": "gpt"})),
+        ("columns", client.post("/v1/search", json={"question": "snow", "columns": [{"model": "gpt"}]})),
+    ):
+        assert refused(response, 404).startswith(f"{param}|model 'gpt' is not in the index; it has {served.models[0]}")
+        assert response.json()["error"]["code"] == "model_not_found"
 
 
 def test_openais_own_client_gets_vectors(running: Running, served: Served) -> None:
@@ -373,6 +378,8 @@ def test_openais_own_client_gets_vectors(running: Running, served: Served) -> No
     np.testing.assert_allclose(response.data[0].embedding, expected, atol=1e-5)
     assert [model.id for model in client.models.list()] == served.models
     assert client.models.retrieve(served.models[0]).id == served.models[0]
+    with pytest.raises(openai.NotFoundError, match="model 'gpt' is not in the index"):
+        client.embeddings.create(input=["snow"], model="gpt")
     with pytest.raises(openai.NotFoundError, match="model 'gpt' is not in the index"):
         client.models.retrieve("gpt")
 
@@ -400,9 +407,9 @@ def test_an_audit_through_the_server_is_that_of_the_model(
         ({"question": "x" * 2001}, "question|question: String should have at most 2000 characters"),
         ({"question": " \n"}, "question|"),
         ({"question": None}, "question|"),
-        ({"languages": ["xx"]}, "unknown language 'xx'"),
-        ({"languages": ["fr"]}, "the index has no passage in fr; it has de, en, ru"),
-        ({"columns": [{"model": "gpt"}]}, "model 'gpt' is not in the index"),
+        ({"languages": ["xx"]}, "languages|unknown language 'xx'"),
+        ({"languages": ["fr"]}, "languages|the index has no passage in fr; it has de, en, ru"),
+        ({"language": "xx"}, "language|unknown language 'xx'"),
         ({f"field {number}": 0 for number in range(100)}, "None|an object has at most 100 fields"),
         ({"columns": [dict.fromkeys(map(str, range(101)), 0)]}, "columns|columns[0]: an object has at most 100 fields"),
         ({"columns": []}, "columns|"),
@@ -421,26 +428,43 @@ def test_a_wrong_field_is_named_with_what_would_be_right(
 
 
 @pytest.mark.parametrize(
-    ("body", "status"),
+    ("body", "status", "message"),
     [
-        (b"{", 422),
-        (b"", 422),
-        (b"[]", 422),
-        (b'{"question": "\xff\xfe"}', 400),
-        (b'{"question": "\\ud800"}', 422),
-        (b"[" * 100_000, 400),
-        (b'{"question": ' + b"9" * 10_000 + b"}", 400),
+        (b"{", 400, "the body is no JSON: Expecting property name enclosed in double quotes at character 1"),
+        (b"", 422, "Field required"),
+        (b"[]", 422, "Input should be a valid dictionary"),
+        (
+            b'{"question": "\xff\xfe"}',
+            400,
+            "the body cannot be read: 'utf-8' codec can't decode byte 0xff in",
+        ),
+        (b'{"question": "\\ud800"}', 422, "question|question: "),
+        (b"[" * 100_000, 400, "the body cannot be read: maximum recursion depth exceeded"),
+        (b'{"question": ' + b"9" * 10_000 + b"}", 400, "the body cannot be read: Exceeds the limit"),
     ],
 )
-def test_bodies_that_are_no_question_are_refused_in_the_same_form(client: TestClient, body: bytes, status: int) -> None:
-    refused(client.post("/v1/search", content=body, headers={"Content-Type": "application/json"}), status)
+def test_bodies_that_are_no_question_are_refused_with_the_reason(
+    client: TestClient, body: bytes, status: int, message: str
+) -> None:
+    response = client.post("/v1/search", content=body, headers={"Content-Type": "application/json"})
+    assert message in refused(response, status)
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
+def test_a_body_that_is_not_marked_as_json_is_refused_with_what_to_send(
+    client: TestClient, content_type: str | None
+) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    response = client.post("/v1/search", content=b'{"question": "snow"}', headers=headers)
+    assert refused(response, 422) == "None|the body is not marked as JSON; send Content-Type: application/json"
 
 
 def test_a_body_is_refused_beyond_the_limit_whether_it_says_its_length_or_not(served: Served) -> None:
     client = client_of(served, max_body=1000)
     body = json.dumps({"question": "snow", "languages": ["en"] * 500}).encode()
     json_type = {"Content-Type": "application/json"}
-    refused(client.post("/v1/search", content=body, headers=json_type), 413)
+    message = refused(client.post("/v1/search", content=body, headers=json_type), 413)
+    assert message == "None|a body may have at most 1,000 bytes (serve --max-body); send fewer texts at a time"
     refused(client.post("/v1/search", content=iter([body[:900], body[900:]]), headers=json_type), 413)
 
 
@@ -589,20 +613,31 @@ def test_an_index_that_is_removed_or_has_other_vectors_is_told_as_such_until_it_
     remade: Callable[..., Index], served: Served, logged: Callable[[], list[dict[str, Any]]]
 ) -> None:
     index = remade("a wick in oil")
-    client = TestClient(create_app(index, {index.models[0]: index.load_encoder()}, Settings()), base_url=HERE)
+    model = index.models[0]
+    client = TestClient(create_app(index, {model: index.load_encoder()}, Settings()), base_url=HERE)
     ask(client)
+    assert client.get("/readyz").json() == {"status": "ready"}
+    document = client.get("/openapi.json").json()
     shutil.rmtree(index.folder)
     for response in (
         client.post("/v1/search", json={"question": "oil"}),
-        *map(client.get, ("/readyz", "/v1/index", "/v1/languages", "/v1/corpus", "/metrics")),
+        *map(client.get, ("/readyz", "/v1/index", "/v1/languages", "/v1/corpus")),
     ):
         assert refused(response, 503) == "None|the index cannot be read; the log says why"
     assert client.get("/healthz").status_code == 200
+    assert client.get("/openapi.json").json() == document
+    assert client.post("/v1/embeddings", json={"input": "?", "model": model}).status_code == 200
+    metrics = client.get("/metrics").text
+    assert "isoglot_index_passages NaN" in metrics
+    assert 'isoglot_requests_total{method="POST",route="/v1/search",status="503"} 1.0' in metrics
     remade("a wick in oil", model=Path(served.models[1]))
     refused(client.post("/v1/search", json={"question": "oil"}), 503)
+    refused(client.get("/readyz"), 503)
     assert any("the index has other vectors of" in line.get("traceback", "") for line in logged())
     remade("a wick in oil")
     assert len(ask(client)["columns"][0]["results"]) == 1
+    assert client.get("/readyz").status_code == 200
+    assert "isoglot_index_passages 1.0" in client.get("/metrics").text
 
 
 def test_a_file_of_the_index_that_is_lost_is_told_as_such(remade: Callable[..., Index]) -> None:
@@ -732,14 +767,24 @@ def test_a_question_does_not_wait_for_the_whole_of_a_long_list(served: Served) -
     assert order == ["question", "list"]
 
 
-def test_more_texts_than_may_wait_are_refused_at_once(served: Served) -> None:
-    async def too_many() -> None:
-        batcher = Batcher(served.encoders)
-        texts = ["snow"] * MAX_WAITING
-        await asyncio.gather(*(batcher.encode(served.models[0], "query", texts, ["en"] * len(texts)) for _ in range(5)))
+def test_lists_of_many_clients_wait_for_each_other_and_a_question_for_none_of_them(served: Served) -> None:
+    model, waiting, answered = served.models[0], [], []
 
-    with pytest.raises(BusyError, match="many texts are waiting"):
-        asyncio.run(too_many())
+    async def all_at_once() -> None:
+        batcher = Batcher(served.encoders, lambda size: waiting.append(batcher.waiting + size))
+
+        async def one(name: str, texts: list[str]) -> None:
+            encoded = await batcher.encode(model, "query", texts, ["en"] * len(texts))
+            assert len(encoded.vectors) == len(texts)
+            answered.append(name)
+
+        lists = [one(f"list {number}", [f"{number} {n}" for n in range(200)]) for number in range(8)]
+        await asyncio.gather(*lists, one("question", ["snow"]))
+
+    asyncio.run(all_at_once())
+    assert answered[0] == "question"
+    assert len(answered) == 9
+    assert max(waiting) <= WAITING_PARTS * PART + 1
 
 
 # Over real HTTP
@@ -774,6 +819,18 @@ def test_what_is_not_http_is_refused_and_the_server_goes_on(running: Running) ->
     for raw in (b"\x16\x03\x01\x02\x00", b"GET /\r\n\r\n", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n"):
         assert b" 400 " in running.send(raw).split(b"\r\n")[0]
     assert httpx.get(f"{running.url}/healthz").json() == {"status": "ok"}
+
+
+def test_head_is_answered_as_get_is_without_the_body(running: Running) -> None:
+    for path in ("/", "/page/main.js", "/page/colours.css", "/healthz", "/readyz", "/v1/models", "/nowhere"):
+        head, get = httpx.head(f"{running.url}{path}"), httpx.get(f"{running.url}{path}")
+        assert (head.status_code, head.content) == (get.status_code, b"")
+        assert head.headers["content-length"] == get.headers["content-length"]
+    assert httpx.head(f"{running.url}/v1/search").status_code == 405
+    raw = running.send(b"HEAD / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", whole=True)
+    assert raw.endswith(b"\r\n\r\n")
+    counted = httpx.get(f"{running.url}/metrics").text
+    assert 'isoglot_requests_total{method="HEAD",route="/",status="200"} 2.0' in counted
 
 
 # The process

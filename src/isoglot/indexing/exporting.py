@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TextIO
 from uuid import NAMESPACE_URL, uuid5
@@ -20,6 +21,15 @@ TABLE_NAME = "passages"
 """What the collection, table or index is called in the other engine."""
 _BULK_BYTES = 10 * 2**20
 """About how large a bulk request is: engines refuse 100 MB and recommend far less."""
+_MAX_DIMENSIONS = {"qdrant": 65_536, "pgvector": 16_000, "elasticsearch": 4_096, "opensearch": 16_000}
+"""How many dimensions an engine takes, where there is a limit."""
+_HNSW_DIMENSIONS, _HNSW_HALF_DIMENSIONS = 2_000, 4_000
+"""How many dimensions an HNSW index of pgvector takes: of 32 bits (vector) and of 16 (halfvec)."""
+
+_MAX_ID_BYTES = 512
+"""How long an id may be in Elasticsearch and OpenSearch; in a primary key of PostgreSQL, about five times as long."""
+_KEYWORD = {"type": "keyword", "ignore_above": 8191}
+"""Engines refuse a document with a keyword of more than 32,766 bytes; longer ones are kept, but not found."""
 
 Batches = Iterator[tuple[list[Passage], Vectors]]
 
@@ -47,12 +57,18 @@ def export_index(
         Lines that say how to load what was written.
 
     Raises:
-        IsoglotError: The engine or the model is unknown, a library is missing, or the folder cannot be written.
+        IsoglotError: The engine or the model is unknown, the engine does not take vectors of so many dimensions, a
+            library is missing, or the folder cannot be written.
     """
     if engine not in EXPORTERS:
         raise IsoglotError(f"unknown engine {engine!r}; known are {', '.join(EXPORTERS)}")
     snapshot = index.snapshot()
     stored = snapshot.model(model)
+    if stored.dimension > (most := _MAX_DIMENSIONS.get(engine, stored.dimension)):
+        raise IsoglotError(
+            f"{engine} takes vectors of at most {most:,} dimensions, and those of {stored.name} have "
+            f"{stored.dimension:,}; export them to faiss, or index with a model that has fewer"
+        )
     with (
         progress(f"exporting to {engine}", snapshot.count, show=show_progress) as advance,
         new_folder(output, replaces=EXPORT_MARK if force else None) as folder,
@@ -71,6 +87,12 @@ def _batches(snapshot: Snapshot, stored: StoredModel, advance: Callable[[int], N
 
 def _payload(passage: Passage) -> dict[str, Any]:
     return {name: getattr(passage, name) for name in PASSAGE_COLUMNS}
+
+
+def _engine_id(passage: Passage) -> str:
+    """Return the id of a passage for engines that limit its length; they have the long ones in `document_id`."""
+    encoded = passage.id.encode()
+    return passage.id if len(encoded) <= _MAX_ID_BYTES else blake2b(encoded, digest_size=16).hexdigest()
 
 
 def _to_faiss(batches: Batches, dimension: int, folder: Path) -> list[str]:
@@ -111,6 +133,9 @@ def _to_qdrant(batches: Batches, dimension: int, folder: Path) -> list[str]:
 
 
 def _to_pgvector(batches: Batches, dimension: int, folder: Path) -> list[str]:
+    indexed = dimension <= _HNSW_HALF_DIMENSIONS
+    half = f"::halfvec({dimension})" if _HNSW_DIMENSIONS < dimension <= _HNSW_HALF_DIMENSIONS else ""
+    operand = f"(embedding{half}) halfvec_cosine_ops" if half else "embedding vector_cosine_ops"
     with (folder / "passages.sql").open("w", encoding="utf-8", newline="\n") as file:
         file.write(
             "BEGIN;\nCREATE EXTENSION IF NOT EXISTS vector;\n"
@@ -122,17 +147,20 @@ def _to_pgvector(batches: Batches, dimension: int, folder: Path) -> list[str]:
         )
         for passages, vectors in batches:
             for passage, vector in zip(passages, vectors, strict=True):
-                fields = [*_payload(passage).values(), vector.tolist()]
+                fields = [*{**_payload(passage), "id": _engine_id(passage)}.values(), vector.tolist()]
                 file.write("\t".join(map(_copy_text, fields)) + "\n")
         file.write(
             "\\.\n"
-            f"CREATE INDEX ON {TABLE_NAME} USING hnsw (embedding vector_cosine_ops);\n"
-            f"CREATE INDEX ON {TABLE_NAME} (language);\nCOMMIT;\n"
+            + (f"CREATE INDEX ON {TABLE_NAME} USING hnsw ({operand});\n" if indexed else "")
+            + f"CREATE INDEX ON {TABLE_NAME} (language);\nCOMMIT;\n"
         )
-    return [
-        f"psql -v ON_ERROR_STOP=1 -f {folder}/passages.sql",
-        f"SELECT id, 1 - (embedding <=> $1) AS score FROM {TABLE_NAME} ORDER BY embedding <=> $1 LIMIT 10;",
+    steps = [
+        f'psql -v ON_ERROR_STOP=1 -f "{folder}/passages.sql"',
+        f"SELECT id, 1 - (embedding <=> $1) AS score FROM {TABLE_NAME} ORDER BY embedding{half} <=> $1{half} LIMIT 10;",
     ]
+    if not indexed:
+        steps.append(f"pgvector makes no index of more than {_HNSW_HALF_DIMENSIONS:,} dimensions: searches read all")
+    return steps
 
 
 def _copy_text(value: Any) -> str:
@@ -157,9 +185,9 @@ def _to_opensearch(batches: Batches, dimension: int, folder: Path) -> list[str]:
 
 
 def _to_bulk(batches: Batches, folder: Path, vector: dict[str, Any], settings: dict[str, Any]) -> list[str]:
-    properties: dict[str, Any] = {name: {"type": "keyword"} for name in ("document_id", "content_id", "language")}
+    properties: dict[str, Any] = dict.fromkeys(("document_id", "content_id", "language"), _KEYWORD)
     properties |= {name: {"type": "text"} for name in ("title", "text")}
-    properties |= {"source": {"type": "keyword", "index": False}, "metadata": {"type": "object", "enabled": False}}
+    properties |= {"source": {**_KEYWORD, "index": False}, "metadata": {"type": "object", "enabled": False}}
     properties |= {"part": {"type": "integer"}, "parts": {"type": "integer"}, "embedding": vector}
     definition = {"settings": settings, "mappings": {"properties": properties}}
     (folder / "index.json").write_text(json.dumps(definition, indent=1), encoding="utf-8", newline="\n")
@@ -173,15 +201,18 @@ def _to_bulk(batches: Batches, folder: Path, vector: dict[str, Any], settings: d
                     number += 1
                     file = (folder / f"bulk-{number:05}.ndjson").open("w", encoding="utf-8", newline="\n")
                 document = _payload(passage)
-                action = {"index": {"_id": document.pop("id")}}
+                del document["id"]
+                action = {"index": {"_id": _engine_id(passage)}}
                 _write_lines(file, [action, {**document, "embedding": embedding.tolist()}])
     finally:
         if file is not None:
             file.close()
-    send = "curl -H 'Content-Type: application/json' -X"
+    send = "curl -sS -H 'Content-Type: application/json' -X"
+    bulk = f'{send} POST "$URL/{TABLE_NAME}/_bulk?filter_path=errors,items.*.error" --data-binary "@$f"'
     return [
-        f"{send} PUT $URL/{TABLE_NAME} --data-binary @{folder}/index.json",
-        f"for f in {folder}/bulk-*.ndjson; do {send} POST $URL/{TABLE_NAME}/_bulk --data-binary @$f; done",
+        f'{send} PUT $URL/{TABLE_NAME} --data-binary "@{folder}/index.json"',
+        # The status is 200 whatever happens to the documents.
+        f'for f in "{folder}"/bulk-*.ndjson; do a=$({bulk}); [ "$a" = \'{{"errors":false}}\' ] || echo "$f: $a"; done',
     ]
 
 

@@ -16,7 +16,15 @@ from isoglot.indexing.explaining import explain_hits
 from isoglot.indexing.languages import TextLanguage, language_filter, text_language
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Hit, Passage, passage_from_row, passage_key
 from isoglot.indexing.snapshot import Snapshot, StoredModel
-from isoglot.indexing.tables import TABLE, connect, open_table, sql_literal, version_of
+from isoglot.indexing.tables import (
+    TABLE,
+    UnreadableIndexError,
+    connect,
+    open_table,
+    read_errors_explained,
+    sql_literal,
+    version_of,
+)
 from isoglot.platform.arrays import Floats, Ints, RowIds, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import canonical
@@ -73,9 +81,26 @@ class Index:
             version = version_of(self._latest, self.folder)
             if self._current is None or self._current_version != version:
                 check_files(self.folder, self._sound_files)
-                table = self._database.open_table(TABLE)
-                table.checkout(version[0])
+                with read_errors_explained():
+                    table = self._database.open_table(TABLE)
+                    table.checkout(version[0])
                 self._current, self._current_version = Snapshot(table), version
+            return self._current
+
+    def last_snapshot(self) -> Snapshot:
+        """Return the last committed state that could be read, whose models and language counts are known.
+
+        While the index is removed or damaged it is an earlier one than that of `snapshot`, and its passages cannot be
+        read either.
+
+        Raises:
+            UnreadableIndexError: The index cannot be read, and never could.
+        """
+        try:
+            return self.snapshot()
+        except UnreadableIndexError:
+            if self._current is None:
+                raise
             return self._current
 
     def load_encoder(

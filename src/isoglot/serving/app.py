@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from math import nan
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,11 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from isoglot.encoders.prompts import ROLES
 from isoglot.indexing.tables import STORAGE_ERRORS, UnreadableIndexError
-from isoglot.platform.errors import IsoglotError
+from isoglot.platform.errors import IsoglotError, first_line
 from isoglot.platform.languages import detectable
 from isoglot.platform.version import __version__
 from isoglot.serving import messages
-from isoglot.serving.batching import Batcher, BusyError
+from isoglot.serving.batching import Batcher
 from isoglot.serving.charts import Charts
 from isoglot.serving.columns import default_columns
 from isoglot.serving.middleware import GuardingMiddleware, ObservingMiddleware, error_response
@@ -62,7 +63,7 @@ def create_app(index: Index, encoders: Mapping[str, Encoder], settings: Settings
     metrics = Metrics()
     batcher = Batcher(encoders, metrics.batch.observe)
     metrics.waiting.set_function(lambda: batcher.waiting)
-    metrics.passages.set_function(lambda: len(index))
+    metrics.passages.set_function(lambda: _passages(index))
     columns = default_columns(list(encoders), settings.compare, settings.balance)
     for note in dict.fromkeys(note for column in columns for note in index.scaling_notes(column.balance)):
         log.warning(note)
@@ -92,13 +93,21 @@ def create_app(index: Index, encoders: Mapping[str, Encoder], settings: Settings
         redoc_url=None,
         responses={status: {**response, "model": messages.Error} for status, response in ERRORS.items()},
     )
-    app.openapi = _kept(index, lambda: _openapi(app, context))  # type: ignore[method-assign]
+    app.openapi = _kept(index, lambda languages: _openapi(app, context, languages))  # type: ignore[method-assign]
     _handle_errors(app)
     for router in (api_routes(context), page_routes(), process_routes(context)):
         app.include_router(router)
     app.mount("/page", StaticFiles(directory=PAGE))
     _add_middleware(app, settings, metrics)
     return app
+
+
+def _passages(index: Index) -> float:
+    """Return the number of passages; not a number while the index cannot be read, so that other metrics are shown."""
+    try:
+        return len(index)
+    except (UnreadableIndexError, *STORAGE_ERRORS):
+        return nan
 
 
 def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
@@ -119,6 +128,10 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def wrong_field(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
+        if isinstance(error.body, bytes):  # as it came: FastAPI has parsed nothing
+            return error_response(422, "the body is not marked as JSON; send Content-Type: application/json")
+        if first["type"] == "json_invalid":
+            return error_response(400, f"the body is no JSON: {first['ctx']['error']} at character {first['loc'][-1]}")
         place = [part for part in first["loc"][1:] if part not in messages.TAGS]
         field = next((part for part in place if isinstance(part, str)), None)
         message = str(first["msg"]).removeprefix("Value error, ")
@@ -129,11 +142,9 @@ def _handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
-        return error_response(error.status_code, error.detail, headers=error.headers)
-
-    @app.exception_handler(BusyError)
-    async def busy(request: Request, error: BusyError) -> JSONResponse:
-        return error_response(429, str(error), headers={"Retry-After": "1"})
+        # FastAPI's own message about a body that cannot be parsed has no reason.
+        message = f"the body cannot be read: {first_line(error.__cause__)}" if error.__cause__ else error.detail
+        return error_response(error.status_code, message, headers=error.headers)
 
     @app.exception_handler(UnreadableIndexError)
     async def unreadable(request: Request, error: UnreadableIndexError) -> JSONResponse:
@@ -149,39 +160,42 @@ def _handle_errors(app: FastAPI) -> None:
     for kind in STORAGE_ERRORS:
         app.exception_handler(kind)(failed_read)
 
+    @app.exception_handler(messages.FieldError)
+    async def wrong_value(request: Request, error: messages.FieldError) -> JSONResponse:
+        return error_response(error.status, str(error), error.param, code=error.code)
+
     @app.exception_handler(IsoglotError)
     async def wrong_request(request: Request, error: IsoglotError) -> JSONResponse:
         return error_response(422, str(error))
 
 
-def _kept(index: Index, describe: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+def _kept(index: Index, describe: Callable[[Iterable[str]], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
     """Return a function that describes the API anew only when the index has changed, since that takes a while."""
     kept: tuple[Snapshot, dict[str, Any]] | None = None
 
     def document() -> dict[str, Any]:
         nonlocal kept
-        snapshot = index.snapshot()
+        snapshot = index.last_snapshot()
         if kept is None or kept[0] is not snapshot:
-            kept = snapshot, describe()
+            kept = snapshot, describe(snapshot.language_counts)
         return kept[1]
 
     return document
 
 
-def _openapi(app: FastAPI, context: ServerContext) -> dict[str, Any]:
-    """Make the OpenAPI document, with the index's models, languages and dimensions where a request names one."""
+def _openapi(app: FastAPI, context: ServerContext, languages: Iterable[str]) -> dict[str, Any]:
+    """Make the OpenAPI document, with the index's models, dimensions and languages where a request names one."""
     document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
     search, embed, column = (
         document["components"]["schemas"][name]["properties"]
         for name in ("SearchRequest", "EmbeddingRequest", "Column")
     )
-    index = context.index
     column["model"]["enum"] = list(context.encoders)
     embed["model"]["enum"] = [
         f"{model}{role}" for model in context.encoders for role in ("", *map("@{}".format, ROLES))
     ]
     for fields in (embed, search):
-        fields["language"]["anyOf"][0]["enum"] = sorted(detectable() | set(index.languages))
-    search["languages"]["anyOf"][0]["items"]["enum"] = sorted(index.languages)
+        fields["language"]["anyOf"][0]["enum"] = sorted({*detectable(), *languages})
+    search["languages"]["anyOf"][0]["items"]["enum"] = sorted(languages)
     embed["dimensions"]["anyOf"][0]["enum"] = sorted({encoder.dimension for encoder in context.encoders.values()})
     return document

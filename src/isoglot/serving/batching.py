@@ -7,6 +7,7 @@ import heapq
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,12 +24,8 @@ BATCH_TEXTS = 32
 """How many texts are encoded at once: more are no faster on a CPU, and other texts wait longer."""
 PART = 128
 """How many texts of one request wait at the same time; the next follow when these are encoded."""
-MAX_WAITING = 512
-"""How many texts may wait; beyond it, clients are asked to come back later. What was begun goes on."""
-
-
-class BusyError(IsoglotError):
-    """The server has more work than it accepts; the client should come back later."""
+WAITING_PARTS = 4
+"""How many parts may wait at the same time; those of other requests join them in their turn."""
 
 
 class GoneError(IsoglotError):
@@ -61,8 +58,9 @@ class _WaitingText:
 class Batcher:
     """Encodes the texts of many clients; texts that wait at the same time are encoded in one batch.
 
-    There is no delay to fill a batch: while one is encoded, texts for the next arrive. The n-th text of a request has
-    the turn of a request that comes n requests later, so that a question overtakes a long list of documents.
+    There is no delay to fill a batch: while one is encoded, texts for the next arrive. A list is encoded in parts, of
+    which a few wait at the same time. The n-th text of a part has the turn of what comes n turns later, so that a
+    question, which is never kept from waiting, overtakes a long list of documents.
 
     Args:
         encoders: Model -> its encoder; no two threads use one at a time.
@@ -73,7 +71,8 @@ class Batcher:
         self._encoders, self._observe = encoders, observe
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
         self._queues: dict[tuple[str, str], list[_WaitingText]] = defaultdict(list)
-        self._requests, self._numbers = count(), count()
+        self._turns, self._numbers = count(), count()
+        self._parts = asyncio.Semaphore(WAITING_PARTS)
         self._worker: asyncio.Task[None] | None = None
 
     @property
@@ -97,28 +96,23 @@ class Batcher:
             role: ``query`` or ``document``.
             texts: n texts, at least one.
             languages: n canonical tags.
-            gone: Says whether the client has left; asked between the parts of a long list.
+            gone: Says whether the client has left; asked before each part.
 
         Raises:
-            BusyError: Too many texts wait.
             GoneError: The client has left.
             IsoglotError: The model returned no usable vector for one of them.
         """
-        if self.waiting + min(len(texts), PART) > MAX_WAITING:
-            raise BusyError("many texts are waiting to be encoded; try again in a moment")
-        turn, results = next(self._requests), []
+        tagged, results = list(zip(texts, languages, strict=True)), []
         for start in range(0, len(texts), PART):
-            if start and gone is not None and await gone():
-                raise GoneError("the client has left")
-            part = list(zip(texts, languages, strict=True))[start : start + PART]
-            results += await self._encode_part(model, role, turn + start, part)
+            async with nullcontext() if len(texts) == 1 else self._parts:
+                if gone is not None and await gone():
+                    raise GoneError("the client has left")
+                results += await self._encode_part(model, role, tagged[start : start + PART])
         return EncodedTexts(np.stack([vector for vector, _ in results]), sum(tokens for _, tokens in results))
 
-    async def _encode_part(
-        self, model: str, role: str, turn: int, texts: Sequence[tuple[str, str]]
-    ) -> list[tuple[Vectors, int]]:
-        """Let texts with their languages wait; the first has this turn, and each other the one after."""
-        loop = asyncio.get_running_loop()
+    async def _encode_part(self, model: str, role: str, texts: Sequence[tuple[str, str]]) -> list[tuple[Vectors, int]]:
+        """Let texts with their languages wait; the first has the next turn, and each other the one after."""
+        loop, turn = asyncio.get_running_loop(), next(self._turns)
         waiting = [
             _WaitingText(
                 turn=turn + position,

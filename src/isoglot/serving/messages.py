@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
+from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import MAX_TAG_LENGTH
 
 MAX_RESULTS = 100
@@ -302,3 +303,18 @@ class Error(BaseModel):
     """An error, in the form of OpenAI's API."""
 
     error: ErrorBody
+
+
+class FieldError(IsoglotError):
+    """A field of a request whose value the index does not have.
+
+    Args:
+        message: What is wrong.
+        param: The field.
+        status: Status of the response.
+        code: What OpenAI's API calls it.
+    """
+
+    def __init__(self, message: str, param: str, *, status: int = 422, code: str | None = None) -> None:
+        super().__init__(message)
+        self.param, self.status, self.code = param, status, code

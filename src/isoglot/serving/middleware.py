@@ -48,12 +48,17 @@ MAX_HELD = 2**26
 
 
 def error_response(
-    status: int, message: str, param: str | None = None, headers: Mapping[str, str] | None = None
+    status: int,
+    message: str,
+    param: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    *,
+    code: str | None = None,
 ) -> JSONResponse:
     """Make an error response; all errors of the API have this form."""
     message, param = cut(message, MAX_MESSAGE), param and cut(param, MAX_MESSAGE)  # clients may have written them
     kind = "invalid_request_error" if status < 500 else "server_error"
-    body = Error(error=ErrorBody(message=message, type=kind, param=param))
+    body = Error(error=ErrorBody(message=message, type=kind, param=param, code=code))
     return JSONResponse(body.model_dump(), status, headers)
 
 
@@ -74,6 +79,8 @@ class ObservingMiddleware:
             return
         started, began, status, size = time.perf_counter(), False, 500, 0
         request_id = scope.setdefault("state", {})["request_id"] = uuid4().hex
+        # FastAPI's routes know no HEAD; the server itself sends no body for one.
+        routed = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
         async def observed_send(message: Message) -> None:
             nonlocal began, status, size
@@ -89,14 +96,16 @@ class ObservingMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, receive, observed_send)
+            await self._app(routed, receive, observed_send)
         except Exception as error:  # a bug, or a failure of the machine: logged, and answered with 500
             self._log_failure(request_id, error)
             if began:
                 raise
             await error_response(500, "the server failed; its log says why")(scope, receive, observed_send)
         finally:
-            self._record(scope, status=status, size=size, seconds=time.perf_counter() - started)
+            self._record(
+                {**routed, "method": scope["method"]}, status=status, size=size, seconds=time.perf_counter() - started
+            )
 
     def _log_failure(self, request_id: str, error: Exception) -> None:
         """Log an error without its message, which may hold a question."""
@@ -176,7 +185,8 @@ class GuardingMiddleware:
                 held.add(len(message.get("body", b"")))
                 complete = not message.get("more_body", False)
             if max(size, held.received) > max_size:
-                raise HTTPException(413, f"a body may have at most {max_size:,} bytes", {"Connection": "close"})
+                large = f"a body may have at most {max_size:,} bytes (serve --max-body); send fewer texts at a time"
+                raise HTTPException(413, large, {"Connection": "close"})
             if held.counted and self.held > max(MAX_HELD, max_size):
                 raise HTTPException(
                     429,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
@@ -24,7 +25,7 @@ from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import english_name
 from isoglot.report.html.templates import COLOURS
 from isoglot.serving import messages
-from isoglot.serving.batching import Batcher, BusyError, EncodedTexts
+from isoglot.serving.batching import Batcher, EncodedTexts
 from isoglot.serving.charts import Charts
 from isoglot.serving.columns import search_columns
 from isoglot.serving.telemetry import Metrics
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parent / "page"
 EXAMPLES, EXAMPLE_LENGTH = 6, 120
+_NO_MODEL: dict[int | str, dict[str, Any]] = {
+    404: {"description": "The index has no such model.", "model": messages.Error}
+}
 _SENTENCE = re.compile(r".+?[.!?。！？।؟]")
 
 
@@ -65,26 +69,57 @@ class ServerContext:
     settings: Settings
     name: str
 
-    def check_model(self, model: str) -> None:
-        """Refuse a model that is not served.
+    def check_vectors(self, models: Iterable[str]) -> None:
+        """Refuse to search for vectors that the index does not have.
 
         Raises:
-            IsoglotError: `model` is none of `encoders`.
+            UnreadableIndexError: The index cannot be read, or has other vectors than those of the encoders.
+        """
+        stored = {model.name: model.signature for model in self.index.snapshot().models if model.ready}
+        for model in models:
+            if stored.get(model) != self.signatures[model]:
+                raise UnreadableIndexError(f"the index has other vectors of {model} than when the server was started")
+
+    def check_model(self, model: str, param: str) -> None:
+        """Refuse a model that is not served.
+
+        Args:
+            model: What a request names.
+            param: The field in which it does.
+
+        Raises:
+            FieldError: `model` is none of `encoders`.
         """
         if model not in self.encoders:
-            raise IsoglotError(f"model {model!r} is not in the index; it has {', '.join(self.encoders)}")
+            message = f"model {model!r} is not in the index; it has {', '.join(self.encoders)}"
+            raise messages.FieldError(message, param, status=404, code="model_not_found")
 
     def find_model(self, name: str) -> tuple[str, str | None]:
         """Return the model that a request names, and the role of its texts where ``MODEL@ROLE`` names one.
 
         Raises:
-            IsoglotError: It is none of `encoders`.
+            FieldError: It is none of `encoders`.
         """
         model, _, role = name.rpartition("@")
         if name not in self.encoders and model in self.encoders and role in ROLES:
             return model, role
-        self.check_model(name)
+        self.check_model(name, "model")
         return name, None
+
+
+@contextmanager
+def _about(param: str) -> Iterator[None]:
+    """Let the errors that a field's value causes name the field.
+
+    Raises:
+        FieldError: The value is wrong.
+    """
+    try:
+        yield
+    except UnreadableIndexError:
+        raise
+    except IsoglotError as error:
+        raise messages.FieldError(str(error), param) from error
 
 
 def api_routes(context: ServerContext) -> APIRouter:
@@ -102,7 +137,7 @@ def api_routes(context: ServerContext) -> APIRouter:
 def _add_search(router: APIRouter, context: ServerContext) -> None:
     index, settings, batcher = context.index, context.settings, context.batcher
 
-    @router.post("/search")
+    @router.post("/search", responses=_NO_MODEL)
     async def search(asked: messages.SearchRequest, request: Request) -> messages.SearchResponse:
         """Return the best passages for a question, found in one way or in two ways side by side."""
         columns = asked.columns or context.columns[:1]
@@ -134,24 +169,26 @@ def _prepare(
     """Return the languages to search in and the question's own.
 
     Raises:
-        IsoglotError: A model or language is not in the index.
+        FieldError: A model or language is not in the index.
         UnreadableIndexError: The index holds other vectors than those of the encoders.
     """
-    stored = {model.name: model.signature for model in context.index.snapshot().models if model.ready}
     for model in models:
-        context.check_model(model)
-        if stored.get(model) != context.signatures[model]:
-            raise UnreadableIndexError(f"the index has other vectors of {model} than when the server was started")
-    return context.index.language_filter(asked.languages), context.index.text_language(asked.question, asked.language)
+        context.check_model(model, "columns")
+    context.check_vectors(models)
+    with _about("languages"):
+        languages = context.index.language_filter(asked.languages)
+    with _about("language"):
+        return languages, context.index.text_language(asked.question, asked.language)
 
 
 def _add_embeddings(router: APIRouter, context: ServerContext) -> None:
-    @router.post("/embeddings", response_model=messages.EmbeddingResponse)
+    @router.post("/embeddings", response_model=messages.EmbeddingResponse, responses=_NO_MODEL)
     async def embeddings(asked: messages.EmbeddingRequest, request: Request) -> Response:
         """Return the vectors of texts, as OpenAI's API does."""
         model, role = context.find_model(asked.model)
         if asked.dimensions not in (None, dimension := context.encoders[model].dimension):
-            raise IsoglotError(f"dimensions: {model} has {dimension}, and its vectors cannot be shortened")
+            message = f"dimensions: {model} has {dimension}, and its vectors cannot be shortened"
+            raise messages.FieldError(message, "dimensions")
         texts = [asked.input] if isinstance(asked.input, str) else asked.input
         languages = await run_in_threadpool(_languages_of, context, texts, asked.language)
         request.state.logged = {"texts": len(texts)}
@@ -163,8 +200,9 @@ def _add_embeddings(router: APIRouter, context: ServerContext) -> None:
 
 
 def _languages_of(context: ServerContext, texts: Sequence[str], given: str | None) -> list[str]:
-    counts = context.index.languages
-    return [text_language(text, counts, given).tag for text in texts]
+    counts = context.index.last_snapshot().language_counts
+    with _about("language"):
+        return [text_language(text, counts, given).tag for text in texts]
 
 
 def _embeddings_json(asked: messages.EmbeddingRequest, encoded: EncodedTexts) -> str:
@@ -198,15 +236,10 @@ def _add_descriptions(router: APIRouter, context: ServerContext) -> None:
         """Return the models of the index."""
         return messages.Models(data=[messages.Model(id=model) for model in context.encoders])
 
-    missing = {"description": "The index has no such model.", "model": messages.Error}
-
-    @router.get("/models/{model:path}", responses={404: missing})
+    @router.get("/models/{model:path}", responses=_NO_MODEL)
     def model(model: str) -> messages.Model:
         """Return one model of the index, as OpenAI's API does."""
-        try:
-            context.find_model(model)
-        except IsoglotError as error:
-            raise HTTPException(404, str(error)) from error
+        context.find_model(model)
         return messages.Model(id=model)
 
     @router.get("/index")
@@ -266,7 +299,8 @@ def process_routes(context: ServerContext) -> APIRouter:
 
     @router.get("/readyz")
     def readiness() -> messages.State:
-        """Say whether the index can be read; models are loaded before the server listens."""
+        """Say whether the page's searches can be answered; models are loaded before the server listens."""
+        context.check_vectors(column.model for column in context.columns)
         try:
             context.index.passages(limit=1)
         except STORAGE_ERRORS as error:
@@ -288,11 +322,12 @@ def _request_limit(context: ServerContext) -> Callable[[], AsyncIterator[None]]:
         """Count a request as in progress. Its body has arrived by now, so that slow clients do not count.
 
         Raises:
-            BusyError: As many requests are in progress as the settings allow.
+            HTTPException: As many requests are in progress as the settings allow.
         """
         nonlocal in_flight
         if in_flight >= context.settings.max_requests:
-            raise BusyError(f"{in_flight} requests are in progress; try again in a moment")
+            busy = f"{in_flight} requests are in progress (serve --max-requests); try again in a moment"
+            raise HTTPException(429, busy, {"Retry-After": "1"})
         in_flight += 1
         context.metrics.in_flight.set(in_flight)
         try:

@@ -14,6 +14,7 @@ export const setKey = (key) => sessionStorage.setItem(KEY, key);
 
 const TITLES = {
   401: "This server asks for a key",
+  404: "That cannot be searched",
   413: "That was too much text",
   422: "That cannot be searched",
   429: "The server is busy",
