@@ -24,8 +24,8 @@ from isoglot.scale.manifest import MANIFEST, read_manifest, write_manifest
 from isoglot.scale.shards import ROLES, is_sound, read_shard, read_vectors, shard_paths, write_shard
 from isoglot.transforms.transform import Transform
 
-BLOCK = 16_384
-"""Vectors that are changed at once: 64 MiB of 1,024 dimensions."""
+BLOCK = 8192
+"""Vectors that are changed at once: 32 MiB of 1,024 dimensions."""
 SAMPLE = 1000
 """Documents by which vectors of another model are told."""
 RECORD = "applied.json"
@@ -142,7 +142,7 @@ class _Arrays:
             advance(done)
             tags = (line.strip().rpartition("@")[2] for _, line in islice(read_lines(self._ids(role)), done, None))
             for block in range(done, len(array), BLOCK):
-                rows = np.asarray(array[block : block + BLOCK])
+                rows = _rows(array, block)
                 try:
                     changed = self._change[role](rows, list(islice(tags, len(rows))))
                 except IsoglotError as error:
@@ -200,6 +200,15 @@ def _array(path: Path) -> Vectors:
     if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
         raise InputError("is no two-dimensional array of floats", path)
     return array
+
+
+def _rows(array: Vectors, start: int) -> Vectors:
+    """A block of an array, read and not mapped, so that its pages do not count as memory of this process."""
+    if not isinstance(array, np.memmap) or not array.flags.c_contiguous:
+        return np.asarray(array[start : start + BLOCK])
+    count = min(BLOCK, len(array) - start) * array.shape[1]
+    offset = array.offset + start * array.shape[1] * array.itemsize
+    return np.fromfile(str(array.filename), array.dtype, count, offset=offset).reshape(-1, array.shape[1])
 
 
 def _header_length(path: Path, shape: tuple[int, ...]) -> int:

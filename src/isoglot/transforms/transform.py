@@ -220,17 +220,18 @@ class Transform:
         given = np.asarray(vectors)
         rows = self._checked(given[None] if given.ndim == 1 else given)
         entries = self._entries(len(rows), languages)
-        before = _units(rows)
+        before = _units(rows)  # an array of its own, which is changed in place
         changed = before if self.matrix is None else before @ self.matrix.T
         if self.reader is not None and self.means is not None and role in self.record.reads:
-            changed = changed - _softmax(before @ self.reader[:, :-1].T + self.reader[:, -1]) @ self.means
+            changed -= _softmax(before @ self.reader[:, :-1].T + self.reader[:, -1]) @ self.means
         else:
-            changed = changed - self.offsets[ROLES.index(role)][entries]
+            changed -= self.offsets[ROLES.index(role)][entries]
         if self.directions is not None:
             for entry in np.unique(entries):
                 basis, those = self.directions[entry], entries == entry
                 changed[those] -= changed[those] @ basis.T @ basis
-        return _units(changed).reshape(given.shape)
+        changed /= _lengths(changed)
+        return changed.reshape(given.shape)
 
     def _checked(self, vectors: Vectors) -> NDArray[np.float32]:
         if vectors.ndim != 2 or vectors.shape[1] != self.record.dimension:
@@ -299,17 +300,22 @@ def sample_of(vectors: Vectors) -> NDArray[np.float32]:
 def _checked(vectors: Vectors) -> NDArray[np.float32]:
     """(n, d) vectors in float32, none of which is zero or not finite."""
     numbers = np.asarray(vectors, dtype=np.float32)
-    lengths = np.linalg.norm(numbers, axis=1)
-    wrong = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
+    squares = np.einsum("nd,nd->n", numbers, numbers)
+    wrong = np.flatnonzero(~(np.isfinite(squares) & (squares > 0)))
     if len(wrong):
         raise IsoglotError(f"vector {wrong[0]} is zero or not finite")
     return numbers
 
 
 def _units(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)  # a vector may be its language's mean
-    units: NDArray[np.float32] = vectors / lengths
+    units: NDArray[np.float32] = vectors / _lengths(vectors)
     return units
+
+
+def _lengths(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, 1), and never 0: a vector less its language's mean may be."""
+    lengths: NDArray[np.float32] = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))[:, None]
+    return np.maximum(lengths, 1e-12)
 
 
 def _softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
