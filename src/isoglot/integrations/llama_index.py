@@ -1,0 +1,83 @@
+"""Any LlamaIndex embedding, changed by a transform (``pip install isoglot[llama-index]``).
+
+Usage:
+    from isoglot.integrations.llama_index import TransformedEmbedding
+
+    Settings.embed_model = TransformedEmbedding(OpenAIEmbedding(...), "transform")
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isoglot.integrations.text_languages import LanguageOf, languages_of
+from isoglot.platform.errors import IsoglotError
+from isoglot.transforms.transform import Transform
+
+try:
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+    from llama_index.core.bridge.pydantic import PrivateAttr
+except ImportError as error:
+    raise IsoglotError(f"LlamaIndex cannot be loaded ({error}): pip install 'isoglot[llama-index]'") from error
+
+
+class TransformedEmbedding(BaseEmbedding):
+    """Embeddings of another object, changed by a transform; documents and queries by their own offsets.
+
+    Args:
+        embedding: Gives the vectors, those of the model that the transform is for.
+        transform: The transform, or its folder.
+        language: The language of all texts, or a function that tells that of one; None: it is detected.
+        **settings: Of LlamaIndex' `BaseEmbedding`; the batch size and the name are those of `embedding`.
+
+    Raises:
+        IsoglotError: The folder holds no transform, or it is damaged.
+    """
+
+    _embedding: BaseEmbedding = PrivateAttr()
+    _transform: Transform = PrivateAttr()
+    _language: LanguageOf = PrivateAttr()
+
+    def __init__(
+        self,
+        embedding: BaseEmbedding,
+        transform: Transform | str | Path,
+        language: LanguageOf = None,
+        **settings: Any,
+    ) -> None:
+        inherited: dict[str, Any] = {"model_name": embedding.model_name, "embed_batch_size": embedding.embed_batch_size}
+        super().__init__(**(inherited | settings))
+        self._embedding, self._language = embedding, language
+        self._transform = transform if isinstance(transform, Transform) else Transform.load(transform)
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        return self._query(self._embedding.get_query_embedding(query), query)
+
+    async def _aget_query_embedding(self, query: str) -> list[float]:
+        return self._query(await self._embedding.aget_query_embedding(query), query)
+
+    def _get_text_embedding(self, text: str) -> list[float]:
+        return self._get_text_embeddings([text])[0]
+
+    async def _aget_text_embedding(self, text: str) -> list[float]:
+        return (await self._aget_text_embeddings([text]))[0]
+
+    def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        return self._documents(self._embedding.get_text_embedding_batch(texts), texts)
+
+    async def _aget_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        return self._documents(await self._embedding.aget_text_embedding_batch(texts), texts)
+
+    def _documents(self, vectors: list[list[float]], texts: list[str]) -> list[list[float]]:
+        languages = languages_of(texts, self._language, self._transform)
+        changed: list[list[float]] = self._transform.documents(np.array(vectors), languages).tolist()
+        return changed
+
+    def _query(self, vector: list[float], query: str) -> list[float]:
+        changed: list[float] = self._transform.queries(
+            np.array(vector), languages_of([query], self._language, self._transform)
+        ).tolist()
+        return changed
