@@ -10,7 +10,15 @@ from langcodes import language_distance
 
 from isoglot import IsoglotError
 from isoglot.platform import languages
-from isoglot.platform.languages import canonical, closest, detect, detectable, differing_language, english_name
+from isoglot.platform.languages import (
+    canonical,
+    closest,
+    detect,
+    detectable,
+    differing_language,
+    english_name,
+    names_no_language,
+)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +58,57 @@ from isoglot.platform.languages import canonical, closest, detect, detectable, d
 def test_every_spelling_gives_one_tag(tag: str, expected: str) -> None:
     assert canonical(tag) == expected
     assert canonical(expected) == expected
+
+
+ONE_SCRIPT = """acm_Arab acq_Arab aeb_Arab ajp_Arab amh_Ethi apc_Arab ars_Arab ary_Arab arz_Arab asm_Beng awa_Deva
+    azb_Arab bak_Cyrl bho_Deva bod_Tibt ckb_Arab cmn_Hani crh_Latn dzo_Tibt hye_Armn jpn_Hira jpn_Jpan kor_Hang kor_Kore
+    lzh_Hani mni_Beng nan_Hani pbt_Arab rmy_Latn shn_Mymr snd_Arab tzm_Tfng uig_Arab urd_Aran wuu_Hani ydd_Hebr yue_Hani
+    yue_Hant zho_Hani"""
+
+
+@pytest.mark.parametrize("tag", ONE_SCRIPT.split())
+def test_the_script_that_a_language_has_says_nothing_more(tag: str) -> None:
+    """As FLORES, Belebele and GlotLID write it."""
+    assert canonical(tag) == canonical(tag[:3])
+
+
+@pytest.mark.parametrize(
+    "tag", ["ace-Arab", "ar-Latn", "azb-Latn", "crh-Cyrl", "hi-Latn", "ks-Deva", "taq-Tfng", "sr-Latn"]
+)
+def test_another_script_is_kept(tag: str) -> None:
+    assert canonical(tag) == tag
+
+
+def test_southern_pashto_is_the_pashto_of_flores() -> None:
+    assert canonical("pbt_Arab") == canonical("ps") == "ps"
+
+
+SAY_NONE = [
+    "und",
+    "und_Latn",
+    "mul",
+    "mis",
+    "zxx_Zxxx",
+    "art",
+    "root",
+    "qaa",
+    "qtz-Latn",
+    "x-dialect",
+    "Unknown",
+    "N/A",
+    "un",
+]
+
+
+@pytest.mark.parametrize("tag", SAY_NONE)
+def test_what_says_that_there_is_no_language_is_none(tag: str) -> None:
+    assert names_no_language(tag)
+    assert languages.known(tag) is None
+
+
+@pytest.mark.parametrize("tag", ["quy", "uk", "na", "nan", "art-lojban", "", " "])
+def test_a_language_or_nothing_does_not_say_that_there_is_none(tag: str) -> None:
+    assert not names_no_language(tag)
 
 
 @pytest.mark.parametrize("tag", ["", "xx", "klingon", "mul", "und", "english", "123"])

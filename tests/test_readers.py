@@ -17,6 +17,7 @@ import pytest
 
 from isoglot import IsoglotError, load_collection, read_rows
 from isoglot.corpora.documents import read_documents
+from isoglot.corpora.left_out import UNKNOWN_LANGUAGE
 from isoglot.corpora.readers import extraction
 from isoglot.corpora.readers.qrels import read_qrels
 from isoglot.corpora.readers.records import read_records
@@ -170,6 +171,20 @@ def test_a_title_stands_for_a_text_and_a_document_without_either_is_left_out_eve
     indexed = list(read_documents(str(tmp_path / "data" / "corpus.jsonl")))
     assert [(document.id, document.title, document.text) for document in indexed][3:4] == [("t", "", "Salt")]
     assert "n" not in {document.id for document in indexed}
+
+
+@pytest.mark.parametrize("tag", ["mis", "und_Latn", "qaa", "unknown", "N/A"])
+def test_a_line_that_says_that_it_has_no_language_stops_no_reader(tmp_path: Path, tag: str) -> None:
+    corpus = [*CORPUS, {"_id": "x9", "text": "brr brr", "lang": tag}]
+    data = tmp_path / "data"
+    found = load_collection(folder(data, corpus, QUERIES, QRELS))
+    assert found.notes == (f"left out: {UNKNOWN_LANGUAGE}: 1, first in corpus.jsonl:4",)
+    judged = judged_collection(data / "corpus.jsonl", data / "qrels" / "test.tsv", "en")
+    assert judged.notes[1:] == found.notes
+    assert len(read_documents_table(data / "corpus.jsonl")) == len(found.documents) == 3
+    assert len(list(read_documents(str(data / "corpus.jsonl"), "de"))) == 4
+    with pytest.raises(IsoglotError, match=r"corpus.jsonl:4: --strict refuses texts whose language cannot be told"):
+        read_documents_table(data / "corpus.jsonl", strict=True)
 
 
 def test_a_text_whose_language_cannot_be_told_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from isoglot.corpora.detected import DetectedLanguages
 from isoglot.platform.errors import InputError, IsoglotError
-from isoglot.platform.languages import MULTILINGUAL, canonical
+from isoglot.platform.languages import canonical, names_no_language
 from isoglot.platform.text import cleaned
 
 ID_FIELDS = ("_id", "id")
@@ -21,9 +21,6 @@ LANGUAGE_FIELDS = ("lang", "language")
 SOURCE_FIELDS = ("url", "source")
 DOCUMENT_FIELDS = frozenset((*ID_FIELDS, *LANGUAGE_FIELDS, *SOURCE_FIELDS, "text", "title", "content_id", "metadata"))
 """The names of all fields that have a meaning in a document; the others are metadata."""
-
-NO_LANGUAGE = ("und", "zxx", MULTILINGUAL)
-"""Tags that say that a text has no language, or no one language: ISO 639 has them, no document or query is in them."""
 
 
 def full_text(title: str, text: str) -> str:
@@ -122,9 +119,9 @@ class Fields:
 
     @property
     def says_no_language(self) -> bool:
-        """Whether the line says that its text has no language, or several (see `NO_LANGUAGE`)."""
+        """Whether the line says that its text is in no known language, or in several (see `names_no_language`)."""
         stated = self._first(LANGUAGE_FIELDS)[1] or self._in_metadata("lang")
-        return isinstance(stated, str) and stated.strip().casefold() in NO_LANGUAGE
+        return isinstance(stated, str) and names_no_language(stated)
 
     def language(self) -> StatedLanguage | None:
         """Return the language; None where the line names none, or says that it has none.
@@ -139,7 +136,7 @@ class Fields:
             raise self.error(f"field {name!r} is {type(value).__name__}, not text")
         if self.says_no_language:
             return None
-        if value:
+        if value and value.strip():
             return StatedLanguage(language_field(value, self.path, self.line), value)
         value = self._in_metadata("lang")
         if not isinstance(value, str):

@@ -20,6 +20,7 @@ UNREADABLE_NAMES = "files whose names are not UTF-8"
 QUERIES_WITHOUT_TEXT = "queries without text"
 UNKNOWN_LANGUAGE = "texts whose language cannot be told (name it in a field 'lang' or with --language)"
 UNKNOWN_DOCUMENTS = "judgements of documents that the corpus lacks"
+UNKNOWN_IN_RUN = "lines of the run with documents that are not known"
 UNKNOWN_QUERIES = "judgements of queries that the collection lacks"
 
 
