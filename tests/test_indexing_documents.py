@@ -88,7 +88,6 @@ def test_a_document_without_an_id_is_known_by_its_content(tmp_path: Path) -> Non
         ({"_id": ["a"], "text": "b"}, "field '_id' is list, not text"),
         ({"_id": "a", "text": "b", "lang": "klingonish"}, "unknown language 'klingonish'"),
         ({"_id": "a", "text": "b", "language": 5.5}, "field 'language' is float, not text"),
-        ({"_id": "a", "text": "b", "lang": "en", "metadata": "x"}, "field 'metadata' is str, not an object"),
     ],
 )
 def test_a_wrong_field_is_named_with_file_and_line(tmp_path: Path, line: dict[str, Any], message: str) -> None:

@@ -77,6 +77,20 @@ def gzipped(path: Path) -> Path:
     return target
 
 
+def test_a_name_that_occurs_twice_is_told_in_every_format(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"_id": "a", "metadata": {"x": 1, "x": 2}}\n')
+    pq.write_table(pa.table([["one"], ["two"]], names=["text", "text"]), tmp_path / "a.parquet")
+    pairs = pa.array([[("x", "1"), ("x", "2")]], pa.map_(pa.string(), pa.string()))
+    pq.write_table(pa.table({"text": ["one"], "metadata": pairs}), tmp_path / "map.parquet")
+    for name, told in {
+        "a.jsonl": r"a.jsonl:1: malformed JSON: the key 'x' occurs twice",
+        "a.parquet": r"a.parquet: two columns are named 'text'; rename or remove one",
+        "map.parquet": r"map.parquet:1: field 'metadata' has a key twice",
+    }.items():
+        with pytest.raises(IsoglotError, match=told):
+            list(read_documents(str(tmp_path / name), "en"))
+
+
 def test_gzipped_files_are_read_as_what_is_inside(tmp_path: Path) -> None:
     spec = folder(tmp_path / "data", CORPUS, QUERIES, QRELS)
     plain = load_collection(spec)

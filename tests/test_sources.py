@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from isoglot import IsoglotError, load_collection
 from isoglot.corpora.documents import read_documents
 from isoglot.corpora.trec import read_documents_table
+from tests.indexing import write_jsonl
 
 CORPUS = [
     {"_id": "d1", "text": "hello", "lang": "en", "content_id": "a"},
@@ -93,6 +98,64 @@ def test_a_lang_in_the_metadata_that_is_no_language_is_metadata_like_any_other(t
     (document,) = read_documents(str(tmp_path / "corpus.jsonl"))
     assert (document.language, document.metadata) == ("en", {"lang": "python"})
     assert [d.language for d in load_collection(spec).documents] == ["en"]
+
+
+IN_ONE = {"lang": "en", "content_id": "c", "year": 2019}
+
+
+def as_jsonl(path: Path, metadata: Any) -> Path:
+    return write_jsonl(path / "a.jsonl", [{"_id": "a", "text": "x", "metadata": metadata}])
+
+
+def as_csv(path: Path, metadata: Any) -> Path:
+    with (path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["_id", "text", "metadata"], ["a", "x", str(metadata)]])
+    return path / "a.csv"
+
+
+def as_map(path: Path, metadata: Any) -> Path:
+    kind = pa.map_(pa.string(), pa.string())
+    pairs = [(name, str(value)) for name, value in metadata.items()]
+    pq.write_table(pa.table({"_id": ["a"], "text": ["x"], "metadata": pa.array([pairs], kind)}), path / "a.parquet")
+    return path / "a.parquet"
+
+
+@pytest.mark.parametrize(
+    ("writer", "metadata", "year"),
+    [
+        (as_jsonl, IN_ONE, 2019),
+        (as_jsonl, json.dumps(IN_ONE), 2019),
+        (as_csv, json.dumps(IN_ONE), 2019),
+        (as_csv, IN_ONE, 2019),
+        (as_map, IN_ONE, "2019"),
+        (as_jsonl, IN_ONE | {"lang": None, "language": "eng_Latn"}, 2019),
+        (as_jsonl, IN_ONE | {"lang": "python", "language": "en"}, 2019),
+    ],
+)
+def test_metadata_is_read_in_each_form_that_tools_write(
+    tmp_path: Path, writer: Callable[[Path, Any], Path], metadata: Any, year: Any
+) -> None:
+    (document,) = read_documents(str(writer(tmp_path, metadata)))
+    assert (document.language, document.content_id, document.language_detected) == ("en", "c", False)
+    assert document.metadata["year"] == year
+
+
+@pytest.mark.parametrize(
+    ("metadata", "kept"), [("a page", {"metadata": "a page"}), ("{open", {"metadata": "{open"}), ("", {}), (None, {})]
+)
+def test_metadata_that_is_no_object_is_kept_under_its_name(tmp_path: Path, metadata: Any, kept: dict[str, Any]) -> None:
+    (document,) = read_documents(str(as_jsonl(tmp_path, metadata)), "en")
+    assert document.metadata == kept
+
+
+def test_an_id_of_another_name_is_the_id_and_beside_an_id_it_is_metadata(tmp_path: Path) -> None:
+    rows = [
+        {"docid": "a#1", "text": "x"},
+        {"_id": "b", "docid": "a", "id": None, "text": "x", "url": "u", "source": "s"},
+    ]
+    miracl, both = read_documents(str(write_jsonl(tmp_path / "a.jsonl", rows)), "en")
+    assert (miracl.id, miracl.metadata) == ("a#1", {})
+    assert (both.id, both.source, both.metadata) == ("b", "u", {"docid": "a", "source": "s"})
 
 
 def test_languages_that_are_not_named_are_detected_and_counted(

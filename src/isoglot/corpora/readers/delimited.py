@@ -60,10 +60,19 @@ def _checked(header: Sequence[str], path: Path) -> list[str]:
     names = [name.strip() for name in header]
     if len(names) == 1 and ";" in names[0]:
         raise InputError("the fields are separated by semicolons; save it with commas, or with tabs as .tsv", path, 1)
+    check_names(names, path, 1)
+    return names
+
+
+def check_names(names: Sequence[str], path: Path, line: int | None) -> None:
+    """Check that no two columns of a table have the same name.
+
+    Raises:
+        InputError: Two have.
+    """
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice:
-        raise InputError(f"two columns are named {twice[0]!r}; rename or remove one", path, 1)
-    return names
+        raise InputError(f"two columns are named {twice[0]!r}; rename or remove one", path, line)
 
 
 def _fields(header: Sequence[str], cells: Sequence[str], path: Path, line: int) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from isoglot.corpora.readers.delimited import check_names
 from isoglot.corpora.readers.lines import opened
 from isoglot.platform.errors import InputError, first_line
 from isoglot.platform.files import os_errors_explained
@@ -21,7 +22,7 @@ def read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         path: The file.
 
     Raises:
-        InputError: The file is missing or damaged.
+        InputError: The file is missing or damaged, or two columns have the same name.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -32,6 +33,7 @@ def read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             plain = isinstance(content, io.BufferedReader)
             source = path if plain else io.BytesIO(content.read())
             with pq.ParquetFile(source, page_checksum_verification=True) as file:
+                check_names(file.schema_arrow.names, path, None)
                 for batch in file.iter_batches(batch_size=_BATCH):
                     for row in batch.to_pylist():
                         number += 1
