@@ -275,6 +275,37 @@ def test_a_configuration_of_mteb_is_a_language_and_its_ids_are_its_own(tmp_path:
     assert found.named("de") == "deu_Latn"
 
 
+ENGLISH, GERMAN, XHOSA = (
+    "The committee postponed the meeting until Wednesday because the chair was ill.",
+    "Die Sitzung wurde auf Mittwoch verschoben, weil die Vorsitzende krank war.",
+    "Umongameli wathi urhulumente uza kwakha izindlu ezintsha kulo nyaka. Abantwana baya esikolweni yonke imihla.",
+)
+
+
+@pytest.mark.parametrize(
+    ("texts", "tags"),
+    [
+        ({"law": ENGLISH, "cs": ENGLISH, "gis": ENGLISH}, ["en", "en", "en"]),
+        ({"cs": ENGLISH}, ["en"]),
+        ({"cs": ENGLISH, "en": ENGLISH}, ["en", "en"]),
+        ({"en-de": GERMAN, "deu-eng": GERMAN}, ["de", "de"]),
+        ({"de": GERMAN, "xh": XHOSA}, ["de", "xh"]),
+        ({"xh": XHOSA}, ["xh"]),
+        ({"de": GERMAN, "xh": XHOSA, "pcm": ENGLISH}, ["de", "pcm", "xh"]),
+    ],
+)
+def test_a_configuration_is_a_language_only_where_the_texts_agree(
+    tmp_path: Path, texts: dict[str, str], tags: list[str]
+) -> None:
+    for name, text in texts.items():
+        parquet(tmp_path / f"{name}-corpus" / SHARD, [{"_id": "1", "text": text}])
+        parquet(tmp_path / f"{name}-queries" / SHARD, [{"_id": "1", "text": text}])
+        parquet(tmp_path / f"{name}-qrels" / SHARD, [{"query-id": "1", "corpus-id": "1", "score": 1}])
+    found = load_collection(f"folder:{tmp_path}", find_identical=True)
+    assert sorted(document.language for document in found.documents) == tags
+    assert any("was detected" in note for note in found.notes) == (not {*texts} & {*tags} or "cs" in texts)
+
+
 def test_a_table_of_documents_may_have_a_header(tmp_path: Path) -> None:
     (tmp_path / "bare.tsv").write_text("d1\ten\tc\nd2\tzh\tc\n")
     (tmp_path / "header.tsv").write_text("id\tlanguage\tcontent_id\nd1\ten\tc\nd2\tzh\tc\n")

@@ -154,7 +154,8 @@ class Fields:
     def metadata(self) -> dict[str, Any]:
         """Return what the field ``metadata`` holds and all fields that mean nothing else here, as JSON can hold them.
 
-        An ``id`` beside an ``_id`` is such a field, for example. Numbers that JSON has not, NaN and the infinities, become null, and what is of another type becomes text.
+        An ``id`` beside an ``_id`` is such a field. Numbers that JSON has not, NaN and the infinities, become null, and
+        what is of another type becomes text.
 
         Raises:
             InputError: A map has a key twice, or something is nested too deeply.

@@ -205,7 +205,7 @@ def likelihoods(text: str) -> dict[str, float]:
     return scores
 
 
-def differing_language(text: str, stated: str, *, sure: float = 0) -> str | None:
+def differing_language(text: str, stated: str, *, sure: float = 0, undetectable: bool = False) -> str | None:
     """Return the language that a text looks like if the detector is sure that it is not the stated one, else None.
 
     Of close languages (Slovak and Czech, Danish and Norwegian) it is never sure: None where the stated one has at least
@@ -213,10 +213,11 @@ def differing_language(text: str, stated: str, *, sure: float = 0) -> str | None
 
     Args:
         text: A text of any length.
-        stated: Canonical tag; None is returned for every language that the detector does not know.
+        stated: Canonical tag.
         sure: The least probability of the other language.
+        undetectable: Whether a stated language that the detector does not know is judged too; else None is returned.
     """
-    if not _is_detectable(stated):
+    if not undetectable and not _is_detectable(stated):
         return None
     probabilities = likelihoods(text)
     likeliest = next(iter(probabilities), stated)

@@ -6,14 +6,15 @@ Each corpus line has ``_id``, ``text`` and ``lang``, and optionally ``title`` an
 is missing, the language is detected, and counted in a note.
 
 The files may be gzipped, or of another format of records. They may also lie as on the Hugging Face hub and in mteb:
-folders ``corpus``, ``queries`` and ``qrels`` (or ``default``), or one of each for every language (``de-corpus``), which
-then is the language of lines that name none, and part of their ids.
+folders ``corpus``, ``queries`` and ``qrels`` (or ``default``), or one of each for every configuration (``de-corpus``),
+which is part of the ids, and the language of lines that name none where it is one (see `_languages`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,11 +32,16 @@ from isoglot.corpora.readers.lines import kind_of
 from isoglot.corpora.readers.qrels import read_qrels
 from isoglot.corpora.readers.records import READERS_OF_RECORDS, read_records
 from isoglot.platform.errors import InputError, IsoglotError
-from isoglot.platform.languages import known
+from isoglot.platform.languages import differing_language, known
 
 _KINDS_OF_QRELS = (*READERS_OF_RECORDS, ".txt", ".trec", ".qrels")
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 """How the hub numbers the files of a split."""
+_PAIR = re.compile(r"([a-z]{2,3})[-_]([a-z]{2,3})")
+_BEGINNING = 20
+"""The number of texts of a configuration that tell whether its name is their language."""
+_SURE = 0.5
+"""The probability of another language from which on it is not; Xhosa's and Igbo's texts are in none at 0.35."""
 
 
 class Part(NamedTuple):
@@ -202,15 +208,40 @@ def read_judgements(
                 left_out.add(UNKNOWN_DOCUMENTS if query in query_ids else UNKNOWN_QUERIES, part.path, judgement.line)
 
 
-def _records(parts: Iterable[Part]) -> Iterator[Fields]:
-    """Yield the fields of each line; a configuration is the language where it is the tag of one, and part of the id."""
+def _records(parts: Sequence[Part]) -> Iterator[Fields]:
+    """Yield the fields of each line; a configuration is part of the id, and the language if it is one."""
+    languages = _languages(parts)
     for part in parts:
-        stated = {"lang": part.configuration} if known(part.configuration) else {}
+        stated = {"lang": part.configuration} if part.configuration in languages else {}
         for line, values in read_records(part.path):
             fields = Fields(stated | values, part.path, line)
             if part.configuration:
                 fields = Fields({**fields.values, "_id": part.identity(fields.required_id())}, part.path, line)
             yield fields
+
+
+def _languages(parts: Iterable[Part]) -> set[str]:
+    """Return the configurations that name the languages of their texts.
+
+    Subjects look like tags too: ``law`` is Lauje, ``cs`` Czech. So none is a language if half of those that may be have
+    texts that are surely in another one. A pair (``en-de``) names the languages of both sides, not which is which.
+    """
+    tags = {part: tag for part in parts if (tag := known(part.configuration)) and not _is_pair(part.configuration)}
+    other = [
+        part for part, tag in tags.items() if differing_language(_beginning(part), tag, sure=_SURE, undetectable=True)
+    ]
+    return {part.configuration for part in tags} if 2 * len(other) < len(tags) else set()
+
+
+def _is_pair(configuration: str) -> bool:
+    pair = _PAIR.fullmatch(configuration)
+    return pair is not None and all(map(known, pair.groups()))
+
+
+def _beginning(part: Part) -> str:
+    """Return the first texts of a file."""
+    first = (Fields(values, part.path, line) for line, values in islice(read_records(part.path), _BEGINNING))
+    return " ".join(text for fields in first for text in fields.title_and_text() if fields.language() is None)
 
 
 def _files(folder: Path, name: str, split: str) -> list[Part]:
