@@ -200,6 +200,9 @@ def test_languages_that_the_detector_knows_include_the_rarest() -> None:
         ("en", "Ｗｈｅｒｅ　ｄｏｅｓ　ｔｈｅ　ｒｉｖｅｒ　ｂｅｇｉｎ？"),
         ("en", "𝐖𝐡𝐞𝐫𝐞 𝐝𝐨𝐞𝐬 𝐭𝐡𝐞 𝐫𝐢𝐯𝐞𝐫 𝐛𝐞𝐠𝐢𝐧?"),
         ("ja", "ｶｼﾐﾔﾄﾊ ﾅﾝﾃﾞｽｶ"),
+        ("en", "\u2060".join("Where does the river begin?")),
+        ("en", "Where\u200bdoes\u200bthe\u200briver\u200bbegin?"),
+        ("de", "Wo ent\u00adspr\u00adin\u00adgt d\u00ader Fl\u00adus\u00ads?"),
         ("zh", "缺少哪种营养素会让水手在长达数月的航行中牙龈出血？"),
     ],
 )
