@@ -21,7 +21,7 @@ from isoglot.corpora.left_out import UNKNOWN_LANGUAGE
 from isoglot.corpora.readers import extraction
 from isoglot.corpora.readers.qrels import read_qrels
 from isoglot.corpora.readers.records import read_records
-from isoglot.corpora.trec import judged_collection, read_documents_table
+from isoglot.corpora.trec import judged_collection, read_documents_table, read_run
 from isoglot.platform.deadline import DeadlineError, deadline
 from tests import command_line
 from tests.indexing import write_jsonl
@@ -91,6 +91,25 @@ def test_a_name_that_occurs_twice_is_told_in_every_format(tmp_path: Path) -> Non
             list(read_documents(str(tmp_path / name), "en"))
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.csv", "_id\ttext\nd1\tx\n", "a.csv:1: the fields are separated by tabs"),
+        ("a.tsv", '"_id","text"\n"d1","x"\n', "a.tsv:1: the fields are separated by commas"),
+        ("a.csv", "d1,A lamp shines.\nd2,Frogs.\n", "a.csv:1: the first line names none of the fields: _id, text"),
+        ("a.tsv", "d1\tA lamp shines.\nd2\tFrogs.\n", "a.tsv:1: the first line names none of the fields: _id, text"),
+        ("a.tsv", "_id\ttext\rd1\tx\rd2\ty\r", "a.tsv:1: lines end in carriage returns alone"),
+        ("a.csv", "_id,text\rd1,x\r", "a.csv:1: lines end in carriage returns alone"),
+    ],
+)
+def test_a_table_in_another_form_than_its_name_says_is_told_by_its_first_line(
+    tmp_path: Path, name: str, content: str, told: str
+) -> None:
+    (tmp_path / name).write_bytes(content.encode())
+    with pytest.raises(IsoglotError, match=told):
+        list(read_documents(str(tmp_path / name), "en"))
+
+
 def test_gzipped_files_are_read_as_what_is_inside(tmp_path: Path) -> None:
     spec = folder(tmp_path / "data", CORPUS, QUERIES, QRELS)
     plain = load_collection(spec)
@@ -130,6 +149,33 @@ def test_the_one_reader_of_qrels_takes_the_shapes_of_beir_and_trec(tmp_path: Pat
     (tmp_path / "qrels").write_text(text)
     ((query, document, relevance, _),) = read_qrels(tmp_path / "qrels")
     assert (query, document, relevance) == ("q1", "d1", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.tsv", "query-id\tcorpus-id\tscore\titeration\nq1\td1\t2\t0\n"),
+        ("a.tsv", "Topic iteration DocNo rel\nq1 0 d1 2\n"),
+        ("a.jsonl", '{"query_id": "q1", "doc_id": "d1", "relevance": 2, "iteration": "0"}'),
+        ("a.csv", "qid,docid,label\nq1,d1,2\n"),
+    ],
+)
+def test_the_header_of_qrels_says_which_column_is_which(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert [judgement[:3] for judgement in read_qrels(tmp_path / name)] == [("q1", "d1", 2)]
+
+
+def test_a_line_of_qrels_that_lacks_a_column_of_the_header_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("query-id\titeration\tcorpus-id\tscore\nq1\td1\t1\n")
+    with pytest.raises(IsoglotError, match=r"a.tsv:2: has 3 fields, the header has 4"):
+        list(read_qrels(tmp_path / "a.tsv"))
+
+
+def test_ids_are_split_where_trec_eval_splits_them(tmp_path: Path) -> None:
+    (tmp_path / "qrels").write_text("q\u00a01 0 d\u30001 1\n")
+    assert [judgement[:2] for judgement in read_qrels(tmp_path / "qrels")] == [("q\u00a01", "d\u30001")]
+    (tmp_path / "run").write_text("q\u00a01 Q0 d\u30001 1 0.5 x\n")
+    assert [line.document for line in read_run(tmp_path / "run")["q\u00a01"]] == ["d\u30001"]
 
 
 def test_an_id_with_spaces_is_whole_between_tabs(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
 import subprocess
@@ -194,6 +195,26 @@ def test_the_split_names_the_qrels(tmp_path: Path) -> None:
         load_collection(f"{spec}@dev")
 
 
+def test_two_files_of_one_thing_and_files_of_other_kinds_are_told(tmp_path: Path) -> None:
+    spec = write(tmp_path)
+    corpus = (tmp_path / "corpus.jsonl").read_bytes()
+    (tmp_path / "corpus.jsonl.gz").write_bytes(gzip.compress(corpus))
+    with pytest.raises(IsoglotError, match=r"corpus.jsonl.gz: is there as corpus.jsonl too; remove one of them"):
+        load_collection(spec)
+    (tmp_path / "corpus.jsonl").unlink()
+    assert len(load_collection(spec).documents) == 3
+    (tmp_path / "corpus.jsonl.gz").rename(tmp_path / "corpus.jsonl.bz2")
+    with pytest.raises(IsoglotError, match=r"corpus.jsonl.bz2: unknown kind of file; known are .jsonl .csv"):
+        load_collection(spec)
+
+
+def test_hidden_files_are_no_splits(tmp_path: Path) -> None:
+    spec = write(tmp_path, train=QRELS)
+    (tmp_path / "qrels" / "._train.tsv").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "._corpus.jsonl").write_bytes(b"\0\5\x16\7")
+    assert load_collection(spec).golds == {"q": ("a",)}
+
+
 def test_several_qrels_without_test_ask_for_a_split_and_a_single_one_is_taken(tmp_path: Path) -> None:
     assert load_collection(write(tmp_path / "one", dev=QRELS)).golds == {"q": ("a",)}
     with pytest.raises(IsoglotError, match="name one of @dev, @train"):
@@ -263,7 +284,8 @@ def test_a_fault_is_told_with_file_line_and_field(tmp_path: Path, file: str, con
         ("q1\tnope\t1\n", r"no query has a relevant document; left out: judgements of documents.*: 1.*test.tsv:1"),
         ("q1\td1\tyes\nq1\td1\t1\n", r"test.tsv:1: the relevance 'yes' is no number"),
         (QRELS + "q1\td1\tnan\n", r"test.tsv:4: the relevance 'nan' is no number"),
-        (QRELS + "q1\td1\n", r"test.tsv:4: has 2 fields, neither BEIR's .* nor TREC's"),
+        (QRELS + "q1\td1\n", r"test.tsv:4: has 2 fields, the header has 3"),
+        ("q1\td1\n", r"test.tsv:1: has 2 fields, neither BEIR's .* nor TREC's"),
         (QRELS + "q1 0 d1 1 x\n", r"test.tsv:4: has 5 fields"),
         ("q1\td1\t0\n", r"no query has a relevant document"),
         ("", r"no query has a relevant document"),

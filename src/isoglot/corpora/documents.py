@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from isoglot.corpora.fields import Fields, full_text
+from isoglot.corpora.fields import Fields, full_text, read_fields
 from isoglot.corpora.left_out import DOCUMENTS_WITHOUT_TEXT, FILES_WITHOUT_TEXT, TOO_MUCH, UNKNOWN_LANGUAGE, LeftOut
 from isoglot.corpora.readers.extraction import READERS_OF_FILES, TooMuchError, extract
 from isoglot.corpora.readers.folders import walk
 from isoglot.corpora.readers.lines import kind_of
-from isoglot.corpora.readers.records import READERS_OF_RECORDS, read_records
+from isoglot.corpora.readers.records import READERS_OF_RECORDS
 from isoglot.corpora.sources import SOURCES, load_collection
 from isoglot.corpora.sources.hub_datasets import stream_dataset
 from isoglot.platform.errors import InputError, IsoglotError
@@ -190,8 +190,8 @@ def _read_file(path: Path, name: str, language: str | None, left_out: LeftOut) -
     """Yield the documents of a file; `name` is the id of a file that is one document."""
     kind = kind_of(path)
     if kind in READERS_OF_RECORDS:
-        for number, values in read_records(path):
-            document = document_of(Fields(values, path, number), language, left_out)
+        for fields in read_fields(path):
+            document = document_of(fields, language, left_out)
             if document is not None:
                 yield document
     elif kind in READERS_OF_FILES:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import ast
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from isoglot.corpora.detected import DetectedLanguages
+from isoglot.corpora.readers.lines import kind_of
+from isoglot.corpora.readers.records import read_records
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.languages import canonical, known, names_no_language
 from isoglot.platform.text import cleaned
@@ -214,6 +216,20 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, str | int | None):
             raise self.error(f"field {name!r} is {type(value).__name__}, not text")
         return None if value is None else cleaned(str(value)) or None
+
+
+def read_fields(path: Path) -> Iterator[Fields]:
+    """Yield the fields of each record of a file of documents or queries.
+
+    Raises:
+        InputError: As `read_records`; or it is a table whose first line names none of the fields.
+    """
+    for at, (line, values) in enumerate(read_records(path)):
+        if at == 0 and kind_of(path) in (".csv", ".tsv") and not DOCUMENT_FIELDS & values.keys():
+            raise InputError(
+                "the first line names none of the fields: _id, text, title, lang ...; put it there", path, 1
+            )
+        yield Fields(values, path, line)
 
 
 def _parsed(text: str) -> Any:

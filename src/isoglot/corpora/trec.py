@@ -9,11 +9,10 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from isoglot.corpora.collection import Collection, Document, Query
-from isoglot.corpora.fields import ID_FIELDS, LANGUAGE_FIELDS, Fields, Versions
+from isoglot.corpora.fields import ID_FIELDS, LANGUAGE_FIELDS, Fields, Versions, read_fields
 from isoglot.corpora.left_out import UNKNOWN_DOCUMENTS, UNKNOWN_LANGUAGE, LeftOut
-from isoglot.corpora.readers.lines import kind_of, read_lines
+from isoglot.corpora.readers.lines import kind_of, read_lines, words
 from isoglot.corpora.readers.qrels import Judgement, read_qrels
-from isoglot.corpora.readers.records import read_records
 from isoglot.platform.errors import InputError
 from isoglot.platform.languages import canonical
 
@@ -50,7 +49,7 @@ def read_run(path: Path) -> dict[str, list[RunLine]]:
     """
     run: dict[str, dict[str, RunLine]] = {}
     for line, text in read_lines(path):
-        fields = text.split()
+        fields = words(text)
         if len(fields) != 6:
             raise InputError(f"has {len(fields)} fields, not: query Q0 document rank score tag", path, line)
         query, _, document, _, score, _ = fields
@@ -173,8 +172,7 @@ def _read_table(path: Path, left_out: LeftOut) -> Versions:
 def _table(path: Path) -> Iterator[Fields]:
     """Yield the fields of each line of a documents table."""
     if kind_of(path) in (".jsonl", ".csv", ".parquet") or _has_header(path):
-        for line, values in read_records(path):
-            yield Fields(values, path, line)
+        yield from read_fields(path)
         return
     for line, text in read_lines(path):
         cells = text.split("\t")

@@ -58,8 +58,11 @@ def read_tsv(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 def _checked(header: Sequence[str], path: Path) -> list[str]:
     """Return the names of the columns without white space around them."""
     names = [name.strip() for name in header]
-    if len(names) == 1 and ";" in names[0]:
-        raise InputError("the fields are separated by semicolons; save it with commas, or with tabs as .tsv", path, 1)
+    for separator, word in {";": "semicolons", "\t": "tabs", ",": "commas"}.items() if len(names) == 1 else ():
+        if separator in names[0]:
+            raise InputError(
+                f"the fields are separated by {word}; save it with commas as .csv, or with tabs as .tsv", path, 1
+            )
     check_names(names, path, 1)
     return names
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from isoglot.corpora.collection import Collection, Document, Query
-from isoglot.corpora.fields import Fields, Versions, full_text
+from isoglot.corpora.fields import Fields, Versions, full_text, read_fields
 from isoglot.corpora.left_out import (
     DOCUMENTS_WITHOUT_TEXT,
     QUERIES_WITHOUT_TEXT,
@@ -30,7 +30,7 @@ from isoglot.corpora.left_out import (
 )
 from isoglot.corpora.readers.lines import kind_of
 from isoglot.corpora.readers.qrels import read_qrels
-from isoglot.corpora.readers.records import READERS_OF_RECORDS, read_records
+from isoglot.corpora.readers.records import READERS_OF_RECORDS
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.languages import differing_language, known
 
@@ -58,7 +58,7 @@ class Part(NamedTuple):
     @property
     def split(self) -> str:
         """The name of the split that the file is of, which is the name of the file without suffixes."""
-        return _SHARD.sub("", self.path.name.removesuffix(".gz").rpartition(".")[0])
+        return _SHARD.sub("", _stem(self.path))
 
     def identity(self, name: str) -> str:
         """Return the id of a document or query in the collection, for which `name` stands in this file."""
@@ -174,6 +174,7 @@ def qrels_files(folder: Path, split: str | None) -> list[Part]:
         InputError: The folder has no qrels, or none of that split.
     """
     parts = _parts(folder, ("qrels", "default"), _KINDS_OF_QRELS)
+    _check_each_once(parts)
     splits = sorted({part.split for part in parts})
     if not splits:
         raise InputError("has no qrels/SPLIT.tsv", folder)
@@ -213,11 +214,12 @@ def _records(parts: Sequence[Part]) -> Iterator[Fields]:
     languages = _languages(parts)
     for part in parts:
         stated = {"lang": part.configuration} if part.configuration in languages else {}
-        for line, values in read_records(part.path):
-            fields = Fields(stated | values, part.path, line)
+        for fields in read_fields(part.path):
             if part.configuration:
-                fields = Fields({**fields.values, "_id": part.identity(fields.required_id())}, part.path, line)
-            yield fields
+                values = {**stated, **fields.values, "_id": part.identity(fields.required_id())}
+                yield Fields(values, part.path, fields.line)
+            else:
+                yield fields
 
 
 def _languages(parts: Iterable[Part]) -> set[str]:
@@ -240,7 +242,7 @@ def _is_pair(configuration: str) -> bool:
 
 def _beginning(part: Part) -> str:
     """Return the first texts of a file."""
-    first = (Fields(values, part.path, line) for line, values in islice(read_records(part.path), _BEGINNING))
+    first = islice(read_fields(part.path), _BEGINNING)
     return " ".join(text for fields in first for text in fields.title_and_text() if fields.language() is None)
 
 
@@ -256,8 +258,30 @@ def _files(folder: Path, name: str, split: str) -> list[Part]:
         if Part(file).split == name
     ] or _parts(folder, (name,), READERS_OF_RECORDS)
     if not parts:
+        unknown = next((file for file in sorted(folder.glob(f"{name}.*")) if file.is_file()), None)
+        if unknown is not None:
+            raise InputError(f"unknown kind of file; known are {' '.join(READERS_OF_RECORDS)}, gzipped or not", unknown)
         raise InputError("no such file", folder / f"{name}.jsonl")
+    _check_each_once(parts)
     return [part for part in parts if part.split == split] or parts
+
+
+def _check_each_once(parts: Iterable[Part]) -> None:
+    """Check that no two files differ by their formats alone, as ``corpus.jsonl`` and ``corpus.jsonl.gz`` do.
+
+    Raises:
+        InputError: Two do.
+    """
+    seen: dict[tuple[str, str], Path] = {}
+    for part in parts:
+        first = seen.setdefault((part.configuration, _stem(part.path)), part.path)
+        if first != part.path:
+            raise InputError(f"is there as {first.name} too; remove one of them", part.path)
+
+
+def _stem(file: Path) -> str:
+    """Return the name of a file without suffixes."""
+    return file.name.removesuffix(".gz").rpartition(".")[0]
 
 
 def _parts(folder: Path, names: Sequence[str], kinds: Iterable[str]) -> list[Part]:
@@ -265,11 +289,12 @@ def _parts(folder: Path, names: Sequence[str], kinds: Iterable[str]) -> list[Par
     parts = []
     for child in sorted(folder.glob("*")):
         configuration, _, name = child.name.rpartition("-")
-        if name in names and child.is_dir():
+        if name in names and child.is_dir() and not configuration.startswith("."):
             parts += [Part(file, configuration) for file in _of_kinds(child, kinds)]
     return parts
 
 
 def _of_kinds(folder: Path, kinds: Iterable[str]) -> list[Path]:
     known_kinds = tuple(kinds)
-    return [file for file in sorted(folder.glob("*")) if kind_of(file) in known_kinds]
+    files = sorted(file for file in folder.glob("*") if not file.name.startswith("."))
+    return [file for file in files if kind_of(file) in known_kinds]
