@@ -115,6 +115,11 @@ def test_ids_and_metadata_hold_no_nul_no_half_of_a_surrogate_pair_and_no_number_
     assert document.title == ""
 
 
+def test_utf_16_without_a_byte_order_mark_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("The road.".encode("utf-16-le"))
+    assert refused(tmp_path / "a.txt").startswith("a.txt: is not UTF-8 but UTF-16")
+
+
 def test_metadata_nested_without_end_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "x", "lang": "en", "n": ' + "[" * 900 + "]" * 900 + "}\n")
     assert refused(tmp_path / "a.jsonl") == "a.jsonl:1: what becomes metadata is nested too deeply"

@@ -208,6 +208,12 @@ def test_two_files_of_one_thing_and_files_of_other_kinds_are_told(tmp_path: Path
         load_collection(spec)
 
 
+def test_two_spellings_of_one_language_are_both_named(tmp_path: Path) -> None:
+    corpus = [{"_id": f"d{tag}", "text": "x", "lang": tag, "content_id": "a"} for tag in ("no", "nb")]
+    with pytest.raises(IsoglotError, match=r"jsonl:2: .*'a' occurs twice in no \('no' and 'nb' are one language\)"):
+        load_collection(write(tmp_path, corpus))
+
+
 def test_hidden_files_are_no_splits(tmp_path: Path) -> None:
     spec = write(tmp_path, train=QRELS)
     (tmp_path / "qrels" / "._train.tsv").write_bytes(b"\0\5\x16\7")

@@ -305,7 +305,9 @@ class Versions:
         if identity in self.of:
             raise fields.error(f"{self._kind} {identity!r} occurs twice")
         if version in self._known:
-            raise fields.error(f"{self._shared} {version[0]!r} occurs twice in {version[1]}")
+            first = self.names[language.tag]
+            other = "" if first == language.spelling else f" ({first!r} and {language.spelling!r} are one language)"
+            raise fields.error(f"{self._shared} {version[0]!r} occurs twice in {language.tag}{other}")
         self._known.add(version)
         self.of[identity] = version
         self.names.setdefault(language.tag, language.spelling)

@@ -84,6 +84,8 @@ def read_plain(path: Path) -> Extracted:
         InputError: It is not UTF-8.
     """
     data = _content(path)
+    if data.count(0) > len(data) / 4:
+        raise InputError("is not UTF-8 but UTF-16, as its zero bytes show; convert the file to UTF-8", path)
     try:
         return Extracted("", data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -209,10 +209,11 @@ def read_judgements(
                 left_out.add(UNKNOWN_DOCUMENTS if query in query_ids else UNKNOWN_QUERIES, part.path, judgement.line)
 
 
-def _records(parts: Sequence[Part]) -> Iterator[Fields]:
+def _records(parts: Iterable[Part]) -> Iterator[Fields]:
     """Yield the fields of each line; a configuration is part of the id, and the language if it is one."""
-    languages = _languages(parts)
-    for part in parts:
+    files = list(parts)
+    languages = _languages(files)
+    for part in files:
         stated = {"lang": part.configuration} if part.configuration in languages else {}
         for fields in read_fields(part.path):
             if part.configuration:
