@@ -206,6 +206,9 @@ def test_two_files_of_one_thing_and_files_of_other_kinds_are_told(tmp_path: Path
     (tmp_path / "corpus.jsonl.gz").rename(tmp_path / "corpus.jsonl.bz2")
     with pytest.raises(IsoglotError, match=r"corpus.jsonl.bz2: unknown kind of file; known are .jsonl .csv"):
         load_collection(spec)
+    (tmp_path / "qrels" / "test.tsv").rename(tmp_path / "qrels" / "test.json")
+    with pytest.raises(IsoglotError, match=r"qrels/test.json: unknown kind of file; known are .jsonl .* .trec"):
+        load_collection(spec)
 
 
 def test_two_spellings_of_one_language_are_both_named(tmp_path: Path) -> None:

@@ -177,6 +177,7 @@ def qrels_files(folder: Path, split: str | None) -> list[Part]:
     _check_each_once(parts)
     splits = sorted({part.split for part in parts})
     if not splits:
+        _refuse_other_kinds(folder, ("qrels", "default"), _KINDS_OF_QRELS)
         raise InputError("has no qrels/SPLIT.tsv", folder)
     wanted = split or ("test" if "test" in splits or len(splits) > 1 else splits[0])
     if wanted not in splits:
@@ -259,12 +260,25 @@ def _files(folder: Path, name: str, split: str) -> list[Part]:
         if Part(file).split == name
     ] or _parts(folder, (name,), READERS_OF_RECORDS)
     if not parts:
-        unknown = next((file for file in sorted(folder.glob(f"{name}.*")) if file.is_file()), None)
-        if unknown is not None:
-            raise InputError(f"unknown kind of file; known are {' '.join(READERS_OF_RECORDS)}, gzipped or not", unknown)
+        _refuse_other_kinds(folder, (name,), READERS_OF_RECORDS)
         raise InputError("no such file", folder / f"{name}.jsonl")
     _check_each_once(parts)
     return [part for part in parts if part.split == split] or parts
+
+
+def _refuse_other_kinds(folder: Path, names: Iterable[str], kinds: Iterable[str]) -> None:
+    """Refuse files in the places of those that are missing which are of a kind that is not read.
+
+    Raises:
+        InputError: There is one.
+    """
+    patterns = [
+        pattern for name in names for pattern in (f"{name}.*", f"data/{name}*.*", f"{name}/*.*", f"*-{name}/*.*")
+    ]
+    files = (file for pattern in patterns for file in sorted(folder.glob(pattern)))
+    unknown = next((file for file in files if file.is_file() and not file.name.startswith(".")), None)
+    if unknown is not None:
+        raise InputError(f"unknown kind of file; known are {' '.join(kinds)}, gzipped or not", unknown)
 
 
 def _check_each_once(parts: Iterable[Part]) -> None:
