@@ -150,6 +150,15 @@ def test_detection_on_short_questions() -> None:
     assert detect(texts.values()) == list(texts)
 
 
+def test_serbian_is_in_one_of_its_scripts() -> None:
+    texts = {
+        "Voz za obalu polazi u sedam sati uveče i stiže ujutru u devet.": "sr-Latn",
+        "Воз за обалу полази у седам сати увече и стиже ујутру у девет.": "sr",
+    }
+    assert detect(texts) == list(texts.values())
+    assert detect(texts, frozenset({"sr", "en"})) == ["sr", "sr"]
+
+
 def test_chinese_characters_without_kana_are_chinese() -> None:
     texts = {
         "野马队的总经理是谁？": "zh",

@@ -24,6 +24,8 @@ _WRITTEN_IN_CHINESE = {"zh", "yue", "wuu"}
 """The detector's labels of languages that are written in Chinese characters alone."""
 _HAN, _KANA = re.compile("[\u3400-\u9fff]"), re.compile("[\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9d]")
 
+_CYRILLIC = re.compile("[\u0400-\u04ff]")
+
 _CODES_OF_THE_DETECTOR = {"als": "gsw", "eml": "egl"}
 """What the detector's labels, codes of Wikipedias, mean where ISO 639-3 differs: ``als`` is Alemannic here and Tosk
 Albanian there; ``eml`` is retired there."""
@@ -192,6 +194,7 @@ def likelihoods(text: str) -> dict[str, float]:
     Text that the model takes for Japanese counts as Chinese if it has Chinese characters and no kana. The model takes
     40 of XQuAD's 1,190 Chinese questions for Japanese, while only 35 of 4,420 Japanese sentences with such characters
     had no kana. Nor is such a text in a language of another script where most of its letters are Chinese characters.
+    Serbian without Cyrillic letters is ``sr-Latn``.
     """
     text = normalized(text[:_READ])
     letters = sum(map(str.isalpha, text))
@@ -201,6 +204,8 @@ def likelihoods(text: str) -> dict[str, float]:
         label = guess["lang"]
         is_chinese = (characters and label == "ja") or (2 * characters > letters and label not in _WRITTEN_IN_CHINESE)
         if tag := _tag_of("zh" if is_chinese else label):
+            if tag == "sr" and not _CYRILLIC.search(text):
+                tag = "sr-Latn"
             scores[tag] = scores.get(tag, 0) + guess["score"]
     return scores
 
