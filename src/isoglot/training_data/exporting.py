@@ -11,7 +11,6 @@ from pathlib import Path
 
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import EXPORT_MARK, new_folder, write_text
-from isoglot.platform.text import cleaned
 from isoglot.training_data.groups import answer_groups
 from isoglot.training_data.row import Row
 
@@ -97,7 +96,7 @@ def _beir(rows: Sequence[Row], output: Path, seed: int) -> None:
     for row in rows:
         for language, text in row.document.items():
             identity = _document_id(row, language)
-            document = {"_id": identity, "text": text, "lang": language, "content_id": row.content_id}
+            document = {"_id": identity, "text": text, "lang": language, "content_id": _plain_id(row.content_id)}
             if documents.setdefault(identity, document) != document:
                 raise IsoglotError(f"two documents would have the id {identity!r}; give each a content_id of its own")
     answering = _rows_of_questions(rows)
@@ -116,7 +115,11 @@ def _beir(rows: Sequence[Row], output: Path, seed: int) -> None:
 
 
 def _document_id(row: Row, language: str) -> str:
-    return re.sub(r"\s+", "_", cleaned(f"{row.content_id}/{language}"))
+    return f"{_plain_id(row.content_id)}/{language}"
+
+
+def _plain_id(name: str) -> str:
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", "_", name)
 
 
 FORMS: dict[str, Callable[[Sequence[Row], Path, int], None]] = {
