@@ -374,6 +374,25 @@ def test_files_that_are_too_large_or_too_slow_are_left_out(
     ]
 
 
+def test_a_small_file_does_not_become_a_huge_line_or_cell(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"text": "' + b"x" * 2**26 + b'"}', 1))
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b'text\n"' + (b"x" * 2**20 + b"\n") * 65 + b'"', 1))
+    pq.write_table(pa.table({"text": ["x" * (2**26 + 1)]}), tmp_path / "a.parquet", compression="zstd")
+    (tmp_path / "b.parquet.gz").write_bytes(gzip.compress(bytes(2**26 + 1), 1))
+    for name, message in (
+        ("a.jsonl.gz", "a.jsonl.gz:1: the line is longer than 64 MiB"),
+        ("a.csv.gz", "a.csv.gz:2: malformed CSV: field larger than field limit"),
+        ("a.parquet", "a.parquet: rows are longer than 64 MiB"),
+        ("b.parquet.gz", "b.parquet.gz: is larger than 64 MiB; decompress it"),
+    ):
+        with pytest.raises(IsoglotError, match=message):
+            list(read_records(tmp_path / name))
+    pq.write_table(pa.table({"text": pa.array(["x" * 2**21] * 64).dictionary_encode()}), tmp_path / "c.parquet")
+    assert (tmp_path / "c.parquet").stat().st_size < 2**18
+    before = pa.total_allocated_bytes()
+    assert max(pa.total_allocated_bytes() - before for _ in read_records(tmp_path / "c.parquet")) < 2**24
+
+
 def pdf_of(stream: bytes) -> bytes:
     """A PDF of one page with this content stream."""
     objects = [

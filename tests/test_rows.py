@@ -208,9 +208,7 @@ def test_all_documents_that_answer_a_question_are_its_positives_and_never_negati
 
 
 def test_an_export_for_beir_has_ids_that_qrels_can_hold_and_no_document_in_place_of_another(tmp_path: Path) -> None:
-    spaced = [
-        msgspec.structs.replace(row, content_id=name) for row, name in zip(ROWS, (" a\tb ", "a\nb"), strict=True)
-    ]
+    spaced = [msgspec.structs.replace(row, content_id=name) for row, name in zip(ROWS, (" a\tb ", "a\nb"), strict=True)]
     export(spaced, "beir", tmp_path / "spaced")
     documents = load_collection(f"folder:{tmp_path / 'spaced'}@train").documents
     assert len(documents) == sum(len(row.document) for row in ROWS)

@@ -13,7 +13,7 @@ from typing import Any
 
 import regex  # type: ignore[import-untyped]
 
-from isoglot.corpora.readers.lines import kind_of, opened
+from isoglot.corpora.readers.lines import MAX_BYTES, kind_of, opened
 from isoglot.platform.deadline import DeadlineError, deadline
 from isoglot.platform.errors import InputError, IsoglotError, first_line
 
@@ -38,8 +38,6 @@ _DAMAGED_PDF = (
 """What pypdf raises, besides its own errors, where an object of a damaged file is not of the kind that it expects."""
 
 
-MAX_BYTES = 64 * 2**20
-"""The most that is read of one file, decompressed."""
 MAX_SECONDS = 30.0
 """The most that the text of one file may take."""
 
