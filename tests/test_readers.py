@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from isoglot import IsoglotError, load_collection, read_rows
+from isoglot import IsoglotError, Row, load_collection, read_rows, training_rows
 from isoglot.corpora.documents import read_documents
 from isoglot.corpora.readers import extraction
 from isoglot.corpora.readers.qrels import read_qrels
@@ -327,6 +327,50 @@ def test_every_positive_is_a_row_and_a_row_without_any_is_left_out(
     assert "left out: rows without a question or a positive text: 1, first in rows.jsonl:2" in caplog.text
     with pytest.raises(IsoglotError, match=r"rows.jsonl:2: --strict refuses rows without"):
         read_rows(tmp_path / "rows.jsonl", strict=True)
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet", "csv", "tsv"])
+def test_a_row_whose_question_or_positive_is_null_is_left_out(
+    suffix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pairs = [(QUESTION, ANSWER), (QUESTION, None), (None, ANSWER)]
+    path = tmp_path / f"rows.{suffix}"
+    for names in (("anchor", "positive"), ("query", "positive")):
+        records = [dict(zip(names, pair, strict=True)) for pair in pairs]
+        if suffix == "jsonl":
+            write_jsonl(path, records)
+        elif suffix == "parquet":
+            parquet(path, records)
+        else:
+            cells = [names, *((one or "", other or "") for one, other in pairs)]
+            path.write_text("".join({"csv": ",", "tsv": "\t"}[suffix].join(line) + "\n" for line in cells))
+        assert [row.query for row in training_rows(str(path))] == [{"en": QUESTION}]
+        assert "left out: rows without a question or a positive text: 2" in caplog.text
+
+
+def test_null_positives_are_passed_over(tmp_path: Path) -> None:
+    lines = [
+        {"query": QUESTION, "pos": None, "neg": [OTHER]},
+        {"query": QUESTION, "pos": [None, ANSWER], "neg": None},
+        {"query": QUESTION, "pos": None},
+    ]
+    write_jsonl(tmp_path / "rows.jsonl", lines)
+    assert [row.document for row in read_rows(tmp_path / "rows.jsonl")] == [{"zh": ANSWER}]
+
+
+def test_rows_in_structs_have_null_for_each_language_that_they_lack(tmp_path: Path) -> None:
+    rows = [Row("a", {"en": QUESTION}, {"en": "In spring.", "zh": ANSWER}), Row("b", {"de": "Warum?"}, {"de": "So."})]
+    tags = dict.fromkeys(("de", "en", "zh"))
+    records = [
+        {"content_id": row.content_id, "query": tags | row.query, "document": tags | row.document, "source": None}
+        for row in rows
+    ]
+    parquet(tmp_path / "rows.parquet", records)
+    write_jsonl(tmp_path / "rows.jsonl", records)
+    assert read_rows(tmp_path / "rows.parquet") == read_rows(tmp_path / "rows.jsonl") == rows
+    parquet(tmp_path / "rows.parquet", [{"query": QUESTION, "document": [ANSWER, OTHER]}])
+    with pytest.raises(IsoglotError, match=r"rows.parquet:1: not a training row: "):
+        read_rows(tmp_path / "rows.parquet")
 
 
 def test_what_is_no_row_of_any_tool_names_the_forms(tmp_path: Path) -> None:
