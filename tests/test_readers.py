@@ -17,6 +17,7 @@ import pytest
 
 from isoglot import IsoglotError, Row, load_collection, read_rows, training_rows
 from isoglot.corpora.documents import read_documents
+from isoglot.corpora.left_out import LeftOut
 from isoglot.corpora.readers import extraction
 from isoglot.corpora.readers.qrels import read_qrels
 from isoglot.corpora.readers.records import read_records
@@ -416,6 +417,22 @@ def test_files_that_are_too_large_or_too_slow_are_left_out(
     assert caplog.messages == [
         f"{tmp_path}: left out: files that are too large, or take too long to read: 2, first in bomb.txt.gz"
     ]
+
+
+def test_a_file_of_a_folder_that_cannot_be_read_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.txt").write_text("The road over the mountain is closed.")
+    (tmp_path / "empty.pdf").touch()
+    (tmp_path / "latin.txt").write_bytes("Die Straße ist gesperrt.".encode("latin-1"))
+    (tmp_path / "cut.jsonl").write_text('{"_id": "d", "lang": "en", "text": "Frogs lay eggs."}\n{"_id": "e", "te')
+    assert [document.id for document in read_documents(str(tmp_path))] == ["a.txt", "d"]
+    (message,) = caplog.messages
+    assert (
+        "left out: files that cannot be read, or not to their end: 3, first in cut.jsonl:2 (malformed JSON" in message
+    )
+    with pytest.raises(IsoglotError, match=r"cut.jsonl:2: malformed JSON"):
+        list(read_documents(str(tmp_path), left_out=LeftOut(strict=True)))
+    with pytest.raises(IsoglotError, match=r"latin.txt:1: is not UTF-8 here"):
+        list(read_documents(str(tmp_path / "latin.txt")))
 
 
 def test_a_small_file_does_not_become_a_huge_line_or_cell(tmp_path: Path) -> None:

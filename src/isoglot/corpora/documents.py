@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.corpora.fields import Fields, full_text
-from isoglot.corpora.left_out import DOCUMENTS_WITHOUT_TEXT, FILES_WITHOUT_TEXT, TOO_MUCH, UNKNOWN_LANGUAGE, LeftOut
+from isoglot.corpora.left_out import (
+    DOCUMENTS_WITHOUT_TEXT,
+    FILES_WITHOUT_TEXT,
+    TOO_MUCH,
+    UNKNOWN_LANGUAGE,
+    UNREADABLE_FILES,
+    LeftOut,
+)
 from isoglot.corpora.readers.extraction import READERS_OF_FILES, TooMuchError, extract
 from isoglot.corpora.readers.folders import walk
 from isoglot.corpora.readers.lines import kind_of
@@ -94,8 +101,8 @@ def read_documents(
     Args:
         corpus: A file, a folder, or a source such as ``mini@test``, whose content ids make translations twins.
         language: Canonical tag of documents that name no language; None: their languages are detected.
-        left_out: Counts documents without text, and those whose language cannot be told; None: a warning says how many
-            there were.
+        left_out: Counts documents without text, those whose language cannot be told, and files of a folder that cannot
+            be read; None: a warning says how many there were.
 
     Raises:
         IsoglotError: The corpus is missing or something in it is wrong; the message has file, line and field.
@@ -178,10 +185,15 @@ def document_of(fields: Fields, language: str | None, left_out: LeftOut) -> Sour
 def _read_folder(folder: Path, language: str | None, left_out: LeftOut) -> Iterator[SourceDocument]:
     ignored = 0
     for path in walk(folder, left_out):
-        if kind_of(path) in KINDS:
-            yield from _read_file(path, cleaned(path.relative_to(folder).as_posix()), language, left_out)
-        else:
+        if kind_of(path) not in KINDS:
             ignored += 1
+            continue
+        try:
+            yield from _read_file(path, cleaned(path.relative_to(folder).as_posix()), language, left_out)
+        except InputError as error:
+            if left_out.strict:
+                raise
+            left_out.add(UNREADABLE_FILES, path, error.line, error.message)
     if ignored:
         log.info("%s: %d files of other kinds were left out (known: %s)", folder, ignored, " ".join(KINDS))
 

@@ -14,6 +14,7 @@ log = logging.getLogger("isoglot")
 DOCUMENTS_WITHOUT_TEXT = "documents without text (field 'text' or 'title')"
 FILES_WITHOUT_TEXT = "files without text"
 LINKS_OUT = "links that lead out of the folder or nowhere"
+UNREADABLE_FILES = "files that cannot be read, or not to their end"
 TOO_MUCH = "files that are too large, or take too long to read"
 SPECIAL_FILES = "pipes, sockets and devices"
 UNREADABLE_NAMES = "files whose names are not UTF-8"
@@ -28,29 +29,34 @@ class LeftOut:
 
     Args:
         strict: Whether the first that would be left out is an error.
+
+    Attributes:
+        strict: As given.
     """
 
     def __init__(self, strict: bool = False) -> None:
-        self._strict = strict
+        self.strict = strict
         self._counts: Counter[str] = Counter()
         self._first: dict[str, str] = {}
 
-    def add(self, kind: str, path: Path, line: int | None = None) -> None:
+    def add(self, kind: str, path: Path, line: int | None = None, reason: str = "") -> None:
         """Count something that is left out.
 
         Args:
             kind: What it is, in the plural, as a note says it.
             path: The file in which it stands.
             line: The number of the line, counted from 1; None when the whole file is meant.
+            reason: Why it is left out, where the kind does not say it.
 
         Raises:
             InputError: The reader is strict.
         """
-        if self._strict:
+        if self.strict:
             raise InputError(f"--strict refuses {kind}; mend it, or leave --strict out to go on without", path, line)
         self._counts[kind] += 1
         name = cleaned(path.name.encode(errors="backslashreplace").decode())
-        self._first.setdefault(kind, name if line is None else f"{name}:{line}")
+        place = name if line is None else f"{name}:{line}"
+        self._first.setdefault(kind, f"{place} ({reason})" if reason else place)
 
     @property
     def note(self) -> str:
