@@ -426,13 +426,26 @@ def test_a_file_of_a_folder_that_cannot_be_read_is_left_out(tmp_path: Path, capl
     (tmp_path / "cut.jsonl").write_text('{"_id": "d", "lang": "en", "text": "Frogs lay eggs."}\n{"_id": "e", "te')
     assert [document.id for document in read_documents(str(tmp_path))] == ["a.txt", "d"]
     (message,) = caplog.messages
-    assert (
-        "left out: files that cannot be read, or not to their end: 3, first in cut.jsonl:2 (malformed JSON" in message
-    )
+    assert "files that cannot be read, or not to their end: 3, first in cut.jsonl:2 (malformed JSON" in message
     with pytest.raises(IsoglotError, match=r"cut.jsonl:2: malformed JSON"):
         list(read_documents(str(tmp_path), left_out=LeftOut(strict=True)))
     with pytest.raises(IsoglotError, match=r"latin.txt:1: is not UTF-8 here"):
         list(read_documents(str(tmp_path / "latin.txt")))
+
+
+@pytest.mark.parametrize("layout", ["files", "folders"])
+def test_of_a_folder_that_is_a_collection_the_corpus_alone_is_read(layout: str, tmp_path: Path) -> None:
+    folder(tmp_path, CORPUS, QUERIES, QRELS)
+    names, first = ["lamp-en", "lamp-zh", "frog-en"], "test.tsv"
+    if layout == "folders":
+        for name in ("corpus", "queries"):
+            (tmp_path / f"en-{name}").mkdir()
+            (tmp_path / f"{name}.jsonl").rename(tmp_path / f"en-{name}" / "train.jsonl")
+        names, first = [f"en:{name}" for name in names], "train.jsonl"
+    left_out = LeftOut(strict=True)
+    assert [document.id for document in read_documents(str(tmp_path), left_out=left_out)] == names
+    kind = "files beside the corpus of a collection, such as queries and qrels"
+    assert left_out.note == f"left out: {kind}: 2, first in {first}"
 
 
 def test_a_small_file_does_not_become_a_huge_line_or_cell(tmp_path: Path) -> None:

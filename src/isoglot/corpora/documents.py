@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from isoglot.corpora.fields import Fields, full_text
 from isoglot.corpora.left_out import (
+    BESIDE_THE_CORPUS,
     DOCUMENTS_WITHOUT_TEXT,
     FILES_WITHOUT_TEXT,
     TOO_MUCH,
@@ -24,6 +25,7 @@ from isoglot.corpora.readers.folders import walk
 from isoglot.corpora.readers.lines import kind_of
 from isoglot.corpora.readers.records import READERS_OF_RECORDS, read_records
 from isoglot.corpora.sources import SOURCES, load_collection
+from isoglot.corpora.sources.folder import Part, corpus_parts, records
 from isoglot.corpora.sources.hub_datasets import stream_dataset
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.languages import detect, known
@@ -99,7 +101,8 @@ def read_documents(
     """Yield the documents of a corpus.
 
     Args:
-        corpus: A file, a folder, or a source such as ``mini@test``, whose content ids make translations twins.
+        corpus: A file, a folder, or a source such as ``mini@test``, whose content ids make translations twins. Of a
+            folder that is a collection, with queries or qrels beside its corpus, the corpus is read.
         language: Canonical tag of documents that name no language; None: their languages are detected.
         left_out: Counts documents without text, those whose language cannot be told, and files of a folder that cannot
             be read; None: a warning says how many there were.
@@ -183,6 +186,9 @@ def document_of(fields: Fields, language: str | None, left_out: LeftOut) -> Sour
 
 
 def _read_folder(folder: Path, language: str | None, left_out: LeftOut) -> Iterator[SourceDocument]:
+    if parts := corpus_parts(folder):
+        yield from _read_corpus(folder, parts, language, left_out)
+        return
     ignored = 0
     for path in walk(folder, left_out):
         if kind_of(path) not in KINDS:
@@ -196,6 +202,19 @@ def _read_folder(folder: Path, language: str | None, left_out: LeftOut) -> Itera
             left_out.add(UNREADABLE_FILES, path, error.line, error.message)
     if ignored:
         log.info("%s: %d files of other kinds were left out (known: %s)", folder, ignored, " ".join(KINDS))
+
+
+def _read_corpus(
+    folder: Path, parts: Sequence[Part], language: str | None, left_out: LeftOut
+) -> Iterator[SourceDocument]:
+    """Yield the documents of a collection's corpus, and count its other files."""
+    files = set(walk(folder, left_out))
+    for path in sorted(files - {part.path for part in parts}):
+        left_out.add(BESIDE_THE_CORPUS, path, rightly=True)
+    for fields in records(part for part in parts if part.path in files):
+        document = document_of(fields, language, left_out)
+        if document is not None:
+            yield document
 
 
 def _read_file(path: Path, name: str, language: str | None, left_out: LeftOut) -> Iterator[SourceDocument]:

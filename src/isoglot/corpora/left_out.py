@@ -11,6 +11,7 @@ from isoglot.platform.text import cleaned
 
 log = logging.getLogger("isoglot")
 
+BESIDE_THE_CORPUS = "files beside the corpus of a collection, such as queries and qrels"
 DOCUMENTS_WITHOUT_TEXT = "documents without text (field 'text' or 'title')"
 FILES_WITHOUT_TEXT = "files without text"
 LINKS_OUT = "links that lead out of the folder or nowhere"
@@ -39,7 +40,7 @@ class LeftOut:
         self._counts: Counter[str] = Counter()
         self._first: dict[str, str] = {}
 
-    def add(self, kind: str, path: Path, line: int | None = None, reason: str = "") -> None:
+    def add(self, kind: str, path: Path, line: int | None = None, reason: str = "", *, rightly: bool = False) -> None:
         """Count something that is left out.
 
         Args:
@@ -47,11 +48,12 @@ class LeftOut:
             path: The file in which it stands.
             line: The number of the line, counted from 1; None when the whole file is meant.
             reason: Why it is left out, where the kind does not say it.
+            rightly: Whether it does not belong to what is read, so that a strict reader does not refuse it.
 
         Raises:
             InputError: The reader is strict.
         """
-        if self.strict:
+        if self.strict and not rightly:
             raise InputError(f"--strict refuses {kind}; mend it, or leave --strict out to go on without", path, line)
         self._counts[kind] += 1
         name = cleaned(path.name.encode(errors="backslashreplace").decode())

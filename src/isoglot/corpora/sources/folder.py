@@ -118,7 +118,7 @@ def _read_corpus(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Docu
     """Return the documents of the corpus, and what its ids stand for."""
     documents: list[Document] = []
     versions = Versions("document")
-    for fields in _records(_files(folder, "corpus", split)):
+    for fields in records(_files(folder, "corpus", split)):
         title, text = fields.title_and_text()
         version = versions.add(fields, text) if text else None
         if version is None:
@@ -144,7 +144,7 @@ def read_queries(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Quer
     """
     queries: list[Query] = []
     versions = Versions("query")
-    for fields in _records(_files(folder, "queries", split)):
+    for fields in records(_files(folder, "queries", split)):
         text = fields.text()
         version = versions.add(fields, text) if text else None
         if version is None:
@@ -155,6 +155,17 @@ def read_queries(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Quer
     if not queries:
         raise InputError("; ".join(("has no queries", *left_out.notes)), folder)
     return queries, versions
+
+
+def corpus_parts(folder: Path) -> list[Part]:
+    """Return the files of the corpus where a folder is a collection, with queries or qrels beside it; else none."""
+    beside = ("queries.*", "data/queries.*", "*queries", "*qrels")
+    if not any(next(folder.glob(pattern), None) for pattern in beside):
+        return []
+    try:
+        return _files(folder, "corpus", "")
+    except InputError:
+        return []
 
 
 def _shared_ids(versions: Versions) -> dict[str, str]:
@@ -202,7 +213,7 @@ def read_judgements(
                 left_out.add(UNKNOWN_DOCUMENTS if query in query_ids else UNKNOWN_QUERIES, part.path, judgement.line)
 
 
-def _records(parts: Iterable[Part]) -> Iterator[Fields]:
+def records(parts: Iterable[Part]) -> Iterator[Fields]:
     """Yield the fields of each line; a configuration is the language where it is the tag of one, and part of the id."""
     for part in parts:
         stated = {"lang": part.configuration} if known(part.configuration) else {}
