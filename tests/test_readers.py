@@ -448,6 +448,23 @@ def test_of_a_folder_that_is_a_collection_the_corpus_alone_is_read(layout: str, 
     assert left_out.note == f"left out: {kind}: 2, first in {first}"
 
 
+def test_of_documents_and_of_queries_with_one_id_the_first_counts(tmp_path: Path) -> None:
+    other = {"_id": "lamp-en", "text": "Another text.", "lang": "en", "content_id": "other"}
+    data = folder(tmp_path / "c", [*CORPUS, CORPUS[0], other], [*QUERIES, QUERIES[0]], QRELS)
+    collection = load_collection(data)
+    assert [document.text for document in collection.documents] == [document["text"] for document in CORPUS]
+    assert [query.text for query in collection.queries] == [query["text"] for query in QUERIES]
+    documents = "documents with the id of an earlier one, or its text if they have no id: 2, first in corpus.jsonl:4"
+    queries = "queries with the id of an earlier one: 1, first in queries.jsonl:3"
+    assert collection.notes == (f"left out: {documents}; {queries}",)
+    left_out = LeftOut()
+    found = list(read_documents(str(tmp_path / "c" / "corpus.jsonl"), left_out=left_out))
+    assert [document.id for document in found] == [document["_id"] for document in CORPUS]
+    assert left_out.note == f"left out: {documents}"
+    with pytest.raises(IsoglotError, match=r"corpus.jsonl:4: --strict refuses documents with the id of an earlier"):
+        load_collection(data, strict=True)
+
+
 def test_a_small_file_does_not_become_a_huge_line_or_cell(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"text": "' + b"x" * 2**26 + b'"}', 1))
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b'text\n"' + (b"x" * 2**20 + b"\n") * 65 + b'"', 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from isoglot.corpora.left_out import (
     BESIDE_THE_CORPUS,
     DOCUMENTS_WITHOUT_TEXT,
     FILES_WITHOUT_TEXT,
+    REPEATED_DOCUMENTS,
     TOO_MUCH,
     UNKNOWN_LANGUAGE,
     UNREADABLE_FILES,
@@ -24,6 +25,7 @@ from isoglot.corpora.readers.extraction import READERS_OF_FILES, TooMuchError, e
 from isoglot.corpora.readers.folders import walk
 from isoglot.corpora.readers.lines import kind_of
 from isoglot.corpora.readers.records import READERS_OF_RECORDS, read_records
+from isoglot.corpora.seen import SeenIds
 from isoglot.corpora.sources import SOURCES, load_collection
 from isoglot.corpora.sources.folder import Part, corpus_parts, records
 from isoglot.corpora.sources.hub_datasets import stream_dataset
@@ -98,7 +100,7 @@ def corpus_name(corpus: str) -> str:
 def read_documents(
     corpus: str, language: str | None = None, left_out: LeftOut | None = None
 ) -> Iterator[SourceDocument]:
-    """Yield the documents of a corpus.
+    """Yield the documents of a corpus, of those with one id the first.
 
     Args:
         corpus: A file, a folder, or a source such as ``mini@test``, whose content ids make translations twins. Of a
@@ -113,9 +115,9 @@ def read_documents(
     path = Path(corpus_name(corpus))
     counts = LeftOut() if left_out is None else left_out
     if path.is_dir():
-        yield from _read_folder(path, language, counts)
+        yield from _first_of_each_id(_read_folder(path, language, counts), counts)
     elif path.exists():
-        yield from _read_file(path, path.name, language, counts)
+        yield from _first_of_each_id(_read_file(path, path.name, language, counts), counts)
     else:
         for document in load_collection(corpus).documents:
             yield SourceDocument(
@@ -144,12 +146,20 @@ def read_hub_documents(
     """
     dataset, _, split = spec.partition(":")
     counts = LeftOut() if left_out is None else left_out
-    for number, row in enumerate(stream_dataset(dataset, split or "train"), start=1):
-        document = document_of(Fields(row, Path(dataset), number), language, counts)
-        if document is not None:
-            yield document
+    rows = enumerate(stream_dataset(dataset, split or "train"), start=1)
+    documents = (document_of(Fields(row, Path(dataset), number), language, counts) for number, row in rows)
+    yield from _first_of_each_id(filter(None, documents), counts)
     if left_out is None:
         counts.warn(spec)
+
+
+def _first_of_each_id(documents: Iterable[SourceDocument], left_out: LeftOut) -> Iterator[SourceDocument]:
+    with SeenIds() as seen:
+        for document in documents:
+            if seen.add(document.id):
+                yield document
+            else:
+                left_out.add(REPEATED_DOCUMENTS, Path(document.where))
 
 
 def document_of(fields: Fields, language: str | None, left_out: LeftOut) -> SourceDocument | None:

@@ -22,6 +22,8 @@ from isoglot.corpora.fields import Fields, Versions, full_text
 from isoglot.corpora.left_out import (
     DOCUMENTS_WITHOUT_TEXT,
     QUERIES_WITHOUT_TEXT,
+    REPEATED_DOCUMENTS,
+    REPEATED_QUERIES,
     UNKNOWN_DOCUMENTS,
     UNKNOWN_LANGUAGE,
     UNKNOWN_QUERIES,
@@ -119,6 +121,9 @@ def _read_corpus(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Docu
     documents: list[Document] = []
     versions = Versions("document")
     for fields in records(_files(folder, "corpus", split)):
+        if fields.required_id() in versions.of:
+            left_out.add(REPEATED_DOCUMENTS, fields.path, fields.line)
+            continue
         title, text = fields.title_and_text()
         version = versions.add(fields, text) if text else None
         if version is None:
@@ -145,6 +150,9 @@ def read_queries(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Quer
     queries: list[Query] = []
     versions = Versions("query")
     for fields in records(_files(folder, "queries", split)):
+        if fields.required_id() in versions.of:
+            left_out.add(REPEATED_QUERIES, fields.path, fields.line)
+            continue
         text = fields.text()
         version = versions.add(fields, text) if text else None
         if version is None:
