@@ -415,7 +415,8 @@ def test_files_that_are_too_large_or_too_slow_are_left_out(
     (tmp_path / "slow.pdf").write_bytes(pdf_of(stream))
     assert [document.id for document in read_documents(str(tmp_path))] == ["a.txt"]
     assert caplog.messages == [
-        f"{tmp_path}: left out: files that are too large, or take too long to read: 2, first in bomb.txt.gz"
+        f"{tmp_path}: left out: files that are too large or nested too deeply, or take too long to read: 2, "
+        "first in bomb.txt.gz"
     ]
 
 
