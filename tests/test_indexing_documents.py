@@ -190,6 +190,27 @@ def test_html_in_another_encoding_and_deeply_nested_html(tmp_path: Path) -> None
     assert document.text == GERMAN
     (tmp_path / "b.html").write_text("<div>" * 1_000 + GERMAN)
     assert read(tmp_path / "b.html", "de")[0].text == GERMAN
+    words = [f"Wort{number}" for number in range(3_000)]
+    for tag in ("font color='red'", "div"):
+        (tmp_path / "c.html").write_text("<title>Viel</title>" + "".join(f"<{tag}>{word} " for word in words))
+        (document,) = read(tmp_path / "c.html", "de")
+        assert (document.title, document.text.split()) == ("Viel", words)
+
+
+def test_a_page_on_which_a_call_into_c_takes_hours_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "large.html").write_text("<title>Straße</title>" + f"<p>{GERMAN}</p>" * 5_000)
+    (document,) = read(tmp_path, "de")
+    assert (document.title, document.text) == ("Straße", "\n\n".join([GERMAN] * 5_000))
+    monkeypatch.setattr(extraction, "MAX_SECONDS", 0.5)
+    attributes = " ".join(f"a{number}" for number in range(500_000))
+    (tmp_path / "large.html").write_text(f"<p {attributes}>{GERMAN}</p>")
+    assert read(tmp_path, "de") == []
+    assert caplog.messages == [
+        f"{tmp_path}: left out: files that are too large or nested too deeply, or take too long to read: 1, "
+        "first in large.html"
+    ]
 
 
 def test_files_without_text_are_left_out_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from isoglot import IsoglotError, load_collection, read_rows
+from isoglot import IsoglotError, Row, load_collection, read_rows, training_rows
 from isoglot.corpora.documents import read_documents
-from isoglot.corpora.left_out import UNKNOWN_LANGUAGE
+from isoglot.corpora.left_out import UNKNOWN_LANGUAGE, LeftOut
 from isoglot.corpora.readers import extraction
 from isoglot.corpora.readers.qrels import read_qrels
 from isoglot.corpora.readers.records import read_records
@@ -435,6 +435,50 @@ def test_every_positive_is_a_row_and_a_row_without_any_is_left_out(
         read_rows(tmp_path / "rows.jsonl", strict=True)
 
 
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet", "csv", "tsv"])
+def test_a_row_whose_question_or_positive_is_null_is_left_out(
+    suffix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pairs = [(QUESTION, ANSWER), (QUESTION, None), (None, ANSWER)]
+    path = tmp_path / f"rows.{suffix}"
+    for names in (("anchor", "positive"), ("query", "positive")):
+        records = [dict(zip(names, pair, strict=True)) for pair in pairs]
+        if suffix == "jsonl":
+            write_jsonl(path, records)
+        elif suffix == "parquet":
+            parquet(path, records)
+        else:
+            cells = [names, *((one or "", other or "") for one, other in pairs)]
+            path.write_text("".join({"csv": ",", "tsv": "\t"}[suffix].join(line) + "\n" for line in cells))
+        assert [row.query for row in training_rows(str(path))] == [{"en": QUESTION}]
+        assert "left out: rows without a question or a positive text: 2" in caplog.text
+
+
+def test_null_positives_are_passed_over(tmp_path: Path) -> None:
+    lines = [
+        {"query": QUESTION, "pos": None, "neg": [OTHER]},
+        {"query": QUESTION, "pos": [None, ANSWER], "neg": None},
+        {"query": QUESTION, "pos": None},
+    ]
+    write_jsonl(tmp_path / "rows.jsonl", lines)
+    assert [row.document for row in read_rows(tmp_path / "rows.jsonl")] == [{"zh": ANSWER}]
+
+
+def test_rows_in_structs_have_null_for_each_language_that_they_lack(tmp_path: Path) -> None:
+    rows = [Row("a", {"en": QUESTION}, {"en": "In spring.", "zh": ANSWER}), Row("b", {"de": "Warum?"}, {"de": "So."})]
+    tags = dict.fromkeys(("de", "en", "zh"))
+    records = [
+        {"content_id": row.content_id, "query": tags | row.query, "document": tags | row.document, "source": None}
+        for row in rows
+    ]
+    parquet(tmp_path / "rows.parquet", records)
+    write_jsonl(tmp_path / "rows.jsonl", records)
+    assert read_rows(tmp_path / "rows.parquet") == read_rows(tmp_path / "rows.jsonl") == rows
+    parquet(tmp_path / "rows.parquet", [{"query": QUESTION, "document": [ANSWER, OTHER]}])
+    with pytest.raises(IsoglotError, match=r"rows.parquet:1: not a training row: "):
+        read_rows(tmp_path / "rows.parquet")
+
+
 def test_what_is_no_row_of_any_tool_names_the_forms(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "rows.jsonl", [{"sentence1": "a", "sentence2": "b"}])
     with pytest.raises(IsoglotError, match=r"rows.jsonl:1: not a training row: .*FlagEmbedding's"):
@@ -476,8 +520,74 @@ def test_files_that_are_too_large_or_too_slow_are_left_out(
     (tmp_path / "slow.pdf").write_bytes(pdf_of(stream))
     assert [document.id for document in read_documents(str(tmp_path))] == ["a.txt"]
     assert caplog.messages == [
-        f"{tmp_path}: left out: files that are too large, or take too long to read: 2, first in bomb.txt.gz"
+        f"{tmp_path}: left out: files that are too large or nested too deeply, or take too long to read: 2, "
+        "first in bomb.txt.gz"
     ]
+
+
+def test_a_file_of_a_folder_that_cannot_be_read_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.txt").write_text("The road over the mountain is closed.")
+    (tmp_path / "empty.pdf").touch()
+    (tmp_path / "latin.txt").write_bytes("Die Straße ist gesperrt.".encode("latin-1"))
+    (tmp_path / "cut.jsonl").write_text('{"_id": "d", "lang": "en", "text": "Frogs lay eggs."}\n{"_id": "e", "te')
+    assert [document.id for document in read_documents(str(tmp_path))] == ["a.txt", "d"]
+    (message,) = caplog.messages
+    assert "files that cannot be read, or not to their end: 3, first in cut.jsonl:2 (malformed JSON" in message
+    with pytest.raises(IsoglotError, match=r"cut.jsonl:2: malformed JSON"):
+        list(read_documents(str(tmp_path), left_out=LeftOut(strict=True)))
+    with pytest.raises(IsoglotError, match=r"latin.txt:1: is not UTF-8 here"):
+        list(read_documents(str(tmp_path / "latin.txt")))
+
+
+@pytest.mark.parametrize("layout", ["files", "folders"])
+def test_of_a_folder_that_is_a_collection_the_corpus_alone_is_read(layout: str, tmp_path: Path) -> None:
+    folder(tmp_path, CORPUS, QUERIES, QRELS)
+    names, first = ["lamp-en", "lamp-zh", "frog-en"], "test.tsv"
+    if layout == "folders":
+        for name in ("corpus", "queries"):
+            (tmp_path / f"en-{name}").mkdir()
+            (tmp_path / f"{name}.jsonl").rename(tmp_path / f"en-{name}" / "train.jsonl")
+        names, first = [f"en:{name}" for name in names], "train.jsonl"
+    left_out = LeftOut(strict=True)
+    assert [document.id for document in read_documents(str(tmp_path), left_out=left_out)] == names
+    kind = "files beside the corpus of a collection, such as queries and qrels"
+    assert left_out.note == f"left out: {kind}: 2, first in {first}"
+
+
+def test_of_documents_and_of_queries_with_one_id_the_first_counts(tmp_path: Path) -> None:
+    other = {"_id": "lamp-en", "text": "Another text.", "lang": "en", "content_id": "other"}
+    data = folder(tmp_path / "c", [*CORPUS, CORPUS[0], other], [*QUERIES, QUERIES[0]], QRELS)
+    collection = load_collection(data)
+    assert [document.text for document in collection.documents] == [document["text"] for document in CORPUS]
+    assert [query.text for query in collection.queries] == [query["text"] for query in QUERIES]
+    documents = "documents with the id of an earlier one, or its text if they have no id: 2, first in corpus.jsonl:4"
+    queries = "queries with the id of an earlier one: 1, first in queries.jsonl:3"
+    assert collection.notes == (f"left out: {documents}; {queries}",)
+    left_out = LeftOut()
+    found = list(read_documents(str(tmp_path / "c" / "corpus.jsonl"), left_out=left_out))
+    assert [document.id for document in found] == [document["_id"] for document in CORPUS]
+    assert left_out.note == f"left out: {documents}"
+    with pytest.raises(IsoglotError, match=r"corpus.jsonl:4: --strict refuses documents with the id of an earlier"):
+        load_collection(data, strict=True)
+
+
+def test_a_small_file_does_not_become_a_huge_line_or_cell(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"text": "' + b"x" * 2**26 + b'"}', 1))
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b'text\n"' + (b"x" * 2**20 + b"\n") * 65 + b'"', 1))
+    pq.write_table(pa.table({"text": ["x" * (2**26 + 1)]}), tmp_path / "a.parquet", compression="zstd")
+    (tmp_path / "b.parquet.gz").write_bytes(gzip.compress(bytes(2**26 + 1), 1))
+    for name, message in (
+        ("a.jsonl.gz", "a.jsonl.gz:1: the line is longer than 64 MiB"),
+        ("a.csv.gz", "a.csv.gz:2: malformed CSV: field larger than field limit"),
+        ("a.parquet", "a.parquet: rows are longer than 64 MiB"),
+        ("b.parquet.gz", "b.parquet.gz: is larger than 64 MiB; decompress it"),
+    ):
+        with pytest.raises(IsoglotError, match=message):
+            list(read_records(tmp_path / name))
+    pq.write_table(pa.table({"text": pa.array(["x" * 2**21] * 64).dictionary_encode()}), tmp_path / "c.parquet")
+    assert (tmp_path / "c.parquet").stat().st_size < 2**18
+    before = pa.total_allocated_bytes()
+    assert max(pa.total_allocated_bytes() - before for _ in read_records(tmp_path / "c.parquet")) < 2**24
 
 
 def pdf_of(stream: bytes) -> bytes:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from isoglot.corpora.readers.lines import decoded_lines, read_lines
+from isoglot.corpora.readers.lines import MAX_BYTES, decoded_lines, read_lines
 from isoglot.platform.errors import InputError
 
 
@@ -23,7 +23,7 @@ def read_csv(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         InputError: The file is missing, a line is not UTF-8, a record is malformed or has more cells than the header,
             or two columns have the same name.
     """
-    csv.field_size_limit(2**31 - 1)
+    csv.field_size_limit(MAX_BYTES)
     reader = csv.reader((line for _, line in decoded_lines(path)), strict=True)
     last = 0
     try:

@@ -13,6 +13,9 @@ from typing import BinaryIO, cast
 from isoglot.platform.errors import InputError
 from isoglot.platform.files import os_errors_explained
 
+MAX_BYTES = 64 * 2**20
+"""The most that is read of one line, one cell, or one file that is a document: decompressed, a small file may be huge.
+"""
 _GZIP = b"\x1f\x8b"
 _NOT_READ = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
 """First bytes of a file -> the compression that isoglot does not read."""
@@ -68,10 +71,12 @@ def decoded_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield each line with its line end, and its number, counted from 1; a byte order mark is left out.
 
     Raises:
-        InputError: The file is missing, or a line is not UTF-8.
+        InputError: The file is missing, or a line is not UTF-8 or longer than `MAX_BYTES`.
     """
     with opened(path) as file:
-        for number, raw in enumerate(file, start=1):
+        for number, raw in enumerate(iter(lambda: file.readline(MAX_BYTES + 1), b""), start=1):
+            if len(raw) > MAX_BYTES:
+                raise InputError(f"the line is longer than {MAX_BYTES // 2**20} MiB; split it", path, number)
             try:
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
                 if number == 1 and "\r" in line.rstrip("\r\n"):

@@ -23,6 +23,8 @@ from isoglot.corpora.fields import Fields, Versions, full_text, read_fields
 from isoglot.corpora.left_out import (
     DOCUMENTS_WITHOUT_TEXT,
     QUERIES_WITHOUT_TEXT,
+    REPEATED_DOCUMENTS,
+    REPEATED_QUERIES,
     UNKNOWN_DOCUMENTS,
     UNKNOWN_LANGUAGE,
     UNKNOWN_QUERIES,
@@ -124,7 +126,10 @@ def _read_corpus(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Docu
     """Return the documents of the corpus, and what its ids stand for."""
     documents: list[Document] = []
     versions = Versions("document")
-    for fields in _records(_files(folder, "corpus", split)):
+    for fields in records(_files(folder, "corpus", split)):
+        if fields.required_id() in versions.of:
+            left_out.add(REPEATED_DOCUMENTS, fields.path, fields.line)
+            continue
         title, text = fields.title_and_text()
         version = versions.add(fields, text) if text else None
         if version is None:
@@ -150,7 +155,10 @@ def read_queries(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Quer
     """
     queries: list[Query] = []
     versions = Versions("query")
-    for fields in _records(_files(folder, "queries", split)):
+    for fields in records(_files(folder, "queries", split)):
+        if fields.required_id() in versions.of:
+            left_out.add(REPEATED_QUERIES, fields.path, fields.line)
+            continue
         text = fields.text()
         version = versions.add(fields, text) if text else None
         if version is None:
@@ -161,6 +169,17 @@ def read_queries(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Quer
     if not queries:
         raise InputError("; ".join(("has no queries", *left_out.notes)), folder)
     return queries, versions
+
+
+def corpus_parts(folder: Path) -> list[Part]:
+    """Return the files of the corpus where a folder is a collection, with queries or qrels beside it; else none."""
+    beside = ("queries.*", "data/queries.*", "*queries", "*qrels")
+    if not any(next(folder.glob(pattern), None) for pattern in beside):
+        return []
+    try:
+        return _files(folder, "corpus", "")
+    except InputError:
+        return []
 
 
 def _shared_ids(versions: Versions) -> dict[str, str]:
@@ -210,7 +229,7 @@ def read_judgements(
                 left_out.add(UNKNOWN_DOCUMENTS if query in query_ids else UNKNOWN_QUERIES, part.path, judgement.line)
 
 
-def _records(parts: Iterable[Part]) -> Iterator[Fields]:
+def records(parts: Iterable[Part]) -> Iterator[Fields]:
     """Yield the fields of each line; a configuration is part of the id, and the language if it is one."""
     files = list(parts)
     languages = _languages(files)
