@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -15,7 +16,7 @@ from isoglot.alignment.options import TOKEN_KINDS, AdditionOptions, DistillOptio
 from isoglot.alignment.record import StepLoss
 from isoglot.alignment.registry import METHODS
 from isoglot.alignment.training.additions import TOKEN_DISTANCES, mined_negatives
-from isoglot.alignment.training.examples import Example
+from isoglot.alignment.training.examples import Example, content_batches, triplets
 from isoglot.alignment.training.objectives import info_nce, multi_positive_nce
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.training_data.loading import training_rows
@@ -46,7 +47,7 @@ def test_mined_negatives_are_of_other_contents_and_of_the_wanted_role(
     rows = training_rows(small_collection)
     encoder = load_encoder(str(tiny_model), device="cpu")
     examples = [
-        Example(content_id=row.content_id, query=row.query["en"], query_translation="", document="", translation="")
+        Example(group=row.content_id, query=row.query["en"], query_translation="", document="", translation="")
         for row in rows
     ]
     roles: dict[str, Any] = {"anchor_role": "query", "role": "document", "seed": 0, "show_progress": False}
@@ -56,6 +57,29 @@ def test_mined_negatives_are_of_other_contents_and_of_the_wanted_role(
     contents = {text: row.content_id for row in rows for text in row.document.values()}
     for column in found.values():
         assert all(contents[text] != row.content_id for text, row in zip(column, rows, strict=True))
+
+
+def test_another_document_that_answers_the_question_is_no_mined_negative_and_in_no_batch_with_it(
+    tiny_model: Path, small_collection: Collection
+) -> None:
+    rows = training_rows(small_collection)
+    rows[1] = msgspec.structs.replace(rows[1], query=rows[1].query | {"en": rows[0].query["en"]})
+    examples = triplets(rows)
+    found = mined_negatives(
+        load_encoder(str(tiny_model), device="cpu"),
+        rows,
+        examples,
+        anchor_role="query",
+        role="document",
+        count=3,
+        seed=0,
+        show_progress=False,
+    )
+    right = {*rows[0].document.values(), *rows[1].document.values()}
+    for column in found.values():
+        assert all(text not in right for text, e in zip(column, examples, strict=True) if e.document in right)
+    for batch in content_batches([example.group for example in examples], len(rows), 0):
+        assert sum(examples[position].document in right for position in batch) <= 1
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,12 @@ def test_a_content_may_have_several_questions() -> None:
     assert check_rows([row(), other])[0] == [row(), other]
 
 
+def test_a_content_has_one_document_in_a_language() -> None:
+    other = row(query={"en": "How many strings?", "de": "Wie viele Saiten?"}, en=OTHER_EN, de=OTHER_DE, zh="")
+    assert faults(row(), other) == [("content", "en"), ("content", "de")]
+    assert faults(row(zh=""), row(query={"en": "Where?", "de": "Wo denn?", "zh": "在哪"})) == []
+
+
 def test_a_nearly_repeated_content_is_dropped_with_the_name_of_the_first() -> None:
     changed = row(
         "nile2", {"en": "Where?", "de": "Wo denn?", "zh": "在哪"}, en=EN + " Yes.", de=DE + " Ja.", zh=ZH + "是。"

@@ -254,12 +254,18 @@ def test_ids_may_hold_anything(tmp_path: Path, encoders: list[HashEncoder]) -> N
     assert delete_documents(tmp_path / "index", ids[:-1]) == len(ids) - 1
 
 
-def test_duplicate_ids_are_refused_and_repeated_documents_are_not(tmp_path: Path, encoders: list[HashEncoder]) -> None:
-    rows = [*numbered(3), numbered(1)[0]]
-    assert update_index(write_jsonl(tmp_path / "a.jsonl", rows), tmp_path / "a", ["base"]).added == 3
-    corpus = write_jsonl(tmp_path / "b.jsonl", [*numbered(3), {**numbered(1)[0], "text": "another"}])
-    with pytest.raises(IsoglotError, match=r"b.jsonl:4: another document has the id 'd0': .*b.jsonl:1"):
-        update_index(corpus, tmp_path / "b", ["base"])
+def test_of_documents_with_one_id_the_first_is_indexed(tmp_path: Path, encoders: list[HashEncoder]) -> None:
+    rows = [*numbered(3), numbered(1)[0], {**numbered(1)[0], "text": "another"}]
+    corpus = write_jsonl(tmp_path / "a.jsonl", rows)
+    changes = update_index(corpus, tmp_path / "a", ["base"])
+    assert changes.added == 3
+    assert changes.left_out == (
+        "left out: documents with the id of an earlier one, or its text if they have no id: 2, first in a.jsonl:4"
+    )
+    assert Index(tmp_path / "a").get("d0#1").text == numbered(1)[0]["text"]  # type: ignore[union-attr]
+    assert update_index(corpus, tmp_path / "a").unchanged == 3
+    with pytest.raises(IsoglotError, match=r"a.jsonl:4: --strict refuses documents with the id of an earlier one"):
+        update_index(corpus, tmp_path / "b", ["base"], strict=True)
     assert not (tmp_path / "b").exists()
 
 

@@ -88,7 +88,6 @@ def test_a_document_without_an_id_is_known_by_its_content(tmp_path: Path) -> Non
         ({"_id": ["a"], "text": "b"}, "field '_id' is list, not text"),
         ({"_id": "a", "text": "b", "lang": "klingonish"}, "unknown language 'klingonish'"),
         ({"_id": "a", "text": "b", "language": 5.5}, "field 'language' is float, not text"),
-        ({"_id": "a", "text": "b", "lang": "en", "metadata": "x"}, "field 'metadata' is str, not an object"),
     ],
 )
 def test_a_wrong_field_is_named_with_file_and_line(tmp_path: Path, line: dict[str, Any], message: str) -> None:
@@ -114,6 +113,11 @@ def test_ids_and_metadata_hold_no_nul_no_half_of_a_surrogate_pair_and_no_number_
     assert (document.id, document.text, document.content_id, document.source) == ("a b", "? x", "c?", "u")
     assert document.metadata == {"n": ["x y", {"deep": None}], "far": None, "ok": 1.5, "no": None}
     assert document.title == ""
+
+
+def test_utf_16_without_a_byte_order_mark_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("The road.".encode("utf-16-le"))
+    assert refused(tmp_path / "a.txt").startswith("a.txt: is not UTF-8 but UTF-16")
 
 
 def test_metadata_nested_without_end_is_told_in_one_line(tmp_path: Path) -> None:
@@ -186,6 +190,27 @@ def test_html_in_another_encoding_and_deeply_nested_html(tmp_path: Path) -> None
     assert document.text == GERMAN
     (tmp_path / "b.html").write_text("<div>" * 1_000 + GERMAN)
     assert read(tmp_path / "b.html", "de")[0].text == GERMAN
+    words = [f"Wort{number}" for number in range(3_000)]
+    for tag in ("font color='red'", "div"):
+        (tmp_path / "c.html").write_text("<title>Viel</title>" + "".join(f"<{tag}>{word} " for word in words))
+        (document,) = read(tmp_path / "c.html", "de")
+        assert (document.title, document.text.split()) == ("Viel", words)
+
+
+def test_a_page_on_which_a_call_into_c_takes_hours_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "large.html").write_text("<title>Straße</title>" + f"<p>{GERMAN}</p>" * 5_000)
+    (document,) = read(tmp_path, "de")
+    assert (document.title, document.text) == ("Straße", "\n\n".join([GERMAN] * 5_000))
+    monkeypatch.setattr(extraction, "MAX_SECONDS", 0.5)
+    attributes = " ".join(f"a{number}" for number in range(500_000))
+    (tmp_path / "large.html").write_text(f"<p {attributes}>{GERMAN}</p>")
+    assert read(tmp_path, "de") == []
+    assert caplog.messages == [
+        f"{tmp_path}: left out: files that are too large or nested too deeply, or take too long to read: 1, "
+        "first in large.html"
+    ]
 
 
 def test_files_without_text_are_left_out_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,7 +10,15 @@ from langcodes import language_distance
 
 from isoglot import IsoglotError
 from isoglot.platform import languages
-from isoglot.platform.languages import canonical, closest, detect, detectable, differing_language, english_name
+from isoglot.platform.languages import (
+    canonical,
+    closest,
+    detect,
+    detectable,
+    differing_language,
+    english_name,
+    names_no_language,
+)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +60,57 @@ def test_every_spelling_gives_one_tag(tag: str, expected: str) -> None:
     assert canonical(expected) == expected
 
 
+ONE_SCRIPT = """acm_Arab acq_Arab aeb_Arab ajp_Arab amh_Ethi apc_Arab ars_Arab ary_Arab arz_Arab asm_Beng awa_Deva
+    azb_Arab bak_Cyrl bho_Deva bod_Tibt ckb_Arab cmn_Hani crh_Latn dzo_Tibt hye_Armn jpn_Hira jpn_Jpan kor_Hang kor_Kore
+    lzh_Hani mni_Beng nan_Hani pbt_Arab rmy_Latn shn_Mymr snd_Arab tzm_Tfng uig_Arab urd_Aran wuu_Hani ydd_Hebr yue_Hani
+    yue_Hant zho_Hani"""
+
+
+@pytest.mark.parametrize("tag", ONE_SCRIPT.split())
+def test_the_script_that_a_language_has_says_nothing_more(tag: str) -> None:
+    """As FLORES, Belebele and GlotLID write it."""
+    assert canonical(tag) == canonical(tag[:3])
+
+
+@pytest.mark.parametrize(
+    "tag", ["ace-Arab", "ar-Latn", "azb-Latn", "crh-Cyrl", "hi-Latn", "ks-Deva", "taq-Tfng", "sr-Latn"]
+)
+def test_another_script_is_kept(tag: str) -> None:
+    assert canonical(tag) == tag
+
+
+def test_southern_pashto_is_the_pashto_of_flores() -> None:
+    assert canonical("pbt_Arab") == canonical("ps") == "ps"
+
+
+SAY_NONE = [
+    "und",
+    "und_Latn",
+    "mul",
+    "mis",
+    "zxx_Zxxx",
+    "art",
+    "root",
+    "qaa",
+    "qtz-Latn",
+    "x-dialect",
+    "Unknown",
+    "N/A",
+    "un",
+]
+
+
+@pytest.mark.parametrize("tag", SAY_NONE)
+def test_what_says_that_there_is_no_language_is_none(tag: str) -> None:
+    assert names_no_language(tag)
+    assert languages.known(tag) is None
+
+
+@pytest.mark.parametrize("tag", ["quy", "uk", "na", "nan", "art-lojban", "", " "])
+def test_a_language_or_nothing_does_not_say_that_there_is_none(tag: str) -> None:
+    assert not names_no_language(tag)
+
+
 @pytest.mark.parametrize("tag", ["", "xx", "klingon", "mul", "und", "english", "123"])
 def test_what_is_no_language_is_told_with_an_example(tag: str) -> None:
     with pytest.raises(IsoglotError, match="BCP-47"):
@@ -89,6 +148,15 @@ def test_detection_on_short_questions() -> None:
         "es": "¿Dónde nace este río?",
     }
     assert detect(texts.values()) == list(texts)
+
+
+def test_serbian_is_in_one_of_its_scripts() -> None:
+    texts = {
+        "Voz za obalu polazi u sedam sati uveče i stiže ujutru u devet.": "sr-Latn",
+        "Воз за обалу полази у седам сати увече и стиже ујутру у девет.": "sr",
+    }
+    assert detect(texts) == list(texts.values())
+    assert detect(texts, frozenset({"sr", "en"})) == ["sr", "sr"]
 
 
 def test_chinese_characters_without_kana_are_chinese() -> None:
@@ -141,6 +209,9 @@ def test_languages_that_the_detector_knows_include_the_rarest() -> None:
         ("en", "Ｗｈｅｒｅ　ｄｏｅｓ　ｔｈｅ　ｒｉｖｅｒ　ｂｅｇｉｎ？"),
         ("en", "𝐖𝐡𝐞𝐫𝐞 𝐝𝐨𝐞𝐬 𝐭𝐡𝐞 𝐫𝐢𝐯𝐞𝐫 𝐛𝐞𝐠𝐢𝐧?"),
         ("ja", "ｶｼﾐﾔﾄﾊ ﾅﾝﾃﾞｽｶ"),
+        ("en", "\u2060".join("Where does the river begin?")),
+        ("en", "Where\u200bdoes\u200bthe\u200briver\u200bbegin?"),
+        ("de", "Wo ent\u00adspr\u00adin\u00adgt d\u00ader Fl\u00adus\u00ads?"),
         ("zh", "缺少哪种营养素会让水手在长达数月的航行中牙龈出血？"),
     ],
 )

@@ -15,12 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from isoglot import IsoglotError, load_collection, read_rows
+from isoglot import IsoglotError, Row, load_collection, read_rows, training_rows
 from isoglot.corpora.documents import read_documents
+from isoglot.corpora.left_out import UNKNOWN_LANGUAGE, LeftOut
 from isoglot.corpora.readers import extraction
 from isoglot.corpora.readers.qrels import read_qrels
 from isoglot.corpora.readers.records import read_records
-from isoglot.corpora.trec import judged_collection, read_documents_table
+from isoglot.corpora.trec import judged_collection, read_documents_table, read_run
 from isoglot.platform.deadline import DeadlineError, deadline
 from tests import command_line
 from tests.indexing import write_jsonl
@@ -76,6 +77,39 @@ def gzipped(path: Path) -> Path:
     return target
 
 
+def test_a_name_that_occurs_twice_is_told_in_every_format(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"_id": "a", "metadata": {"x": 1, "x": 2}}\n')
+    pq.write_table(pa.table([["one"], ["two"]], names=["text", "text"]), tmp_path / "a.parquet")
+    pairs = pa.array([[("x", "1"), ("x", "2")]], pa.map_(pa.string(), pa.string()))
+    pq.write_table(pa.table({"text": ["one"], "metadata": pairs}), tmp_path / "map.parquet")
+    for name, told in {
+        "a.jsonl": r"a.jsonl:1: malformed JSON: the key 'x' occurs twice",
+        "a.parquet": r"a.parquet: two columns are named 'text'; rename or remove one",
+        "map.parquet": r"map.parquet:1: field 'metadata' has a key twice",
+    }.items():
+        with pytest.raises(IsoglotError, match=told):
+            list(read_documents(str(tmp_path / name), "en"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.csv", "_id\ttext\nd1\tx\n", "a.csv:1: the fields are separated by tabs"),
+        ("a.tsv", '"_id","text"\n"d1","x"\n', "a.tsv:1: the fields are separated by commas"),
+        ("a.csv", "d1,A lamp shines.\nd2,Frogs.\n", "a.csv:1: the first line names none of the fields: _id, text"),
+        ("a.tsv", "d1\tA lamp shines.\nd2\tFrogs.\n", "a.tsv:1: the first line names none of the fields: _id, text"),
+        ("a.tsv", "_id\ttext\rd1\tx\rd2\ty\r", "a.tsv:1: lines end in carriage returns alone"),
+        ("a.csv", "_id,text\rd1,x\r", "a.csv:1: lines end in carriage returns alone"),
+    ],
+)
+def test_a_table_in_another_form_than_its_name_says_is_told_by_its_first_line(
+    tmp_path: Path, name: str, content: str, told: str
+) -> None:
+    (tmp_path / name).write_bytes(content.encode())
+    with pytest.raises(IsoglotError, match=told):
+        list(read_documents(str(tmp_path / name), "en"))
+
+
 def test_gzipped_files_are_read_as_what_is_inside(tmp_path: Path) -> None:
     spec = folder(tmp_path / "data", CORPUS, QUERIES, QRELS)
     plain = load_collection(spec)
@@ -115,6 +149,33 @@ def test_the_one_reader_of_qrels_takes_the_shapes_of_beir_and_trec(tmp_path: Pat
     (tmp_path / "qrels").write_text(text)
     ((query, document, relevance, _),) = read_qrels(tmp_path / "qrels")
     assert (query, document, relevance) == ("q1", "d1", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.tsv", "query-id\tcorpus-id\tscore\titeration\nq1\td1\t2\t0\n"),
+        ("a.tsv", "Topic iteration DocNo rel\nq1 0 d1 2\n"),
+        ("a.jsonl", '{"query_id": "q1", "doc_id": "d1", "relevance": 2, "iteration": "0"}'),
+        ("a.csv", "qid,docid,label\nq1,d1,2\n"),
+    ],
+)
+def test_the_header_of_qrels_says_which_column_is_which(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert [judgement[:3] for judgement in read_qrels(tmp_path / name)] == [("q1", "d1", 2)]
+
+
+def test_a_line_of_qrels_that_lacks_a_column_of_the_header_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("query-id\titeration\tcorpus-id\tscore\nq1\td1\t1\n")
+    with pytest.raises(IsoglotError, match=r"a.tsv:2: has 3 fields, the header has 4"):
+        list(read_qrels(tmp_path / "a.tsv"))
+
+
+def test_ids_are_split_where_trec_eval_splits_them(tmp_path: Path) -> None:
+    (tmp_path / "qrels").write_text("q\u00a01 0 d\u30001 1\n")
+    assert [judgement[:2] for judgement in read_qrels(tmp_path / "qrels")] == [("q\u00a01", "d\u30001")]
+    (tmp_path / "run").write_text("q\u00a01 Q0 d\u30001 1 0.5 x\n")
+    assert [line.document for line in read_run(tmp_path / "run")["q\u00a01"]] == ["d\u30001"]
 
 
 def test_an_id_with_spaces_is_whole_between_tabs(tmp_path: Path) -> None:
@@ -170,6 +231,20 @@ def test_a_title_stands_for_a_text_and_a_document_without_either_is_left_out_eve
     indexed = list(read_documents(str(tmp_path / "data" / "corpus.jsonl")))
     assert [(document.id, document.title, document.text) for document in indexed][3:4] == [("t", "", "Salt")]
     assert "n" not in {document.id for document in indexed}
+
+
+@pytest.mark.parametrize("tag", ["mis", "und_Latn", "qaa", "unknown", "N/A"])
+def test_a_line_that_says_that_it_has_no_language_stops_no_reader(tmp_path: Path, tag: str) -> None:
+    corpus = [*CORPUS, {"_id": "x9", "text": "brr brr", "lang": tag}]
+    data = tmp_path / "data"
+    found = load_collection(folder(data, corpus, QUERIES, QRELS))
+    assert found.notes == (f"left out: {UNKNOWN_LANGUAGE}: 1, first in corpus.jsonl:4",)
+    judged = judged_collection(data / "corpus.jsonl", data / "qrels" / "test.tsv", "en")
+    assert judged.notes[1:] == found.notes
+    assert len(read_documents_table(data / "corpus.jsonl")) == len(found.documents) == 3
+    assert len(list(read_documents(str(data / "corpus.jsonl"), "de"))) == 4
+    with pytest.raises(IsoglotError, match=r"corpus.jsonl:4: --strict refuses texts whose language cannot be told"):
+        read_documents_table(data / "corpus.jsonl", strict=True)
 
 
 def test_a_text_whose_language_cannot_be_told_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -244,6 +319,37 @@ def test_a_configuration_of_mteb_is_a_language_and_its_ids_are_its_own(tmp_path:
     assert [(d.content_id, d.language) for d in found.documents] == [("deu_Latn:1", "de"), ("fr:1", "fr")]
     assert found.golds == {"deu_Latn:1": ("deu_Latn:1",), "fr:1": ("fr:1",)}
     assert found.named("de") == "deu_Latn"
+
+
+ENGLISH, GERMAN, XHOSA = (
+    "The committee postponed the meeting until Wednesday because the chair was ill.",
+    "Die Sitzung wurde auf Mittwoch verschoben, weil die Vorsitzende krank war.",
+    "Umongameli wathi urhulumente uza kwakha izindlu ezintsha kulo nyaka. Abantwana baya esikolweni yonke imihla.",
+)
+
+
+@pytest.mark.parametrize(
+    ("texts", "tags"),
+    [
+        ({"law": ENGLISH, "cs": ENGLISH, "gis": ENGLISH}, ["en", "en", "en"]),
+        ({"cs": ENGLISH}, ["en"]),
+        ({"cs": ENGLISH, "en": ENGLISH}, ["en", "en"]),
+        ({"en-de": GERMAN, "deu-eng": GERMAN}, ["de", "de"]),
+        ({"de": GERMAN, "xh": XHOSA}, ["de", "xh"]),
+        ({"xh": XHOSA}, ["xh"]),
+        ({"de": GERMAN, "xh": XHOSA, "pcm": ENGLISH}, ["de", "pcm", "xh"]),
+    ],
+)
+def test_a_configuration_is_a_language_only_where_the_texts_agree(
+    tmp_path: Path, texts: dict[str, str], tags: list[str]
+) -> None:
+    for name, text in texts.items():
+        parquet(tmp_path / f"{name}-corpus" / SHARD, [{"_id": "1", "text": text}])
+        parquet(tmp_path / f"{name}-queries" / SHARD, [{"_id": "1", "text": text}])
+        parquet(tmp_path / f"{name}-qrels" / SHARD, [{"query-id": "1", "corpus-id": "1", "score": 1}])
+    found = load_collection(f"folder:{tmp_path}", find_identical=True)
+    assert sorted(document.language for document in found.documents) == tags
+    assert any("was detected" in note for note in found.notes) == (not {*texts} & {*tags} or "cs" in texts)
 
 
 def test_a_table_of_documents_may_have_a_header(tmp_path: Path) -> None:
@@ -329,6 +435,50 @@ def test_every_positive_is_a_row_and_a_row_without_any_is_left_out(
         read_rows(tmp_path / "rows.jsonl", strict=True)
 
 
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet", "csv", "tsv"])
+def test_a_row_whose_question_or_positive_is_null_is_left_out(
+    suffix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pairs = [(QUESTION, ANSWER), (QUESTION, None), (None, ANSWER)]
+    path = tmp_path / f"rows.{suffix}"
+    for names in (("anchor", "positive"), ("query", "positive")):
+        records = [dict(zip(names, pair, strict=True)) for pair in pairs]
+        if suffix == "jsonl":
+            write_jsonl(path, records)
+        elif suffix == "parquet":
+            parquet(path, records)
+        else:
+            cells = [names, *((one or "", other or "") for one, other in pairs)]
+            path.write_text("".join({"csv": ",", "tsv": "\t"}[suffix].join(line) + "\n" for line in cells))
+        assert [row.query for row in training_rows(str(path))] == [{"en": QUESTION}]
+        assert "left out: rows without a question or a positive text: 2" in caplog.text
+
+
+def test_null_positives_are_passed_over(tmp_path: Path) -> None:
+    lines = [
+        {"query": QUESTION, "pos": None, "neg": [OTHER]},
+        {"query": QUESTION, "pos": [None, ANSWER], "neg": None},
+        {"query": QUESTION, "pos": None},
+    ]
+    write_jsonl(tmp_path / "rows.jsonl", lines)
+    assert [row.document for row in read_rows(tmp_path / "rows.jsonl")] == [{"zh": ANSWER}]
+
+
+def test_rows_in_structs_have_null_for_each_language_that_they_lack(tmp_path: Path) -> None:
+    rows = [Row("a", {"en": QUESTION}, {"en": "In spring.", "zh": ANSWER}), Row("b", {"de": "Warum?"}, {"de": "So."})]
+    tags = dict.fromkeys(("de", "en", "zh"))
+    records = [
+        {"content_id": row.content_id, "query": tags | row.query, "document": tags | row.document, "source": None}
+        for row in rows
+    ]
+    parquet(tmp_path / "rows.parquet", records)
+    write_jsonl(tmp_path / "rows.jsonl", records)
+    assert read_rows(tmp_path / "rows.parquet") == read_rows(tmp_path / "rows.jsonl") == rows
+    parquet(tmp_path / "rows.parquet", [{"query": QUESTION, "document": [ANSWER, OTHER]}])
+    with pytest.raises(IsoglotError, match=r"rows.parquet:1: not a training row: "):
+        read_rows(tmp_path / "rows.parquet")
+
+
 def test_what_is_no_row_of_any_tool_names_the_forms(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "rows.jsonl", [{"sentence1": "a", "sentence2": "b"}])
     with pytest.raises(IsoglotError, match=r"rows.jsonl:1: not a training row: .*FlagEmbedding's"):
@@ -370,8 +520,74 @@ def test_files_that_are_too_large_or_too_slow_are_left_out(
     (tmp_path / "slow.pdf").write_bytes(pdf_of(stream))
     assert [document.id for document in read_documents(str(tmp_path))] == ["a.txt"]
     assert caplog.messages == [
-        f"{tmp_path}: left out: files that are too large, or take too long to read: 2, first in bomb.txt.gz"
+        f"{tmp_path}: left out: files that are too large or nested too deeply, or take too long to read: 2, "
+        "first in bomb.txt.gz"
     ]
+
+
+def test_a_file_of_a_folder_that_cannot_be_read_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.txt").write_text("The road over the mountain is closed.")
+    (tmp_path / "empty.pdf").touch()
+    (tmp_path / "latin.txt").write_bytes("Die Straße ist gesperrt.".encode("latin-1"))
+    (tmp_path / "cut.jsonl").write_text('{"_id": "d", "lang": "en", "text": "Frogs lay eggs."}\n{"_id": "e", "te')
+    assert [document.id for document in read_documents(str(tmp_path))] == ["a.txt", "d"]
+    (message,) = caplog.messages
+    assert "files that cannot be read, or not to their end: 3, first in cut.jsonl:2 (malformed JSON" in message
+    with pytest.raises(IsoglotError, match=r"cut.jsonl:2: malformed JSON"):
+        list(read_documents(str(tmp_path), left_out=LeftOut(strict=True)))
+    with pytest.raises(IsoglotError, match=r"latin.txt:1: is not UTF-8 here"):
+        list(read_documents(str(tmp_path / "latin.txt")))
+
+
+@pytest.mark.parametrize("layout", ["files", "folders"])
+def test_of_a_folder_that_is_a_collection_the_corpus_alone_is_read(layout: str, tmp_path: Path) -> None:
+    folder(tmp_path, CORPUS, QUERIES, QRELS)
+    names, first = ["lamp-en", "lamp-zh", "frog-en"], "test.tsv"
+    if layout == "folders":
+        for name in ("corpus", "queries"):
+            (tmp_path / f"en-{name}").mkdir()
+            (tmp_path / f"{name}.jsonl").rename(tmp_path / f"en-{name}" / "train.jsonl")
+        names, first = [f"en:{name}" for name in names], "train.jsonl"
+    left_out = LeftOut(strict=True)
+    assert [document.id for document in read_documents(str(tmp_path), left_out=left_out)] == names
+    kind = "files beside the corpus of a collection, such as queries and qrels"
+    assert left_out.note == f"left out: {kind}: 2, first in {first}"
+
+
+def test_of_documents_and_of_queries_with_one_id_the_first_counts(tmp_path: Path) -> None:
+    other = {"_id": "lamp-en", "text": "Another text.", "lang": "en", "content_id": "other"}
+    data = folder(tmp_path / "c", [*CORPUS, CORPUS[0], other], [*QUERIES, QUERIES[0]], QRELS)
+    collection = load_collection(data)
+    assert [document.text for document in collection.documents] == [document["text"] for document in CORPUS]
+    assert [query.text for query in collection.queries] == [query["text"] for query in QUERIES]
+    documents = "documents with the id of an earlier one, or its text if they have no id: 2, first in corpus.jsonl:4"
+    queries = "queries with the id of an earlier one: 1, first in queries.jsonl:3"
+    assert collection.notes == (f"left out: {documents}; {queries}",)
+    left_out = LeftOut()
+    found = list(read_documents(str(tmp_path / "c" / "corpus.jsonl"), left_out=left_out))
+    assert [document.id for document in found] == [document["_id"] for document in CORPUS]
+    assert left_out.note == f"left out: {documents}"
+    with pytest.raises(IsoglotError, match=r"corpus.jsonl:4: --strict refuses documents with the id of an earlier"):
+        load_collection(data, strict=True)
+
+
+def test_a_small_file_does_not_become_a_huge_line_or_cell(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"text": "' + b"x" * 2**26 + b'"}', 1))
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b'text\n"' + (b"x" * 2**20 + b"\n") * 65 + b'"', 1))
+    pq.write_table(pa.table({"text": ["x" * (2**26 + 1)]}), tmp_path / "a.parquet", compression="zstd")
+    (tmp_path / "b.parquet.gz").write_bytes(gzip.compress(bytes(2**26 + 1), 1))
+    for name, message in (
+        ("a.jsonl.gz", "a.jsonl.gz:1: the line is longer than 64 MiB"),
+        ("a.csv.gz", "a.csv.gz:2: malformed CSV: field larger than field limit"),
+        ("a.parquet", "a.parquet: rows are longer than 64 MiB"),
+        ("b.parquet.gz", "b.parquet.gz: is larger than 64 MiB; decompress it"),
+    ):
+        with pytest.raises(IsoglotError, match=message):
+            list(read_records(tmp_path / name))
+    pq.write_table(pa.table({"text": pa.array(["x" * 2**21] * 64).dictionary_encode()}), tmp_path / "c.parquet")
+    assert (tmp_path / "c.parquet").stat().st_size < 2**18
+    before = pa.total_allocated_bytes()
+    assert max(pa.total_allocated_bytes() - before for _ in read_records(tmp_path / "c.parquet")) < 2**24
 
 
 def pdf_of(stream: bytes) -> bytes:

@@ -465,7 +465,10 @@ MIXED = {"pools": [["en", "de"]], "query_languages": ["en"], "scenarios": ["mult
             "q-bread Q0 a@en 1 1 x\nq-bread Q0 a@en 2 .5 x",
             r"one.run:2: query 'q-bread' has document 'a@en' already in line 1",
         ),
-        ("\nq-bread Q0 brot@en 1 1 x", r"one.run:2: document 'brot@en' is not known; ids are CONTENT@LANGUAGE"),
+        (
+            "\nq-bread Q0 brot@en 1 1 x",
+            r"one.run:2: document 'brot@en' is not known, nor is any other; ids are CONTENT@LANG",
+        ),
         ("q-bread Q0 bread@ru 1 1 x", r"one.run:1: document 'bread@ru' \(content 'bread' in ru\) is not in the pool"),
         ("bread Q0 bread@en 1 1 x", r"one.run: has none of the 6 queries asked in en, e.g. 'q-"),
         ("", r"one.run: is empty"),
@@ -477,6 +480,22 @@ def test_wrong_runs_are_told_with_file_and_line(
     (tmp_path / "one.run").write_text(lines)
     with pytest.raises(IsoglotError, match=told):
         isoglot.audit(RunRetriever(tmp_path / "one.run"), small_collection, **MIXED)  # type: ignore[arg-type]
+
+
+def test_documents_of_a_run_that_are_not_known_are_left_out_and_counted(
+    runs: Path, small_collection: Collection, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = runs / "multi.en+de.en.run"
+    plain = isoglot.audit(RunRetriever(one), small_collection, **MIXED)  # type: ignore[arg-type]
+    more = tmp_path / "more.run"
+    more.write_text("q-bread Q0 page-without-a-language 1 99 x\n" + one.read_text())
+    found = isoglot.audit(RunRetriever(more), small_collection, **MIXED)  # type: ignore[arg-type]
+    assert found.scenarios == plain.scenarios
+    assert caplog.messages[-1] == (
+        f"{more}: left out: lines of the run with documents that are not known: 1, first in more.run:1"
+    )
+    with pytest.raises(IsoglotError, match=r"more.run:1: --strict refuses lines of the run"):
+        isoglot.audit(RunRetriever(more, strict=True), small_collection, **MIXED)  # type: ignore[arg-type]
 
 
 def test_what_a_run_cannot_answer_is_told(runs: Path, small_collection: Collection, tmp_path: Path) -> None:

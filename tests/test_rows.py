@@ -16,6 +16,7 @@ import isoglot
 from isoglot import Collection, IsoglotError, Row, load_collection, read_rows, training_rows, write_rows
 from isoglot.training_data.choosing import spread
 from isoglot.training_data.exporting import NEGATIVES, export
+from isoglot.training_data.groups import answer_groups
 from isoglot.training_data.row import fingerprint
 from isoglot.training_data.statistics import save_plot, statistics_of
 
@@ -179,6 +180,42 @@ def test_an_export_for_flagembedding_has_negatives_of_other_contents_alone(tmp_p
     assert set(lines[0]["neg"]) <= set(ROWS[1].document.values())
     with pytest.raises(IsoglotError, match="at least two contents"):
         export(ROWS[:1], "flagembedding", tmp_path / "one.jsonl")
+
+
+TWO_GOLDS = [
+    Row("ill", {"en": "Why was it postponed?", "de": "Warum?"}, {"en": "The chair was ill."}),
+    Row("strike", {"en": "Why was it postponed?"}, {"en": "There was a strike.", "de": "Es war Streik."}),
+    Row("strike", {"en": "Who went on strike?"}, {"en": "There was a strike.", "de": "Es war Streik."}),
+    Row("lamp", {"en": "Where is the lamp?"}, {"en": "It is on the table."}),
+]
+
+
+def test_all_documents_that_answer_a_question_are_its_positives_and_never_negatives(tmp_path: Path) -> None:
+    assert answer_groups(TWO_GOLDS) == {"ill": "ill", "strike": "ill", "lamp": "lamp"}
+    export(TWO_GOLDS, "flagembedding", tmp_path / "flag.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "flag.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["query"] for line in lines] == [
+        "Why was it postponed?",
+        "Warum?",
+        "Who went on strike?",
+        "Where is the lamp?",
+    ]
+    assert lines[0]["pos"] == ["The chair was ill.", "There was a strike.", "Es war Streik."]
+    assert all(set(line["neg"]) == {"It is on the table."} for line in lines[:3])
+    export(TWO_GOLDS, "beir", tmp_path / "beir")
+    collection = load_collection(f"folder:{tmp_path / 'beir'}@train")
+    assert collection.golds == {"0": ("ill", "strike"), "1": ("ill", "strike"), "2": ("strike",), "3": ("lamp",)}
+
+
+def test_an_export_for_beir_has_ids_that_qrels_can_hold_and_no_document_in_place_of_another(tmp_path: Path) -> None:
+    spaced = [msgspec.structs.replace(row, content_id=name) for row, name in zip(ROWS, (" a\tb ", "a\nb"), strict=True)]
+    export(spaced, "beir", tmp_path / "spaced")
+    documents = load_collection(f"folder:{tmp_path / 'spaced'}@train").documents
+    assert len(documents) == sum(len(row.document) for row in ROWS)
+    differing = [ROWS[0], msgspec.structs.replace(ROWS[1], content_id="a")]
+    with pytest.raises(IsoglotError, match="two documents would have the id 'a/en'; give each a content_id of its own"):
+        export(differing, "beir", tmp_path / "differing")
+    assert not (tmp_path / "differing").exists()
 
 
 def test_an_export_replaces_nothing_unasked(tmp_path: Path) -> None:

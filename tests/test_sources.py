@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from isoglot import IsoglotError, load_collection
 from isoglot.corpora.documents import read_documents
 from isoglot.corpora.trec import read_documents_table
+from tests.indexing import write_jsonl
 
 CORPUS = [
     {"_id": "d1", "text": "hello", "lang": "en", "content_id": "a"},
@@ -95,6 +101,64 @@ def test_a_lang_in_the_metadata_that_is_no_language_is_metadata_like_any_other(t
     assert [d.language for d in load_collection(spec).documents] == ["en"]
 
 
+IN_ONE = {"lang": "en", "content_id": "c", "year": 2019}
+
+
+def as_jsonl(path: Path, metadata: Any) -> Path:
+    return write_jsonl(path / "a.jsonl", [{"_id": "a", "text": "x", "metadata": metadata}])
+
+
+def as_csv(path: Path, metadata: Any) -> Path:
+    with (path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["_id", "text", "metadata"], ["a", "x", str(metadata)]])
+    return path / "a.csv"
+
+
+def as_map(path: Path, metadata: Any) -> Path:
+    kind = pa.map_(pa.string(), pa.string())
+    pairs = [(name, str(value)) for name, value in metadata.items()]
+    pq.write_table(pa.table({"_id": ["a"], "text": ["x"], "metadata": pa.array([pairs], kind)}), path / "a.parquet")
+    return path / "a.parquet"
+
+
+@pytest.mark.parametrize(
+    ("writer", "metadata", "year"),
+    [
+        (as_jsonl, IN_ONE, 2019),
+        (as_jsonl, json.dumps(IN_ONE), 2019),
+        (as_csv, json.dumps(IN_ONE), 2019),
+        (as_csv, IN_ONE, 2019),
+        (as_map, IN_ONE, "2019"),
+        (as_jsonl, IN_ONE | {"lang": None, "language": "eng_Latn"}, 2019),
+        (as_jsonl, IN_ONE | {"lang": "python", "language": "en"}, 2019),
+    ],
+)
+def test_metadata_is_read_in_each_form_that_tools_write(
+    tmp_path: Path, writer: Callable[[Path, Any], Path], metadata: Any, year: Any
+) -> None:
+    (document,) = read_documents(str(writer(tmp_path, metadata)))
+    assert (document.language, document.content_id, document.language_detected) == ("en", "c", False)
+    assert document.metadata["year"] == year
+
+
+@pytest.mark.parametrize(
+    ("metadata", "kept"), [("a page", {"metadata": "a page"}), ("{open", {"metadata": "{open"}), ("", {}), (None, {})]
+)
+def test_metadata_that_is_no_object_is_kept_under_its_name(tmp_path: Path, metadata: Any, kept: dict[str, Any]) -> None:
+    (document,) = read_documents(str(as_jsonl(tmp_path, metadata)), "en")
+    assert document.metadata == kept
+
+
+def test_an_id_of_another_name_is_the_id_and_beside_an_id_it_is_metadata(tmp_path: Path) -> None:
+    rows = [
+        {"docid": "a#1", "text": "x"},
+        {"_id": "b", "docid": "a", "id": None, "text": "x", "url": "u", "source": "s"},
+    ]
+    miracl, both = read_documents(str(write_jsonl(tmp_path / "a.jsonl", rows)), "en")
+    assert (miracl.id, miracl.metadata) == ("a#1", {})
+    assert (both.id, both.source, both.metadata) == ("b", "u", {"docid": "a", "source": "s"})
+
+
 def test_languages_that_are_not_named_are_detected_and_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -129,6 +193,35 @@ def test_the_split_names_the_qrels(tmp_path: Path) -> None:
     assert load_collection(f"{spec}@train").golds == {"q": ("d3",)}
     with pytest.raises(IsoglotError, match=r"has no dev.tsv; name one of @test, @train"):
         load_collection(f"{spec}@dev")
+
+
+def test_two_files_of_one_thing_and_files_of_other_kinds_are_told(tmp_path: Path) -> None:
+    spec = write(tmp_path)
+    corpus = (tmp_path / "corpus.jsonl").read_bytes()
+    (tmp_path / "corpus.jsonl.gz").write_bytes(gzip.compress(corpus))
+    with pytest.raises(IsoglotError, match=r"corpus.jsonl.gz: is there as corpus.jsonl too; remove one of them"):
+        load_collection(spec)
+    (tmp_path / "corpus.jsonl").unlink()
+    assert len(load_collection(spec).documents) == 3
+    (tmp_path / "corpus.jsonl.gz").rename(tmp_path / "corpus.jsonl.bz2")
+    with pytest.raises(IsoglotError, match=r"corpus.jsonl.bz2: unknown kind of file; known are .jsonl .csv"):
+        load_collection(spec)
+    (tmp_path / "qrels" / "test.tsv").rename(tmp_path / "qrels" / "test.json")
+    with pytest.raises(IsoglotError, match=r"qrels/test.json: unknown kind of file; known are .jsonl .* .trec"):
+        load_collection(spec)
+
+
+def test_two_spellings_of_one_language_are_both_named(tmp_path: Path) -> None:
+    corpus = [{"_id": f"d{tag}", "text": "x", "lang": tag, "content_id": "a"} for tag in ("no", "nb")]
+    with pytest.raises(IsoglotError, match=r"jsonl:2: .*'a' occurs twice in no \('no' and 'nb' are one language\)"):
+        load_collection(write(tmp_path, corpus))
+
+
+def test_hidden_files_are_no_splits(tmp_path: Path) -> None:
+    spec = write(tmp_path, train=QRELS)
+    (tmp_path / "qrels" / "._train.tsv").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "._corpus.jsonl").write_bytes(b"\0\5\x16\7")
+    assert load_collection(spec).golds == {"q": ("a",)}
 
 
 def test_several_qrels_without_test_ask_for_a_split_and_a_single_one_is_taken(tmp_path: Path) -> None:
@@ -168,11 +261,9 @@ FAULTS = [
     ("corpus", row(lang=5), r"corpus.jsonl:4: field 'lang' is int, not text"),
     ("corpus", row(content_id=["a"]), r"corpus.jsonl:4: field 'content_id' is list, not text"),
     ("corpus", row(lang="klingon"), r"corpus.jsonl:4: unknown language 'klingon'"),
-    ("corpus", row(_id="d1"), r"corpus.jsonl:4: document 'd1' occurs twice"),
     ("corpus", row(_id=""), r"corpus.jsonl:4: field '_id' is missing or no text"),
     ("corpus", row(content_id="a"), r"corpus.jsonl:4: content_id 'a' occurs twice in en"),
     ("queries", b"", r": has no queries"),
-    ("queries", [*QUERIES, QUERIES[0]], r"queries.jsonl:4: query 'q1' occurs twice"),
     ("queries", [*QUERIES, {**QUERIES[0], "_id": "q4"}], r"queries.jsonl:4: query_id 'q' occurs twice in en"),
     ("queries", [{"_id": "q1", "lang": "en"}], r"has no queries; left out: queries without text: 1.*queries.jsonl:1"),
     ("queries", [{"_id": "q1", "text": "?"}], r"has no queries; left out: texts whose language cannot be told .*: 1"),
@@ -200,7 +291,8 @@ def test_a_fault_is_told_with_file_line_and_field(tmp_path: Path, file: str, con
         ("q1\tnope\t1\n", r"no query has a relevant document; left out: judgements of documents.*: 1.*test.tsv:1"),
         ("q1\td1\tyes\nq1\td1\t1\n", r"test.tsv:1: the relevance 'yes' is no number"),
         (QRELS + "q1\td1\tnan\n", r"test.tsv:4: the relevance 'nan' is no number"),
-        (QRELS + "q1\td1\n", r"test.tsv:4: has 2 fields, neither BEIR's .* nor TREC's"),
+        (QRELS + "q1\td1\n", r"test.tsv:4: has 2 fields, the header has 3"),
+        ("q1\td1\n", r"test.tsv:1: has 2 fields, neither BEIR's .* nor TREC's"),
         (QRELS + "q1 0 d1 1 x\n", r"test.tsv:4: has 5 fields"),
         ("q1\td1\t0\n", r"no query has a relevant document"),
         ("", r"no query has a relevant document"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from isoglot.platform.text import VisibleStream, visible
+from isoglot.platform.text import VisibleStream, normalized, visible
 from isoglot.report.terminal import print_lines
 from tests.command_line import isoglot
 from tests.indexing import write_jsonl
@@ -27,6 +27,21 @@ def controls(text: str) -> set[str]:
 def test_control_characters_become_escapes_that_json_understands() -> None:
     assert visible("a\tb\nc\x1b\x9b") == "a\tb\nc\\u001b\\u009b"
     assert json.loads(visible(json.dumps({"a": HOSTILE}, ensure_ascii=False))) == {"a": HOSTILE}
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("Ver\u00adsuch im\ufeff La\u2060bor\ufe0f", "Versuch im Labor"),
+        ("The\u200broad\u200bis\u200blong", "The road is long"),
+        ("T\u200bh\u200be road", "The road"),
+        ("\u0e19\u0e49\u0e33\u200b\u0e17\u0e30\u0e40\u0e25", "\u0e19\u0e49\u0e4d\u0e32\u0e17\u0e30\u0e40\u0e25"),
+        ("\u0645\u06cc\u200c\u0631\u0648\u0645 \u200csoon", "\u0645\u06cc\u200c\u0631\u0648\u0645 soon"),
+        ("\u200e(left)\u2068x\u2069\u034f", "(left)x"),
+    ],
+)
+def test_texts_that_look_the_same_are_compared_as_the_same(text: str, seen: str) -> None:
+    assert normalized(text) == seen
 
 
 def test_a_stream_shows_them_but_lets_progress_bars_and_rich_write() -> None:

@@ -94,7 +94,7 @@ def test_each_epoch_has_an_order_of_its_own_and_the_steps_that_were_announced() 
 
 def test_triplets_are_english_query_english_document_and_each_translation() -> None:
     rows = [Row("a", {"en": "q", "de": "f"}, {"en": "d", "de": "D", "zh": "文"}), Row("b", {"de": "f"}, {"de": "D"})]
-    assert [(t.content_id, t.query, t.document, t.translation) for t in triplets(rows)] == [
+    assert [(t.group, t.query, t.document, t.translation) for t in triplets(rows)] == [
         ("a", "q", "d", "D"),
         ("a", "q", "d", "文"),
     ]
@@ -306,7 +306,7 @@ def test_after_each_epoch_the_model_is_as_for_use(tiny_model: Path, small_collec
             encoder,
             {"query": [t.query for t in found], "translation": [t.translation for t in found]},
             {"query": "query", "translation": "document"},
-            [t.content_id for t in found],
+            [t.group for t in found],
             info_nce,
             TrainingOptions(epochs=1.5, batch_size=6, learning_rate=3e-3, max_length=16, dropout=True),
             seed=0,

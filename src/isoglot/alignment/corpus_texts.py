@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from isoglot.alignment.guard import MOST_HELD_OUT, MOST_LANGUAGES
 from isoglot.corpora.collection import Collection, Document, Query
 from isoglot.corpora.documents import read_documents
-from isoglot.corpora.fields import Fields
+from isoglot.corpora.fields import Fields, read_fields
 from isoglot.corpora.left_out import QUERIES_WITHOUT_TEXT, UNKNOWN_LANGUAGE, LeftOut
 from isoglot.corpora.readers.lines import kind_of, read_lines
 from isoglot.corpora.readers.records import READERS_OF_RECORDS, read_records
@@ -239,7 +239,6 @@ def _questions(path: Path) -> Iterator[Fields]:
         for line, text in read_lines(path):
             yield Fields({"text": text}, path, line)
     elif kind_of(path) in READERS_OF_RECORDS:
-        for line, values in read_records(path):
-            yield Fields(values, path, line)
+        yield from read_fields(path)
     else:
         raise InputError(f"unknown kind of file of questions; known are .txt {' '.join(READERS_OF_RECORDS)}", path)

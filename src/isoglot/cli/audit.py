@@ -224,7 +224,9 @@ class _Sources:
         table, qrels = self.documents_table, self.qrels
         if self.data is not None:
             collection = load_collection(self.data, strict=self.strict, find_identical=self.find_identical)
-            documents = known_documents(collection) if table is None else read_documents_table(table)
+            documents = (
+                known_documents(collection) if table is None else read_documents_table(table, strict=self.strict)
+            )
             if qrels is not None:
                 check_qrels(qrels, collection, documents, strict=self.strict)
         elif table is None or qrels is None or len(query_languages) != 1:
@@ -234,8 +236,8 @@ class _Sources:
             )
         else:
             collection = judged_collection(table, qrels, query_languages[0], strict=self.strict)
-            documents = read_documents_table(table)
-        return collection, RunRetriever(run, documents)
+            documents = {document.text: (document.content_id, document.language) for document in collection.documents}
+        return collection, RunRetriever(run, documents, strict=self.strict)
 
 
 def _print(result: Audit, *, tables: bool) -> None:

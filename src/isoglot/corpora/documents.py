@@ -5,18 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from isoglot.corpora.fields import Fields, full_text
-from isoglot.corpora.left_out import DOCUMENTS_WITHOUT_TEXT, FILES_WITHOUT_TEXT, TOO_MUCH, UNKNOWN_LANGUAGE, LeftOut
+from isoglot.corpora.fields import Fields, full_text, read_fields
+from isoglot.corpora.left_out import (
+    BESIDE_THE_CORPUS,
+    DOCUMENTS_WITHOUT_TEXT,
+    FILES_WITHOUT_TEXT,
+    REPEATED_DOCUMENTS,
+    TOO_MUCH,
+    UNKNOWN_LANGUAGE,
+    UNREADABLE_FILES,
+    LeftOut,
+)
 from isoglot.corpora.readers.extraction import READERS_OF_FILES, TooMuchError, extract
 from isoglot.corpora.readers.folders import walk
 from isoglot.corpora.readers.lines import kind_of
-from isoglot.corpora.readers.records import READERS_OF_RECORDS, read_records
+from isoglot.corpora.readers.records import READERS_OF_RECORDS
+from isoglot.corpora.seen import SeenIds
 from isoglot.corpora.sources import SOURCES, load_collection
+from isoglot.corpora.sources.folder import Part, corpus_parts, records
 from isoglot.corpora.sources.hub_datasets import stream_dataset
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.languages import detect, known
@@ -89,13 +100,14 @@ def corpus_name(corpus: str) -> str:
 def read_documents(
     corpus: str, language: str | None = None, left_out: LeftOut | None = None
 ) -> Iterator[SourceDocument]:
-    """Yield the documents of a corpus.
+    """Yield the documents of a corpus, of those with one id the first.
 
     Args:
-        corpus: A file, a folder, or a source such as ``mini@test``, whose content ids make translations twins.
+        corpus: A file, a folder, or a source such as ``mini@test``, whose content ids make translations twins. Of a
+            folder that is a collection, with queries or qrels beside its corpus, the corpus is read.
         language: Canonical tag of documents that name no language; None: their languages are detected.
-        left_out: Counts documents without text, and those whose language cannot be told; None: a warning says how many
-            there were.
+        left_out: Counts documents without text, those whose language cannot be told, and files of a folder that cannot
+            be read; None: a warning says how many there were.
 
     Raises:
         IsoglotError: The corpus is missing or something in it is wrong; the message has file, line and field.
@@ -103,9 +115,9 @@ def read_documents(
     path = Path(corpus_name(corpus))
     counts = LeftOut() if left_out is None else left_out
     if path.is_dir():
-        yield from _read_folder(path, language, counts)
+        yield from _first_of_each_id(_read_folder(path, language, counts), counts)
     elif path.exists():
-        yield from _read_file(path, path.name, language, counts)
+        yield from _first_of_each_id(_read_file(path, path.name, language, counts), counts)
     else:
         for document in load_collection(corpus).documents:
             yield SourceDocument(
@@ -134,12 +146,20 @@ def read_hub_documents(
     """
     dataset, _, split = spec.partition(":")
     counts = LeftOut() if left_out is None else left_out
-    for number, row in enumerate(stream_dataset(dataset, split or "train"), start=1):
-        document = document_of(Fields(row, Path(dataset), number), language, counts)
-        if document is not None:
-            yield document
+    rows = enumerate(stream_dataset(dataset, split or "train"), start=1)
+    documents = (document_of(Fields(row, Path(dataset), number), language, counts) for number, row in rows)
+    yield from _first_of_each_id(filter(None, documents), counts)
     if left_out is None:
         counts.warn(spec)
+
+
+def _first_of_each_id(documents: Iterable[SourceDocument], left_out: LeftOut) -> Iterator[SourceDocument]:
+    with SeenIds() as seen:
+        for document in documents:
+            if seen.add(document.id):
+                yield document
+            else:
+                left_out.add(REPEATED_DOCUMENTS, Path(document.where))
 
 
 def document_of(fields: Fields, language: str | None, left_out: LeftOut) -> SourceDocument | None:
@@ -176,22 +196,43 @@ def document_of(fields: Fields, language: str | None, left_out: LeftOut) -> Sour
 
 
 def _read_folder(folder: Path, language: str | None, left_out: LeftOut) -> Iterator[SourceDocument]:
+    if parts := corpus_parts(folder):
+        yield from _read_corpus(folder, parts, language, left_out)
+        return
     ignored = 0
     for path in walk(folder, left_out):
-        if kind_of(path) in KINDS:
-            yield from _read_file(path, cleaned(path.relative_to(folder).as_posix()), language, left_out)
-        else:
+        if kind_of(path) not in KINDS:
             ignored += 1
+            continue
+        try:
+            yield from _read_file(path, cleaned(path.relative_to(folder).as_posix()), language, left_out)
+        except InputError as error:
+            if left_out.strict:
+                raise
+            left_out.add(UNREADABLE_FILES, path, error.line, error.message)
     if ignored:
         log.info("%s: %d files of other kinds were left out (known: %s)", folder, ignored, " ".join(KINDS))
+
+
+def _read_corpus(
+    folder: Path, parts: Sequence[Part], language: str | None, left_out: LeftOut
+) -> Iterator[SourceDocument]:
+    """Yield the documents of a collection's corpus, and count its other files."""
+    files = set(walk(folder, left_out))
+    for path in sorted(files - {part.path for part in parts}):
+        left_out.add(BESIDE_THE_CORPUS, path, rightly=True)
+    for fields in records(part for part in parts if part.path in files):
+        document = document_of(fields, language, left_out)
+        if document is not None:
+            yield document
 
 
 def _read_file(path: Path, name: str, language: str | None, left_out: LeftOut) -> Iterator[SourceDocument]:
     """Yield the documents of a file; `name` is the id of a file that is one document."""
     kind = kind_of(path)
     if kind in READERS_OF_RECORDS:
-        for number, values in read_records(path):
-            document = document_of(Fields(values, path, number), language, left_out)
+        for fields in read_fields(path):
+            document = document_of(fields, language, left_out)
             if document is not None:
                 yield document
     elif kind in READERS_OF_FILES:

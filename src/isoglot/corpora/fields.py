@@ -5,25 +5,27 @@ Every format is read by these rules: corpora to index or encode, folders in the 
 
 from __future__ import annotations
 
+import ast
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from isoglot.corpora.detected import DetectedLanguages
+from isoglot.corpora.readers.lines import kind_of
+from isoglot.corpora.readers.records import read_records
 from isoglot.platform.errors import InputError, IsoglotError
-from isoglot.platform.languages import MULTILINGUAL, canonical
+from isoglot.platform.languages import canonical, known, names_no_language
 from isoglot.platform.text import cleaned
 
-ID_FIELDS = ("_id", "id")
+ID_FIELDS = ("_id", "id", "docid", "doc_id")
 LANGUAGE_FIELDS = ("lang", "language")
 SOURCE_FIELDS = ("url", "source")
-DOCUMENT_FIELDS = frozenset((*ID_FIELDS, *LANGUAGE_FIELDS, *SOURCE_FIELDS, "text", "title", "content_id", "metadata"))
-"""The names of all fields that have a meaning in a document; the others are metadata."""
-
-NO_LANGUAGE = ("und", "zxx", MULTILINGUAL)
-"""Tags that say that a text has no language, or no one language: ISO 639 has them, no document or query is in them."""
+OTHER_FIELDS = ("text", "title", "content_id", "metadata")
+DOCUMENT_FIELDS = frozenset((*ID_FIELDS, *LANGUAGE_FIELDS, *SOURCE_FIELDS, *OTHER_FIELDS))
+"""The names of all fields that may have a meaning in a document; the others are metadata."""
 
 
 def full_text(title: str, text: str) -> str:
@@ -110,7 +112,7 @@ class Fields:
             InputError: The id is neither text nor a whole number.
         """
         value = self._value(name)
-        return self._text_or_number(name, self._in_metadata(name) if value is None else value)
+        return self._text_or_number(name, self._metadata.get(name) if value is None else value)
 
     def source(self) -> str:
         """Return where the document is from, a URL or a path; empty where the line does not say.
@@ -122,14 +124,14 @@ class Fields:
 
     @property
     def says_no_language(self) -> bool:
-        """Whether the line says that its text has no language, or several (see `NO_LANGUAGE`)."""
-        stated = self._first(LANGUAGE_FIELDS)[1] or self._in_metadata("lang")
-        return isinstance(stated, str) and stated.strip().casefold() in NO_LANGUAGE
+        """Whether the line says that its text is in no known language, or in several (see `names_no_language`)."""
+        stated = self._first(LANGUAGE_FIELDS)[1] or self._language_in_metadata
+        return isinstance(stated, str) and names_no_language(stated)
 
     def language(self) -> StatedLanguage | None:
         """Return the language; None where the line names none, or says that it has none.
 
-        A ``lang`` in the metadata that is no language is metadata like any other.
+        A language in the metadata that is none that is known is metadata like any other.
 
         Raises:
             InputError: The field is not the tag of a known language.
@@ -139,36 +141,35 @@ class Fields:
             raise self.error(f"field {name!r} is {type(value).__name__}, not text")
         if self.says_no_language:
             return None
-        if value:
+        if value and value.strip():
             return StatedLanguage(language_field(value, self.path, self.line), value)
-        value = self._in_metadata("lang")
-        if not isinstance(value, str):
-            return None
-        try:
-            return StatedLanguage(canonical(value), value)
-        except IsoglotError:
-            return None
+        value = self._language_in_metadata
+        tag = known(value) if isinstance(value, str) else None
+        return None if tag is None else StatedLanguage(tag, value)
 
     def no_language(self) -> InputError:
         """Return the error of a line that names no language that is known."""
-        value = self._in_metadata("lang")
+        value = self._language_in_metadata
         other = "here and in 'metadata'" if value is None else f"and {value!r} in 'metadata' is no language"
         return self.error(f"field 'lang' is missing, {other}; add a BCP-47 tag, e.g. \"en\"")
 
     def metadata(self) -> dict[str, Any]:
-        """Return the field ``metadata`` and all fields whose names have no meaning here, as JSON can hold them.
+        """Return what the field ``metadata`` holds and all fields that mean nothing else here, as JSON can hold them.
 
-        Numbers that JSON has not, NaN and the infinities, become null, and what is of another type becomes text.
+        An ``id`` beside an ``_id`` is such a field. Numbers that JSON has not, NaN and the infinities, become null, and
+        what is of another type becomes text.
 
         Raises:
-            InputError: The field is no object.
+            InputError: A map has a key twice, or something is nested too deeply.
         """
-        stated = self.values.get("metadata") or {}
-        if not isinstance(stated, dict):
-            raise self.error(f"field 'metadata' is {type(stated).__name__}, not an object")
-        others = {name: value for name, value in self.values.items() if name not in DOCUMENT_FIELDS}
+        used = {self._first(names)[0] for names in (ID_FIELDS, LANGUAGE_FIELDS, SOURCE_FIELDS)} | {*OTHER_FIELDS}
+        others = {
+            name: value
+            for name, value in self.values.items()
+            if name not in used and (name not in DOCUMENT_FIELDS or self._value(name) is not None)
+        }
         try:
-            plain: dict[str, Any] = _as_json(stated | others)
+            plain: dict[str, Any] = _as_json(self._metadata | others)
         except RecursionError as error:
             raise self.error("what becomes metadata is nested too deeply") from error
         return plain
@@ -177,9 +178,28 @@ class Fields:
         """Return the name and the value of the first of these fields that is there; None for a value if none is."""
         return next(((name, value) for name in names if (value := self._value(name)) is not None), (names[0], None))
 
-    def _in_metadata(self, name: str) -> Any:
-        metadata = self.values.get("metadata")
-        return metadata.get(name) if isinstance(metadata, dict) else None
+    @property
+    def _metadata(self) -> dict[str, Any]:
+        """The field ``metadata``: an object, its JSON (or Python's, as pandas writes it into a CSV), or a Parquet map.
+
+        What is nothing of these stands under its own name.
+        """
+        value = self._value("metadata")
+        if isinstance(value, str):
+            value = _parsed(value)
+        if isinstance(value, list) and value and all(isinstance(pair, tuple) and len(pair) == 2 for pair in value):
+            names = [name for name, _ in value]
+            if len(set(names)) < len(names):
+                raise self.error("field 'metadata' has a key twice")
+            return dict(value)
+        return value if isinstance(value, dict) else {"metadata": value} if value else {}
+
+    @property
+    def _language_in_metadata(self) -> Any:
+        """What the metadata says of the language: the first of the fields that names one, else what any of them has."""
+        metadata = self._metadata
+        values = [metadata[name] for name in LANGUAGE_FIELDS if metadata.get(name) is not None]
+        return next((value for value in values if isinstance(value, str) and known(value)), next(iter(values), None))
 
     def _value(self, name: str) -> Any:
         """Return the value of a field; None where it is missing, null, or NaN, which pandas writes for null."""
@@ -196,6 +216,32 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, str | int | None):
             raise self.error(f"field {name!r} is {type(value).__name__}, not text")
         return None if value is None else cleaned(str(value)) or None
+
+
+def read_fields(path: Path) -> Iterator[Fields]:
+    """Yield the fields of each record of a file of documents or queries.
+
+    Raises:
+        InputError: As `read_records`; or it is a table whose first line names none of the fields.
+    """
+    for at, (line, values) in enumerate(read_records(path)):
+        if at == 0 and kind_of(path) in (".csv", ".tsv") and not DOCUMENT_FIELDS & values.keys():
+            raise InputError(
+                "the first line names none of the fields: _id, text, title, lang ...; put it there", path, 1
+            )
+        yield Fields(values, path, line)
+
+
+def _parsed(text: str) -> Any:
+    """Return the object that a text is in JSON or in Python; the text itself if it is none."""
+    for parse in (json.loads, ast.literal_eval) if text.lstrip().startswith("{") else ():
+        try:
+            value = parse(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            return value
+    return text
 
 
 def _as_json(value: Any) -> Any:
@@ -259,7 +305,9 @@ class Versions:
         if identity in self.of:
             raise fields.error(f"{self._kind} {identity!r} occurs twice")
         if version in self._known:
-            raise fields.error(f"{self._shared} {version[0]!r} occurs twice in {version[1]}")
+            first = self.names[language.tag]
+            other = "" if first == language.spelling else f" ({first!r} and {language.spelling!r} are one language)"
+            raise fields.error(f"{self._shared} {version[0]!r} occurs twice in {language.tag}{other}")
         self._known.add(version)
         self.of[identity] = version
         self.names.setdefault(language.tag, language.spelling)

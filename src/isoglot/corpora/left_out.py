@@ -11,15 +11,20 @@ from isoglot.platform.text import cleaned
 
 log = logging.getLogger("isoglot")
 
+BESIDE_THE_CORPUS = "files beside the corpus of a collection, such as queries and qrels"
 DOCUMENTS_WITHOUT_TEXT = "documents without text (field 'text' or 'title')"
 FILES_WITHOUT_TEXT = "files without text"
 LINKS_OUT = "links that lead out of the folder or nowhere"
-TOO_MUCH = "files that are too large, or take too long to read"
+UNREADABLE_FILES = "files that cannot be read, or not to their end"
+TOO_MUCH = "files that are too large or nested too deeply, or take too long to read"
+REPEATED_DOCUMENTS = "documents with the id of an earlier one, or its text if they have no id"
+REPEATED_QUERIES = "queries with the id of an earlier one"
 SPECIAL_FILES = "pipes, sockets and devices"
 UNREADABLE_NAMES = "files whose names are not UTF-8"
 QUERIES_WITHOUT_TEXT = "queries without text"
 UNKNOWN_LANGUAGE = "texts whose language cannot be told (name it in a field 'lang' or with --language)"
 UNKNOWN_DOCUMENTS = "judgements of documents that the corpus lacks"
+UNKNOWN_IN_RUN = "lines of the run with documents that are not known"
 UNKNOWN_QUERIES = "judgements of queries that the collection lacks"
 
 
@@ -28,29 +33,35 @@ class LeftOut:
 
     Args:
         strict: Whether the first that would be left out is an error.
+
+    Attributes:
+        strict: As given.
     """
 
     def __init__(self, strict: bool = False) -> None:
-        self._strict = strict
+        self.strict = strict
         self._counts: Counter[str] = Counter()
         self._first: dict[str, str] = {}
 
-    def add(self, kind: str, path: Path, line: int | None = None) -> None:
+    def add(self, kind: str, path: Path, line: int | None = None, reason: str = "", *, rightly: bool = False) -> None:
         """Count something that is left out.
 
         Args:
             kind: What it is, in the plural, as a note says it.
             path: The file in which it stands.
             line: The number of the line, counted from 1; None when the whole file is meant.
+            reason: Why it is left out, where the kind does not say it.
+            rightly: Whether it does not belong to what is read, so that a strict reader does not refuse it.
 
         Raises:
             InputError: The reader is strict.
         """
-        if self._strict:
+        if self.strict and not rightly:
             raise InputError(f"--strict refuses {kind}; mend it, or leave --strict out to go on without", path, line)
         self._counts[kind] += 1
         name = cleaned(path.name.encode(errors="backslashreplace").decode())
-        self._first.setdefault(kind, name if line is None else f"{name}:{line}")
+        place = name if line is None else f"{name}:{line}"
+        self._first.setdefault(kind, f"{place} ({reason})" if reason else place)
 
     @property
     def note(self) -> str:

@@ -9,11 +9,10 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from isoglot.corpora.collection import Collection, Document, Query
-from isoglot.corpora.fields import ID_FIELDS, LANGUAGE_FIELDS, Fields, Versions
-from isoglot.corpora.left_out import UNKNOWN_DOCUMENTS, LeftOut
-from isoglot.corpora.readers.lines import kind_of, read_lines
+from isoglot.corpora.fields import ID_FIELDS, LANGUAGE_FIELDS, Fields, Versions, read_fields
+from isoglot.corpora.left_out import UNKNOWN_DOCUMENTS, UNKNOWN_LANGUAGE, LeftOut
+from isoglot.corpora.readers.lines import kind_of, read_lines, words
 from isoglot.corpora.readers.qrels import Judgement, read_qrels
-from isoglot.corpora.readers.records import read_records
 from isoglot.platform.errors import InputError
 from isoglot.platform.languages import canonical
 
@@ -50,7 +49,7 @@ def read_run(path: Path) -> dict[str, list[RunLine]]:
     """
     run: dict[str, dict[str, RunLine]] = {}
     for line, text in read_lines(path):
-        fields = text.split()
+        fields = words(text)
         if len(fields) != 6:
             raise InputError(f"has {len(fields)} fields, not: query Q0 document rank score tag", path, line)
         query, _, document, _, score, _ = fields
@@ -65,35 +64,44 @@ def read_run(path: Path) -> dict[str, list[RunLine]]:
     return {query: list(lines.values()) for query, lines in run.items()}
 
 
-def read_documents_table(path: Path) -> dict[str, tuple[str, str]]:
+def read_documents_table(path: Path, *, strict: bool = False) -> dict[str, tuple[str, str]]:
     """Return the content id and the canonical language of each document id in a table.
 
     Records (.jsonl, .csv, .parquet) have the fields of a BEIR corpus: ``_id``, ``lang`` and, where documents have
     translations, ``content_id``. Any other file has the same three, separated by tabs; a header is not needed.
+    Documents without a language are left out; a warning counts them.
+
+    Args:
+        path: The table.
+        strict: Whether a document that would be left out is an error.
 
     Raises:
         InputError: The file is missing or empty, a line has other fields, or a document occurs twice.
     """
-    return _read_table(path).of
+    left_out = LeftOut(strict)
+    documents = _read_table(path, left_out)
+    left_out.warn(str(path))
+    return documents.of
 
 
 def judged_collection(table: Path, qrels: Path, query_language: str, *, strict: bool = False) -> Collection:
     """Return a collection without texts, for runs alone.
 
-    All versions of a content are relevant where one of them is. Judgements of documents that the table lacks are left
-    out; a note and a warning count them.
+    All versions of a content are relevant where one of them is. Documents without a language, and judgements of
+    documents that the table lacks, are left out; a note and a warning count them. The text of a document is its id.
 
     Args:
         table: The table of documents, see `read_documents_table`.
         qrels: Qrels, see `read_qrels`.
         query_language: The one language of all queries.
-        strict: Whether a judgement that would be left out is an error.
+        strict: Whether what would be left out is an error.
 
     Raises:
         IsoglotError: A file is wrong, no document of the table is judged relevant, or the language is unknown.
     """
     language = canonical(query_language)
-    documents, left_out = _read_table(table), LeftOut(strict)
+    left_out = LeftOut(strict)
+    documents = _read_table(table, left_out)
     names = {language: query_language}
     golds: dict[str, dict[str, None]] = {}
     for judgement in _relevant(qrels, documents.of, left_out):
@@ -150,13 +158,13 @@ def _relevant(qrels: Path, documents: Mapping[str, tuple[str, str]], left_out: L
         raise InputError("; ".join(("judges no known document relevant", *left_out.notes)), qrels)
 
 
-def _read_table(path: Path) -> Versions:
+def _read_table(path: Path, left_out: LeftOut) -> Versions:
     documents = Versions("document")
     for fields in _table(path):
         if documents.add(fields, fields.title_and_text()[1]) is None:
-            raise fields.error("names no language, and its text does not tell one; name it in 'lang'")
+            left_out.add(UNKNOWN_LANGUAGE, path, fields.line)
     if not documents.of:
-        raise InputError("is empty", path)
+        raise InputError("; ".join(("has no documents", *left_out.notes)), path)
     documents.detected.warn(path)
     return documents
 
@@ -164,8 +172,7 @@ def _read_table(path: Path) -> Versions:
 def _table(path: Path) -> Iterator[Fields]:
     """Yield the fields of each line of a documents table."""
     if kind_of(path) in (".jsonl", ".csv", ".parquet") or _has_header(path):
-        for line, values in read_records(path):
-            yield Fields(values, path, line)
+        yield from read_fields(path)
         return
     for line, text in read_lines(path):
         cells = text.split("\t")

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from isoglot.corpora.documents import corpus_name, read_documents
 from isoglot.corpora.left_out import LeftOut
+from isoglot.corpora.seen import SeenIds
 from isoglot.evaluation.labels import LabelCheck
 from isoglot.indexing.checksums import check_files, record_checksums
-from isoglot.indexing.seen import SeenDocuments
 from isoglot.indexing.snapshot import stored_models
 from isoglot.indexing.tables import connect, find_table, is_remote, open_table, sql_literal, write_errors_explained
 from isoglot.indexing.writer import Changes, Writer, corpus_names
@@ -71,7 +71,7 @@ def update_index(
     name = corpus_name(corpus)
     target = str(folder)
     left_out = LeftOut(strict)
-    with SeenDocuments() as seen, ExitStack() as stack:
+    with SeenIds() as seen, ExitStack() as stack:
         total = _read_once(corpus, language, seen, left_out)
         if not total:
             raise IsoglotError("; ".join((f"{corpus}: holds no document", *left_out.notes)))
@@ -92,7 +92,7 @@ def update_index(
             prompts=prompts or {},
         )
         with progress("indexing documents", total, show=show_progress) as advance:
-            writer.upsert(filter(seen.claim, read_documents(corpus, language, LeftOut())), name, advance)
+            writer.upsert(read_documents(corpus, language, LeftOut()), name, advance)
         if not add:
             writer.delete_missing(seen, name)
         writer.fill(show_progress)
@@ -102,12 +102,12 @@ def update_index(
         return writer.changes
 
 
-def _read_once(corpus: str, language: str | None, seen: SeenDocuments, left_out: LeftOut) -> int:
+def _read_once(corpus: str, language: str | None, seen: SeenIds, left_out: LeftOut) -> int:
     """Read a corpus once and return its number of documents; warn of labels that disagree with the texts."""
     labels = LabelCheck()
     total = 0
     for document in read_documents(corpus, language, left_out):
-        total += seen.add(document)
+        total += seen.add(document.id)
         if not document.language_detected:
             labels.add(document.language, document.text)
     if note := labels.note("documents"):

@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 
 from isoglot.corpora.documents import SourceDocument
+from isoglot.corpora.seen import SeenIds
 from isoglot.encoders.means import means_of_sums
 from isoglot.encoders.tokenizers import tokenizer_of
 from isoglot.indexing.ann import build_ann
 from isoglot.indexing.languages import passage_language
 from isoglot.indexing.models import column_of, vector_field
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, passage_from_row, passage_key
-from isoglot.indexing.seen import SeenDocuments
 from isoglot.indexing.snapshot import EXACT_BELOW, Snapshot, stored_models
 from isoglot.indexing.splitting import Splitter
 from isoglot.indexing.tables import TABLE, connect, is_remote, open_table, sql_literal, write_errors_explained
@@ -182,7 +182,7 @@ class Writer:
         if passages:
             self._commit(passages, replaced, waiting, corpus, advance)
 
-    def delete_missing(self, seen: SeenDocuments, corpus: str) -> None:
+    def delete_missing(self, seen: SeenIds, corpus: str) -> None:
         """Delete the documents of `corpus` that are not in `seen`."""
         for batch in self._snapshot().scan(["document_id"], f"corpus = {sql_literal(corpus)} AND part = 1"):
             missing = seen.missing(batch["document_id"].to_pylist())

@@ -38,6 +38,7 @@ from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.prompts import find_prompts
 from isoglot.integrations.evaluator import loaded_from
 from isoglot.platform.errors import IsoglotError
+from isoglot.training_data.groups import answer_groups
 from isoglot.training_data.loading import training_rows
 from isoglot.training_data.row import Row
 
@@ -47,6 +48,8 @@ CONTENT = "content_id"
 
 class ContentBatches(ContentBatchSampler):
     """Batches in which a content occurs once, so that no translation and no second question on it is a negative.
+
+    Contents that answer one question have one number in the column, since neither may be a negative of the other's.
 
     Pass the class to the trainer: ``SentenceTransformerTrainingArguments(batch_sampler=ContentBatches)``. The data set
     needs a column ``content_id``, which is hidden from the model. The trainer's seed decides the order, which differs
@@ -319,7 +322,10 @@ def taught(
     vectors = encode_rows(Encoder(model, loaded_from(model), chosen), rows, show_progress=True)
     columns, targets = distill.columns_and_targets(examples, distill.teachers(rows, vectors, options))
     labels = np.concatenate(list(targets.values()), axis=1).tolist()
-    return Dataset.from_dict({**columns, "label": labels, CONTENT: _numbered([row.content_id for row, _ in examples])})
+    groups = answer_groups(rows)
+    return Dataset.from_dict(
+        {**columns, "label": labels, CONTENT: _numbered([groups[row.content_id] for row, _ in examples])}
+    )
 
 
 def prompts(model: SentenceTransformer, chosen: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -339,7 +345,7 @@ def prompts(model: SentenceTransformer, chosen: Mapping[str, str] | None = None)
 
 def _dataset(examples: Sequence[Example], columns: Sequence[str]) -> Dataset:
     texts = {name: [getattr(example, name) for example in examples] for name in columns}
-    return Dataset.from_dict({**texts, CONTENT: _numbered([example.content_id for example in examples])})
+    return Dataset.from_dict({**texts, CONTENT: _numbered([example.group for example in examples])})
 
 
 def _numbered(contents: Sequence[str]) -> list[int]:

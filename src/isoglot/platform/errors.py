@@ -19,11 +19,16 @@ class InputError(IsoglotError):
         message: What is wrong and what to do about it.
         path: The file in which it is wrong.
         line: The number of the line, counted from 1; None when the whole file is meant.
+
+    Attributes:
+        message: What is wrong, without the place.
+        line: As given.
     """
 
     def __init__(self, message: str, path: str | Path, line: int | None = None) -> None:
         where = f"{path}:{line}" if line is not None else str(path)
         super().__init__(f"{where}: {message}")
+        self.message, self.line = message, line
 
 
 def raised_by_isoglot(error: BaseException) -> bool:

@@ -24,20 +24,45 @@ _WRITTEN_IN_CHINESE = {"zh", "yue", "wuu"}
 """The detector's labels of languages that are written in Chinese characters alone."""
 _HAN, _KANA = re.compile("[\u3400-\u9fff]"), re.compile("[\u3041-\u30ff\u31f0-\u31ff\uff66-\uff9d]")
 
+_CYRILLIC = re.compile("[\u0400-\u04ff]")
+
 _CODES_OF_THE_DETECTOR = {"als": "gsw", "eml": "egl"}
 """What the detector's labels, codes of Wikipedias, mean where ISO 639-3 differs: ``als`` is Alemannic here and Tosk
 Albanian there; ``eml`` is retired there."""
 
-_STANDARD_VARIETIES = {"nb": "no"}
-"""Standard varieties of macrolanguages that CLDR's aliases do not list: Norwegian without further words is Bokmål."""
+_STANDARD_VARIETIES = {"nb": "no", "pbt": "ps"}
+"""Standard varieties of macrolanguages that CLDR's aliases do not list: Norwegian without further words is Bokmål, and
+FLORES calls its Pashto Southern Pashto."""
+
+_LIKELY = {
+    "acm": "acm-Arab-IQ",
+    "acq": "acq-Arab-YE",
+    "ajp": "ajp-Arab-JO",
+    "azb": "azb-Arab-IR",
+    "crh": "crh-Latn-UA",
+    "tzm": "tzm-Tfng-MA",
+}
+"""Likely subtags that CLDR has not; FLORES has Crimean Tatar and Tamazight in other scripts than CLDR's likely one."""
+
+_PARTS = {
+    "Arab": {"Aran"},
+    "Hans": {"Hani"},
+    "Hant": {"Hani", "Hanb"},
+    "Jpan": {"Hani", "Hira", "Kana", "Hrkt"},
+    "Kore": {"Hani", "Hang", "Jamo"},
+}
+"""Scripts that say no more than a language's likely script, of which they are a part or a style: FLORES writes
+``kor_Hang``, GlotLID ``cmn_Hani``."""
+
+_NO_LANGUAGE = re.compile(
+    r"(und|mul|mis|zxx|root|x|q[a-t][a-z]|art(?!-lojban))([-_].*)?|un|unknown|undetermined|none|null|n/a|-|\?",
+    re.IGNORECASE | re.DOTALL,
+)
 MAX_TAG_LENGTH = 100
 """The number of characters that a language tag may have; real ones have at most 35."""
 
 _KEPT = 10_000
 """How many tags each cache keeps. There are millions, and a server's clients choose them."""
-
-MULTILINGUAL = "mul"
-"""The ISO 639 tag for text in several languages; never the language of a document."""
 
 
 @lru_cache(_KEPT)
@@ -46,7 +71,9 @@ def canonical(tag: str) -> str:
 
     The code of a macrolanguage's standard variety becomes that of the macrolanguage, as in CLDR, so that both are one
     language everywhere: ``arb`` -> ``ar``, ``nb`` -> ``no``. Other varieties (``arz``, ``nn``) stay. Likely subtags are
-    removed as in CLDR's "Remove Likely Subtags": ``pt-BR`` -> ``pt``, but ``pt-PT`` and ``zh-TW`` stay.
+    removed as in CLDR's "Remove Likely Subtags": ``pt-BR`` -> ``pt``, but ``pt-PT`` and ``zh-TW`` stay. A script that
+    is part of the likely one is removed too (``kor_Hang`` -> ``ko``), and so is any script of a language of which CLDR
+    knows no likely one.
 
     Args:
         tag: A BCP-47 tag or an ISO 639 code, with hyphens or underscores, in any case.
@@ -63,17 +90,37 @@ def canonical(tag: str) -> str:
         language = langcodes.Language.get(langcodes.standardize_tag(tag.strip(), macro=True))
     except (langcodes.tag_parser.LanguageTagError, AttributeError):
         language = None
-    if language is None or not language.is_valid() or language.language in (None, "und", MULTILINGUAL):
+    if language is None or not language.is_valid() or language.language is None or names_no_language(tag):
         raise IsoglotError(f"unknown language {tag!r}; name it by its BCP-47 tag, e.g. en, zh-Hans or pt-PT")
-    if language.language in _STANDARD_VARIETIES:
-        language = language.update_dict({"language": _STANDARD_VARIETIES[language.language]})
-    full = language.maximize()
-    shorter = (
-        langcodes.Language.make(language=language.language),
-        langcodes.Language.make(language=language.language, territory=full.territory),
-        langcodes.Language.make(language=language.language, script=full.script),
-    )
-    return next((short.to_tag() for short in shorter if short.maximize() == full), language.to_tag())
+    language = language.update_dict({"language": _STANDARD_VARIETIES.get(language.language, language.language)})
+    bare = langcodes.Language.make(language=language.language)
+    likely = _with_likely_subtags(bare)
+    if likely is None:  # then a script says nothing that the language does not
+        return str(language.update_dict({"script": None}).to_tag())
+    if language.script in _PARTS.get(likely.script, ()):
+        language = language.update_dict({"script": None})
+    full = _with_likely_subtags(language)
+    shorter = (bare, bare.update_dict({"territory": full.territory}), bare.update_dict({"script": full.script}))
+    return next((short.to_tag() for short in shorter if _with_likely_subtags(short) == full), language.to_tag())
+
+
+def _with_likely_subtags(language: Any) -> Any:
+    """Return a language with the script and the territory that are likely for it; None where they are not known."""
+    from langcodes import Language
+    from langcodes.data_dicts import LIKELY_SUBTAGS
+
+    if tag := _LIKELY.get(language.language):
+        return Language.get(tag).update(language)
+    return language.maximize() if language.language in LIKELY_SUBTAGS else None
+
+
+def names_no_language(tag: str) -> bool:
+    """Return whether a tag says that a text has no language, several, or one that is not known or has no code.
+
+    ISO 639 has such tags (``und``, ``zxx``, ``mul``, ``mis``, ``qaa`` to ``qtz``), detectors write them with scripts
+    (``und_Latn``), and people write words (``unknown``, ``n/a``).
+    """
+    return _NO_LANGUAGE.fullmatch(tag.strip()) is not None
 
 
 def _bound_caches() -> None:
@@ -147,6 +194,7 @@ def likelihoods(text: str) -> dict[str, float]:
     Text that the model takes for Japanese counts as Chinese if it has Chinese characters and no kana. The model takes
     40 of XQuAD's 1,190 Chinese questions for Japanese, while only 35 of 4,420 Japanese sentences with such characters
     had no kana. Nor is such a text in a language of another script where most of its letters are Chinese characters.
+    Serbian without Cyrillic letters is ``sr-Latn``.
     """
     text = normalized(text[:_READ])
     letters = sum(map(str.isalpha, text))
@@ -156,11 +204,13 @@ def likelihoods(text: str) -> dict[str, float]:
         label = guess["lang"]
         is_chinese = (characters and label == "ja") or (2 * characters > letters and label not in _WRITTEN_IN_CHINESE)
         if tag := _tag_of("zh" if is_chinese else label):
+            if tag == "sr" and not _CYRILLIC.search(text):
+                tag = "sr-Latn"
             scores[tag] = scores.get(tag, 0) + guess["score"]
     return scores
 
 
-def differing_language(text: str, stated: str, *, sure: float = 0) -> str | None:
+def differing_language(text: str, stated: str, *, sure: float = 0, undetectable: bool = False) -> str | None:
     """Return the language that a text looks like if the detector is sure that it is not the stated one, else None.
 
     Of close languages (Slovak and Czech, Danish and Norwegian) it is never sure: None where the stated one has at least
@@ -168,10 +218,11 @@ def differing_language(text: str, stated: str, *, sure: float = 0) -> str | None
 
     Args:
         text: A text of any length.
-        stated: Canonical tag; None is returned for every language that the detector does not know.
+        stated: Canonical tag.
         sure: The least probability of the other language.
+        undetectable: Whether a stated language that the detector does not know is judged too; else None is returned.
     """
-    if not _is_detectable(stated):
+    if not undetectable and not _is_detectable(stated):
         return None
     probabilities = likelihoods(text)
     likeliest = next(iter(probabilities), stated)

@@ -12,6 +12,8 @@ _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]
 """Control characters but tab and line feed, and those that turn the direction of what follows."""
 
 _NO_WIDE_PUNCTUATION = re.compile("[^\u3001-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]+")
+_ZERO_WIDTH_SPACE = re.compile("(?<![\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])\u200b")
+"""Those that are not in Thai, Lao, Burmese or Khmer, where they say where a line may break."""
 _ARABIC_MARKS = re.compile(
     "[\u0610-\u061a\u0640\u064b-\u0652\u0656-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed]"
 )
@@ -32,10 +34,14 @@ def cleaned(text: str) -> str:
 def normalized(text: str) -> str:
     """Return the form in which equivalent texts are equal: NFKC, without Arabic's vowel signs and tatweel.
 
-    Chinese and Japanese punctuation stays, by which the detector knows these languages. For detection and comparison;
-    what is encoded, stored or shown stays as it was.
+    It has no characters that are not seen: soft hyphens, word joiners, marks of direction, variation selectors ... Zero
+    width spaces become spaces where a text has no others, and a non-joiner between Arabic letters, which is spelling,
+    stays. So does Chinese and Japanese punctuation, by which the detector knows these languages. For detection and
+    comparison; what is encoded, stored or shown stays as it was.
     """
-    composed = _NO_WIDE_PUNCTUATION.sub(lambda part: unicodedata.normalize("NFKC", part[0]), text)
+    spaced = text if re.search(r"\s", text) else _ZERO_WIDTH_SPACE.sub(" ", text)
+    seen = _unseen().sub("", spaced)
+    composed = _NO_WIDE_PUNCTUATION.sub(lambda part: unicodedata.normalize("NFKC", part[0]), seen)
     return _ARABIC_MARKS.sub("", composed)
 
 
@@ -82,3 +88,10 @@ def _controls() -> Any:
     import regex  # type: ignore[import-untyped]
 
     return regex.compile(r"[\p{Cc}--[\t\n]]", regex.VERSION1)
+
+
+@cache
+def _unseen() -> Any:
+    import regex
+
+    return regex.compile(r"(?!(?<=\p{Arabic})\u200c(?=\p{Arabic}))\p{Default_Ignorable_Code_Point}+")

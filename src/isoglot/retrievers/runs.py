@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from isoglot.corpora.collection import Collection
+from isoglot.corpora.left_out import UNKNOWN_IN_RUN, LeftOut
 from isoglot.corpora.trec import RunLine, known_documents, read_run, run_name, trec_token
 from isoglot.platform.arrays import Floats, Ints
 from isoglot.platform.errors import InputError, IsoglotError
@@ -29,14 +30,18 @@ class RunRetriever:
     Args:
         path: A run of one pool, or a folder with a run for each, named as ``isoglot audit --runs`` names them.
         documents: What the run's document ids stand for: (content id, canonical language); None: they are
-            ``CONTENT@LANGUAGE``, as ``--runs`` writes them.
+            ``CONTENT@LANGUAGE``, as ``--runs`` writes them. Other ids in the run are left out; a warning counts them.
+        strict: Whether such an id is an error.
 
     Raises:
         IsoglotError: There is no such file, or the folder holds no run.
     """
 
-    def __init__(self, path: Path, documents: Mapping[str, tuple[str, str]] | None = None) -> None:
+    def __init__(
+        self, path: Path, documents: Mapping[str, tuple[str, str]] | None = None, *, strict: bool = False
+    ) -> None:
         self.path = path
+        self._strict = strict
         self._documents = documents
         self._files = sorted((*path.glob("*.run"), *path.glob("*.run.gz"))) if path.is_dir() else [path]
         if not self._files:
@@ -67,10 +72,16 @@ class RunRetriever:
         if not self.path.is_dir():
             _check_one_pool(self.path, collection, pools)
         documents = known_documents(collection) if self._documents is None else self._documents
-        read = lru_cache(1)(read_run)  # one file may serve several languages of queries
+        left_out = LeftOut(self._strict)
+
+        @lru_cache(1)
+        def read(path: Path) -> dict[str, list[RunLine]]:  # one file may serve several languages of queries
+            return _read_known(path, documents, left_out)
+
         for pool in pools:
             path = self._path_of(_run_name(collection, pool))
             yield _ranking(path, read(path), collection, pool, documents, parsed, top_k)
+        left_out.warn(str(self.path))
 
     def _path_of(self, name: str) -> Path:
         """The file of a pool's run, which may be gzipped."""
@@ -81,6 +92,26 @@ class RunRetriever:
     @cached_property
     def _fingerprint(self) -> str:
         return hashlib.sha256("".join(f"{file.name} {sha256(file)}\n" for file in self._files).encode()).hexdigest()
+
+
+def _read_known(path: Path, documents: Mapping[str, tuple[str, str]], left_out: LeftOut) -> dict[str, list[RunLine]]:
+    """Return a run without the documents that are not known.
+
+    Raises:
+        InputError: As `read_run`; or the run names none of the documents.
+    """
+    run = read_run(path)
+    unknown = [hit for hits in run.values() for hit in hits if hit.document not in documents]
+    if len(unknown) == sum(map(len, run.values())):
+        raise InputError(
+            f"document {unknown[0].document!r} is not known, nor is any other; ids are CONTENT@LANGUAGE, or those of "
+            "--documents-table",
+            path,
+            unknown[0].line,
+        )
+    for hit in unknown:
+        left_out.add(UNKNOWN_IN_RUN, path, hit.line)
+    return {query: [hit for hit in hits if hit.document in documents] for query, hits in run.items()}
 
 
 def _run_name(collection: Collection, pool: Pool) -> str:
@@ -204,13 +235,7 @@ def _place(
     hit: RunLine, documents: Mapping[str, tuple[str, str]], places: Mapping[tuple[str, str], int], path: Path
 ) -> int:
     """Where a document of a run stands in the pool."""
-    version = documents.get(hit.document)
-    if version is None:
-        raise InputError(
-            f"document {hit.document!r} is not known; ids are CONTENT@LANGUAGE, or those of --documents-table",
-            path,
-            hit.line,
-        )
+    version = documents[hit.document]
     if version not in places:
         raise InputError(
             f"document {hit.document!r} (content {version[0]!r} in {version[1]}) is not in the pool that is asked for; "

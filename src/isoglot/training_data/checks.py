@@ -31,6 +31,7 @@ CHECKS = {
     "numbers": "most numbers of the English document are missing",
     "names": "most names and codes of the English document are missing",
     "duplicate": "the same query or document as in another row",
+    "content": "another document than an earlier row of the same content",
     "near-duplicate": "nearly the same English document as another row",
     "alone": "no translation is left",
 }
@@ -130,8 +131,12 @@ def _without_near_duplicates(rows: list[Row], findings: list[Finding]) -> list[R
 
 
 def _without_duplicates(rows: list[Row], findings: list[Finding]) -> list[Row]:
-    """Drop cells whose query, or whose document under another content id, an earlier row has in that language."""
+    """Drop cells whose query, or whose document under another content id, an earlier row has in that language.
+
+    So are cells in which an earlier row has another document for the content.
+    """
     owners: dict[tuple[str, str, str], str] = {}
+    documents: dict[tuple[str, str], tuple[str, str, str]] = {}
     kept = []
     for row in rows:
         faulty = []
@@ -141,6 +146,7 @@ def _without_duplicates(rows: list[Row], findings: list[Finding]) -> list[Row]:
                 for role, versions in (("query", row.query), ("document", row.document))
                 if language in versions
             }
+            document = texts.get("document")
             earlier = {role: owners[text] for role, text in texts.items() if text in owners}
             if earlier.get("document") == row.content_id:  # a content may have several questions
                 del earlier["document"]
@@ -148,6 +154,9 @@ def _without_duplicates(rows: list[Row], findings: list[Finding]) -> list[Row]:
                 faulty.append(language)
                 detail = ", ".join(f"{role} of {owner}" for role, owner in earlier.items())
                 findings.append(_finding("duplicate", row, language, detail))
+            elif document and documents.setdefault((row.content_id, language), document) != document:
+                faulty.append(language)
+                findings.append(_finding("content", row, language, ""))
             else:
                 owners.update(dict.fromkeys(texts.values(), row.content_id))
         kept.append(_without_cells(row, faulty, findings))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import EXPORT_MARK, new_folder, write_text
+from isoglot.training_data.groups import answer_groups
 from isoglot.training_data.row import Row
 
 NEGATIVES = 7
@@ -21,9 +24,10 @@ def export(rows: Sequence[Row], form: str, output: str | Path, *, seed: int = 0,
     - ``sentence-transformers``: one file with the columns ``anchor`` and ``positive``, every query version with every
       document version of its content. Translations of one content must not be negatives of each other: train with
       batches that hold a content once, which sentence-transformers' NO_DUPLICATES does not ensure.
-    - ``flagembedding``: one file with a line for each query version; ``pos`` has all versions of its document, ``neg``
-      random documents of other contents, from all languages alike.
-    - ``beir``: a folder with corpus.jsonl, queries.jsonl and qrels/train.tsv, which ``folder:DIR@train`` reads.
+    - ``flagembedding``: one file with a line for each text of a query; ``pos`` has all versions of all documents that
+      answer it, ``neg`` random documents of other contents, from all languages alike.
+    - ``beir``: a folder with corpus.jsonl, queries.jsonl and qrels/train.tsv, which ``folder:DIR@train`` reads. White
+      space in ids becomes ``_``, since qrels cannot hold it.
 
     Args:
         rows: Rows to write.
@@ -36,7 +40,8 @@ def export(rows: Sequence[Row], form: str, output: str | Path, *, seed: int = 0,
         The path written to.
 
     Raises:
-        IsoglotError: The form is unknown, the output exists or cannot be written, or there are no negatives.
+        IsoglotError: The form is unknown, the output exists or cannot be written, there are no negatives, or (for
+            ``beir``) two documents would have one id.
     """
     target = Path(output)
     if form not in FORMS:
@@ -58,37 +63,63 @@ def _sentence_transformers(rows: Sequence[Row], output: Path, seed: int) -> None
 
 
 def _flagembedding(rows: Sequence[Row], output: Path, seed: int) -> None:
-    if len({row.content_id for row in rows}) < 2:
-        raise IsoglotError("flagembedding needs negatives, which takes at least two contents")
-    write_text(output, _json_lines(_with_negatives(rows, random.Random(seed))))
+    groups = answer_groups(rows)
+    if len(set(groups.values())) < 2:
+        raise IsoglotError("flagembedding needs negatives, which takes at least two contents with different questions")
+    write_text(output, _json_lines(_with_negatives(rows, groups, random.Random(seed))))
 
 
-def _with_negatives(rows: Sequence[Row], generator: random.Random) -> Iterator[Mapping[str, object]]:
+def _with_negatives(
+    rows: Sequence[Row], groups: Mapping[str, str], generator: random.Random
+) -> Iterator[Mapping[str, object]]:
+    for query, answering in _rows_of_questions(rows).items():
+        negatives: list[str] = []
+        while len(negatives) < NEGATIVES:
+            other = generator.choice(rows)
+            if groups[other.content_id] != groups[answering[0].content_id]:
+                negatives.append(other.document[generator.choice(sorted(other.document))])
+        positives = dict.fromkeys(text for row in answering for text in row.document.values())
+        yield {"query": query, "pos": list(positives), "neg": negatives}
+
+
+def _rows_of_questions(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Return the text of each query version -> the rows that have it."""
+    found: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         for query in row.query.values():
-            negatives: list[str] = []
-            while len(negatives) < NEGATIVES:
-                other = generator.choice(rows)
-                if other.content_id != row.content_id:
-                    negatives.append(other.document[generator.choice(sorted(other.document))])
-            yield {"query": query, "pos": list(row.document.values()), "neg": negatives}
+            found[query].append(row)
+    return found
 
 
 def _beir(rows: Sequence[Row], output: Path, seed: int) -> None:
-    documents, queries, judgements = {}, [], ["query-id\tcorpus-id\tscore"]
-    for number, row in enumerate(rows):
+    documents: dict[str, Mapping[str, str]] = {}
+    for row in rows:
         for language, text in row.document.items():
-            document_id = f"{row.content_id}/{language}"
-            documents[document_id] = {"_id": document_id, "text": text, "lang": language, "content_id": row.content_id}
-        first = f"{row.content_id}/{next(iter(row.document))}"  # a judgement of one version counts for all of them
-        for language, text in row.query.items():
+            identity = _document_id(row, language)
+            document = {"_id": identity, "text": text, "lang": language, "content_id": _plain_id(row.content_id)}
+            if documents.setdefault(identity, document) != document:
+                raise IsoglotError(f"two documents would have the id {identity!r}; give each a content_id of its own")
+    answering = _rows_of_questions(rows)
+    queries, judgements = [], ["query-id\tcorpus-id\tscore"]
+    for number, versions in enumerate(dict.fromkeys(tuple(row.query.items()) for row in rows)):
+        for language, text in versions:
             queries.append({"_id": f"{number}/{language}", "text": text, "lang": language, "query_id": str(number)})
-            judgements.append(f"{number}/{language}\t{first}\t1")
+            # a judgement of one version of a document counts for all of them
+            relevant = dict.fromkeys(_document_id(row, next(iter(row.document))) for row in answering[text])
+            judgements += [f"{number}/{language}\t{document}\t1" for document in relevant]
     with new_folder(output, replaces=EXPORT_MARK) as folder:
         (folder / EXPORT_MARK).touch()
         write_text(folder / "corpus.jsonl", _json_lines(documents.values()))
         write_text(folder / "queries.jsonl", _json_lines(queries))
         write_text(folder / "qrels" / "train.tsv", "\n".join(judgements) + "\n")
+
+
+def _document_id(row: Row, language: str) -> str:
+    return f"{_plain_id(row.content_id)}/{language}"
+
+
+def _plain_id(name: str) -> str:
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", "_", name)
 
 
 FORMS: dict[str, Callable[[Sequence[Row], Path, int], None]] = {

@@ -49,6 +49,8 @@ _FORMS = (
 class ForeignRows:
     """Makes rows of those of other tools, and counts what it finds.
 
+    A line with a question alone is in the form of the line before it, without a positive.
+
     Args:
         path: The file, for messages.
         query_language: Canonical tag of all questions; None: it is detected.
@@ -65,6 +67,7 @@ class ForeignRows:
             "query": DetectedLanguages("queries", "name it with --query-language"),
             "document": DetectedLanguages("documents", "name it with --document-language"),
         }
+        self._form: _Form | None = None
         self._negatives = 0
 
     def rows(self, fields: Mapping[str, Any], line: int) -> Iterator[dict[str, Any]] | None:
@@ -73,10 +76,21 @@ class ForeignRows:
         Raises:
             InputError: A positive is no text.
         """
-        form = next((form for form in _FORMS if {form.query, form.positives} <= fields.keys()), None)
-        if form is None or not isinstance(fields[form.query], str):
+        form = self._form_of(fields)
+        if form is None or not isinstance(fields.get(form.query, ""), str):
             return None
+        self._form = form
         return self._rows(form, fields, line)
+
+    def _form_of(self, fields: Mapping[str, Any]) -> _Form | None:
+        """Return the form of a line, in which the question or the positives may be missing: nulls are left out."""
+        for form in _FORMS:
+            if {form.query, form.positives} <= fields.keys():
+                return form
+        for form in _FORMS:
+            if (set(form) - {"query"}) & fields.keys():
+                return form
+        return None if "document" in fields else self._form
 
     def say(self) -> None:
         """Say on standard error which languages were detected, and how many negatives were not read."""
@@ -88,10 +102,10 @@ class ForeignRows:
     def _rows(self, form: _Form, fields: Mapping[str, Any], line: int) -> Iterator[dict[str, Any]]:
         negatives = [value for name, value in fields.items() if re.fullmatch(rf"{form.negatives}(_\d+)?", name)]
         self._negatives += sum(len(value) if isinstance(value, list) else value is not None for value in negatives)
-        query = cleaned(fields[form.query])
-        stated = fields[form.positives]
+        query = cleaned(fields.get(form.query, ""))
+        stated = fields.get(form.positives)
         listed = stated if isinstance(stated, list) else [stated]
-        positives = [self._text(positive, form, line) for positive in listed]
+        positives = [self._text(positive, form, line) for positive in listed if positive is not None]
         if not query or not any(text for _, text in positives):
             self._left_out.add(_WITHOUT_POSITIVE, self._path, line)
             return

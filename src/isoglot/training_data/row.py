@@ -1,7 +1,7 @@
 """The training row, a question and the document that answers it, each in one or more languages; and its file format.
 
-A file of rows is JSON Lines (``.jsonl``) or Parquet (``.parquet``) with the fields of `Row` and a ``hash``,
-described in docs/data.md. Rows of other tools are read too (`isoglot.training_data.foreign`).
+A file of rows is JSON Lines (``.jsonl``), Parquet (``.parquet``) or another file of records, with the fields of `Row`
+and a ``hash``, described in docs/data.md. Rows of other tools are read too (`isoglot.training_data.foreign`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ import msgspec
 
 from isoglot.corpora.fields import text_field
 from isoglot.corpora.left_out import LeftOut
-from isoglot.corpora.readers.jsonl import read_jsonl
 from isoglot.corpora.readers.lines import kind_of
-from isoglot.corpora.readers.parquet import read_parquet
+from isoglot.corpora.readers.records import READERS_OF_RECORDS, read_records
 from isoglot.platform.errors import InputError, IsoglotError, first_line
 from isoglot.platform.files import write_bytes
 from isoglot.platform.languages import canonical
@@ -76,7 +75,7 @@ def fingerprint(rows: Iterable[Row]) -> str:
 
 def is_row_file(name: str | Path) -> bool:
     """Return whether `name` ends as a file of rows does, gzipped or not."""
-    return kind_of(Path(name)) in (".jsonl", ".parquet")
+    return kind_of(Path(name)) in READERS_OF_RECORDS
 
 
 def check_row_file(path: str | Path) -> None:
@@ -96,13 +95,14 @@ def read_rows(
     document_language: str | None = None,
     strict: bool = False,
 ) -> list[Row]:
-    """Read the rows of a ``.jsonl`` or ``.parquet`` file, with language tags in canonical spelling.
+    """Read the rows of a file of records, with language tags in canonical spelling.
 
-    Rows of other tools, which name no language, are left out if they have no question, no positive, or texts whose
-    language cannot be told; warnings say how many, and which languages were detected.
+    Fields and languages whose value is null are not there: tables have a place for each language in every row. Rows of
+    other tools, which name no language, are left out if they have no question, no positive, or texts whose language
+    cannot be told; warnings say how many, and which languages were detected.
 
     Args:
-        path: The file, gzipped or not.
+        path: The file, ``.jsonl``, ``.parquet``, ``.csv`` or ``.tsv``, gzipped or not.
         query_language: Tag of the questions in rows of other tools; None: it is detected.
         document_language: Tag of the documents in rows of other tools; None: it is detected.
         strict: Whether a row that would be left out is an error.
@@ -159,12 +159,16 @@ def _parquet(lines: Iterable[Mapping[str, Any]]) -> bytes:
 
 def _read_raw(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line or record number, fields not yet validated) of each row."""
-    if kind_of(path) != ".parquet":
-        yield from read_jsonl(path)
-        return
-    for number, fields in read_parquet(path):
-        maps = {name: dict(fields[name]) for name in _LANGUAGE_FIELDS if isinstance(fields.get(name), list)}
-        yield number, fields | maps
+    for number, fields in read_records(path):
+        maps = {name: _language_map(fields[name]) for name in _LANGUAGE_FIELDS if name in fields}
+        yield number, {name: value for name, value in (fields | maps).items() if value is not None}
+
+
+def _language_map(value: Any) -> Any:
+    """Return a struct without the languages whose text is null, and the pairs of a Parquet map, as a dictionary."""
+    if isinstance(value, list) and all(isinstance(entry, tuple) for entry in value):
+        value = dict(value)
+    return {tag: text for tag, text in value.items() if text is not None} if isinstance(value, dict) else value
 
 
 def _row_of(fields: dict[str, Any], path: Path, number: int) -> Row:

@@ -27,6 +27,7 @@ from isoglot.encoders.language_modules import LanguageModule
 from isoglot.encoders.prompts import ROLES
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
+from isoglot.training_data.groups import answer_groups
 from isoglot.training_data.row import Row
 
 Teachers = dict[str, dict[tuple[str, str], Vectors]]
@@ -93,7 +94,7 @@ def run(
                 "distill: a corpus without labels shows no translations; leave mix and what is added out"
             )
         rows = rows.rows
-    examples = examples_of(rows, options)
+    examples, groups = examples_of(rows, options), answer_groups(rows)
     with encoder.cut_at(options.max_length):  # the teacher reads what the student will
         vectors = encode_rows(encoder, rows, show_progress=context["show_progress"])
         columns, targets = columns_and_targets(examples, teachers(rows, vectors, options, shrunk=shrunk))
@@ -112,7 +113,7 @@ def run(
         encoder,
         columns,
         {name: name.removesuffix("_translation") for name in columns},
-        [row.content_id for row, _ in examples],
+        [groups[row.content_id] for row, _ in examples],
         loss,
         options,
         targets=np.concatenate(list(targets.values()), axis=1).tolist(),

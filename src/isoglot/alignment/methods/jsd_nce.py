@@ -87,7 +87,7 @@ def run(
             encoder,
             columns | negatives,
             {name: ROLES_OF_TEXTS[name] for name in columns} | dict.fromkeys(negatives, role),
-            [example.content_id for example in examples],
+            [example.group for example in examples],
             loss,
             options,
             token_term=token_term(options, ("document", "translation")),

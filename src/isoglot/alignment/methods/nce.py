@@ -52,7 +52,7 @@ def run(
         encoder,
         columns | negatives,
         ROLES_OF_TEXTS | dict.fromkeys(negatives, "document"),
-        [example.content_id for example in examples],
+        [example.group for example in examples],
         loss,
         options,
         token_term=token_term(options, ("document", "translation")),

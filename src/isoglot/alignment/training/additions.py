@@ -15,6 +15,7 @@ from isoglot.alignment.training.examples import Example
 from isoglot.alignment.training.negatives import mine
 from isoglot.alignment.training.tokens import max_similarity_distance, transport_distance
 from isoglot.encoders.encoder import Encoder
+from isoglot.training_data.groups import answer_groups
 from isoglot.training_data.row import Row
 
 TOKEN_DISTANCES = {"maxsim": max_similarity_distance, "transport": transport_distance}
@@ -70,12 +71,13 @@ def mined_negatives(
         return {}
     vectors = encode_rows(encoder, rows, show_progress=show_progress)
     anchors, candidate_vectors = vectors.lookup(anchor_role), vectors.lookup(role)
-    candidates = sorted({(row.content_id, *pair) for row in rows for pair in getattr(row, role).items()})
+    groups = answer_groups(rows)
+    candidates = sorted({(groups[row.content_id], *pair) for row in rows for pair in getattr(row, role).items()})
     negatives = mine(
         np.stack([anchors["en", getattr(example, anchor_role)] for example in examples]),
-        [example.content_id for example in examples],
+        [example.group for example in examples],
         np.stack([candidate_vectors[language, text] for _, language, text in candidates]),
-        [content for content, _, _ in candidates],
+        [group for group, _, _ in candidates],
         [language for _, language, _ in candidates],
         count=count,
         seed=seed,

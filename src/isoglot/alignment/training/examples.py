@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sentence_transformers.base.sampler import DefaultBatchSampler
 
 from isoglot.platform.errors import IsoglotError
+from isoglot.training_data.groups import answer_groups
 from isoglot.training_data.row import Row
 
 logger = logging.getLogger(__name__)
@@ -18,9 +19,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """A query and its document, each in English and in a target language."""
+    """A query and its document, each in English and in a target language.
 
-    content_id: str
+    Attributes:
+        group: The contents that answer its query, or queries on them (`isoglot.training_data.groups`).
+    """
+
+    group: str
     query: str
     query_translation: str
     document: str
@@ -64,7 +69,7 @@ def quads(rows: Sequence[Row], pivot: str = "en") -> list[Example]:
 
 def _examples(rows: Sequence[Row], pivot: str, targets: Callable[[Row], Set[str]], need: str) -> list[Example]:
     examples: list[Example] = []
-    trained = {pivot}
+    trained, groups = {pivot}, answer_groups(rows)
     for row in rows:
         if pivot in row.query and pivot in row.document:
             query, document = row.query[pivot], row.document[pivot]
@@ -72,7 +77,7 @@ def _examples(rows: Sequence[Row], pivot: str, targets: Callable[[Row], Set[str]
                 trained.add(language)
                 examples.append(
                     Example(
-                        content_id=row.content_id,
+                        group=groups[row.content_id],
                         query=query,
                         query_translation=row.query.get(language, query),
                         document=document,
@@ -93,7 +98,7 @@ def content_batches(content_ids: Sequence[str], batch_size: int, seed: int, proc
     `processes`.
 
     Args:
-        content_ids: The content of each of n items.
+        content_ids: The content of each of n items, or the group of contents that answer one question.
         batch_size: The size of the largest batch; at least `processes`.
         seed: Random seed for the order of contents and of each content's items.
         processes: The number of processes; the size of every batch is a multiple of it, so that each has an equal part.

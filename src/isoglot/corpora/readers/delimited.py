@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from isoglot.corpora.readers.lines import decoded_lines, read_lines
+from isoglot.corpora.readers.lines import MAX_BYTES, decoded_lines, read_lines
 from isoglot.platform.errors import InputError
 
 
@@ -23,7 +23,7 @@ def read_csv(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         InputError: The file is missing, a line is not UTF-8, a record is malformed or has more cells than the header,
             or two columns have the same name.
     """
-    csv.field_size_limit(2**31 - 1)
+    csv.field_size_limit(MAX_BYTES)
     reader = csv.reader((line for _, line in decoded_lines(path)), strict=True)
     last = 0
     try:
@@ -58,12 +58,24 @@ def read_tsv(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 def _checked(header: Sequence[str], path: Path) -> list[str]:
     """Return the names of the columns without white space around them."""
     names = [name.strip() for name in header]
-    if len(names) == 1 and ";" in names[0]:
-        raise InputError("the fields are separated by semicolons; save it with commas, or with tabs as .tsv", path, 1)
+    for separator, word in {";": "semicolons", "\t": "tabs", ",": "commas"}.items() if len(names) == 1 else ():
+        if separator in names[0]:
+            raise InputError(
+                f"the fields are separated by {word}; save it with commas as .csv, or with tabs as .tsv", path, 1
+            )
+    check_names(names, path, 1)
+    return names
+
+
+def check_names(names: Sequence[str], path: Path, line: int | None) -> None:
+    """Check that no two columns of a table have the same name.
+
+    Raises:
+        InputError: Two have.
+    """
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice:
-        raise InputError(f"two columns are named {twice[0]!r}; rename or remove one", path, 1)
-    return names
+        raise InputError(f"two columns are named {twice[0]!r}; rename or remove one", path, line)
 
 
 def _fields(header: Sequence[str], cells: Sequence[str], path: Path, line: int) -> dict[str, str]:

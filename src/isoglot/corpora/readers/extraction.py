@@ -9,20 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import regex  # type: ignore[import-untyped]
 
-from isoglot.corpora.readers.lines import kind_of, opened
+from isoglot.corpora.readers.html import PageError, text_of_page
+from isoglot.corpora.readers.lines import MAX_BYTES, kind_of, opened
 from isoglot.platform.deadline import DeadlineError, deadline
 from isoglot.platform.errors import InputError, IsoglotError, first_line
 
-_DROPPED = ("script", "style", "noscript", "template", "svg", "iframe", "object", "nav", "head")
-_BLOCKS = frozenset(
-    "address article aside blockquote dd details div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 hr"
-    " header li main ol p pre section summary table tr ul".split()
-)
-_CELLS = frozenset(["td", "th", "br"])
 _FRONT_MATTER = regex.compile(r"\A---\n.*?\n---\n", regex.DOTALL)
 _DAMAGED_PDF = (
     ArithmeticError,
@@ -38,8 +32,6 @@ _DAMAGED_PDF = (
 """What pypdf raises, besides its own errors, where an object of a damaged file is not of the kind that it expects."""
 
 
-MAX_BYTES = 64 * 2**20
-"""The most that is read of one file, decompressed."""
 MAX_SECONDS = 30.0
 """The most that the text of one file may take."""
 
@@ -84,6 +76,8 @@ def read_plain(path: Path) -> Extracted:
         InputError: It is not UTF-8.
     """
     data = _content(path)
+    if data.count(0) > len(data) / 4:
+        raise InputError("is not UTF-8 but UTF-16, as its zero bytes show; convert the file to UTF-8", path)
     try:
         return Extracted("", data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -96,21 +90,26 @@ def read_markdown(path: Path) -> Extracted:
 
     Raises:
         InputError: It is not UTF-8.
+        TooMuchError: As for HTML.
     """
     from markdown_it import MarkdownIt
 
     text = _FRONT_MATTER.sub("", read_plain(path).text.replace("\r\n", "\n"))
-    return _from_html(MarkdownIt("commonmark").enable("table").render(text).encode(), "utf-8")
+    return _from_html(MarkdownIt("commonmark").enable("table").render(text).encode(), "utf-8", path)
 
 
 def read_html(path: Path) -> Extracted:
-    """Read HTML in UTF-8 or in the encoding that it names, without scripts, styles and navigation."""
+    """Read HTML in UTF-8 or in the encoding that it names, without scripts, styles and navigation.
+
+    Raises:
+        TooMuchError: It takes too long, or is nested too deeply.
+    """
     data = _content(path)
     try:
         data.decode()
     except UnicodeDecodeError:
-        return _from_html(data, None)
-    return _from_html(data, "utf-8")
+        return _from_html(data, None, path)
+    return _from_html(data, "utf-8", path)
 
 
 def read_pdf(path: Path) -> Extracted:
@@ -149,44 +148,11 @@ def _content(path: Path) -> bytes:
     return data
 
 
-def _from_html(data: bytes, encoding: str | None) -> Extracted:
-    from lxml import etree, html
-
-    if not data.strip():
-        return Extracted("", "")
-    parser = html.HTMLParser(encoding=encoding, remove_comments=True, remove_pis=True, huge_tree=True)
+def _from_html(data: bytes, encoding: str | None, path: Path) -> Extracted:
     try:
-        root = html.document_fromstring(data.replace(b"\0", b" "), parser=parser)
-    except etree.ParserError:  # nothing but comments
-        return Extracted("", "")
-    title = "".join(root.xpath("(//title[not(ancestor::*[local-name()='svg'])])[1]//text()"))
-    language = root.get("lang") or root.get("{http://www.w3.org/XML/1998/namespace}lang")
-    etree.strip_elements(root, *_DROPPED, with_tail=False)
-    heading = next(root.iter("h1"), None)
-    if not title.strip() and heading is not None:
-        title = "".join(heading.itertext())
-        heading.drop_tree()
-    text = regex.sub(r"[^\S\n]+", " ", _text(root))
-    return Extracted(" ".join(title.split()), regex.sub(r" ?\n ?(?:\n ?)+", "\n\n", text).strip(), language)
-
-
-def _text(root: Any) -> str:
-    """Return the text of an element; without recursion, since pages may nest without end."""
-    from lxml import etree
-
-    parts: list[str] = []
-    within_pre = 0
-    for event, element in etree.iterwalk(root, events=("start", "end")):
-        tag = element.tag
-        if tag in _BLOCKS:
-            parts.append("\n\n")
-        within_pre += (tag == "pre") * (1 if event == "start" else -1)
-        text = element.text if event == "start" else element.tail
-        if event == "end" and tag in _CELLS:
-            parts.append("\n" if tag == "br" else " ")
-        if text and (event == "start" or element is not root):
-            parts.append(text if within_pre else " ".join(("x" + text + "x").split())[1:-1])
-    return "".join(parts)
+        return Extracted(*text_of_page(data, encoding, 0.9 * MAX_SECONDS))
+    except PageError as error:
+        raise TooMuchError(str(error), path) from error
 
 
 READERS_OF_FILES: dict[str, Callable[[Path], Extracted]] = {

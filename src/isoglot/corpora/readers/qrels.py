@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from isoglot.corpora.readers.lines import kind_of, read_lines
+from isoglot.corpora.readers.lines import kind_of, read_lines, words
 from isoglot.corpora.readers.records import read_records
 from isoglot.platform.errors import InputError
 from isoglot.platform.text import cleaned
 
-FIELDS = ("query-id", "corpus-id", "score")
-"""The fields of a judgement in JSON Lines, CSV and Parquet, as BEIR and mteb name them."""
-_HEADERS = ("query-id", "query_id", "queryid", "query", "qid", "topic", "topic-id", "topic_id", "topicid")
+FIELDS = {
+    "query-id": ("query-id", "query_id", "queryid", "query", "qid", "topic", "topic-id", "topic_id", "topicid"),
+    "corpus-id": (
+        "corpus-id",
+        "corpus_id",
+        "doc-id",
+        "doc_id",
+        "docid",
+        "docno",
+        "doc",
+        "document",
+        "document_id",
+        "pid",
+    ),
+    "score": ("score", "relevance", "rel", "label", "grade"),
+}
+"""The fields of a judgement, as BEIR and mteb name them -> all names that they may have, in any case."""
 
 
 class Judgement(NamedTuple):
@@ -37,35 +51,51 @@ def read_qrels(path: Path) -> Iterator[Judgement]:
     """Yield the judgements of a file, gzipped or not.
 
     In ``.jsonl``, ``.csv`` and ``.parquet`` a judgement has the fields `FIELDS`. Any other file is BEIR's (query,
-    document, relevance) or TREC's (query, 0, document, relevance), with or without a header; the cells are separated by
-    tabs, or by any white space in a line without tabs.
+    document, relevance) or TREC's (query, 0, document, relevance), or has the columns that its header names; the cells
+    are separated by tabs, or by any white space in a line without tabs.
 
     Raises:
         InputError: The file is missing, or a line is malformed or has a relevance that is no finite number.
     """
     if kind_of(path) in (".jsonl", ".csv", ".parquet"):
         for line, fields in read_records(path):
-            missing = next((name for name in FIELDS if name not in fields), None)
+            names = _names(fields)
+            missing = next((name for name in FIELDS if name not in names), None)
             if missing is not None:
                 raise InputError(f"field {missing!r} is missing; a judgement has {', '.join(FIELDS)}", path, line)
-            query, document, relevance = (fields[name] for name in FIELDS)
+            query, document, relevance = (fields[names[name]] for name in FIELDS)
             yield _judgement(query, document, relevance, path, line)
         return
-    first = True
-    for line, text in read_lines(path):
-        cells = [cell.strip() for cell in text.rstrip().split("\t")] if "\t" in text.strip() else text.split()
-        is_header = first and cells[0].casefold() in _HEADERS and not _is_number(cells[-1])
-        first = False
-        if is_header:
+    header: list[str] = []
+    columns = [0, -2, -1]
+    for number, (line, text) in enumerate(read_lines(path)):
+        cells = [cell.strip() for cell in text.rstrip().split("\t")] if "\t" in text.strip() else words(text)
+        if number == 0 and cells[0].casefold() in FIELDS["query-id"] and not _is_number(cells[-1]):
+            names = _names(cells)
+            if len(names) == len(FIELDS):
+                header, columns = cells, [cells.index(names[name]) for name in FIELDS]
             continue
-        if len(cells) not in (3, 4):
+        if header and not max(columns) < len(cells) <= len(header):
+            raise InputError(f"has {len(cells)} fields, the header has {len(header)}", path, line)
+        if not header and len(cells) not in (3, 4):
             raise InputError(
                 f"has {len(cells)} fields, neither BEIR's (query-id, corpus-id, score) nor TREC's (query, 0, document, "
                 "relevance)",
                 path,
                 line,
             )
-        yield _judgement(cells[0], cells[-2], cells[-1], path, line)
+        query, document, relevance = (cells[column] for column in columns)
+        yield _judgement(query, document, relevance, path, line)
+
+
+def _names(fields: Iterable[str]) -> dict[str, str]:
+    """Return which of these fields is which of `FIELDS`."""
+    spelled = {field.casefold(): field for field in fields}
+    return {
+        name: spelled[next(other for other in names if other in spelled)]
+        for name, names in FIELDS.items()
+        if any(other in spelled for other in names)
+    }
 
 
 def _judgement(query: Any, document: Any, relevance: Any, path: Path, line: int) -> Judgement:

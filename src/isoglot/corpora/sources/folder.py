@@ -6,22 +6,25 @@ Each corpus line has ``_id``, ``text`` and ``lang``, and optionally ``title`` an
 is missing, the language is detected, and counted in a note.
 
 The files may be gzipped, or of another format of records. They may also lie as on the Hugging Face hub and in mteb:
-folders ``corpus``, ``queries`` and ``qrels`` (or ``default``), or one of each for every language (``de-corpus``), which
-then is the language of lines that name none, and part of their ids.
+folders ``corpus``, ``queries`` and ``qrels`` (or ``default``), or one of each for every configuration (``de-corpus``),
+which is part of the ids, and the language of lines that name none where it is one (see `_languages`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from isoglot.corpora.collection import Collection, Document, Query
-from isoglot.corpora.fields import Fields, Versions, full_text
+from isoglot.corpora.fields import Fields, Versions, full_text, read_fields
 from isoglot.corpora.left_out import (
     DOCUMENTS_WITHOUT_TEXT,
     QUERIES_WITHOUT_TEXT,
+    REPEATED_DOCUMENTS,
+    REPEATED_QUERIES,
     UNKNOWN_DOCUMENTS,
     UNKNOWN_LANGUAGE,
     UNKNOWN_QUERIES,
@@ -29,13 +32,18 @@ from isoglot.corpora.left_out import (
 )
 from isoglot.corpora.readers.lines import kind_of
 from isoglot.corpora.readers.qrels import read_qrels
-from isoglot.corpora.readers.records import READERS_OF_RECORDS, read_records
+from isoglot.corpora.readers.records import READERS_OF_RECORDS
 from isoglot.platform.errors import InputError, IsoglotError
-from isoglot.platform.languages import known
+from isoglot.platform.languages import differing_language, known
 
 _KINDS_OF_QRELS = (*READERS_OF_RECORDS, ".txt", ".trec", ".qrels")
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 """How the hub numbers the files of a split."""
+_PAIR = re.compile(r"([a-z]{2,3})[-_]([a-z]{2,3})")
+_BEGINNING = 20
+"""The number of texts of a configuration that tell whether its name is their language."""
+_SURE = 0.5
+"""The probability of another language from which on it is not; Xhosa's and Igbo's texts are in none at 0.35."""
 
 
 class Part(NamedTuple):
@@ -52,7 +60,7 @@ class Part(NamedTuple):
     @property
     def split(self) -> str:
         """The name of the split that the file is of, which is the name of the file without suffixes."""
-        return _SHARD.sub("", self.path.name.removesuffix(".gz").rpartition(".")[0])
+        return _SHARD.sub("", _stem(self.path))
 
     def identity(self, name: str) -> str:
         """Return the id of a document or query in the collection, for which `name` stands in this file."""
@@ -118,7 +126,10 @@ def _read_corpus(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Docu
     """Return the documents of the corpus, and what its ids stand for."""
     documents: list[Document] = []
     versions = Versions("document")
-    for fields in _records(_files(folder, "corpus", split)):
+    for fields in records(_files(folder, "corpus", split)):
+        if fields.required_id() in versions.of:
+            left_out.add(REPEATED_DOCUMENTS, fields.path, fields.line)
+            continue
         title, text = fields.title_and_text()
         version = versions.add(fields, text) if text else None
         if version is None:
@@ -144,7 +155,10 @@ def read_queries(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Quer
     """
     queries: list[Query] = []
     versions = Versions("query")
-    for fields in _records(_files(folder, "queries", split)):
+    for fields in records(_files(folder, "queries", split)):
+        if fields.required_id() in versions.of:
+            left_out.add(REPEATED_QUERIES, fields.path, fields.line)
+            continue
         text = fields.text()
         version = versions.add(fields, text) if text else None
         if version is None:
@@ -155,6 +169,17 @@ def read_queries(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Quer
     if not queries:
         raise InputError("; ".join(("has no queries", *left_out.notes)), folder)
     return queries, versions
+
+
+def corpus_parts(folder: Path) -> list[Part]:
+    """Return the files of the corpus where a folder is a collection, with queries or qrels beside it; else none."""
+    beside = ("queries.*", "data/queries.*", "*queries", "*qrels")
+    if not any(next(folder.glob(pattern), None) for pattern in beside):
+        return []
+    try:
+        return _files(folder, "corpus", "")
+    except InputError:
+        return []
 
 
 def _shared_ids(versions: Versions) -> dict[str, str]:
@@ -168,8 +193,10 @@ def qrels_files(folder: Path, split: str | None) -> list[Part]:
         InputError: The folder has no qrels, or none of that split.
     """
     parts = _parts(folder, ("qrels", "default"), _KINDS_OF_QRELS)
+    _check_each_once(parts)
     splits = sorted({part.split for part in parts})
     if not splits:
+        _refuse_other_kinds(folder, ("qrels", "default"), _KINDS_OF_QRELS)
         raise InputError("has no qrels/SPLIT.tsv", folder)
     wanted = split or ("test" if "test" in splits or len(splits) > 1 else splits[0])
     if wanted not in splits:
@@ -202,15 +229,42 @@ def read_judgements(
                 left_out.add(UNKNOWN_DOCUMENTS if query in query_ids else UNKNOWN_QUERIES, part.path, judgement.line)
 
 
-def _records(parts: Iterable[Part]) -> Iterator[Fields]:
-    """Yield the fields of each line; a configuration is the language where it is the tag of one, and part of the id."""
-    for part in parts:
-        stated = {"lang": part.configuration} if known(part.configuration) else {}
-        for line, values in read_records(part.path):
-            fields = Fields(stated | values, part.path, line)
+def records(parts: Iterable[Part]) -> Iterator[Fields]:
+    """Yield the fields of each line; a configuration is part of the id, and the language if it is one."""
+    files = list(parts)
+    languages = _languages(files)
+    for part in files:
+        stated = {"lang": part.configuration} if part.configuration in languages else {}
+        for fields in read_fields(part.path):
             if part.configuration:
-                fields = Fields({**fields.values, "_id": part.identity(fields.required_id())}, part.path, line)
-            yield fields
+                values = {**stated, **fields.values, "_id": part.identity(fields.required_id())}
+                yield Fields(values, part.path, fields.line)
+            else:
+                yield fields
+
+
+def _languages(parts: Iterable[Part]) -> set[str]:
+    """Return the configurations that name the languages of their texts.
+
+    Subjects look like tags too: ``law`` is Lauje, ``cs`` Czech. So none is a language if half of those that may be have
+    texts that are surely in another one. A pair (``en-de``) names the languages of both sides, not which is which.
+    """
+    tags = {part: tag for part in parts if (tag := known(part.configuration)) and not _is_pair(part.configuration)}
+    other = [
+        part for part, tag in tags.items() if differing_language(_beginning(part), tag, sure=_SURE, undetectable=True)
+    ]
+    return {part.configuration for part in tags} if 2 * len(other) < len(tags) else set()
+
+
+def _is_pair(configuration: str) -> bool:
+    pair = _PAIR.fullmatch(configuration)
+    return pair is not None and all(map(known, pair.groups()))
+
+
+def _beginning(part: Part) -> str:
+    """Return the first texts of a file."""
+    first = islice(read_fields(part.path), _BEGINNING)
+    return " ".join(text for fields in first for text in fields.title_and_text() if fields.language() is None)
 
 
 def _files(folder: Path, name: str, split: str) -> list[Part]:
@@ -225,8 +279,43 @@ def _files(folder: Path, name: str, split: str) -> list[Part]:
         if Part(file).split == name
     ] or _parts(folder, (name,), READERS_OF_RECORDS)
     if not parts:
+        _refuse_other_kinds(folder, (name,), READERS_OF_RECORDS)
         raise InputError("no such file", folder / f"{name}.jsonl")
+    _check_each_once(parts)
     return [part for part in parts if part.split == split] or parts
+
+
+def _refuse_other_kinds(folder: Path, names: Iterable[str], kinds: Iterable[str]) -> None:
+    """Refuse files in the places of those that are missing which are of a kind that is not read.
+
+    Raises:
+        InputError: There is one.
+    """
+    patterns = [
+        pattern for name in names for pattern in (f"{name}.*", f"data/{name}*.*", f"{name}/*.*", f"*-{name}/*.*")
+    ]
+    files = (file for pattern in patterns for file in sorted(folder.glob(pattern)))
+    unknown = next((file for file in files if file.is_file() and not file.name.startswith(".")), None)
+    if unknown is not None:
+        raise InputError(f"unknown kind of file; known are {' '.join(kinds)}, gzipped or not", unknown)
+
+
+def _check_each_once(parts: Iterable[Part]) -> None:
+    """Check that no two files differ by their formats alone, as ``corpus.jsonl`` and ``corpus.jsonl.gz`` do.
+
+    Raises:
+        InputError: Two do.
+    """
+    seen: dict[tuple[str, str], Path] = {}
+    for part in parts:
+        first = seen.setdefault((part.configuration, _stem(part.path)), part.path)
+        if first != part.path:
+            raise InputError(f"is there as {first.name} too; remove one of them", part.path)
+
+
+def _stem(file: Path) -> str:
+    """Return the name of a file without suffixes."""
+    return file.name.removesuffix(".gz").rpartition(".")[0]
 
 
 def _parts(folder: Path, names: Sequence[str], kinds: Iterable[str]) -> list[Part]:
@@ -234,11 +323,12 @@ def _parts(folder: Path, names: Sequence[str], kinds: Iterable[str]) -> list[Par
     parts = []
     for child in sorted(folder.glob("*")):
         configuration, _, name = child.name.rpartition("-")
-        if name in names and child.is_dir():
+        if name in names and child.is_dir() and not configuration.startswith("."):
             parts += [Part(file, configuration) for file in _of_kinds(child, kinds)]
     return parts
 
 
 def _of_kinds(folder: Path, kinds: Iterable[str]) -> list[Path]:
     known_kinds = tuple(kinds)
-    return [file for file in sorted(folder.glob("*")) if kind_of(file) in known_kinds]
+    files = sorted(file for file in folder.glob("*") if not file.name.startswith("."))
+    return [file for file in files if kind_of(file) in known_kinds]

@@ -12,7 +12,7 @@ import msgspec
 
 from isoglot.corpora.documents import read_documents
 from isoglot.corpora.readers.lines import read_lines
-from isoglot.corpora.readers.records import read_records
+from isoglot.corpora.readers.records import READERS_OF_RECORDS, read_records
 from isoglot.llm.service import Service
 from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.checks import check_rows
@@ -89,7 +89,7 @@ def _draft_for_topic(topic: str, licence: str) -> Row:
 def _drafts_for_passages(path: Path, licence: str) -> Iterator[Row]:
     """Yield a row for each passage, whose query is to be replaced."""
     if not is_row_file(path):
-        raise IsoglotError(f"{path}: a corpus is .jsonl or .parquet")
+        raise IsoglotError(f"{path}: a corpus of passages is {' '.join(READERS_OF_RECORDS)}")
     if any("text" in fields for _, fields in read_records(path)):
         for document in read_documents(str(path), "en"):
             name = f"{path.stem}:{document.content_id or document.id}"
