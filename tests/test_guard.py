@@ -126,6 +126,18 @@ def test_no_content_and_no_text_is_on_both_sides(cells: list[tuple[int, int, str
     assert {row.hash for row in hold_out(shuffled, "rows")[0]} == {row.hash for row in training}
 
 
+def test_all_documents_that_answer_a_held_out_question_are_its_golds() -> None:
+    rows = parallel_rows(90)
+    _, development = hold_out(rows, "rows")
+    assert development is not None
+    first, second = [query.query_id.rpartition(" ")[0] for query in development.queries if query.language == "en"][:2]
+    texts = {row.content_id: row.query for row in rows}
+    rows = [msgspec.structs.replace(row, query=texts[first]) if row.content_id == second else row for row in rows]
+    _, development = hold_out(rows, "rows")
+    assert development is not None
+    assert [set(development.golds[f"{content} 1"]) for content in (first, second)] == [{first, second}] * 2
+
+
 def test_a_quarter_of_each_language_at_most_is_held_out() -> None:
     rows = parallel_rows(100) + [
         msgspec.structs.replace(row, content_id=f"rare-{n}") for n, row in enumerate(parallel_rows(3, ("en", "fi")))

@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from isoglot.platform.text import VisibleStream, normalized, visible
-from isoglot.report.terminal import print_lines
+from isoglot.report.tables import Table
+from isoglot.report.terminal import print_lines, print_tables
 from tests.command_line import isoglot
 from tests.indexing import write_jsonl
 
@@ -58,6 +59,19 @@ def test_a_stream_shows_them_but_lets_progress_bars_and_rich_write() -> None:
 def test_lines_and_tables_on_a_terminal_have_colours_of_ours_only(capsys: pytest.CaptureFixture[str]) -> None:
     print_lines([HOSTILE])
     assert controls(capsys.readouterr().out) == set()
+    print_lines(["1  lamp\n2  forged"])
+    print_tables([Table("Table", ("column",), [("cell\nforged",)])])
+    assert not any(line.strip().startswith(("2  forged", "forged")) for line in capsys.readouterr().out.splitlines())
+
+
+def test_a_name_or_id_with_a_line_end_makes_no_line_of_its_own(tmp_path: Path) -> None:
+    forged = "a\n\tisoglot: all is well\u2028isoglot: all is well"
+    path = tmp_path / f"{forged}.jsonl"
+    for text in ('{"anchor": "What must be done with the lamp?"}\n', "{"):  # a note, and an error
+        path.write_text(text)
+        done = isoglot("data", "check", str(path))
+        assert r"a\n\tisoglot: all is well\u2028isoglot: all is well" in done.stderr
+        assert not any(line.strip() == "isoglot: all is well" for line in (done.stdout + done.stderr).splitlines())
 
 
 def test_what_a_file_says_reaches_neither_output_nor_errors_as_controls(tmp_path: Path) -> None:

@@ -174,6 +174,11 @@ def _collection(name: str, held_rows: Sequence[Row], training: Sequence[Row], or
         for tag, text in versions[content].items()
         if tag in languages
     ]
+    shown = {document.content_id for document in documents}
+    answers: dict[str, dict[str, None]] = defaultdict(dict)
+    for row in (*held_rows, *training):
+        for text in row.query.values() if row.content_id in shown else ():
+            answers[text][row.content_id] = None
     asked: Counter[str] = Counter()
     queries, golds = [], {}
     for row in held_rows:
@@ -181,7 +186,7 @@ def _collection(name: str, held_rows: Sequence[Row], training: Sequence[Row], or
         if asked[row.content_id] <= MOST_QUESTIONS and any(tag in languages for tag in row.document):
             query_id = f"{row.content_id} {asked[row.content_id]}"
             queries += [Query(query_id, tag, text) for tag, text in row.query.items() if tag in languages]
-            golds[query_id] = (row.content_id,)
+            golds[query_id] = tuple(dict.fromkeys(chain.from_iterable(answers[text] for text in row.query.values())))
     return Collection(name, documents, queries, golds)
 
 

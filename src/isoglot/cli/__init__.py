@@ -34,7 +34,7 @@ from isoglot.cli import (
     sources,
 )
 from isoglot.platform.errors import IsoglotError, first_line
-from isoglot.platform.text import VisibleStream
+from isoglot.platform.text import VisibleStream, one_line
 
 BUG = 70
 """EX_SOFTWARE of sysexits.h."""
@@ -156,7 +156,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def _run(argv: Sequence[str] | None) -> object:
     """Run the command line and return the exit code."""
-    logging.basicConfig(format="isoglot: %(message)s", stream=sys.stderr, force=True)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLineFormatter("isoglot: %(message)s"))
+    logging.basicConfig(handlers=[handler], force=True)
     logging.getLogger("isoglot").setLevel(logging.INFO)
     invocation = Invocation(debug=os.environ.get("ISOGLOT_DEBUG", "") not in ("", "0"))
     try:
@@ -177,6 +179,14 @@ def _run(argv: Sequence[str] | None) -> object:
     return code
 
 
+class _OneLineFormatter(logging.Formatter):
+    """Shows a message of isoglot's as one line, whatever names are in it; those of libraries may have several."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        message = super().formatMessage(record)
+        return one_line(message) if record.name.partition(".")[0] == "isoglot" else message
+
+
 def _reported(error: BaseException, debug: bool) -> int:
     """Say on standard error what has ended a command, and return the exit code."""
     if debug:
@@ -187,7 +197,7 @@ def _reported(error: BaseException, debug: bool) -> int:
         print("isoglot: interrupted; run the same command again to go on", file=sys.stderr)
         return INTERRUPTED
     if isinstance(error, IsoglotError):
-        print(f"isoglot: {error}", file=sys.stderr)
+        print(f"isoglot: {one_line(str(error))}", file=sys.stderr)
         return error.exit_code
     url = _issues_url()
     what = f"{type(error).__name__}: {first_line(error)}" if str(error).strip() else type(error).__name__

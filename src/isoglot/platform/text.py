@@ -11,6 +11,8 @@ from typing import Any
 _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Control characters but tab and line feed, and those that turn the direction of what follows."""
 
+_LINE_ENDS = re.compile("[\t\n\u2028\u2029]")
+_SHORT_ESCAPES = {"\t": r"\t", "\n": r"\n"}
 _NO_WIDE_PUNCTUATION = re.compile("[^\u3001-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]+")
 _ZERO_WIDTH_SPACE = re.compile("(?<![\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])\u200b")
 """Those that are not in Thai, Lao, Burmese or Khmer, where they say where a line may break."""
@@ -53,6 +55,14 @@ def visible(text: str) -> str:
     the result means the same.
     """
     return _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def one_line(text: str) -> str:
+    r"""Return `text` as `visible` does, on one line: line ends and tabs are escapes too.
+
+    For messages and for lines that show names and ids, in which a line end would make a line that isoglot never wrote.
+    """
+    return _LINE_ENDS.sub(lambda found: _SHORT_ESCAPES.get(found[0], f"\\u{ord(found[0]):04x}"), visible(text))
 
 
 class VisibleStream:

@@ -10,15 +10,15 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from isoglot.platform.text import visible
+from isoglot.platform.text import one_line, visible
 from isoglot.report.tables import Table
 
 
 def print_lines(lines: Sequence[str]) -> None:
-    """Print lines of plain text; nothing in them is read as markup."""
+    """Print lines of plain text; nothing in them is read as markup, and no line is more than one."""
     console = _console()
     for line in lines:
-        console.print(_text(line), soft_wrap=True)
+        console.print(_text(one_line(line)), soft_wrap=True)
 
 
 def print_tables(tables: Sequence[Table]) -> None:
@@ -30,7 +30,7 @@ def print_tables(tables: Sequence[Table]) -> None:
             labels = position < table.labels
             shown.add_column(_text(column), justify="left" if labels else "right", no_wrap=labels, overflow="fold")
         for row in table.rows:
-            shown.add_row(*map(_text, row), style="bold" if row[0].startswith("mean") else None)
+            shown.add_row(*(_text(one_line(cell)) for cell in row), style="bold" if row[0].startswith("mean") else None)
         console.print(shown)
 
 
