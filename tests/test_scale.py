@@ -279,6 +279,39 @@ def test_an_unfit_corpus_or_folder_is_reported_in_one_line(tmp_path: Path, tiny_
         EncodingSettings(model=str(tiny_model), dtype="int8")
 
 
+def test_only_files_of_shards_are_read_and_removed(tmp_path: Path, tiny_model: Path) -> None:
+    path, output = corpus(tmp_path), tmp_path / "v"
+    encode(path, output, tiny_model)
+    (shard, *_) = shard_paths(output, "document")
+    shards = [output / f"documents-{number}.parquet" for number in ("000000", "999999", "1000000", "10000000")]
+    others = [output / f"documents-{name}.parquet" for name in ("backup", "000000-old", "0000000", "1", "000000 (1)")]
+    for file in shards[1:] + others:
+        file.write_bytes(shard.read_bytes())
+    assert [file for file in shard_paths(output, "document") if file in shards] == shards
+    assert encode(path, output, tiny_model).kept == 5
+    assert len(shard_paths(output, "document")) == 5
+    assert all(file.is_file() for file in others)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("thesis.tex", "mine"), (MANIFEST, "{}"), (MANIFEST, "[]"), (MANIFEST, "a: b")]
+)
+def test_nothing_is_written_to_a_folder_of_something_else_nor_removed(
+    tmp_path: Path, tiny_model: Path, name: str, text: str
+) -> None:
+    path, output = corpus(tmp_path), tmp_path / "v"
+    output.mkdir()
+    (output / name).write_text(text)
+    (output / "documents-000000.parquet").write_text("mine")
+    settings = EncodingSettings(model=str(tiny_model))
+    with pytest.raises(IsoglotError, match="v: is no folder of `isoglot encode` and not empty; choose another"):
+        encode_corpus(str(path), output, settings, device="cpu", force=True)
+    assert {file.name: file.read_text() for file in output.iterdir()} == {
+        name: text,
+        "documents-000000.parquet": "mine",
+    }
+
+
 def test_a_damaged_manifest_says_so_and_where_and_force_encodes_anew(tmp_path: Path, tiny_model: Path) -> None:
     path, output = corpus(tmp_path), tmp_path / "v"
     encode(path, output, tiny_model)
@@ -288,7 +321,7 @@ def test_a_damaged_manifest_says_so_and_where_and_force_encodes_anew(tmp_path: P
         (whole.replace('"dimension"', '"dimensions"'), "encoded.json: is damaged (Object missing required field `dim"),
         (whole.replace('"shard_size": 8', '"shard_size": "8"'), "is damaged (Expected `int`, got `str` - at `$.shard_"),
         (whole[:-10], "encoded.json: is damaged (Input data was truncated)"),
-        ("[]", "encoded.json: is damaged (Expected `object`, got `array`)"),
+        ("", "encoded.json: is damaged (Input data was truncated)"),
     ):
         (output / MANIFEST).write_text(broken)
         with pytest.raises(IsoglotError, match=re.escape(message)):

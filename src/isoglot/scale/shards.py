@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -56,8 +57,10 @@ def shard_path(folder: Path, role: str, number: int) -> Path:
 
 
 def shard_paths(folder: Path, role: str) -> list[Path]:
-    """The files of a role in the order of their shards."""
-    return sorted(folder.glob(f"{ROLES[role]}-*.parquet"))
+    """The files of a role in the order of their shards; a file that no shard is called is none of them."""
+    name = re.compile(rf"{ROLES[role]}-(\d{{6}}|[1-9]\d{{6,}})\.parquet")
+    numbered = [(int(match[1]), path) for path in folder.glob("*") if (match := name.fullmatch(path.name))]
+    return [path for _, path in sorted(numbered)]
 
 
 def write_shard(path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest: str, model: str) -> None:
