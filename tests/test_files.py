@@ -338,3 +338,23 @@ def test_the_cache_is_where_the_variable_says(monkeypatch: pytest.MonkeyPatch) -
     assert files.cache_dir() == Path.home() / "somewhere"
     monkeypatch.delenv("ISOGLOT_CACHE")
     assert files.cache_dir().name == "isoglot"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows looks up no homes")
+def test_a_home_that_the_system_does_not_know_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs under a user id without an entry in /etc/passwd."""
+    import pwd
+
+    def unknown(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setenv("ISOGLOT_CACHE", "~nobody-of-this-name/x")
+    with pytest.raises(IsoglotError, match="ISOGLOT_CACHE is '~nobody-of-this-name/x', and .*; set ISOGLOT_CACHE to a"):
+        files.cache_dir()
+    assert files.expanded("~nobody-of-this-name/x") == Path("~nobody-of-this-name/x")
+    for name in ("ISOGLOT_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(IsoglotError, match="the cache lies in the home folder, and the system knows no such home; set"):
+        files.cache_dir()
+    assert files.expanded("~/x") == Path("~/x")

@@ -84,6 +84,7 @@ def _cache_checks(cache: Path) -> Iterator[tuple[str, str]]:
     """Read every file of the cache; yields states and what they are about."""
     from isoglot.encoders.kept import damage_in, kept_vectors
     from isoglot.platform.checksums import CHECKSUMS, damaged_file
+    from isoglot.platform.errors import IsoglotError
 
     for folder in sorted(path for path in (cache / "models").glob("*") if path.is_dir() and path.name[0] != "."):
         damaged = damaged_file(folder)
@@ -93,7 +94,11 @@ def _cache_checks(cache: Path) -> Iterator[tuple[str, str]]:
             yield "note", f"model {folder.name}: has no sound checksums; it is made again when it is used"
         else:
             yield "FAIL", f"model {folder.name}: {damaged} is damaged; it is made again when it is used"
-    kept = [entry for entry in kept_vectors() if entry.path.suffix == ".sqlite"]
+    try:
+        kept = [entry for entry in kept_vectors() if entry.path.suffix == ".sqlite"]
+    except IsoglotError as error:
+        yield "FAIL", str(error)
+        return
     damages = [(entry, damage) for entry in kept if (damage := damage_in(entry)) is not None]
     for entry, damage in damages:
         yield "FAIL", f"{entry.path}: {damage}; it is set aside when it is used, and its texts are encoded again"

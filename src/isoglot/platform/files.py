@@ -33,13 +33,29 @@ _REASONS = {errno.ENOSPC: "the disk is full", errno.EROFS: "the file system is r
 
 
 def cache_dir() -> Path:
-    """Return the folder for converted models and vectors: ``$ISOGLOT_CACHE``, else the platform's user cache."""
-    named = os.environ.get("ISOGLOT_CACHE")
-    if named:
-        return Path(named).expanduser()
-    import platformdirs
+    """Return the folder for converted models and vectors: ``$ISOGLOT_CACHE``, else the platform's user cache.
 
-    return Path(platformdirs.user_cache_dir("isoglot"))
+    Raises:
+        IsoglotError: It lies in a home folder, and the system knows none.
+    """
+    named = os.environ.get("ISOGLOT_CACHE")
+    try:
+        if named:
+            return Path(named).expanduser()
+        import platformdirs
+
+        return Path(platformdirs.user_cache_dir("isoglot"))
+    except RuntimeError as error:
+        where = f"ISOGLOT_CACHE is {named!r}" if named else "the cache lies in the home folder"
+        raise IsoglotError(f"{where}, and the system knows no such home; set ISOGLOT_CACHE to a folder") from error
+
+
+def expanded(path: str | Path) -> Path:
+    """Return a path with ``~`` replaced by the home folder; the path as it is where the system knows none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 @contextmanager
