@@ -121,7 +121,10 @@ def _folder_check(name: str) -> tuple[str, str]:
         if (folder / MANIFEST).is_file():
             return _vectors_check(folder)
         count = check_files(name, set(), limit=float("inf"))
-        return "ok", f"{name}: an index, {len(Index(name))} passages; {count} files match their checksums"
+        index = Index(name)
+        if unfinished := ", ".join(index.unfinished):
+            return "FAIL", f"{name}: not all of {unfinished} is in it; run the same `isoglot index` again"
+        return "ok", f"{name}: an index, {len(index)} passages; {count} files match their checksums"
     except IsoglotError as error:
         return "FAIL", str(error)
 
