@@ -133,7 +133,12 @@ def test_other_options_languages_or_data_are_not_the_same(
 
 @pytest.mark.parametrize("method", ["center", "auto"])
 def test_a_folder_of_the_user_s_is_left_alone_with_force_too(
-    tiny_model: Path, small_collection: Collection, own_cache: Path, tmp_path: Path, method: str
+    tiny_model: Path,
+    small_collection: Collection,
+    own_cache: Path,
+    tmp_path: Path,
+    method: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write_text(tmp_path / "mine" / "thesis.txt", "years of work")
     given: dict[str, Any] = {"method": method, "data": small_collection, "dev": small_collection}
@@ -142,6 +147,10 @@ def test_a_folder_of_the_user_s_is_left_alone_with_force_too(
     with pytest.raises(IsoglotError, match=r"mine: is no such folder that isoglot wrote .it has no isoglot.json."):
         isoglot.align(str(tiny_model), output=tmp_path / "mine", force=True, **given)
     assert names(tmp_path / "mine") == ["thesis.txt"]
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    with pytest.raises(IsoglotError, match=r"^\.: is the folder that you are in"):
+        isoglot.align(str(tiny_model), output=".", force=True, **given)
 
 
 def test_a_loss_that_is_no_number_leaves_no_folder(

@@ -188,8 +188,8 @@ def test_what_is_wrong_in_a_damaged_audit_is_said(audit: Audit, tmp_path: Path) 
     interval = {"mean": "much", "low": 0, "high": 1}
     for text, message in (
         (whole[:500], r"audit.json: is damaged: .*: line \d+ column \d+ \(char \d+\); make the audit again"),
-        ("{}", "is damaged: Object missing required field `schema`"),
-        ("[]", "is damaged: Expected `object`, got `array`"),
+        ("{}", "is no audit that isoglot wrote: Object missing required field `schema`"),
+        ("[]", "is no audit that isoglot wrote: Expected `object`, got `array`"),
         (whole.replace("isoglot.audit/1", "isoglot.audit/9"), "has the schema 'isoglot.audit/9'"),
         (json.dumps({**body, "seed": "zero"}), r"is damaged: Expected `int`, got `str` - at `\$.seed`"),
         (json.dumps({**body, "model": {"name": "m"}}), r"missing required field `fingerprint` - at `\$.model`"),
@@ -203,7 +203,7 @@ def test_what_is_wrong_in_a_damaged_audit_is_said(audit: Audit, tmp_path: Path) 
             Audit.load(tmp_path)
         assert "\n" not in str(error.value)
     (tmp_path / "audit.json").write_bytes(b"\xff\xfe")
-    with pytest.raises(IsoglotError, match=r"audit.json: is damaged: 'utf-"):
+    with pytest.raises(IsoglotError, match=r"audit.json: is no audit that isoglot wrote: 'utf-"):
         Audit.load(tmp_path)
 
 
@@ -261,6 +261,27 @@ def test_a_folder_with_another_audit_is_refused_unless_forced(
     assert Audit.load(tmp_path).to_json() == again.to_json()
     forced = isoglot.audit(str(tiny_model), small_collection, seed=1, force=True, **options)
     assert Audit.load(tmp_path).to_json() == forced.to_json()
+
+
+def test_an_audit_that_is_damaged_is_made_again_and_a_file_of_something_else_is_kept(
+    tiny_model: Path, small_collection: Collection, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options: dict[str, Any] = {"scenarios": ["mono-same"], "output": tmp_path}
+    whole = isoglot.audit(str(tiny_model), small_collection, **options).to_json()
+    path, ranks = tmp_path / "audit.json", tmp_path / "ranks.npz"
+    for damaged in (whole[:500].encode(), whole.replace('"seed": 0', '"seed": "0"').encode(), b"", bytes(500)):
+        path.write_bytes(damaged)
+        isoglot.audit(str(tiny_model), small_collection, **options)
+        assert caplog.messages[-1] == f"{path}: is damaged; it is made again"
+        assert path.read_text(encoding="utf-8") == whole
+    ranks.write_bytes(ranks.read_bytes()[:-9])
+    with pytest.raises(IsoglotError, match="holds another audit"):
+        isoglot.audit(str(tiny_model), small_collection, **options, seed=1)
+    isoglot.audit(str(tiny_model), small_collection, **options)
+    assert Audit.load(tmp_path).to_json() == whole
+    path.write_text('{"dependencies": {}}')
+    with pytest.raises(IsoglotError, match=r"audit.json: is no audit that isoglot wrote: .*; choose another folder or"):
+        isoglot.audit(str(tiny_model), small_collection, **options)
 
 
 def test_an_audit_of_other_pools_is_refused_before_anything_is_encoded(

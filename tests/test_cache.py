@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from isoglot import IsoglotError
 from isoglot.encoders.cache import VectorCache
+from isoglot.encoders.kept import damage_in, kept_vectors
 
 KEY: dict[str, object] = {"model": "m", "prompt": "query: ", "max_length": 512}
 TEXTS = [f"text {number}" for number in range(300)]
@@ -115,6 +117,28 @@ def test_a_byte_flipped_anywhere_never_gives_a_text_the_vector_of_another(tmp_pa
         cache.path.write_bytes(flipped)
         found = VectorCache(KEY, tmp_path).get(texts)
         assert all((found[text] == vector).all() for text, vector in zip(texts, vectors, strict=True) if text in found)
+
+
+def test_whatever_is_damaged_is_said_and_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names that are not UTF-8 are in SQLite's own messages, which Python cannot decode then."""
+    monkeypatch.setenv("ISOGLOT_CACHE", str(tmp_path))
+    cache = VectorCache(KEY)
+    cache.put(TEXTS[:40], VECTORS[:40, :8])
+    whole, generator = cache.path.read_bytes(), np.random.default_rng(0)
+    random_damage = [whole[:at] + b"\xff" + whole[at + 1 :] for at in generator.integers(len(whole), size=100)]
+    for damaged in [whole.replace(b"autoindex_vectors", b"autoindex_\xffectors"), *random_damage]:
+        cache.path.write_bytes(damaged)
+        (entry,) = kept_vectors()
+        assert isinstance(damage_in(entry), str | None)
+
+
+def test_a_file_in_the_place_of_the_cache_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ISOGLOT_CACHE", str(tmp_path / "file"))
+    with pytest.raises(IsoglotError, match="vectors: cannot read: Not a directory"):
+        kept_vectors()
+    monkeypatch.setenv("ISOGLOT_CACHE", str(tmp_path / "none"))
+    assert kept_vectors() == []
 
 
 def test_an_index_that_leads_to_another_text_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

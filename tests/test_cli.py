@@ -196,7 +196,7 @@ def test_the_doctor_looks_deep_into_the_cache_and_into_folders_that_are_named(
     write_checksums(model)
     check = ("doctor", "--deep", tmp_path / "index", tmp_path / "encode")
     whole = isoglot(*check, cache=cache).stdout
-    for expected in ("ok   model m: all files", "ok   kept vectors", "index: an index,", "encode: 1 shards"):
+    for expected in ("ok   model m: all files", "ok   kept vectors", "index: an index,", "encode: 3 texts in 1"):
         assert expected in whole, whole
     (kept,) = (cache / "vectors").glob("*.sqlite")
     for path in (
@@ -219,6 +219,9 @@ def test_the_doctor_looks_deep_into_the_cache_and_into_folders_that_are_named(
         "none: ",
     ):
         assert sum(expected in line for line in failed) == 1, done.stdout
+    (shard,) = (tmp_path / "encode").glob("*.parquet")
+    shard.unlink()
+    assert "encode: holds 0 documents and was made of 3" in isoglot(*check, cache=cache).stdout
 
 
 def test_the_cache_is_shown_by_model_pruned_and_cleared(tmp_path: Path, tiny_model: Path) -> None:

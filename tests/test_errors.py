@@ -123,6 +123,23 @@ def test_ctrl_c_in_a_command_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.process
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C to a group of processes only")
+@pytest.mark.parametrize("name", ["isoglot.cli", "typer", "isoglot.platform.text"])
+def test_ctrl_c_before_a_command_begins_is_no_traceback(name: str) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(name, *_):\n"
+        f"        name == {name!r} and os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder)\n"
+        "from isoglot.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "isoglot: interrupted\n")
+
+
+@pytest.mark.process
 @pytest.mark.parametrize("arguments", [["sources"], ["audit", "--help"], ["nonsense", "--debug"]])
 def test_a_reader_that_has_gone_ends_a_command_without_a_word(arguments: list[str]) -> None:
     """As in ``isoglot sources | true``; what is on standard error is read by another."""

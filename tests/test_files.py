@@ -32,6 +32,42 @@ def test_a_written_file_has_the_usual_mode_and_replaces_the_old_one(tmp_path: Pa
     assert (tmp_path / "sub" / "a.txt").stat().st_mode & 0o777 == 0o666 & ~mask
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes with a name, and links for administrators")
+def test_links_stay_and_pipes_are_written_to(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("sub/real.txt")
+    write_text(tmp_path / "link", "one")
+    write_text(tmp_path / "link", "two")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "sub" / "real.txt").read_text() == "two"
+    os.mkfifo(pipe := tmp_path / "pipe")
+    (tmp_path / "to pipe").symlink_to("pipe")
+    for path in (pipe, tmp_path / "to pipe"):
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        write_text(path, "three")
+        assert os.read(reader, 100) == b"three"
+        os.close(reader)
+    assert pipe.is_fifo()
+    (tmp_path / "folder").symlink_to("real")
+    for number in range(2):
+        with new_folder(tmp_path / "folder", replaces="mark") as folder:
+            (folder / "mark").write_text(str(number))
+    assert (tmp_path / "folder").is_symlink()
+    assert (tmp_path / "real" / "mark").read_text() == "1"
+    assert names(tmp_path) == ["folder", "link", "pipe", "real", "sub", "to pipe"]
+
+
+@pytest.mark.parametrize("name", [".", "..", "../here", ""])
+def test_the_folder_one_is_in_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for replaces in (None, "mark"):
+        with (
+            pytest.raises(IsoglotError, match="is the folder that you are in, or holds it, and is not replaced"),
+            new_folder(Path(name), replaces=replaces),
+        ):
+            pass
+
+
 def test_a_full_disk_keeps_the_old_file_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_text(tmp_path / "a.txt", "old")
 
@@ -167,9 +203,11 @@ def test_what_another_process_wrote_meanwhile_is_not_replaced(tmp_path: Path) ->
     assert names(tmp_path / "out") == ["theirs"]
 
 
-def killed_while_writing(folder: Path, where: str) -> None:
+def killed_while_writing(folder: Path, where: str, pid: int | None = None) -> None:
     """End as by SIGKILL in the middle of a file, of a folder, or between the two renames of a folder."""
     replace = Path.replace
+    if pid is not None:
+        os.getpid = lambda: pid
 
     def dying(path: Path, target: Path) -> Path:
         if where == "between" and path.name.startswith(".out") and Path(target).name == "out":
@@ -204,6 +242,20 @@ def test_what_a_killed_run_left_is_removed_by_the_next_and_an_old_folder_comes_b
     assert names(tmp_path) == ["a.txt", "out"]
     assert (tmp_path / "a.txt").read_text() == "whole"
     assert (tmp_path / "out" / "mark").read_text() == "old"
+
+
+@pytest.mark.process
+def test_what_a_killed_run_of_the_same_process_id_left_is_removed(tmp_path: Path) -> None:
+    """In a container the process of every run has the id 1."""
+    arguments = (tmp_path, "file", os.getpid())
+    process = multiprocessing.get_context("spawn").Process(target=killed_while_writing, args=arguments)
+    process.start()
+    process.join()
+    assert len(names(tmp_path)) == 1
+    with files.new_file(tmp_path / "a.txt") as unfinished:
+        unfinished.write_text("whole")
+        write_text(tmp_path / "a.txt", "other")  # this process keeps its own
+    assert names(tmp_path) == ["a.txt"]
 
 
 @pytest.mark.parametrize("refused", [1, 2])
@@ -286,3 +338,23 @@ def test_the_cache_is_where_the_variable_says(monkeypatch: pytest.MonkeyPatch) -
     assert files.cache_dir() == Path.home() / "somewhere"
     monkeypatch.delenv("ISOGLOT_CACHE")
     assert files.cache_dir().name == "isoglot"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows looks up no homes")
+def test_a_home_that_the_system_does_not_know_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs under a user id without an entry in /etc/passwd."""
+    import pwd
+
+    def unknown(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setenv("ISOGLOT_CACHE", "~nobody-of-this-name/x")
+    with pytest.raises(IsoglotError, match=r"ISOGLOT_CACHE is '~nobody-of-this-name/x', and .*; set ISOGLOT_CACHE"):
+        files.cache_dir()
+    assert files.expanded("~nobody-of-this-name/x") == Path("~nobody-of-this-name/x")
+    for name in ("ISOGLOT_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(IsoglotError, match="the cache lies in the home folder, and the system knows no such home; set"):
+        files.cache_dir()
+    assert files.expanded("~/x") == Path("~/x")

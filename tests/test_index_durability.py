@@ -113,6 +113,28 @@ def test_killed_before_any_of_its_commits_a_run_is_finished_by_the_next(
         assert index.search_vector(vector, model=model)[0].passage.id == "d9#1"
 
 
+@pytest.mark.parametrize("number", range(5))
+def test_an_index_that_lacks_a_part_of_a_corpus_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    """Killed before the corpus is noted, before each ten of its documents, or before it is noted that all are there."""
+    use_hash_encoders(monkeypatch)
+    monkeypatch.setattr(writer, "COMMIT_PASSAGES", 10)
+    folder, first = tmp_path / "index", write_jsonl(tmp_path / "first.jsonl", numbered(30))
+    second = write_jsonl(tmp_path / "second.jsonl", [{**row, "_id": f"more {row['_id']}"} for row in numbered(30)])
+    with killed_before(number), pytest.raises(Killed):
+        update_index(first, folder, ["base"])
+    assert len(Index(folder).unfinished) == 1
+    assert caplog.messages[-1].endswith("is in it; run the same `isoglot index` again to finish it")
+    update_index(first, folder)
+    assert Index(folder).unfinished == []
+    with killed_before(max(number, 1)), pytest.raises(Killed):
+        update_index(second, folder, add=True)
+    assert Index(folder).unfinished == [second]
+    update_index(second, folder, add=True)
+    assert (Index(folder).unfinished, len(Index(folder))) == ([], 60)
+
+
 def files_of(folder: Path) -> list[Path]:
     return [path for path in sorted((folder / "passages.lance").glob("*/**/*")) if path.is_file() and path.name != HINT]
 

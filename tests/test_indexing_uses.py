@@ -27,6 +27,7 @@ from isoglot.indexing.update import update_index
 from tests import command_line
 from tests.indexing import write_jsonl
 from tests.postgres import postgres
+from tests.test_alignment import files_up_to
 
 HOSTILE = {
     "_id": "odd",
@@ -163,6 +164,23 @@ def test_bulk_requests_hold_an_action_and_a_document_each(
     actions, documents = lines[::2], lines[1::2]
     assert {action["index"]["_id"] for action in actions} == {passage.id for passage in index.passages(limit=100)}
     assert all(set(document) == set(mapping) for document in documents)
+
+
+@pytest.mark.parametrize("engine", EXPORTERS)
+def test_an_export_that_does_not_fit_on_the_disk_is_told_and_leaves_nothing(
+    index: Index, tmp_path: Path, engine: str
+) -> None:
+    export_index(index, engine, tmp_path / "whole")
+    largest = max(path.stat().st_size for path in (tmp_path / "whole").rglob("*") if path.is_file())
+    with files_up_to(largest - 1), pytest.raises(IsoglotError, match="out: cannot write: "):
+        export_index(index, engine, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["whole"]
+
+
+def test_the_end_of_a_faiss_index_that_does_not_fit_is_told(index: Index, tmp_path: Path) -> None:
+    passages = [hit.passage for hit in index.search_vector(np.ones(index.snapshot().models[0].dimension), k=5)]
+    with files_up_to(5 * 4000), pytest.raises(OSError, match="File too large"):
+        EXPORTERS["faiss"](iter([(passages, np.zeros((5, 1000), dtype=np.float32))]), 1000, tmp_path)
 
 
 @pytest.mark.process

@@ -21,6 +21,7 @@ from isoglot.corpora.readers.lines import kind_of, read_lines
 from isoglot.corpora.readers.records import READERS_OF_RECORDS, read_records
 from isoglot.corpora.spans import random_span
 from isoglot.platform.errors import InputError, IsoglotError
+from isoglot.platform.files import expanded
 from isoglot.platform.languages import canonical, detect
 from isoglot.training_data.choosing import stable_hash
 from isoglot.training_data.row import Row, is_row_file
@@ -115,7 +116,7 @@ def is_corpus(data: object) -> bool:
     """Whether `data` names an index, or a file or folder of documents, and no file of training rows."""
     if not isinstance(data, str | Path):
         return False
-    path = Path(data).expanduser()
+    path = expanded(data)
     if index_of(data) or path.is_dir():
         return True
     if not path.is_file():

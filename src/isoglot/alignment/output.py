@@ -62,8 +62,8 @@ def check_writable(run: Run) -> None:
         IsoglotError: It cannot be written, has no room, or it or the place for a model that the guard fails is taken.
     """
     if run.request.force:
-        for folder in (run.target, run.lossy):
-            check_replaceable(folder, RECORD)
+        check_replaceable(run.target, RECORD)
+        check_replaceable(run.lossy, RECORD)
     parent = next(folder for folder in run.target.absolute().parents if folder.exists())
     with os_errors_explained(run.target), tempfile.TemporaryFile(dir=parent):
         free = shutil.disk_usage(parent).free

@@ -84,6 +84,7 @@ def _cache_checks(cache: Path) -> Iterator[tuple[str, str]]:
     """Read every file of the cache; yields states and what they are about."""
     from isoglot.encoders.kept import damage_in, kept_vectors
     from isoglot.platform.checksums import CHECKSUMS, damaged_file
+    from isoglot.platform.errors import IsoglotError
 
     for folder in sorted(path for path in (cache / "models").glob("*") if path.is_dir() and path.name[0] != "."):
         damaged = damaged_file(folder)
@@ -93,7 +94,11 @@ def _cache_checks(cache: Path) -> Iterator[tuple[str, str]]:
             yield "note", f"model {folder.name}: has no sound checksums; it is made again when it is used"
         else:
             yield "FAIL", f"model {folder.name}: {damaged} is damaged; it is made again when it is used"
-    kept = [entry for entry in kept_vectors() if entry.path.suffix == ".sqlite"]
+    try:
+        kept = [entry for entry in kept_vectors() if entry.path.suffix == ".sqlite"]
+    except IsoglotError as error:
+        yield "FAIL", str(error)
+        return
     damages = [(entry, damage) for entry in kept if (damage := damage_in(entry)) is not None]
     for entry, damage in damages:
         yield "FAIL", f"{entry.path}: {damage}; it is set aside when it is used, and its texts are encoded again"
@@ -107,21 +112,42 @@ def _folder_check(name: str) -> tuple[str, str]:
     from isoglot.indexing.checksums import check_files
     from isoglot.indexing.store import Index
     from isoglot.platform.errors import IsoglotError
-    from isoglot.scale.manifest import MANIFEST, read_manifest
-    from isoglot.scale.shards import ROLES, read_ids, read_vectors, shard_paths
+    from isoglot.scale.manifest import MANIFEST
 
     folder = Path(name)
     try:
         if (folder / AUDIT).is_file():
             return "ok", f"{name}: an audit of {Audit.load(folder).retriever}"
         if (folder / MANIFEST).is_file():
-            model = read_manifest(folder).model_digest
-            paths = [path for role in ROLES for path in shard_paths(folder, role)]
-            for path in paths:
-                list(read_ids(path, model))
-                read_vectors(path)
-            return "ok", f"{name}: {len(paths)} shards of vectors, every page matches its checksum"
+            return _vectors_check(folder)
         count = check_files(name, set(), limit=float("inf"))
-        return "ok", f"{name}: an index, {len(Index(name))} passages; {count} files match their checksums"
+        index = Index(name)
+        if unfinished := ", ".join(index.unfinished):
+            return "FAIL", f"{name}: not all of {unfinished} is in it; run the same `isoglot index` again"
+        return "ok", f"{name}: an index, {len(index)} passages; {count} files match their checksums"
     except IsoglotError as error:
         return "FAIL", str(error)
+
+
+def _vectors_check(folder: Path) -> tuple[str, str]:
+    """As `_folder_check`, of a folder of ``isoglot encode``."""
+    from itertools import chain
+
+    from isoglot.scale.manifest import read_manifest
+    from isoglot.scale.shards import ROLES, read_ids, read_vectors, shard_paths
+
+    manifest = read_manifest(folder)
+    paths = {role: shard_paths(folder, role) for role in ROLES}
+    texts = {role: sum(len(list(read_ids(path, manifest.model_digest))) for path in paths[role]) for role in ROLES}
+    for path in chain(*paths.values()):
+        read_vectors(path)
+    if manifest.texts is None:
+        return "FAIL", f"{folder}: its encoding has not ended; run the same `isoglot encode` again"
+    for role, count in manifest.texts.items():
+        if texts.get(role) != count:
+            what = f"{folder}: holds {texts.get(role, 0)} {ROLES.get(role, role)} and was made of {count}"
+            return "FAIL", f"{what}; run `isoglot encode` again"
+    return (
+        "ok",
+        f"{folder}: {sum(texts.values())} texts in {sum(map(len, paths.values()))} shards match their checksums",
+    )

@@ -12,7 +12,7 @@ import typer
 
 from isoglot.cli.options import Json, Trust
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.files import cache_dir, write_text
+from isoglot.platform.files import cache_dir, expanded, write_text
 
 if TYPE_CHECKING:
     from isoglot.reproduction.expected import Expected, Experiment
@@ -116,7 +116,7 @@ def _sources(data: Sequence[str]) -> dict[str, str]:
         name, _, folder = spec.partition(":")
         if name not in SOURCES or not folder:
             raise IsoglotError(f"--data {spec}: write xquad:DIR or belebele:DIR")
-        path = Path(folder).expanduser().resolve()
+        path = expanded(folder).resolve()
         if not path.is_dir():
             raise IsoglotError(f"{folder}: no such folder (from --data {spec})")
         sources[name] = f"{name}:{path}"

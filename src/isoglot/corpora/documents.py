@@ -30,6 +30,7 @@ from isoglot.corpora.sources import SOURCES, load_collection
 from isoglot.corpora.sources.folder import Part, corpus_parts, records
 from isoglot.corpora.sources.hub_datasets import stream_dataset
 from isoglot.platform.errors import InputError, IsoglotError
+from isoglot.platform.files import expanded
 from isoglot.platform.languages import detect, known
 from isoglot.platform.text import cleaned
 
@@ -80,7 +81,7 @@ class SourceDocument:
 
 def is_source(corpus: str) -> bool:
     """Return whether `corpus` names one of isoglot's sources, such as ``mini@test``, and no file or folder."""
-    return not Path(corpus).expanduser().exists() and corpus.partition(":")[0].partition("@")[0] in SOURCES
+    return not expanded(corpus).exists() and corpus.partition(":")[0].partition("@")[0] in SOURCES
 
 
 def corpus_name(corpus: str) -> str:
@@ -89,7 +90,7 @@ def corpus_name(corpus: str) -> str:
     Raises:
         IsoglotError: There is neither.
     """
-    path = Path(corpus).expanduser()
+    path = expanded(corpus)
     if path.exists():
         return str(path.resolve())
     if is_source(corpus):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isoglot.encoders.cache import vectors_folder
+from isoglot.platform.errors import first_line
 from isoglot.platform.files import cache_dir, os_errors_explained
 
 
@@ -56,9 +57,13 @@ def kept_vectors() -> list[KeptVectors]:
     Raises:
         IsoglotError: The folder cannot be read.
     """
-    kept = []
+    kept: list[KeptVectors] = []
     with os_errors_explained(vectors_folder(), "read"):
-        for path in vectors_folder().glob("*"):
+        try:
+            paths = list(vectors_folder().iterdir())
+        except FileNotFoundError:
+            return kept
+        for path in paths:
             if path.suffix in (".sqlite", ".damaged"):
                 with suppress(FileNotFoundError):  # another process has removed it
                     kept.append(_described(path))
@@ -114,8 +119,8 @@ def damage_in(entry: KeptVectors) -> str | None:
             wrong = sum(
                 zlib.crc32(vector) != crc for vector, crc in connection.execute("SELECT vector, crc FROM vectors")
             )
-    except (sqlite3.Error, TypeError) as error:
-        return str(error)
+    except (sqlite3.Error, TypeError, ValueError) as error:  # by the byte that is damaged
+        return first_line(error)
     return f"{wrong} vectors do not match their checksums" if wrong else None
 
 

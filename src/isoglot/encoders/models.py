@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from isoglot.platform.files import expanded
+
 ALIGNMENT_RECORD = "isoglot.json"
 """The file in a model's folder by which one knows that `align` wrote it."""
 
@@ -59,4 +61,4 @@ def model_path(name: str) -> str:
     if name in BUNDLED:
         model_folder: Callable[[], Path] = import_module(BUNDLED[name].module).model_folder
         return str(model_folder())
-    return str(Path(name).expanduser()) if name.startswith("~") else name
+    return str(expanded(name)) if name.startswith("~") else name

@@ -10,10 +10,10 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from isoglot.encoders.models import ALIGNMENT_RECORD
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.files import expanded
 
 log = logging.getLogger("isoglot")
 
@@ -102,7 +102,7 @@ def unused_prompts(prompts: Mapping[str, Prompt], configured: Mapping[str, str |
 
 def _family(name: str) -> dict[str, str]:
     """Return the prompts of the model's family by role; a folder that `align` wrote states its prompts itself."""
-    if Path(name, ALIGNMENT_RECORD).expanduser().is_file():
+    if (expanded(name) / ALIGNMENT_RECORD).is_file():
         return {}
     return next((prompts for pattern, prompts in _FAMILIES if re.search(pattern, name.lower())), {})
 

@@ -1,13 +1,16 @@
-"""Whether an audit may be written to a folder: the audit that a folder holds is replaced by the same audit only."""
+"""Whether an audit may be written to a folder: only the same audit is replaced, or one that is damaged."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from isoglot.evaluation.results import AUDIT, Audit, Cell
+from isoglot.evaluation.results import AUDIT, Audit, Cell, DamagedAuditError
 from isoglot.platform.errors import IsoglotError
 from isoglot.retrievers.base import RetrieverRecord
+
+log = logging.getLogger("isoglot")
 
 _ADVICE = "choose another folder or pass --force (in Python force=True)"
 
@@ -49,18 +52,26 @@ class AuditSettings:
 
 
 def check_output(folder: str | Path, settings: AuditSettings) -> None:
-    """Refuse a folder that holds an audit with other settings.
+    """Refuse a folder that holds an audit with other settings, or an audit.json of something else.
+
+    One that is damaged is to be replaced, which a warning says.
 
     Args:
         folder: The folder to write to; it need not exist.
         settings: Those of the audit to be written.
 
     Raises:
-        IsoglotError: The folder holds another audit, or one that is damaged.
+        IsoglotError: The folder holds another audit, or an audit.json that isoglot did not write or cannot read.
     """
     if not (Path(folder) / AUDIT).exists():
         return
-    audit = Audit.load(folder)
+    try:
+        audit = Audit.load(folder, with_ranks=False)
+    except DamagedAuditError:
+        log.warning("%s: is damaged; it is made again", Path(folder) / AUDIT)
+        return
+    except IsoglotError as error:
+        raise IsoglotError(f"{error}; {_ADVICE}") from error
     held = AuditSettings.of(audit)
     if replace(held, cells=settings.cells) != settings:
         limit = "" if held.limit is None else f", limit {held.limit}"

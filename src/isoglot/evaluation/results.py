@@ -29,6 +29,10 @@ _OLD_MODES = {"rows": "per-question"}
 """Documents modes of older audits -> their names now."""
 
 
+class DamagedAuditError(IsoglotError):
+    """An audit.json that isoglot wrote and that cannot be read any more."""
+
+
 class Cell(NamedTuple):
     """The name of a result within an audit: one pool asked in one language.
 
@@ -285,17 +289,22 @@ class Audit:
         write_bytes(Path(folder) / RANKS, pack_ranks(self.scenarios, sha256(text.encode()).hexdigest()))
 
     @classmethod
-    def load(cls, folder: str | Path) -> Audit:
+    def load(cls, folder: str | Path, *, with_ranks: bool = True) -> Audit:
         """Read what `save` wrote.
 
+        Args:
+            folder: The folder.
+            with_ranks: Whether to read ranks.npz; without it, no result has gold ranks.
+
         Raises:
-            IsoglotError: There is no audit, or it is damaged or of another schema; the message says where.
+            DamagedAuditError: Its audit.json is damaged.
+            IsoglotError: There is none, or it is of another schema, or its ranks are damaged; the message says where.
         """
         path = Path(folder) / AUDIT
         with os_errors_explained(path, "read"):
             content = path.read_bytes()
         record = _record_of(content, path)
-        ranks = read_ranks(Path(folder) / RANKS, sha256(content).hexdigest())
+        ranks = read_ranks(Path(folder) / RANKS, sha256(content).hexdigest()) if with_ranks else {}
         return cls(
             model=record.model,
             collection=record.collection,
@@ -329,7 +338,9 @@ def _record_of(content: bytes, path: Path) -> AuditRecord:
         body.setdefault("balance", "equal" if body.get("balanced") else "none")  # older audits have one or neither
         return msgspec.convert(body, AuditRecord)
     except (ValueError, msgspec.ValidationError, RecursionError) as error:
-        raise IsoglotError(f"{path}: is damaged: {error}; make the audit again") from error
+        if content.strip(b"\0") and SCHEMA.encode() not in content:  # a crash may leave zeros
+            raise IsoglotError(f"{path}: is no audit that isoglot wrote: {error}") from error
+        raise DamagedAuditError(f"{path}: is damaged: {error}; make the audit again") from error
 
 
 def _null_to_nan(entry: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -73,7 +74,10 @@ def export_index(
         progress(f"exporting to {engine}", snapshot.count, show=show_progress) as advance,
         new_folder(output, replaces=EXPORT_MARK if force else None) as folder,
     ):
-        steps = EXPORTERS[engine](_batches(snapshot, stored, advance), stored.dimension, folder)
+        try:
+            steps = EXPORTERS[engine](_batches(snapshot, stored, advance), stored.dimension, folder)
+        except sqlite3.Error as error:  # of Qdrant's local mode
+            raise OSError(str(error)) from error
         (folder / EXPORT_MARK).touch()
     return [step.replace(str(folder), str(output)) for step in steps]
 
@@ -103,7 +107,8 @@ def _to_faiss(batches: Batches, dimension: int, folder: Path) -> list[str]:
         for passages, vectors in batches:
             flat_index.add(vectors)
             _write_lines(file, map(_payload, passages))
-    faiss.write_index(flat_index, str(folder / "index.faiss"))
+    with (folder / "index.faiss").open("wb") as file:  # FAISS keeps quiet when it cannot write the end of a file
+        faiss.write_index(flat_index, faiss.PyCallbackIOWriter(file.write))
     return [
         f'faiss.read_index("{folder}/index.faiss")    # inner product of unit vectors: the cosine',
         "the n-th line of passages.jsonl is the passage of the n-th vector",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from isoglot.indexing.snapshot import stored_models
+from isoglot.platform.files import expanded
 
 if TYPE_CHECKING:
     from isoglot.encoders.encoder import Encoder
@@ -26,7 +26,7 @@ def signature_of(encoder: Encoder) -> str:
 
 def vector_field(encoder: Encoder, loaded_from: str, number: int, *, ready: bool) -> pa.Field:
     """Define a new column for the vectors of a model that was loaded from a folder, a hub id or a bundled name."""
-    path = Path(loaded_from).expanduser()
+    path = expanded(loaded_from)
     metadata = {
         "model": encoder.name,
         "path": str(path.resolve()) if path.is_dir() else loaded_from,

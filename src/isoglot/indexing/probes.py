@@ -24,6 +24,7 @@ from isoglot.indexing.snapshot import Snapshot
 from isoglot.indexing.splitting import sentences
 from isoglot.indexing.store import Index
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.files import expanded
 from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
 from isoglot.retrievers.base import RetrieverRecord, TokenCounts, used_documents, used_queries
@@ -199,7 +200,7 @@ def _user_questions(data: str, passages: Sequence[Passage], contents: Sequence[s
     notes: list[str] = []
     if data.startswith("folder:"):
         path, _, split = data.removeprefix("folder:").partition("@")
-        folder = Path(path).expanduser()
+        folder = expanded(path)
         qrels = qrels_files(folder, split or None)
         queries, versions = read_queries(folder, qrels[0].split, unread)
         query_ids = {identity: query for identity, (query, _) in versions.of.items()}

@@ -240,6 +240,12 @@ def stored_models(schema: pa.Schema) -> list[StoredModel]:
     return models
 
 
+def unfinished_corpora(schema: pa.Schema) -> list[str]:
+    """List the corpora of which a table lacks some documents: their first run was interrupted, or runs still."""
+    corpora = schema.field("corpus").metadata or {b"its corpus": b"no"}
+    return [name.decode() for name, finished in corpora.items() if finished != b"yes"]
+
+
 def vectors_in(column: Any) -> Vectors:
     """Convert an Arrow column of fixed-size lists to an array (n, d)."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from isoglot.indexing.checksums import check_files
 from isoglot.indexing.explaining import explain_hits
 from isoglot.indexing.languages import TextLanguage, language_filter, text_language
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Hit, Passage, passage_from_row, passage_key
-from isoglot.indexing.snapshot import Snapshot, StoredModel
+from isoglot.indexing.snapshot import Snapshot, StoredModel, unfinished_corpora
 from isoglot.indexing.tables import (
     TABLE,
     UnreadableIndexError,
@@ -32,6 +33,9 @@ from isoglot.ranking.balance import compared, order, parse_balance, scaling_note
 
 if TYPE_CHECKING:
     from isoglot.encoders.encoder import Encoder
+
+
+log = logging.getLogger("isoglot")
 
 
 class Index:
@@ -56,6 +60,8 @@ class Index:
         self._current: Snapshot | None = None
         self._current_version = (0, 0)
         self._encoders: dict[str, Encoder] = {}
+        for corpus in self.unfinished:
+            log.warning("%s: not all of %s is in it; run the same `isoglot index` again to finish it", folder, corpus)
 
     def __len__(self) -> int:
         return self.snapshot().count
@@ -69,6 +75,11 @@ class Index:
     def models(self) -> list[str]:
         """The names of the models whose vectors are complete, in the order in which they were added."""
         return [model.name for model in self.snapshot().models if model.ready]
+
+    @property
+    def unfinished(self) -> list[str]:
+        """The corpora of which not all documents are there: their indexing was interrupted, or runs still."""
+        return unfinished_corpora(self.snapshot().table.schema)
 
     @property
     def languages(self) -> dict[str, int]:

@@ -95,6 +95,7 @@ def update_index(
             writer.upsert(read_documents(corpus, language, LeftOut()), name, advance)
         if not add:
             writer.delete_missing(seen, name)
+        writer.finish(name)
         writer.fill(show_progress)
         writer.optimize()
         writer.warn_of_moved_means()

@@ -21,7 +21,7 @@ from isoglot.indexing.ann import build_ann
 from isoglot.indexing.languages import passage_language
 from isoglot.indexing.models import column_of, vector_field
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, passage_from_row, passage_key
-from isoglot.indexing.snapshot import EXACT_BELOW, Snapshot, stored_models
+from isoglot.indexing.snapshot import EXACT_BELOW, Snapshot, stored_models, unfinished_corpora
 from isoglot.indexing.splitting import Splitter
 from isoglot.indexing.tables import TABLE, connect, is_remote, open_table, sql_literal, write_errors_explained
 from isoglot.platform.arrays import Vectors
@@ -159,8 +159,7 @@ class Writer:
             advance: Called with the number of further documents that are done.
         """
         if corpus not in corpus_names(self._table):
-            with write_errors_explained(self._folder):
-                self._table.update_field_metadata({"path": "corpus", "metadata": {corpus: "yes"}})
+            self._note(corpus, finished=False)
         has_documents = self._table.count_rows() > 0
         passages: list[tuple[Passage, str]] = []
         replaced: list[str] = []
@@ -181,6 +180,15 @@ class Writer:
                     passages, replaced, waiting = [], [], 0
         if passages:
             self._commit(passages, replaced, waiting, corpus, advance)
+
+    def finish(self, corpus: str) -> None:
+        """Note that all documents of `corpus` are there."""
+        if corpus in unfinished_corpora(self._table.schema):
+            self._note(corpus, finished=True)
+
+    def _note(self, corpus: str, *, finished: bool) -> None:
+        with write_errors_explained(self._folder):
+            self._table.update_field_metadata({"path": "corpus", "metadata": {corpus: "yes" if finished else "no"}})
 
     def delete_missing(self, seen: SeenIds, corpus: str) -> None:
         """Delete the documents of `corpus` that are not in `seen`."""

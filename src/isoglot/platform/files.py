@@ -26,17 +26,36 @@ PACKAGE_DATA = Path(__file__).parents[1] / "data"
 EXPORT_MARK = ".isoglot-export"
 """The file that marks a folder as an export, which a later one may replace."""
 
+_PROCESS = secrets.token_hex(4)
+"""Tells this process from an earlier one of the same id: in containers all of them have the id 1."""
+
 _REASONS = {errno.ENOSPC: "the disk is full", errno.EROFS: "the file system is read-only"}
 
 
 def cache_dir() -> Path:
-    """Return the folder for converted models and vectors: ``$ISOGLOT_CACHE``, else the platform's user cache."""
-    named = os.environ.get("ISOGLOT_CACHE")
-    if named:
-        return Path(named).expanduser()
-    import platformdirs
+    """Return the folder for converted models and vectors: ``$ISOGLOT_CACHE``, else the platform's user cache.
 
-    return Path(platformdirs.user_cache_dir("isoglot"))
+    Raises:
+        IsoglotError: It lies in a home folder, and the system knows none.
+    """
+    named = os.environ.get("ISOGLOT_CACHE")
+    try:
+        if named:
+            return Path(named).expanduser()
+        import platformdirs
+
+        return Path(platformdirs.user_cache_dir("isoglot"))
+    except RuntimeError as error:
+        where = f"ISOGLOT_CACHE is {named!r}" if named else "the cache lies in the home folder"
+        raise IsoglotError(f"{where}, and the system knows no such home; set ISOGLOT_CACHE to a folder") from error
+
+
+def expanded(path: str | Path) -> Path:
+    """Return a path with ``~`` replaced by the home folder; the path as it is where the system knows none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 @contextmanager
@@ -72,17 +91,23 @@ def write_bytes(path: Path, data: bytes) -> None:
 def new_file(path: Path) -> Iterator[Path]:
     """Yield the name of a new file beside `path` and, if the block writes it and succeeds, rename it to `path`.
 
+    A symbolic link stays and what it leads to is replaced. A pipe or a device is itself what the block writes to.
+
     Raises:
         IsoglotError: The folder cannot be written to, or the disk is full.
     """
     with os_errors_explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = _beside(path)
+        if path.exists() and not path.is_file() and not path.is_dir():
+            yield path
+            return
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = _beside(target)
         try:
             yield unfinished
             with unfinished.open("rb+") as file:
                 os.fsync(file.fileno())
-            unfinished.replace(path)
+            unfinished.replace(target)
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
@@ -91,6 +116,8 @@ def new_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def new_folder(target: Path, *, replaces: str | None = None) -> Iterator[Path]:
     """Yield an empty folder beside `target` and, if the block succeeds, rename it to `target`.
+
+    A symbolic link stays and what it leads to is replaced.
 
     Args:
         target: The path of the finished folder.
@@ -109,12 +136,13 @@ def new_folder(target: Path, *, replaces: str | None = None) -> Iterator[Path]:
 @contextmanager
 def _replaced_folder(target: Path) -> Iterator[Path]:
     """As `new_folder`, whatever `target` is now."""
-    with os_errors_explained(target):
+    named, target = target, Path(os.path.realpath(target))
+    with os_errors_explained(named):
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = _beside(target)
         unfinished.mkdir()
     try:
-        with os_errors_explained(target):
+        with os_errors_explained(named):
             yield unfinished
             for file in unfinished.rglob("*"):
                 file.chmod((0o777 if file.is_dir() else 0o666) & ~_umask())  # safetensors makes its files private
@@ -139,6 +167,8 @@ def check_replaceable(target: Path, mark: str | None) -> None:
     """
     if not target.exists():
         return
+    if Path.cwd().is_relative_to(target.resolve()):
+        raise IsoglotError(f"{target}: is the folder that you are in, or holds it, and is not replaced; choose another")
     if mark is None:
         raise IsoglotError(f"{target}: exists already; choose another folder or pass --force")
     if not target.is_dir():
@@ -154,17 +184,17 @@ def check_replaceable(target: Path, mark: str | None) -> None:
 def _beside(target: Path) -> Path:
     """Name a temporary file or folder beside `target` after this process, and remove those that killed ones left."""
     host = hashlib.sha256(platform.node().encode()).hexdigest()[:4]
-    ours = re.compile(re.escape(f".{target.name}.{host}-") + r"(\d+)-[0-9a-f]{8}(\.old)?")
+    ours = re.compile(re.escape(f".{target.name}.{host}-") + r"(\d+)-([0-9a-f]{8})-[0-9a-f]{8}(\.old)?")
     for path in list(target.parent.iterdir()):
         match = ours.fullmatch(path.name)
-        if match is None or is_running(int(match[1])):
+        if match is None or (match[2] == _PROCESS if int(match[1]) == os.getpid() else is_running(int(match[1]))):
             continue
-        if match[2] and not target.exists():  # killed between the two renames of `_swap`
+        if match[3] and not target.exists():  # killed between the two renames of `_swap`
             with suppress(OSError):
                 path.replace(target)
         else:
             _remove(path)
-    return target.with_name(f".{target.name}.{host}-{os.getpid()}-{secrets.token_hex(4)}")
+    return target.with_name(f".{target.name}.{host}-{os.getpid()}-{_PROCESS}-{secrets.token_hex(4)}")
 
 
 def _swap(new: Path, target: Path) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from isoglot.corpora.collection import Collection
 from isoglot.platform.arrays import Floats, Ints, Vectors
 from isoglot.platform.errors import InputError
+from isoglot.platform.files import expanded
 from isoglot.platform.progress import progress
 from isoglot.ranking.blocks import check_finite
 from isoglot.ranking.parts import (
@@ -216,4 +217,4 @@ def _mapping(on_ray: bool) -> Iterator[Maps]:
 
 def load(argument: str, loading: Loading) -> ShardsRetriever:
     """``ray:DIR``: a folder that ``isoglot encode`` wrote, ranked by a Ray cluster."""
-    return ShardsRetriever(Path(argument).expanduser(), ray=True)
+    return ShardsRetriever(expanded(argument), ray=True)

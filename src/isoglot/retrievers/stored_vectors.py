@@ -17,7 +17,7 @@ from isoglot.corpora.readers.lines import read_lines
 from isoglot.corpora.trec import version_id
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import InputError
-from isoglot.platform.files import sha256
+from isoglot.platform.files import expanded, sha256
 from isoglot.platform.languages import canonical
 from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
@@ -154,5 +154,5 @@ def _rows(path: Path) -> dict[str, tuple[int, int]]:
 
 def load(argument: str, loading: Loading) -> Retriever:
     """``vectors:DIR``: the folder of `StoredVectorsRetriever`, or one that ``isoglot encode`` wrote."""
-    folder = Path(argument).expanduser()
+    folder = expanded(argument)
     return ShardsRetriever(folder) if (folder / MANIFEST).exists() else StoredVectorsRetriever(folder)

@@ -89,6 +89,7 @@ def encode_corpus(
         raise IsoglotError(f"unknown engine {engine!r}; choose local or ray")
     if roles is None:
         roles = ("document", "query") if is_source(corpus) else ("document",)
+    _check_folder(output)
     encoder = load_encoder_for(settings, device=device, trust_remote_code=trust_remote_code)
     manifest = Manifest(
         model=settings.model,
@@ -104,6 +105,7 @@ def encode_corpus(
     shards = _Shards(lambda role: read_texts(corpus, role, language, left_out), output, roles, manifest)
     progress = _Progress(show_progress)
     with locked(output / LOCK, f"{output}: waiting for another process that encodes into it"):
+        _check_folder(output)  # again: another process may have written something there
         _claim(output, manifest, force)
         if engine == "local":
             for shard in shards.missing():
@@ -192,14 +194,31 @@ class _Shards:
                     self.kept += 1
                 else:
                     yield shard
-            for path in shard_paths(self._output, role)[-(-self.texts[role] // self._size) :]:
-                path.unlink()
+            count = -(-self.texts[role] // self._size)
+            made = {shard_path(self._output, role, number) for number in range(count)}
+            for path in shard_paths(self._output, role):
+                if path not in made:
+                    path.unlink()
+
+
+def _check_folder(output: Path) -> None:
+    """Refuse a folder that is neither empty nor one of `encode`, before anything is written to it.
+
+    An encoded.json that is damaged makes it one of `encode`, but not one of another program.
+    """
+    with os_errors_explained(output, "read"):
+        if not output.is_dir() or all(path.name.startswith(".") for path in output.iterdir()):
+            return
+        if (output / MANIFEST).is_file():
+            manifest = (output / MANIFEST).read_bytes()
+            if b'"model"' in manifest or not manifest.strip(b"\0"):  # a crash may leave zeros
+                return
+    raise IsoglotError(f"{output}: is no folder of `isoglot encode` and not empty; choose another")
 
 
 def _claim(output: Path, manifest: Manifest, force: bool) -> None:
     """Make the folder one of this model and these settings; shards of others are refused, or removed if `force`."""
     with os_errors_explained(output):
-        output.mkdir(parents=True, exist_ok=True)
         if (output / MANIFEST).exists():
             problem = _foreign(output, manifest)
             if problem is not None and not force:
@@ -207,8 +226,6 @@ def _claim(output: Path, manifest: Manifest, force: bool) -> None:
             if problem is not None:
                 for path in [path for role in ROLES for path in shard_paths(output, role)]:
                     path.unlink()
-        elif any(path.name != LOCK for path in output.iterdir()):
-            raise IsoglotError(f"{output}: is no folder of `isoglot encode` and not empty; choose another")
         write_manifest(output, manifest)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ ROLES = {"document": "documents", "query": "queries"}
 COLUMNS = ["id", "content_id", "language", "vector"]
 _TEXTS = b"isoglot"
 _MODEL = b"isoglot-model"
+_CHECKSUMS = b"isoglot-checksums"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,10 @@ def shard_path(folder: Path, role: str, number: int) -> Path:
 
 
 def shard_paths(folder: Path, role: str) -> list[Path]:
-    """The files of a role in the order of their shards."""
-    return sorted(folder.glob(f"{ROLES[role]}-*.parquet"))
+    """The files of a role in the order of their shards; a file that no shard is called is none of them."""
+    name = re.compile(rf"{ROLES[role]}-(\d{{6}}|[1-9]\d{{6,}})\.parquet")
+    numbered = [(int(match[1]), path) for path in folder.glob("*") if (match := name.fullmatch(path.name))]
+    return [path for _, path in sorted(numbered)]
 
 
 def write_shard(path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest: str, model: str) -> None:
@@ -79,7 +84,10 @@ def write_shard(path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest
             "language": [text.language for text in texts],
             "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
         }
-    ).replace_schema_metadata({_TEXTS: digest.encode(), _MODEL: model.encode()})
+    )
+    checksums = {name: _checksum(table[name]) for name in COLUMNS}
+    metadata = {_TEXTS: digest.encode(), _MODEL: model.encode(), _CHECKSUMS: json.dumps(checksums).encode()}
+    table = table.replace_schema_metadata(metadata)
     compression = {"id": "zstd", "content_id": "zstd"}  # vectors don't compress
     with new_file(path) as unfinished:
         pq.write_table(table, unfinished, compression=compression, write_page_checksum=True)
@@ -89,7 +97,7 @@ def is_sound(path: Path, digest: str, model: str) -> bool:
     """Whether a shard is there, is whole, was made from the texts of `digest` by `model`, and holds finite vectors."""
     try:
         table = _read(path, COLUMNS)
-        vectors = _vectors(path, table)
+        vectors = _vectors(table["vector"])
     except (InputError, FileNotFoundError):
         return False
     metadata = table.schema.metadata or {}
@@ -103,7 +111,7 @@ def read_ids(path: Path, model: str) -> Iterator[tuple[str, str]]:
     Raises:
         InputError: The file is damaged, or another model made it.
     """
-    table = _read(path, ["content_id", "language"])
+    table = _read(path, ["id", "content_id", "language"])
     if (table.schema.metadata or {}).get(_MODEL) != model.encode():
         raise InputError("was not made as encoded.json says; run `isoglot encode` again", path)
     return zip(table["content_id"].to_pylist(), table["language"].to_pylist(), strict=True)
@@ -115,7 +123,7 @@ def read_vectors(path: Path) -> NDArray[Any]:
     Raises:
         InputError: The file is damaged.
     """
-    return _vectors(path, _read(path, ["vector"]))
+    return _vectors(_read(path, ["vector"])["vector"])
 
 
 def read_shard(path: Path) -> tuple[list[Text], NDArray[Any], str]:
@@ -127,27 +135,38 @@ def read_shard(path: Path) -> tuple[list[Text], NDArray[Any], str]:
     table = _read(path, COLUMNS)
     columns = (table[name].to_pylist() for name in COLUMNS[:3])
     texts = [Text(id=row[0], content_id=row[1], language=row[2], text="") for row in zip(*columns, strict=True)]
-    return texts, _vectors(path, table), (table.schema.metadata or {}).get(_TEXTS, b"").decode()
+    return texts, _vectors(table["vector"]), (table.schema.metadata or {}).get(_TEXTS, b"").decode()
 
 
 def _read(path: Path, columns: list[str]) -> Any:
-    """Read columns of a shard as a pyarrow table and verify their checksums."""
+    """Read columns of a shard as a pyarrow table and verify their checksums.
+
+    Parquet's own are of pages alone; what the footer says of them (where they lie, of which type they are) has none.
+    """
     try:
         table = pq.read_table(path, columns=columns, page_checksum_verification=True, partitioning=None)
+        recorded = json.loads((table.schema.metadata or {})[_CHECKSUMS])
+        wrong = [name for name in columns if _checksum(table[name]) != recorded[name]]
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:  # it depends on which byte is damaged
+    except (OSError, ValueError, LookupError, TypeError, pa.ArrowException) as error:  # by the byte that is damaged
         raise _damaged(path, first_line(error)) from error
-    if table.schema.names != columns:
-        raise _damaged(path, f"it has the columns {', '.join(table.schema.names)}")
+    if wrong:
+        raise _damaged(path, f"{', '.join(wrong)}: not as it was written")
     return table
 
 
-def _vectors(path: Path, table: Any) -> NDArray[Any]:
-    column = table["vector"].combine_chunks()
-    if not pa.types.is_fixed_size_list(column.type) or not pa.types.is_floating(column.type.value_type):
-        raise _damaged(path, f"its vectors are {column.type}")
-    return np.asarray(column.flatten().to_numpy(zero_copy_only=False)).reshape(-1, column.type.list_size)
+def _checksum(column: pa.ChunkedArray) -> int:
+    """The CRC-32 of a column's values, and of the shape and type of vectors."""
+    if not pa.types.is_fixed_size_list(column.type):
+        return zlib.crc32(json.dumps(column.to_pylist()).encode())
+    vectors = _vectors(column)
+    return zlib.crc32(vectors.tobytes(), zlib.crc32(f"{vectors.dtype} {vectors.shape}".encode()))
+
+
+def _vectors(column: pa.ChunkedArray) -> NDArray[Any]:
+    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(flat).reshape(-1, column.type.list_size)
 
 
 def _damaged(path: Path, reason: str) -> InputError:

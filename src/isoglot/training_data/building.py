@@ -13,7 +13,7 @@ from pathlib import Path
 
 from isoglot.platform.downloads import Downloads, Package, SourceMissingError
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.files import write_text
+from isoglot.platform.files import expanded, write_text
 from isoglot.platform.languages import canonical
 from isoglot.training_data.checks import Finding, check_rows, count_findings, require_no_findings
 from isoglot.training_data.choosing import choose, choose_candidates
@@ -170,7 +170,7 @@ def _read_origins(
         read = import_module(ORIGINS[part].module).rows
         try:
             if folder:
-                available[part] = read(downloads, languages, folder=Path(folder).expanduser())
+                available[part] = read(downloads, languages, folder=expanded(folder))
             else:
                 available[part] = read(downloads, languages)
         except SourceMissingError as error:

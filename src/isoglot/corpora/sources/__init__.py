@@ -11,6 +11,7 @@ from pathlib import Path
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.left_out import LeftOut
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.files import expanded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +111,7 @@ def load_collection(spec: str, *, strict: bool = False, find_identical: bool = F
     if source is None:
         hint = f"; for a folder write folder:{spec}" if Path(spec).is_dir() else ""
         raise IsoglotError(f"unknown source {name!r}; known are {', '.join(SOURCES)}{hint}")
-    path = Path(parts["path"]).expanduser() if parts["path"] else None
+    path = expanded(parts["path"]) if parts["path"] else None
     if path is not None and not path.is_dir():
         raise IsoglotError(f"{path}: no such folder (from the source {spec!r})")
     load: Callable[..., Collection] = import_module(source.module).load
