@@ -18,6 +18,7 @@ from sentence_transformers.sentence_transformer.modules import (
     WordEmbeddings,
 )
 from sentence_transformers.sentence_transformer.modules.tokenizer import WhitespaceTokenizer
+from transformers import BertConfig, BertForMaskedLM
 
 import isoglot
 from isoglot import Collection, IsoglotError
@@ -303,6 +304,18 @@ def test_the_fingerprint_knows_a_static_models_tokenizer_and_a_routers_routes(be
     for one, two in (static, routers):
         assert one.fingerprint != two.fingerprint
         assert not (one.encode(["bread"], "query", ["en"]) == two.encode(["bread"], "query", ["en"])).all()
+
+
+def test_a_checkpoint_without_a_pooler_has_one_fingerprint(berts: tuple[Path, Path], tmp_path: Path) -> None:
+    """As all of masked language models, for which transformers draws a pooler at random that no pooling reads."""
+    BertForMaskedLM(BertConfig.from_pretrained(berts[0])).save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
+    encoders = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        encoders.append(load_encoder(str(tmp_path), device="cpu"))
+        assert torch.initial_seed() == seed
+    assert encoders[0].fingerprint == encoders[1].fingerprint
 
 
 def test_a_task_without_a_route_is_told_in_one_line(berts: tuple[Path, Path]) -> None:

@@ -82,14 +82,16 @@ def load_model(name: str, *, device: str = "auto", trust_remote_code: bool = Fal
     chosen = choose_device(device)
     _hide_bars()
     try:
-        # isoglot's own modules are loaded without trusting whatever else a model folder may name
-        model = SentenceTransformer._load_with_module_classes(
-            path,
-            LANGUAGE_MODULES,
-            device=chosen,
-            trust_remote_code=trust_remote_code,
-            local_files_only=is_local or not reachable(),
-        )
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)  # draws what a checkpoint lacks, such as an unused pooler
+            # isoglot's own modules are loaded without trusting whatever else a model folder may name
+            model = SentenceTransformer._load_with_module_classes(
+                path,
+                LANGUAGE_MODULES,
+                device=chosen,
+                trust_remote_code=trust_remote_code,
+                local_files_only=is_local or not reachable(),
+            )
     except _loading_errors() as error:
         if raised_by_isoglot(error):
             raise
