@@ -32,7 +32,16 @@ from isoglot.retrievers.base import PromptRecord
 from isoglot.training_data.row import Row
 from tests import command_line
 from tests.indexing import write_jsonl
-from tests.tiny_models import CHARACTERS, DIMENSION, KINDS, PROMPTS, save_bert, save_model, tiny_tokenizer
+from tests.tiny_models import (
+    CHARACTERS,
+    DIMENSION,
+    KINDS,
+    PROMPTS,
+    save_bert,
+    save_model,
+    save_with_code,
+    tiny_tokenizer,
+)
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -304,6 +313,48 @@ def test_the_fingerprint_knows_a_static_models_tokenizer_and_a_routers_routes(be
     for one, two in (static, routers):
         assert one.fingerprint != two.fingerprint
         assert not (one.encode(["bread"], "query", ["en"]) == two.encode(["bread"], "query", ["en"])).all()
+
+
+def test_the_fingerprint_knows_where_a_tokenizer_cuts(berts: tuple[Path, Path]) -> None:
+    """A static model's tokenizer.json says how many tokens count; tokenizer_config.json from which end others cut."""
+    weights, text = torch.rand(len(CHARACTERS) + 4, 8), "bread and butter"
+    found = []
+    for cut in (None, 5):
+        tokenizer = tiny_tokenizer()._tokenizer
+        if cut:
+            tokenizer.enable_truncation(cut)
+        found.append(
+            Encoder(SentenceTransformer(modules=[StaticEmbedding(tokenizer, weights)], device="cpu"), "static")
+        )
+    for side in ("right", "left"):
+        route = Transformer(str(berts[0]), max_seq_length=5, processor_kwargs={"truncation_side": side})
+        model = SentenceTransformer(modules=[route, Pooling(DIMENSION)], device="cpu")
+        found.append(Encoder(model, side))
+    for one, two in (found[:2], found[2:]):
+        assert one.fingerprint != two.fingerprint
+        assert not (one.encode([text], "query", ["en"]) == two.encode([text], "query", ["en"])).all()
+
+
+def test_the_fingerprint_knows_the_vocabulary_of_a_tokenizer_that_is_no_librarys() -> None:
+    words, weights = ["bread", "butter", "milk"], torch.rand(3, 8)
+    prints = []
+    for vocabulary, stop_words in ((words, "abc"), (words, "cab"), (words[::-1], "abc")):
+        module = WordEmbeddings(WhitespaceTokenizer(vocabulary, stop_words=stop_words), weights)
+        prints.append(Encoder(SentenceTransformer(modules=[module, Pooling(8)], device="cpu"), "words").fingerprint)
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_code_of_a_models_own_is_part_of_it(berts: tuple[Path, Path], tmp_path: Path) -> None:
+    folder = save_with_code(berts[0], tmp_path / "own")
+    vectors, prints = [], []
+    for power in (1, 1, 3):
+        (folder / "power.py").write_text(f"POWER = {power}\n", encoding="utf-8")
+        encoder = load_encoder(str(folder), device="cpu", trust_remote_code=True)
+        vectors.append(encoder.encode(["bread"], "query", ["en"]))
+        prints.append(encoder.fingerprint)
+    assert prints[0] == prints[1] != prints[2]
+    assert (vectors[0] == vectors[1]).all()
+    assert not (vectors[1] == vectors[2]).all()
 
 
 def test_a_checkpoint_without_a_pooler_has_one_fingerprint(berts: tuple[Path, Path], tmp_path: Path) -> None:
