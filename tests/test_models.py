@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sentence_transformers import SentenceTransformer
+from safetensors.torch import load_file, save_file
+from sentence_transformers import CrossEncoder, MultiVectorEncoder, SentenceTransformer, SparseEncoder
 from sentence_transformers.base.modules import Router
 from sentence_transformers.sentence_transformer.modules import (
     Normalize,
@@ -18,7 +19,7 @@ from sentence_transformers.sentence_transformer.modules import (
     WordEmbeddings,
 )
 from sentence_transformers.sentence_transformer.modules.tokenizer import WhitespaceTokenizer
-from transformers import BertConfig, BertForMaskedLM
+from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
 
 import isoglot
 from isoglot import Collection, IsoglotError
@@ -367,6 +368,44 @@ def test_a_checkpoint_without_a_pooler_has_one_fingerprint(berts: tuple[Path, Pa
         encoders.append(load_encoder(str(tmp_path), device="cpu"))
         assert torch.initial_seed() == seed
     assert encoders[0].fingerprint == encoders[1].fingerprint
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("plain reranker", "is a BertForSequenceClassification; isoglot needs a model that gives each text one dense"),
+        ("reranker", "is a CrossEncoder; isoglot needs"),
+        ("sparse", "is a SparseEncoder; isoglot needs"),
+        ("multi-vector", "is a MultiVectorEncoder; isoglot needs"),
+        (
+            "incomplete",
+            "its weights lack encoder.layer.1.attention.output.LayerNorm.bias and 15 more; the model is incomp",
+        ),
+    ],
+)
+def test_what_is_no_complete_dense_model_is_refused_in_one_line(
+    kind: str, reason: str, berts: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder, config = str(tmp_path / "model"), BertConfig.from_pretrained(berts[0], num_labels=1)
+    tiny_tokenizer().save_pretrained(folder)
+    if kind == "plain reranker":
+        BertForSequenceClassification(config).save_pretrained(folder)
+    elif kind == "reranker":
+        BertForSequenceClassification(config).save_pretrained(folder)
+        CrossEncoder(folder, device="cpu").save_pretrained(folder)
+    elif kind == "sparse":
+        BertForMaskedLM(config).save_pretrained(folder)
+        SparseEncoder(folder, device="cpu").save_pretrained(folder, create_model_card=False)
+    elif kind == "multi-vector":
+        MultiVectorEncoder(str(berts[0]), device="cpu").save_pretrained(folder, create_model_card=False)
+    else:
+        save_bert(Path(folder))
+        weights = Path(folder, "model.safetensors")
+        save_file({key: value for key, value in load_file(weights).items() if ".1." not in key}, weights)
+    done = command_line.isoglot("audit", folder, "--data", "mini@test")
+    assert done.returncode == 2
+    assert f"{folder}: {reason}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_task_without_a_route_is_told_in_one_line(berts: tuple[Path, Path]) -> None:

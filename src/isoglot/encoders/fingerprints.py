@@ -23,7 +23,7 @@ _TOKENIZER_DEFAULTS = {
     "split_special_tokens": False,
     "chat_template": None,
 }
-"""What of a transformers tokenizer decides its tokens and does not stand in tokenizer.json, as most tokenizers have it."""
+"""What decides a transformers tokenizer's tokens beside tokenizer.json, as most tokenizers have it."""
 _NOT_OF_TOKENS = ("model_max_length", "name_or_path", "is_local")
 """Settings in saved tokenizers that say nothing about the tokens, or change from call to call."""
 _LIBRARIES = ("torch", "transformers", "sentence_transformers", "tokenizers", "isoglot")
@@ -36,7 +36,7 @@ def part_fingerprints(model: SentenceTransformer) -> list[str]:
 
 
 def module_fingerprint(module: Any) -> str:
-    """Return the SHA-256 of a module's class, configuration and weights, and of code that comes with the model, in hex."""
+    """Return the SHA-256 of a module's class, configuration and weights, and of code of the model's own, in hex."""
     import torch
 
     config = module.get_config_dict() if hasattr(module, "get_config_dict") else {}
@@ -110,7 +110,7 @@ def _architecture(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _json(tokenizer: Any, *, truncates: bool) -> bytes:
-    """Return a tokenizer as JSON, without the padding, and unless it `truncates` the truncation, that each call sets."""
+    """Return a tokenizer as JSON, without what each call sets: padding, and truncation unless it always `truncates`."""
     truncation, padding = tokenizer.truncation, tokenizer.padding
     if not truncates:
         tokenizer.no_truncation()

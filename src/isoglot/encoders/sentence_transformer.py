@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
+from isoglot.encoders.checkpoints import check_kind, complete_weights
 from isoglot.encoders.devices import choose_device, has_bfloat16
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.models import model_path
@@ -67,7 +68,8 @@ def load_model(name: str, *, device: str = "auto", trust_remote_code: bool = Fal
     """Load a model as `load_encoder` does, but return the bare sentence-transformers model, in float32 on a CPU.
 
     Raises:
-        IsoglotError: There is no such model or device, or the model needs code that is not trusted.
+        IsoglotError: There is no such model or device, the model needs code that is not trusted, gives no dense
+            vectors, or lacks weights.
     """
     path = model_path(name)
     is_local = Path(path).exists() or _looks_local(name)
@@ -80,17 +82,19 @@ def load_model(name: str, *, device: str = "auto", trust_remote_code: bool = Fal
     from isoglot.encoders.language_modules import LANGUAGE_MODULES
 
     chosen = choose_device(device)
+    local_files_only = is_local or not reachable()
     _hide_bars()
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(0)  # draws what a checkpoint lacks, such as an unused pooler
+        check_kind(path, name, local_files_only=local_files_only)
+        with complete_weights(name), torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)  # draws a pooler that a checkpoint lacks
             # isoglot's own modules are loaded without trusting whatever else a model folder may name
             model = SentenceTransformer._load_with_module_classes(
                 path,
                 LANGUAGE_MODULES,
                 device=chosen,
                 trust_remote_code=trust_remote_code,
-                local_files_only=is_local or not reachable(),
+                local_files_only=local_files_only,
             )
     except _loading_errors() as error:
         if raised_by_isoglot(error):
