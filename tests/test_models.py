@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,23 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import CrossEncoder, MultiVectorEncoder, SentenceTransformer, SparseEncoder
 from sentence_transformers.base.modules import Router
 from sentence_transformers.sentence_transformer.modules import (
+    LSTM,
+    Dense,
     Normalize,
     Pooling,
     StaticEmbedding,
     Transformer,
+    WeightedLayerPooling,
     WordEmbeddings,
 )
 from sentence_transformers.sentence_transformer.modules.tokenizer import WhitespaceTokenizer
-from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertForSequenceClassification,
+    XLMRobertaConfig,
+    XLMRobertaModel,
+)
 
 import isoglot
 from isoglot import Collection, IsoglotError
@@ -368,6 +378,67 @@ def test_a_checkpoint_without_a_pooler_has_one_fingerprint(berts: tuple[Path, Pa
         encoders.append(load_encoder(str(tmp_path), device="cpu"))
         assert torch.initial_seed() == seed
     assert encoders[0].fingerprint == encoders[1].fingerprint
+
+
+def test_a_text_is_cut_at_the_last_position_of_a_model_that_counts_them_from_behind_its_padding(
+    tmp_path: Path,
+) -> None:
+    """As XLM-R: of 514 positions 512 are usable, whatever its tokenizer says."""
+    config = XLMRobertaConfig(
+        vocab_size=100,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=8,
+        max_position_embeddings=20,
+        pad_token_id=1,
+    )
+    XLMRobertaModel(config).save_pretrained(tmp_path)
+    tokenizer = tiny_tokenizer()
+    tokenizer.model_max_length = 10**30
+    tokenizer.save_pretrained(tmp_path)
+    encoder = load_encoder(str(tmp_path), device="cpu")
+    assert encoder.max_length == 18
+    vectors = encoder.encode(["bread and butter", "bread and butter on the table"], "document", ["en"] * 2)
+    assert (vectors[0] == vectors[1]).all()
+
+
+def test_layers_whose_states_a_module_weighs_are_those_of_sentence_transformers(berts: tuple[Path, Path]) -> None:
+    layers = Transformer(str(berts[0]), config_kwargs={"output_hidden_states": True})
+    modules = [layers, WeightedLayerPooling(DIMENSION, num_hidden_layers=2, layer_start=1), Pooling(DIMENSION)]
+    model = SentenceTransformer(modules=modules, device="cpu", prompts=PROMPTS)
+    vectors = Encoder(model, "weighted").encode(["bread"], "query", ["en"])
+    assert vectors == pytest.approx(model.encode_query(["bread"], normalize_embeddings=True), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("modules", "reason"),
+    [
+        ([], "its modules give texts no vector; it has no pooling"),
+        ([Dense(DIMENSION, 8, module_input_name="token_embeddings", module_output_name="token_embeddings")], "no poo"),
+        ([Pooling(DIMENSION), Dense(16, 8)], "mat1 and mat2 shapes cannot be multiplied"),
+        ([LSTM(DIMENSION, 8), Pooling(16)], "KeyError: 'sentence_lengths'"),
+    ],
+)
+def test_modules_that_do_not_fit_each_other_are_told_in_one_line(
+    modules: list[torch.nn.Module], reason: str, berts: tuple[Path, Path]
+) -> None:
+    model = SentenceTransformer(modules=[Transformer(str(berts[0])), *modules], device="cpu")
+    with pytest.raises(IsoglotError, match=f"^misfit: cannot encode query texts: .*{re.escape(reason)}") as error:
+        Encoder(model, "misfit").encode(["bread"], "query", ["en"])
+    assert "\n" not in str(error.value)
+
+
+def test_routes_of_different_dimensions_are_refused_when_the_model_is_loaded(
+    berts: tuple[Path, Path], tmp_path: Path
+) -> None:
+    routes = [
+        [Transformer(str(bert)), Pooling(DIMENSION), Dense(DIMENSION, size)]
+        for bert, size in zip(berts, (8, 16), strict=True)
+    ]
+    SentenceTransformer(modules=[Router.for_query_document(*routes)], device="cpu").save_pretrained(str(tmp_path))
+    with pytest.raises(IsoglotError, match=r"vectors of different dimensions \(query: 8, document: 16\)"):
+        load_encoder(str(tmp_path), device="cpu")
 
 
 @pytest.mark.parametrize(

@@ -19,16 +19,18 @@ from isoglot.encoders.devices import batch_tokens
 from isoglot.encoders.fingerprints import module_fingerprint, part_fingerprints
 from isoglot.encoders.modules import (
     VECTOR,
+    check_routes,
     gives_unit_vectors,
     head_start,
     input_modules,
     is_normalize,
+    position_limit,
     truncation,
 )
 from isoglot.encoders.prompts import find_prompts, unused_prompts
 from isoglot.encoders.tokenizers import counts_tokens, token_ids, token_limit, tokenizer_of
 from isoglot.platform.arrays import Vectors
-from isoglot.platform.errors import IsoglotError, first_line
+from isoglot.platform.errors import BY_CHANCE, IsoglotError, raised_by_isoglot, reason
 from isoglot.platform.progress import progress
 
 if TYPE_CHECKING:
@@ -86,12 +88,17 @@ class Encoder:
     """
 
     def __init__(self, model: SentenceTransformer, name: str, prompts: Mapping[str, str] | None = None) -> None:
+        check_routes(model, name)
         self.model = model
         self.name = name
         self.precision = str(model.dtype).removeprefix("torch.")
         self.prompts = find_prompts(name, model.prompts, prompts)
         self.chosen_prompts = dict(prompts or {})
         self.unused_prompts = unused_prompts(self.prompts, model.prompts)
+        for module in input_modules(model):
+            limit = position_limit(module)
+            if limit is not None:
+                module.max_seq_length = min(limit, module.max_seq_length or limit)
         self._limits = [getattr(module, "max_seq_length", None) for module in input_modules(model)]
 
     @property
@@ -327,8 +334,12 @@ class Encoder:
                     normalize_embeddings=True,
                     show_progress_bar=False,
                 ).astype(np.float32)
-        except ValueError as error:  # e.g. an asymmetric model has no route for the role
-            raise IsoglotError(f"{self.name}: cannot encode {role} texts: {first_line(error)}") from error
+        except (ValueError, RuntimeError, *BY_CHANCE) as error:  # e.g. no route for the role, layers of other sizes
+            if raised_by_isoglot(error):
+                raise
+            no_vector = isinstance(error, KeyError) and error.args == (VECTOR,)
+            why = "its modules give texts no vector; it has no pooling" if no_vector else reason(error)
+            raise IsoglotError(f"{self.name}: cannot encode {role} texts: {why}") from error
         lengths = np.linalg.norm(vectors, axis=1)
         if self.precision == "bfloat16":  # in which a length has three digits
             vectors, lengths = vectors / lengths[:, None], lengths / lengths

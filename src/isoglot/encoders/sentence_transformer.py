@@ -13,7 +13,7 @@ from isoglot.encoders.checkpoints import check_kind, complete_weights
 from isoglot.encoders.devices import choose_device, has_bfloat16
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.models import model_path
-from isoglot.platform.errors import IsoglotError, first_line, raised_by_isoglot
+from isoglot.platform.errors import BY_CHANCE, IsoglotError, raised_by_isoglot, reason
 from isoglot.platform.hub import hub_errors, reachable
 
 if TYPE_CHECKING:
@@ -110,14 +110,10 @@ def _looks_local(name: str) -> bool:
 
 @cache
 def _loading_errors() -> tuple[type[Exception], ...]:
-    """Return what the libraries raise for a model that is missing, out of reach, damaged or of an unknown kind.
-
-    For a configuration whose values are of the wrong kind they raise whatever their code happens upon.
-    """
+    """Return what the libraries raise for a model that is missing, out of reach, damaged or of an unknown kind."""
     from safetensors import SafetensorError
 
-    by_chance = (ArithmeticError, AttributeError, LookupError, TypeError)
-    return (ImportError, EOFError, pickle.UnpicklingError, SafetensorError, *hub_errors(), *by_chance)
+    return (ImportError, EOFError, pickle.UnpicklingError, SafetensorError, *hub_errors(), *BY_CHANCE)
 
 
 def _hide_bars() -> None:
@@ -128,15 +124,12 @@ def _hide_bars() -> None:
 
 
 def _why_not_loaded(name: str, error: Exception) -> str:
-    reason = first_line(error)
-    if isinstance(error, ArithmeticError | AttributeError | LookupError | TypeError):
-        reason = f"{type(error).__name__}: {reason}"
     if "trust_remote_code" in str(error):
-        return f"{name}: needs code of its own to run ({reason[:160]}); read it, then pass --trust-remote-code"
+        return f"{name}: needs code of its own to run ({reason(error)[:160]}); read it, then pass --trust-remote-code"
     if Path(name).is_dir():
-        return f"{name}: is not a model folder that sentence-transformers can load: {reason}"
+        return f"{name}: is not a model folder that sentence-transformers can load: {reason(error)}"
     if not reachable():
         return (
             f"model {name!r} is neither bundled, a folder here, nor in the hub's cache, and the hub cannot be reached"
         )
-    return f"model {name!r} is neither bundled nor a folder here, and the hub says: {reason}"
+    return f"model {name!r} is neither bundled nor a folder here, and the hub says: {reason(error)}"
