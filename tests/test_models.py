@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -366,6 +367,20 @@ def test_code_of_a_models_own_is_part_of_it(berts: tuple[Path, Path], tmp_path: 
     assert prints[0] == prints[1] != prints[2]
     assert (vectors[0] == vectors[1]).all()
     assert not (vectors[1] == vectors[2]).all()
+
+
+@pytest.mark.parametrize("method", ["center", "distill"])
+def test_an_aligned_model_brings_the_code_of_its_base(
+    method: str, berts: tuple[Path, Path], small_collection: Collection, tmp_path: Path
+) -> None:
+    base = save_with_code(berts[0], tmp_path / "base", power=3)
+    folder = isoglot.align(
+        str(base), method, small_collection, tmp_path / "out", dev="none", trust_remote_code=True, device="cpu"
+    )
+    shutil.rmtree(base)
+    aligned = load_model(str(folder), device="cpu", trust_remote_code=True)
+    assert [type(module).__name__ for module in aligned][:4] == ["Transformer", "Pooling", "Raised", "Normalize"]
+    assert np.isfinite(aligned.encode_query(["bread"])).all()
 
 
 def test_a_checkpoint_without_a_pooler_has_one_fingerprint(berts: tuple[Path, Path], tmp_path: Path) -> None:
