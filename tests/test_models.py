@@ -494,6 +494,32 @@ def test_what_is_no_complete_dense_model_is_refused_in_one_line(
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_model_whose_similarity_is_not_cosine_is_noted(
+    berts: tuple[Path, Path], small_collection: Collection, caplog: pytest.LogCaptureFixture
+) -> None:
+    notes = []
+    for similarity, ends in (("dot", []), ("euclidean", []), ("dot", [Normalize()]), ("cosine", [])):
+        modules = [Transformer(str(berts[0])), Pooling(DIMENSION), *ends]
+        model = SentenceTransformer(modules=modules, device="cpu", prompts=PROMPTS, similarity_fn_name=similarity)
+        audit = isoglot.audit(Encoder(model, "ours"), small_collection, keep_vectors=False)
+        notes.append([note for note in audit.notes if "similarity_fn_name" in note])
+        assert audit.model.other_similarity == (None if ends or similarity == "cosine" else similarity)
+    assert [len(found) for found in notes] == [1, 1, 0, 0]
+    assert notes[0][0].startswith("ours compares vectors by dot (similarity_fn_name); the ranks here are by cosine")
+    assert [record.getMessage() for record in caplog.records if "cosine" in record.getMessage()] == [
+        f"ours compares vectors by {similarity}; isoglot ranks by cosine" for similarity in ("dot", "euclidean")
+    ]
+
+
+def test_a_foreign_module_that_takes_a_language_is_given_none(berts: tuple[Path, Path], tmp_path: Path) -> None:
+    folder = save_with_code(berts[0], tmp_path / "own")
+    encoder = load_encoder(str(folder), device="cpu", trust_remote_code=True)
+    assert "language" in encoder.model.get_model_kwargs()
+    assert not encoder.uses_language
+    encoder.append(LanguageCentering(["en"], torch.zeros(1, 2, DIMENSION)))
+    assert encoder.uses_language
+
+
 def test_a_task_without_a_route_is_told_in_one_line(berts: tuple[Path, Path]) -> None:
     routes = {name: [Transformer(str(bert)), Pooling(DIMENSION)] for name, bert in zip("ab", berts, strict=True)}
     model = SentenceTransformer(modules=[Router(routes, allow_empty_key=False)], device="cpu")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from torch.nn import Module
 
+log = logging.getLogger("isoglot")
 
 GROUP_SIZE = 512
 """The number of texts encoded between two writes to the cache, which a killed process loses at most."""
@@ -100,6 +102,8 @@ class Encoder:
             if limit is not None:
                 module.max_seq_length = min(limit, module.max_seq_length or limit)
         self._limits = [getattr(module, "max_seq_length", None) for module in input_modules(model)]
+        if self.other_similarity is not None:
+            log.warning("%s compares vectors by %s; isoglot ranks by cosine", name, self.other_similarity)
 
     @property
     def max_length(self) -> int | None:
@@ -107,9 +111,19 @@ class Encoder:
         return self.token_limit("document")
 
     @property
+    def other_similarity(self) -> str | None:
+        """What the model says that its vectors are compared by, where a ranking by cosine may be another one."""
+        if gives_unit_vectors(self.model[-1]) and self.model.truncate_dim is None:  # all of them rank alike
+            return None
+        similarity = str(self.model.similarity_fn_name)
+        return None if similarity == "cosine" else similarity
+
+    @property
     def uses_language(self) -> bool:
         """Whether the model treats texts by their language tags, as a `center` model does."""
-        return "language" in self.model.get_model_kwargs()
+        from isoglot.encoders.language_modules import LanguageModule
+
+        return any(isinstance(module, LanguageModule) for module in self.model)
 
     @property
     def _head(self) -> list[Module]:

@@ -39,6 +39,7 @@ class RetrieverRecord(msgspec.Struct, frozen=True, kw_only=True):
         language_given: Whether it is told each text's language.
         how: What it is, in one line; None for a model of this machine.
         unused_prompts: Names of the model's prompts, where none of them is used.
+        other_similarity: What the model compares its vectors by, where that is not cosine; None: it is.
     """
 
     name: str
@@ -49,6 +50,7 @@ class RetrieverRecord(msgspec.Struct, frozen=True, kw_only=True):
     language_given: bool = False
     how: str | None = None
     unused_prompts: tuple[str, ...] = ()
+    other_similarity: str | None = None
 
 
 @runtime_checkable
@@ -131,9 +133,10 @@ class VectorRankings(Iterator[Ranking]):
 
 
 def model_record(record: RetrieverRecord) -> dict[str, Any]:
-    """A record as plain data, without `how` and `unused_prompts` where there is nothing to say."""
+    """A record as plain data, without `how`, `unused_prompts` and `other_similarity` where there is nothing to say."""
     found: dict[str, Any] = msgspec.to_builtins(record)
-    return {key: value for key, value in found.items() if value or key not in ("how", "unused_prompts")}
+    optional = ("how", "unused_prompts", "other_similarity")
+    return {key: value for key, value in found.items() if value or key not in optional}
 
 
 def prompt_notes(record: RetrieverRecord) -> tuple[str, ...]:
@@ -142,6 +145,16 @@ def prompt_notes(record: RetrieverRecord) -> tuple[str, ...]:
         return ()
     names = ", ".join(record.unused_prompts)
     return (f"{record.name} has prompts ({names}), of which none is used: its ranks may be better with them.",)
+
+
+def similarity_notes(record: RetrieverRecord) -> tuple[str, ...]:
+    """Say that a model compares its vectors otherwise than it was ranked here; nothing of other models."""
+    if record.other_similarity is None:
+        return ()
+    return (
+        f"{record.name} compares vectors by {record.other_similarity} (similarity_fn_name); the ranks here are by "
+        "cosine, and a search as the model states it may find something else.",
+    )
 
 
 def used_queries(pools: Sequence[Pool]) -> Ints:
