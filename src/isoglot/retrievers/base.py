@@ -35,22 +35,22 @@ class RetrieverRecord(msgspec.Struct, frozen=True, kw_only=True):
         fingerprint: A hash of all that decides its rankings, in hex.
         dimension: Components of a vector; None where there are none.
         max_length: Tokens at which texts are cut; None where there is no limit, or it is not known.
+        other_similarity: What the model compares its vectors by, where that is not cosine; None: it is.
         prompts: Role (``query``, ``document``) -> its prompt.
         language_given: Whether it is told each text's language.
         how: What it is, in one line; None for a model of this machine.
         unused_prompts: Names of the model's prompts, where none of them is used.
-        other_similarity: What the model compares its vectors by, where that is not cosine; None: it is.
     """
 
     name: str
     fingerprint: str
     dimension: int | None = None
     max_length: int | None = None
+    other_similarity: str | None = None
     prompts: dict[str, PromptRecord] = {}
     language_given: bool = False
     how: str | None = None
     unused_prompts: tuple[str, ...] = ()
-    other_similarity: str | None = None
 
 
 @runtime_checkable
@@ -132,6 +132,16 @@ class VectorRankings(Iterator[Ranking]):
         return next(self.rankings)
 
 
+def similarity_notes(record: RetrieverRecord) -> tuple[str, ...]:
+    """Say that a model compares its vectors otherwise than it was ranked here; nothing of other models."""
+    if record.other_similarity is None:
+        return ()
+    return (
+        f"{record.name} compares vectors by {record.other_similarity} (similarity_fn_name); the ranks here are by "
+        "cosine, and a search as the model states it may find something else.",
+    )
+
+
 def model_record(record: RetrieverRecord) -> dict[str, Any]:
     """A record as plain data, without `how`, `unused_prompts` and `other_similarity` where there is nothing to say."""
     found: dict[str, Any] = msgspec.to_builtins(record)
@@ -145,16 +155,6 @@ def prompt_notes(record: RetrieverRecord) -> tuple[str, ...]:
         return ()
     names = ", ".join(record.unused_prompts)
     return (f"{record.name} has prompts ({names}), of which none is used: its ranks may be better with them.",)
-
-
-def similarity_notes(record: RetrieverRecord) -> tuple[str, ...]:
-    """Say that a model compares its vectors otherwise than it was ranked here; nothing of other models."""
-    if record.other_similarity is None:
-        return ()
-    return (
-        f"{record.name} compares vectors by {record.other_similarity} (similarity_fn_name); the ranks here are by "
-        "cosine, and a search as the model states it may find something else.",
-    )
 
 
 def used_queries(pools: Sequence[Pool]) -> Ints:
