@@ -63,13 +63,13 @@ def complete_weights(name: str) -> Iterator[None]:
 
     load = vars(PreTrainedModel)["from_pretrained"].__func__
 
-    def from_pretrained(cls: type[PreTrainedModel], *args: Any, **settings: Any) -> PreTrainedModel:
-        model, info = load(cls, *args, **settings, output_loading_info=True)
+    def from_pretrained(cls: type[PreTrainedModel], *args: Any, **settings: Any) -> Any:
+        model, info = load(cls, *args, **{**settings, "output_loading_info": True})
         missing = sorted(key for key in info["missing_keys"] if "pooler" not in key.split("."))
         if missing:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             raise IsoglotError(f"{name}: its weights lack {missing[0]}{more}; the model is incomplete, copy it again")
-        return model
+        return (model, info) if settings.get("output_loading_info") else model
 
     log = logging.getLogger("transformers.modeling_utils")
     log.addFilter(_is_no_report)
