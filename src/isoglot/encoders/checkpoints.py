@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _OTHER_KINDS = r"ForSequenceClassification$|ColBERT"
 """The transformers architectures of rerankers and of models that give a text many vectors."""
+_LOADING = threading.Lock()
+"""Held while a class of transformers is changed for one model."""
 
 
 def check_kind(path: str, name: str, *, local_files_only: bool) -> None:
@@ -61,10 +64,10 @@ def complete_weights(name: str) -> Iterator[None]:
     """
     from transformers import PreTrainedModel
 
-    load = vars(PreTrainedModel)["from_pretrained"].__func__
+    plain = vars(PreTrainedModel)["from_pretrained"]
 
     def from_pretrained(cls: type[PreTrainedModel], *args: Any, **settings: Any) -> Any:
-        model, info = load(cls, *args, **{**settings, "output_loading_info": True})
+        model, info = plain.__func__(cls, *args, **{**settings, "output_loading_info": True})
         missing = sorted(key for key in info["missing_keys"] if "pooler" not in key.split("."))
         if missing:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -72,13 +75,14 @@ def complete_weights(name: str) -> Iterator[None]:
         return (model, info) if settings.get("output_loading_info") else model
 
     log = logging.getLogger("transformers.modeling_utils")
-    log.addFilter(_is_no_report)
-    PreTrainedModel.from_pretrained = classmethod(from_pretrained)
-    try:
-        yield
-    finally:
-        PreTrainedModel.from_pretrained = classmethod(load)
-        log.removeFilter(_is_no_report)
+    with _LOADING:
+        log.addFilter(_is_no_report)
+        PreTrainedModel.from_pretrained = classmethod(from_pretrained)
+        try:
+            yield
+        finally:
+            PreTrainedModel.from_pretrained = plain
+            log.removeFilter(_is_no_report)
 
 
 def _is_no_report(record: logging.LogRecord) -> bool:
