@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -110,4 +111,39 @@ def save_model(kind: str, berts: tuple[Path, Path], folder: Path) -> Path:
     make, arguments = KINDS[kind]
     model = SentenceTransformer(modules=make(*berts), device="cpu", **{"prompts": PROMPTS, **arguments})
     model.save_pretrained(str(folder), create_model_card=False)
+    return folder
+
+
+OWN_CODE = """
+from sentence_transformers.base.modules import Module
+
+from .power import POWER
+
+
+class Raised(Module):
+    def forward(self, features, language=None):
+        features["sentence_embedding"] = features["sentence_embedding"] ** POWER
+        return features
+
+    def save(self, output_path, *args, **kwargs):
+        pass
+
+    @classmethod
+    def load(cls, *args, **kwargs):
+        return cls()
+"""
+"""A module that comes with a model, in two files."""
+
+
+def save_with_code(bert: Path, folder: Path, power: int = 1) -> Path:
+    """Save a model with a module of its own code, which is passed a text's language, and return its folder."""
+    model = SentenceTransformer(modules=[*transformer(bert), Normalize()], device="cpu", prompts=PROMPTS)
+    model.save_pretrained(str(folder), create_model_card=False)
+    (folder / "raised.py").write_text(OWN_CODE, encoding="utf-8")
+    (folder / "power.py").write_text(f"POWER = {power}\n", encoding="utf-8")
+    modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+    modules.insert(2, {"idx": 2, "name": "raised", "path": "2_Raised", "type": "raised.Raised", "kwargs": ["language"]})
+    modules[3]["idx"] = 3
+    (folder / "2_Raised").mkdir()
+    (folder / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
     return folder

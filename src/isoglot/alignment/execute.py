@@ -34,7 +34,7 @@ from isoglot.alignment.request import Run
 from isoglot.alignment.row_vectors import encode_rows
 from isoglot.alignment.training_plot import training_svg
 from isoglot.encoders.adapters import write_adapter
-from isoglot.encoders.sentence_transformer import load_encoder
+from isoglot.encoders.sentence_transformer import load_encoder, load_model
 from isoglot.evaluation.results import Audit
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import locked, new_folder, os_errors_explained, write_text
@@ -211,6 +211,10 @@ class _Epochs:
 def _save(folder: Path, run: Run, trained: Trained, audits: Audits | None) -> None:
     """Write everything that the finished folder holds."""
     run.encoder.model.save_pretrained(str(folder), create_model_card=False)
+    for code in folder.glob("[0-9]*_*/*.py"):  # a module's own, which is looked for beside modules.json
+        code.rename(folder / code.name)
+    if run.request.trust_remote_code:
+        _check_loads(folder, run)
     _save_training(folder, trained, run.options, None if audits is None else audits.aligned)
     if getattr(run.options, "lora", 0):
         request = run.request
@@ -236,6 +240,17 @@ def _save(folder: Path, run: Run, trained: Trained, audits: Audits | None) -> No
             common_share=audits.common_share,
         )
     write_record(folder, record)
+
+
+def _check_loads(folder: Path, run: Run) -> None:
+    """Refuse a model whose own code was not saved where it is looked for."""
+    try:
+        load_model(str(folder), device="cpu", trust_remote_code=True)
+    except IsoglotError as error:
+        reason = str(error).replace(str(folder), "the saved model")
+        raise IsoglotError(
+            f"{run.target}: {run.request.model} has code that cannot be saved with it: {reason}"
+        ) from error
 
 
 def _similarities(audits: Audits) -> SimilaritiesRecord | None:

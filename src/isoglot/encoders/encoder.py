@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,22 +20,25 @@ from isoglot.encoders.devices import batch_tokens
 from isoglot.encoders.fingerprints import module_fingerprint, part_fingerprints
 from isoglot.encoders.modules import (
     VECTOR,
+    check_routes,
     gives_unit_vectors,
     head_start,
     input_modules,
     is_normalize,
+    position_limit,
     truncation,
 )
 from isoglot.encoders.prompts import find_prompts, unused_prompts
 from isoglot.encoders.tokenizers import counts_tokens, token_ids, token_limit, tokenizer_of
 from isoglot.platform.arrays import Vectors
-from isoglot.platform.errors import IsoglotError, first_line
+from isoglot.platform.errors import BY_CHANCE, IsoglotError, raised_by_isoglot, reason
 from isoglot.platform.progress import progress
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from torch.nn import Module
 
+log = logging.getLogger("isoglot")
 
 GROUP_SIZE = 512
 """The number of texts encoded between two writes to the cache, which a killed process loses at most."""
@@ -86,13 +90,20 @@ class Encoder:
     """
 
     def __init__(self, model: SentenceTransformer, name: str, prompts: Mapping[str, str] | None = None) -> None:
+        check_routes(model, name)
         self.model = model
         self.name = name
         self.precision = str(model.dtype).removeprefix("torch.")
         self.prompts = find_prompts(name, model.prompts, prompts)
         self.chosen_prompts = dict(prompts or {})
         self.unused_prompts = unused_prompts(self.prompts, model.prompts)
+        for module in input_modules(model):
+            limit = position_limit(module)
+            if limit is not None:
+                module.max_seq_length = min(limit, module.max_seq_length or limit)
         self._limits = [getattr(module, "max_seq_length", None) for module in input_modules(model)]
+        if self.other_similarity is not None:
+            log.warning("%s compares vectors by %s; isoglot ranks by cosine", name, self.other_similarity)
 
     @property
     def max_length(self) -> int | None:
@@ -100,9 +111,19 @@ class Encoder:
         return self.token_limit("document")
 
     @property
+    def other_similarity(self) -> str | None:
+        """What the model says that its vectors are compared by, where a ranking by cosine may be another one."""
+        if gives_unit_vectors(self.model[-1]) and self.model.truncate_dim is None:  # all of them rank alike
+            return None
+        similarity = str(self.model.similarity_fn_name)
+        return None if similarity == "cosine" else similarity
+
+    @property
     def uses_language(self) -> bool:
         """Whether the model treats texts by their language tags, as a `center` model does."""
-        return "language" in self.model.get_model_kwargs()
+        from isoglot.encoders.language_modules import LanguageModule
+
+        return any(isinstance(module, LanguageModule) for module in self.model)
 
     @property
     def _head(self) -> list[Module]:
@@ -327,8 +348,12 @@ class Encoder:
                     normalize_embeddings=True,
                     show_progress_bar=False,
                 ).astype(np.float32)
-        except ValueError as error:  # e.g. an asymmetric model has no route for the role
-            raise IsoglotError(f"{self.name}: cannot encode {role} texts: {first_line(error)}") from error
+        except (ValueError, RuntimeError, *BY_CHANCE) as error:  # e.g. no route for the role, layers of other sizes
+            if raised_by_isoglot(error):
+                raise
+            no_vector = isinstance(error, KeyError) and error.args == (VECTOR,)
+            why = "its modules give texts no vector; it has no pooling" if no_vector else reason(error)
+            raise IsoglotError(f"{self.name}: cannot encode {role} texts: {why}") from error
         lengths = np.linalg.norm(vectors, axis=1)
         if self.precision == "bfloat16":  # in which a length has three digits
             vectors, lengths = vectors / lengths[:, None], lengths / lengths

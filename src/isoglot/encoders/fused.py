@@ -46,6 +46,7 @@ def _fits(config: Any) -> bool:
         and config.hidden_act == "gelu"
         and config._attn_implementation == "sdpa"
         and not (config.is_decoder or config.add_cross_attention)
+        and not (config.output_hidden_states or config.output_attentions)
     )
 
 

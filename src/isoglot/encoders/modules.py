@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from isoglot.platform.errors import IsoglotError
+
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Dense
@@ -43,6 +45,47 @@ def input_module(model: SentenceTransformer, task: str | None) -> Any:
     except ValueError:  # the model has no route for this task
         route = None
     return None if route is None else first.sub_modules[route][0]
+
+
+def check_routes(model: SentenceTransformer, name: str) -> None:
+    """Refuse an asymmetric model (Router) whose queries and documents get vectors that cannot be compared.
+
+    Args:
+        model: The model.
+        name: Its name in the error.
+
+    Raises:
+        IsoglotError: Its routes give vectors of different dimensions.
+    """
+    from sentence_transformers.base.modules import Router
+
+    for router in model:
+        if not isinstance(router, Router):
+            continue
+        sizes = {
+            route: next(part.get_embedding_dimension() for part in reversed(parts) if _has_dimension(part))
+            for route, parts in router.sub_modules.items()
+            if any(map(_has_dimension, parts))
+        }
+        if len(set(sizes.values())) > 1:
+            said = ", ".join(f"{route}: {size}" for route, size in sizes.items())
+            raise IsoglotError(
+                f"{name}: its routes give vectors of different dimensions ({said}); none can be compared"
+            )
+
+
+def position_limit(module: Any) -> int | None:
+    """Return how many tokens a module has positions for, if it counts them from behind its padding, as RoBERTa does.
+
+    Libraries take the number of all positions for the limit, so that a longer text is an index out of bounds.
+    """
+    from torch.nn import Embedding
+
+    for part in module.modules():
+        table = getattr(part, "position_embeddings", None)
+        if isinstance(table, Embedding) and table.padding_idx is not None:
+            return table.num_embeddings - table.padding_idx - 1
+    return None
 
 
 def transformers_of(model: SentenceTransformer) -> list[Any]:
@@ -81,6 +124,10 @@ def is_normalize(module: Module) -> bool:
 def gives_unit_vectors(module: Module) -> bool:
     """Return whether a model that ends in `module` gives vectors of unit length."""
     return is_normalize(module) or _is_of_language(module)
+
+
+def _has_dimension(module: Module) -> bool:
+    return hasattr(module, "get_embedding_dimension")
 
 
 def affine(weight: Tensor, bias: Tensor | None = None) -> Dense:

@@ -9,10 +9,11 @@ from functools import cache
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
+from isoglot.encoders.checkpoints import check_kind, complete_weights
 from isoglot.encoders.devices import choose_device, has_bfloat16
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.models import model_path
-from isoglot.platform.errors import IsoglotError, first_line, raised_by_isoglot
+from isoglot.platform.errors import BY_CHANCE, IsoglotError, raised_by_isoglot, reason
 from isoglot.platform.hub import hub_errors, reachable
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def load_model(name: str, *, device: str = "auto", trust_remote_code: bool = Fal
     """Load a model as `load_encoder` does, but return the bare sentence-transformers model, in float32 on a CPU.
 
     Raises:
-        IsoglotError: There is no such model or device, or the model needs code that is not trusted.
+        IsoglotError: There is no such model or device, the model needs code that is not trusted, gives no dense
+            vectors, or lacks weights.
     """
     path = model_path(name)
     is_local = Path(path).exists() or _looks_local(name)
@@ -80,16 +82,20 @@ def load_model(name: str, *, device: str = "auto", trust_remote_code: bool = Fal
     from isoglot.encoders.language_modules import LANGUAGE_MODULES
 
     chosen = choose_device(device)
+    local_files_only = is_local or not reachable()
     _hide_bars()
     try:
-        # isoglot's own modules are loaded without trusting whatever else a model folder may name
-        model = SentenceTransformer._load_with_module_classes(
-            path,
-            LANGUAGE_MODULES,
-            device=chosen,
-            trust_remote_code=trust_remote_code,
-            local_files_only=is_local or not reachable(),
-        )
+        check_kind(path, name, local_files_only=local_files_only)
+        with complete_weights(name), torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)  # draws a pooler that a checkpoint lacks
+            # isoglot's own modules are loaded without trusting whatever else a model folder may name
+            model = SentenceTransformer._load_with_module_classes(
+                path,
+                LANGUAGE_MODULES,
+                device=chosen,
+                trust_remote_code=trust_remote_code,
+                local_files_only=local_files_only,
+            )
     except _loading_errors() as error:
         if raised_by_isoglot(error):
             raise
@@ -104,14 +110,10 @@ def _looks_local(name: str) -> bool:
 
 @cache
 def _loading_errors() -> tuple[type[Exception], ...]:
-    """Return what the libraries raise for a model that is missing, out of reach, damaged or of an unknown kind.
-
-    For a configuration whose values are of the wrong kind they raise whatever their code happens upon.
-    """
+    """Return what the libraries raise for a model that is missing, out of reach, damaged or of an unknown kind."""
     from safetensors import SafetensorError
 
-    by_chance = (ArithmeticError, AttributeError, LookupError, TypeError)
-    return (ImportError, EOFError, pickle.UnpicklingError, SafetensorError, *hub_errors(), *by_chance)
+    return (ImportError, EOFError, pickle.UnpicklingError, SafetensorError, *hub_errors(), *BY_CHANCE)
 
 
 def _hide_bars() -> None:
@@ -122,15 +124,12 @@ def _hide_bars() -> None:
 
 
 def _why_not_loaded(name: str, error: Exception) -> str:
-    reason = first_line(error)
-    if isinstance(error, ArithmeticError | AttributeError | LookupError | TypeError):
-        reason = f"{type(error).__name__}: {reason}"
     if "trust_remote_code" in str(error):
-        return f"{name}: needs code of its own to run ({reason[:160]}); read it, then pass --trust-remote-code"
+        return f"{name}: needs code of its own to run ({reason(error)[:160]}); read it, then pass --trust-remote-code"
     if Path(name).is_dir():
-        return f"{name}: is not a model folder that sentence-transformers can load: {reason}"
+        return f"{name}: is not a model folder that sentence-transformers can load: {reason(error)}"
     if not reachable():
         return (
             f"model {name!r} is neither bundled, a folder here, nor in the hub's cache, and the hub cannot be reached"
         )
-    return f"model {name!r} is neither bundled nor a folder here, and the hub says: {reason}"
+    return f"model {name!r} is neither bundled nor a folder here, and the hub says: {reason(error)}"

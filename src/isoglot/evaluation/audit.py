@@ -22,7 +22,7 @@ from isoglot.evaluation.similarities import sample_similarities
 from isoglot.platform.version import __version__
 from isoglot.ranking.balance import parse_balance, scaling_notes
 from isoglot.ranking.pools import SCENARIOS, build_pools
-from isoglot.retrievers.base import Retriever, Scorer, VectorRankings, prompt_notes
+from isoglot.retrievers.base import Retriever, Scorer, VectorRankings, prompt_notes, similarity_notes
 from isoglot.retrievers.registry import as_retriever
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ def audit(
         lengths=lengths,
         notes=(
             *prompt_notes(described),
+            *similarity_notes(described),
             *cut_notes(lengths),
             *label_notes(spelled, built, seed),
             *scaling_notes(sizes, balance),

@@ -31,6 +31,10 @@ class InputError(IsoglotError):
         self.message, self.line = message, line
 
 
+BY_CHANCE = (ArithmeticError, AttributeError, LookupError, TypeError)
+"""What libraries raise, wherever their code happens upon it, for models and files that they were not written for."""
+
+
 def raised_by_isoglot(error: BaseException) -> bool:
     """Return whether `error` was raised in isoglot's own code and not in a library that it called.
 
@@ -49,3 +53,8 @@ def first_line(error: BaseException) -> str:
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return " ".join(lines[:2] if lines[0].endswith(":") else lines[:1])[:200]
+
+
+def reason(error: BaseException) -> str:
+    """Return `first_line`, behind the class of an error of `BY_CHANCE`, whose message says little without it."""
+    return f"{type(error).__name__}: {first_line(error)}" if isinstance(error, BY_CHANCE) else first_line(error)

@@ -35,6 +35,7 @@ class RetrieverRecord(msgspec.Struct, frozen=True, kw_only=True):
         fingerprint: A hash of all that decides its rankings, in hex.
         dimension: Components of a vector; None where there are none.
         max_length: Tokens at which texts are cut; None where there is no limit, or it is not known.
+        other_similarity: What the model compares its vectors by, where that is not cosine; None: it is.
         prompts: Role (``query``, ``document``) -> its prompt.
         language_given: Whether it is told each text's language.
         how: What it is, in one line; None for a model of this machine.
@@ -45,6 +46,7 @@ class RetrieverRecord(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
     dimension: int | None = None
     max_length: int | None = None
+    other_similarity: str | None = None
     prompts: dict[str, PromptRecord] = {}
     language_given: bool = False
     how: str | None = None
@@ -130,10 +132,21 @@ class VectorRankings(Iterator[Ranking]):
         return next(self.rankings)
 
 
+def similarity_notes(record: RetrieverRecord) -> tuple[str, ...]:
+    """Say that a model compares its vectors otherwise than it was ranked here; nothing of other models."""
+    if record.other_similarity is None:
+        return ()
+    return (
+        f"{record.name} compares vectors by {record.other_similarity} (similarity_fn_name); the ranks here are by "
+        "cosine, and a search as the model states it may find something else.",
+    )
+
+
 def model_record(record: RetrieverRecord) -> dict[str, Any]:
-    """A record as plain data, without `how` and `unused_prompts` where there is nothing to say."""
+    """A record as plain data, without `how`, `unused_prompts` and `other_similarity` where there is nothing to say."""
     found: dict[str, Any] = msgspec.to_builtins(record)
-    return {key: value for key, value in found.items() if value or key not in ("how", "unused_prompts")}
+    optional = ("how", "unused_prompts", "other_similarity")
+    return {key: value for key, value in found.items() if value or key not in optional}
 
 
 def prompt_notes(record: RetrieverRecord) -> tuple[str, ...]:

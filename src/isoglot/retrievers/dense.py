@@ -59,6 +59,7 @@ class DenseRetriever:
             prompts=prompt_records(encoder.prompts),
             language_given=encoder.uses_language,
             unused_prompts=encoder.unused_prompts,
+            other_similarity=encoder.other_similarity,
         )
 
     def environment(self) -> dict[str, Any]:
