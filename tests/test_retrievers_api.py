@@ -75,7 +75,10 @@ def test_ranks_are_those_of_the_vectors(small_collection: Collection, monkeypatc
             assert score == pytest.approx(one @ two / np.linalg.norm(one) / np.linalg.norm(two), abs=1e-6)
 
 
-def test_a_known_family_gets_its_prompts_and_they_are_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_known_family_gets_its_prompts_and_they_are_in_the_key(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "isoglot")
     with serving(good) as server:
         found = at(server, monkeypatch, "intfloat/multilingual-e5-small")
         encode(found, ["bread"], "query")
@@ -87,6 +90,9 @@ def test_a_known_family_gets_its_prompts_and_they_are_in_the_key(monkeypatch: py
         ["bread"],
     ]
     assert found.describe().prompts["document"] == PromptRecord("passage: ", "family")
+    assert [line.partition(":")[2][:28] for line in caplog.messages if "prompts" in line and "openai:" in line] == [
+        "other: no prompts of it are "
+    ]
 
 
 def test_isoglots_own_server_is_told_the_role_and_gets_no_prompt(

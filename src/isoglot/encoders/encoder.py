@@ -81,7 +81,7 @@ class Encoder:
         name: Its name in results.
         prompts: The prompt for ``query`` and for ``document``.
         chosen_prompts: What the user chose of them, by role.
-        unused_prompts: Names of the prompts that the model has, where none of them is used.
+        unused_prompts: Names of the model's prompts that are not used, where texts get none of its prompts.
         precision: The number format of its products: ``float32``, ``bfloat16``, ``int8`` ...
     """
 

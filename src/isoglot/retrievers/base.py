@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoglot.corpora.collection import Collection, Document, Query
+from isoglot.encoders.prompts import describe_unused
 from isoglot.platform.arrays import Ints, Vectors
 from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
@@ -38,7 +39,7 @@ class RetrieverRecord(msgspec.Struct, frozen=True, kw_only=True):
         prompts: Role (``query``, ``document``) -> its prompt.
         language_given: Whether it is told each text's language.
         how: What it is, in one line; None for a model of this machine.
-        unused_prompts: Names of the model's prompts, where none of them is used.
+        unused_prompts: Names of the model's prompts that are not used, where texts get none of its prompts.
     """
 
     name: str
@@ -140,8 +141,9 @@ def prompt_notes(record: RetrieverRecord) -> tuple[str, ...]:
     """Say that a model has prompts of which none is used; nothing of other models."""
     if not record.unused_prompts:
         return ()
-    names = ", ".join(record.unused_prompts)
-    return (f"{record.name} has prompts ({names}), of which none is used: its ranks may be better with them.",)
+    sources = {role: prompt.source for role, prompt in record.prompts.items()}
+    said = describe_unused(record.name, record.unused_prompts, sources)
+    return (f"{said}: its ranks may be better with them.",)
 
 
 def used_queries(pools: Sequence[Pool]) -> Ints:

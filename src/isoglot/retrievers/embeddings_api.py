@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from openai.types import CreateEmbeddingResponse
 
     from isoglot.retrievers.registry import Loading
+
+log = logging.getLogger("isoglot")
 
 BATCH = 32
 """Texts in a request: what a small server (text-embeddings-inference) accepts, and what a killed run loses at most."""
@@ -56,7 +59,8 @@ class EmbeddingsApiRetriever:
             raise IsoglotError("name the API's model: openai:MODEL")
         self._api = Service(model, timeout=timeout)
         self._chosen = dict(prompts or {})
-        find_prompts(model, {}, self._chosen)  # report a wrong choice before anything is asked
+        if self._chosen:
+            find_prompts(model, {}, self._chosen)  # report a wrong choice before anything is asked
         options = client_options(self._api)
         from openai import OpenAI
 
@@ -89,7 +93,14 @@ class EmbeddingsApiRetriever:
     def _prompts(self) -> dict[str, Prompt]:
         """The prompts that are sent."""
         if not self._is_own_server:
-            return find_prompts(self._api.model, {}, self._chosen)
+            prompts = find_prompts(self._api.model, {}, self._chosen)
+            if all(prompt.source == "none" for prompt in prompts.values()):
+                log.info(
+                    "openai:%s: no prompts of it are known, so none is sent; if the model wants one, "
+                    "choose it by --query-prompt and --document-prompt",
+                    self._api.model,
+                )
+            return prompts
         if any(self._chosen.values()):
             raise IsoglotError(
                 f"{self._api.address}: `isoglot serve` puts its model's prompts before the texts; "
