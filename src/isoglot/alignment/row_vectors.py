@@ -65,7 +65,7 @@ class RowVectors:
 
 
 def encode_rows(encoder: Encoder, rows: Sequence[Row] | CorpusTexts, *, show_progress: bool) -> RowVectors:
-    """Encode every distinct text of training rows, or of a corpus, once."""
+    """Encode every distinct text of training rows, or of a corpus, once; a model may know no word of some."""
     texts = (
         _texts_of_corpus(rows)
         if isinstance(rows, CorpusTexts)
@@ -76,7 +76,11 @@ def encode_rows(encoder: Encoder, rows: Sequence[Row] | CorpusTexts, *, show_pro
     )
     vectors = {
         role: encoder.encode(
-            [text for _, text in pairs], role, [language for language, _ in pairs], show_progress=show_progress
+            [text for _, text in pairs],
+            role,
+            [language for language, _ in pairs],
+            show_progress=show_progress,
+            allow_zero=True,
         )
         for role, pairs in texts.items()
     }

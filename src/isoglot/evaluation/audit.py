@@ -12,7 +12,7 @@ import msgspec
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources import load_collection
 from isoglot.evaluation.labels import label_notes
-from isoglot.evaluation.lengths import cut_notes, text_lengths
+from isoglot.evaluation.lengths import cut_notes, text_lengths, zero_notes
 from isoglot.evaluation.measures import DEFAULT_MEASURES, check_measures
 from isoglot.evaluation.output import AuditSettings, check_output
 from isoglot.evaluation.results import Audit
@@ -115,7 +115,9 @@ def audit(
         for pool, ranking in zip(built, rankings, strict=True)
     )
     similarities = None
+    zero: tuple[str, ...] = ()
     if isinstance(rankings, VectorRankings):
+        zero = zero_notes(spelled, built, rankings.zero)
         similarities = sample_similarities(spelled, built, rankings.vectors_at, seed)
     languages = tuple(map(spelled.named, spelled.languages))
     sizes = [{tag: language.documents for tag, language in result.by_language.items()} for result in results]
@@ -134,6 +136,7 @@ def audit(
         notes=(
             *prompt_notes(described),
             *cut_notes(lengths),
+            *zero,
             *label_notes(spelled, built, seed),
             *scaling_notes(sizes, balance),
         ),

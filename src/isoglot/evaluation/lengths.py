@@ -1,14 +1,15 @@
-"""How long the texts of each language are for a model, and how many of them it cut: what no vector can make good."""
+"""How long the texts of each language are for a model, how many of them it cut, and how many it knows no word of."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 import msgspec
 import regex  # type: ignore[import-untyped]
 
 from isoglot.corpora.collection import Collection, Document, Query
+from isoglot.platform.arrays import Ints
 from isoglot.platform.languages import english_name, known
 from isoglot.ranking.pools import Pool
 from isoglot.retrievers.base import CountsTokens, Retriever, used_documents, used_queries
@@ -16,6 +17,9 @@ from isoglot.retrievers.base import CountsTokens, Retriever, used_documents, use
 IDEOGRAPHS_OF_A_WORD, LETTERS_OF_A_WORD = 2, 4
 """How many characters count as a word where no spaces stand between words: in Chinese and Japanese; and in Thai, Lao,
 Khmer and Burmese."""
+
+KINDS = {"document": "documents", "query": "questions"}
+"""What notes call the texts of a role."""
 
 MOST_NAMED = 6
 """The most languages that a note names one by one."""
@@ -73,12 +77,41 @@ def text_lengths(collection: Collection, pools: Sequence[Pool], retriever: Retri
 
 def cut_notes(lengths: Mapping[str, TextLengths]) -> tuple[str, ...]:
     """Say of which languages how many texts were cut: a sentence for each role in which some were."""
+    counts = {
+        role: {tag: (found.cut, found.texts) for tag, found in measured.by_language.items()}
+        for role, measured in lengths.items()
+    }
     return tuple(
-        f"{_shares(lengths[role].by_language, kinds)} are longer than the model's {lengths[role].limit} tokens and "
+        f"{_shares(counts[role], kinds)} are longer than the model's {lengths[role].limit} tokens and "
         "were cut: it does not see their ends, and a language that is cut more looks buried."
-        for role, kinds in (("document", "documents"), ("query", "questions"))
-        if role in lengths and any(found.cut for found in lengths[role].by_language.values())
+        for role, kinds in KINDS.items()
+        if any(cut for cut, _ in counts.get(role, {}).values())
     )
+
+
+def zero_notes(collection: Collection, pools: Sequence[Pool], zero: Mapping[str, Ints]) -> tuple[str, ...]:
+    """Say of which languages how many texts have no vector: a sentence for each role in which some have none.
+
+    Args:
+        collection: What the pools' positions point into.
+        pools: The pools that are audited.
+        zero: Role -> positions of the texts whose vectors are zero.
+    """
+    texts = {
+        "document": (collection.documents, used_documents(pools)),
+        "query": (collection.queries, used_queries(pools)),
+    }
+    notes = []
+    for role, (items, used) in texts.items():
+        if len(positions := zero.get(role, ())):
+            languages = Counter(items[at].language for at in used)
+            without = Counter(items[at].language for at in positions)
+            counts = {collection.named(tag): (without[tag], number) for tag, number in languages.items()}
+            notes.append(
+                f"{_shares(counts, KINDS[role])} have no vector, since the model knows no word of them: they score 0 "
+                f"with every {'question' if role == 'document' else 'document'}."
+            )
+    return tuple(notes)
 
 
 def word_count(text: str) -> float:
@@ -115,16 +148,16 @@ def _lengths(
     return TextLengths(limit=counted.limit, by_language=by_language)
 
 
-def _shares(by_language: Mapping[str, LanguageLengths], kinds: str) -> str:
-    """How many texts of each language were cut, the most first: ``6 of 6 Chinese documents and 0 of 6 English ones``.
+def _shares(by_language: Mapping[str, tuple[int, int]], kinds: str) -> str:
+    """How many texts of each language, the most first: ``6 of 6 Chinese documents and 0 of 6 English ones``.
 
     Of many languages only the first are named.
     """
-    ordered = sorted(by_language.items(), key=lambda item: -item[1].cut / item[1].texts)
+    ordered = sorted(by_language.items(), key=lambda item: -item[1][0] / item[1][1])
     named = ordered if len(ordered) <= MOST_NAMED else ordered[: MOST_NAMED - 1]
-    names = [f"{found.cut} of {found.texts} {english_name(known(tag) or tag)}" for tag, found in named]
+    names = [f"{count} of {texts} {english_name(known(tag) or tag)}" for tag, (count, texts) in named]
     parts = [f"{name} {'ones' if number else kinds}" for number, name in enumerate(names)]
-    if rest := [found for _, found in ordered[len(named) :]]:
-        cut, texts = sum(found.cut for found in rest), sum(found.texts for found in rest)
-        parts.append(f"{cut} of {texts} in {len(rest)} other languages")
+    if rest := [counts for _, counts in ordered[len(named) :]]:
+        count, texts = map(sum, zip(*rest, strict=True))
+        parts.append(f"{count} of {texts} in {len(rest)} other languages")
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))

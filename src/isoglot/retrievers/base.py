@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Protocol, runtime_checkable
 
@@ -121,10 +121,12 @@ class VectorRankings(Iterator[Ranking]):
         rankings: The ranking of each pool, in order.
         vectors_at: Returns the (q, d) vectors of queries and the (n, d) vectors of documents, all of which are in the
             pools, at q and n positions in the collection.
+        zero: Role -> positions in the collection of the texts whose vectors are zero.
     """
 
     rankings: Iterator[Ranking]
     vectors_at: Callable[[Ints, Ints], tuple[Vectors, Vectors]]
+    zero: Mapping[str, Ints] = field(default_factory=dict)
 
     def __next__(self) -> Ranking:
         """The ranking of the next pool."""
