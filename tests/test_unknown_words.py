@@ -85,3 +85,14 @@ def test_a_head_makes_no_vector_out_of_none(model: Path, small_collection: Colle
     assert vectors.any(axis=1).tolist() == [False, True]
     with pytest.raises(IsoglotError, match=r"gave 1 of 1 vectors that are zero .*for the query 'Zyxwvut"):
         encoder.encode([UNKNOWN], "query", ["en"])
+
+
+def test_encoded_vectors_of_zeros_are_counted(model: Path, small_collection: Collection, tmp_path: Path) -> None:
+    source = corpus(tmp_path, [small_collection.documents[0].text, UNKNOWN])
+    command = ("encode", source, "-m", model, "-o", tmp_path / "vectors")
+    done = run(*command)
+    assert done.returncode == 0, done.stderr
+    assert "corpus.jsonl: 1 documents have no vector (zeros), since the model knows no word of them." in done.stderr
+    assert json.loads((tmp_path / "vectors" / "encoded.json").read_text())["zero"] == {"document": 1}
+    strict = run(*command, "--strict")
+    assert (strict.returncode, "--strict refuses texts without a vector" in strict.stderr) == (2, True)

@@ -11,8 +11,9 @@ import msgspec
 
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources import load_collection
+from isoglot.encoders.lengths import cut_notes
 from isoglot.evaluation.labels import label_notes
-from isoglot.evaluation.lengths import cut_notes, text_lengths, zero_notes
+from isoglot.evaluation.lengths import text_lengths, zero_notes
 from isoglot.evaluation.measures import DEFAULT_MEASURES, check_measures
 from isoglot.evaluation.output import AuditSettings, check_output
 from isoglot.evaluation.results import Audit

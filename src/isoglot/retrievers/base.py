@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoglot.corpora.collection import Collection, Document, Query
+from isoglot.encoders.lengths import TextLengths
 from isoglot.encoders.prompts import describe_unused
 from isoglot.platform.arrays import Ints, Vectors
 from isoglot.ranking.pools import Pool
@@ -111,6 +112,14 @@ class CountsTokens(Protocol):
 
     def count_tokens(self, texts: Sequence[str], role: str) -> TokenCounts | None:
         """Count the tokens of texts of a role, ``query`` or ``document``; None where they are not known."""
+
+
+@runtime_checkable
+class KnowsLengths(Protocol):
+    """A retriever whose texts were encoded beforehand, and counted then."""
+
+    def text_lengths(self) -> dict[str, TextLengths]:
+        """Role -> the lengths of all texts that it has, by canonical language tag; no role of which none is known."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoglot.corpora.collection import Collection
+from isoglot.encoders.lengths import TextLengths
 from isoglot.platform.arrays import Floats, Ints, Vectors
 from isoglot.platform.errors import InputError
 from isoglot.platform.progress import progress
@@ -70,6 +71,10 @@ class ShardsRetriever:
     def environment(self) -> dict[str, Any]:
         """As `Retriever.environment`."""
         return environment("numpy", "pyarrow")
+
+    def text_lengths(self) -> dict[str, TextLengths]:
+        """As `KnowsLengths.text_lengths`: those of the whole corpus that was encoded."""
+        return self._manifest.lengths
 
     def rankings(
         self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool

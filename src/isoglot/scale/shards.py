@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from isoglot.encoders.lengths import LengthSums
 from isoglot.platform.errors import InputError, first_line
 from isoglot.platform.files import new_file
 
@@ -21,6 +24,21 @@ ROLES = {"document": "documents", "query": "queries"}
 COLUMNS = ["id", "content_id", "language", "vector"]
 _TEXTS = b"isoglot"
 _MODEL = b"isoglot-model"
+_COUNTS = b"isoglot-counts"
+
+
+class ShardCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is counted while a shard is encoded.
+
+    Attributes:
+        zero: Number of texts of which the model knows no word, so that their vectors are zero.
+        limit: Number of tokens at which texts are cut; None: at none.
+        lengths: Language -> sums of its texts' lengths; None where the model's tokens are not known.
+    """
+
+    zero: int = 0
+    limit: int | None = None
+    lengths: dict[str, LengthSums] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +76,9 @@ def shard_paths(folder: Path, role: str) -> list[Path]:
     return sorted(folder.glob(f"{ROLES[role]}-*.parquet"))
 
 
-def write_shard(path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest: str, model: str) -> None:
+def write_shard(
+    path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest: str, model: str, counts: ShardCounts
+) -> None:
     """Write the ids, languages and vectors of texts beside `path`, then rename the file.
 
     Args:
@@ -67,6 +87,7 @@ def write_shard(path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest
         vectors: (n, d) vectors, which keep their dtype.
         digest: Digest of the texts (see `digest_of`).
         model: Digest of all else that decides the vectors (see `Manifest.model_digest`).
+        counts: What was counted.
 
     Raises:
         IsoglotError: The file cannot be written; `path` is as it was.
@@ -79,7 +100,10 @@ def write_shard(path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest
             "language": [text.language for text in texts],
             "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
         }
-    ).replace_schema_metadata({_TEXTS: digest.encode(), _MODEL: model.encode()})
+    )
+    counted = msgspec.json.encode(counts)
+    metadata = {_TEXTS: digest.encode(), _MODEL: model.encode(), _COUNTS: _checksum(counted) + counted}
+    table = table.replace_schema_metadata(metadata)
     compression = {"id": "zstd", "content_id": "zstd"}  # vectors don't compress
     with new_file(path) as unfinished:
         pq.write_table(table, unfinished, compression=compression, write_page_checksum=True)
@@ -90,6 +114,7 @@ def is_sound(path: Path, digest: str, model: str) -> bool:
     try:
         table = _read(path, COLUMNS)
         vectors = _vectors(path, table)
+        _counts(path, table.schema.metadata)
     except (InputError, FileNotFoundError):
         return False
     metadata = table.schema.metadata or {}
@@ -107,6 +132,15 @@ def read_ids(path: Path, model: str) -> Iterator[tuple[str, str]]:
     if (table.schema.metadata or {}).get(_MODEL) != model.encode():
         raise InputError("was not made as encoded.json says; run `isoglot encode` again", path)
     return zip(table["content_id"].to_pylist(), table["language"].to_pylist(), strict=True)
+
+
+def read_counts(path: Path) -> ShardCounts:
+    """Read what was counted while a shard was encoded; nothing was before isoglot counted.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    return _counts(path, _read(path, ["language"]).schema.metadata)
 
 
 def read_vectors(path: Path) -> NDArray[Any]:
@@ -129,6 +163,19 @@ def _read(path: Path, columns: list[str]) -> Any:
     if table.schema.names != columns:
         raise _damaged(path, f"it has the columns {', '.join(table.schema.names)}")
     return table
+
+
+def _counts(path: Path, metadata: Mapping[bytes, bytes] | None) -> ShardCounts:
+    counted = (metadata or {}).get(_COUNTS)
+    if counted is None:
+        return ShardCounts()
+    if counted[:8] != _checksum(counted[8:]):
+        raise _damaged(path, "its counts do not match their checksum")
+    return msgspec.json.decode(counted[8:], type=ShardCounts)
+
+
+def _checksum(data: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(data)
 
 
 def _vectors(path: Path, table: Any) -> NDArray[Any]:
