@@ -179,7 +179,10 @@ class Encoder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over weights, tokenizer and modules, in hex: equal fingerprints mean equal vectors."""
+        """SHA-256 over weights, tokenizer and modules, in hex.
+
+        Equal fingerprints mean equal vectors of texts with equal prompts, cut at the same limit (`token_limit`).
+        """
         truncated = [] if self.model.truncate_dim is None else [f"the first {self.dimension}"]
         digest = hashlib.sha256()
         for part in self._parts + truncated:

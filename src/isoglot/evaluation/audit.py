@@ -116,9 +116,11 @@ def audit(
         for pool, ranking in zip(built, rankings, strict=True)
     )
     similarities = None
-    zero: tuple[str, ...] = ()
+    vector_notes: tuple[str, ...] = ()
     if isinstance(rankings, VectorRankings):
-        zero = zero_notes(spelled, built, rankings.zero)
+        vector_notes = zero_notes(spelled, built, rankings.zero)
+        if rankings.are_alike:
+            vector_notes += (f"{described.name} gave all documents the same vector: their ranks are those of chance.",)
         similarities = sample_similarities(spelled, built, rankings.vectors_at, seed)
     languages = tuple(map(spelled.named, spelled.languages))
     sizes = [{tag: language.documents for tag, language in result.by_language.items()} for result in results]
@@ -137,7 +139,7 @@ def audit(
         notes=(
             *prompt_notes(described),
             *cut_notes(lengths),
-            *zero,
+            *vector_notes,
             *label_notes(spelled, built, seed),
             *scaling_notes(sizes, balance),
         ),

@@ -131,11 +131,13 @@ class VectorRankings(Iterator[Ranking]):
         vectors_at: Returns the (q, d) vectors of queries and the (n, d) vectors of documents, all of which are in the
             pools, at q and n positions in the collection.
         zero: Role -> positions in the collection of the texts whose vectors are zero.
+        are_alike: Whether all documents have the same vector.
     """
 
     rankings: Iterator[Ranking]
     vectors_at: Callable[[Ints, Ints], tuple[Vectors, Vectors]]
     zero: Mapping[str, Ints] = field(default_factory=dict)
+    are_alike: bool = False
 
     def __next__(self) -> Ranking:
         """The ranking of the next pool."""
