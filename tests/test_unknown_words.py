@@ -87,7 +87,9 @@ def test_a_head_makes_no_vector_out_of_none(model: Path, small_collection: Colle
         encoder.encode([UNKNOWN], "query", ["en"])
 
 
-def test_encoded_vectors_of_zeros_are_counted(model: Path, small_collection: Collection, tmp_path: Path) -> None:
+def test_encoded_vectors_of_zeros_are_counted_and_an_audit_of_them_goes_on(
+    model: Path, small_collection: Collection, tmp_path: Path
+) -> None:
     source = corpus(tmp_path, [small_collection.documents[0].text, UNKNOWN])
     command = ("encode", source, "-m", model, "-o", tmp_path / "vectors")
     done = run(*command)
@@ -96,3 +98,10 @@ def test_encoded_vectors_of_zeros_are_counted(model: Path, small_collection: Col
     assert json.loads((tmp_path / "vectors" / "encoded.json").read_text())["zero"] == {"document": 1}
     strict = run(*command, "--strict")
     assert (strict.returncode, "--strict refuses texts without a vector" in strict.stderr) == (2, True)
+    run("encode", "mini@test", "-m", model, "-o", tmp_path / "mini")
+    names = (str(model), f"vectors:{tmp_path / 'mini'}")
+    one, two = (isoglot.audit(name, "mini@test", pools=[["en", "de"]], scenarios=["multi"]) for name in names)
+    assert any("have no vector" in note for note in one.notes)
+    assert one.notes == two.notes
+    for first, second in zip(one.scenarios, two.scenarios, strict=True):
+        assert first.measures == second.measures
