@@ -475,7 +475,7 @@ def index_slowly(corpus: str, folder: Path, add: bool, seconds: float) -> None:
 
     def encode_slowly(self: HashEncoder, *arguments: Any, **options: bool) -> Any:
         time.sleep(seconds)
-        return encode(self, *arguments, keep=keep)
+        return encode(self, *arguments, **options)
 
     def announce(self: writer.Writer, *arguments: Any) -> None:
         commit(self, *arguments)
