@@ -37,7 +37,7 @@ class HashEncoder:
         return []
 
     def encode(
-        self, texts: Sequence[str], role: str, languages: Sequence[str], *, keep: bool = True
+        self, texts: Sequence[str], role: str, languages: Sequence[str], *, keep: bool = True, allow_zero: bool = False
     ) -> NDArray[np.float32]:
         self.encoded += texts
         return np.stack([vector_of(f"{self.name} {self.fingerprint} {text}") for text in texts])

@@ -48,7 +48,7 @@ def error(status: int, message: str = "no", **headers: str) -> Reply:
     return Reply(json.dumps({"error": {"message": message, "type": "test"}}).encode(), status, named)
 
 
-def embeddings(vectors: Sequence[Any], indexes: Sequence[int] | None = None) -> Reply:
+def embeddings(vectors: Sequence[Any], indexes: Sequence[int | None] | None = None) -> Reply:
     """Return an answer of an embeddings API."""
     pairs = zip(range(len(vectors)) if indexes is None else indexes, vectors, strict=True)
     data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in pairs]

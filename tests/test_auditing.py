@@ -246,10 +246,12 @@ def test_a_folder_with_another_audit_is_refused_unless_forced(
     for other, message in (
         (
             {"seed": 1},
-            r"holds another audit, of .*/tiny on small with seed 0, dedup documents; choose another folder or",
+            r"holds another audit, of .*/tiny on small with seed 0, dedup documents; it differs in seed \(0, now 1\); "
+            "choose another folder or",
         ),
-        ({"limit": 2}, "holds another audit"),
-        ({"balance": "equal"}, "holds another audit"),
+        ({"limit": 2}, r"it differs in limit \(None, now 2\)"),
+        ({"balance": "equal"}, r"it differs in balance \('none', now 'equal'\)"),
+        ({"prompts": {"query": "Q: "}}, r"it differs in model prompts \(\{'query': .*, now \{'query': "),
         ({"documents_mode": "per-question"}, "holds another audit"),
         (
             {"pools": [["en"]]},

@@ -16,7 +16,7 @@ from isoglot.alignment.record import read_epochs, read_record, read_seeds
 from isoglot.indexing.checksums import check_files
 from isoglot.retrievers.shards import ShardsRetriever
 from isoglot.scale.manifest import Manifest, write_manifest
-from isoglot.scale.shards import Text, digest_of, is_sound, read_ids, read_vectors, write_shard
+from isoglot.scale.shards import ShardCounts, Text, digest_of, is_sound, read_ids, read_vectors, write_shard
 from isoglot.training_data.row import read_rows, write_rows
 from tests.parallel import parallel_rows
 from tests.synthetic_audits import synthetic_audit
@@ -49,7 +49,9 @@ def save_manifest(folder: Path) -> Path:
 def save_shard(folder: Path) -> Path:
     texts = [Text(str(number), str(number), "en", "loaf") for number in range(8)]
     vectors = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
-    write_shard(folder / "documents-000000.parquet", texts, vectors, digest_of(texts), MANIFEST.model_digest)
+    write_shard(
+        folder / "documents-000000.parquet", texts, vectors, digest_of(texts), MANIFEST.model_digest, ShardCounts()
+    )
     return folder / "documents-000000.parquet"
 
 

@@ -285,10 +285,10 @@ def test_an_interrupted_model_is_not_used_and_is_finished_by_the_next_run(
     monkeypatch.setattr(writer, "COMMIT_PASSAGES", 8)
     usual = HashEncoder.encode
 
-    def interrupted(self: HashEncoder, *arguments: Any, keep: bool) -> Any:
+    def interrupted(self: HashEncoder, *arguments: Any, **options: bool) -> Any:
         if len(self.encoded) >= 16:
             raise KeyboardInterrupt
-        return usual(self, *arguments, keep=keep)
+        return usual(self, *arguments, **options)
 
     monkeypatch.setattr(HashEncoder, "encode", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -479,9 +479,9 @@ def index_slowly(corpus: str, folder: Path, add: bool, seconds: float) -> None:
     writer.COMMITS_BETWEEN_OPTIMIZING = 5
     encode, commit = HashEncoder.encode, writer.Writer._commit
 
-    def encode_slowly(self: HashEncoder, *arguments: Any, keep: bool) -> Any:
+    def encode_slowly(self: HashEncoder, *arguments: Any, **options: bool) -> Any:
         time.sleep(seconds)
-        return encode(self, *arguments, keep=keep)
+        return encode(self, *arguments, **options)
 
     def announce(self: writer.Writer, *arguments: Any) -> None:
         commit(self, *arguments)

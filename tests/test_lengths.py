@@ -8,14 +8,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
 import isoglot
 from isoglot import Audit, Collection
-from isoglot.evaluation.lengths import LanguageLengths, TextLengths, cut_notes, word_count
+from isoglot.encoders.lengths import LanguageLengths, TextLengths, cut_notes, word_count
+from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.report.html.page import Material, audits_to_html
 from isoglot.report.lengths import length_tables
 from isoglot.report.markdown import audit_to_markdown, comparison_to_markdown
-from tests.tiny_models import save_model
+from tests.command_line import isoglot as run
+from tests.tiny_models import save_model, tiny_tokenizer
 
 NOTE = (
     "6 of 6 German documents and 0 of 6 English ones are longer than the model's 128 tokens and were cut: it does not "
@@ -128,3 +132,39 @@ def test_prompts_that_are_not_used_are_in_the_audit(
 )
 def test_words_are_counted_in_every_script(text: str, words: float) -> None:
     assert word_count(text) == words
+
+
+@pytest.fixture(scope="module")
+def cutting_static_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A static model, without a limit of its own, whose tokenizer cuts at 100 tokens."""
+    tokenizer = tiny_tokenizer()._tokenizer
+    tokenizer.enable_truncation(100)
+    folder = tmp_path_factory.mktemp("models") / "static"
+    model = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=8)], device="cpu")
+    model.save_pretrained(str(folder), create_model_card=False)
+    return folder
+
+
+def test_a_static_model_whose_tokenizer_cuts_is_counted(cutting_static_model: Path, collection: Collection) -> None:
+    encoder = load_encoder(str(cutting_static_model))
+    assert (encoder.token_limit("document"), encoder.token_lengths(["a" * 400], "document")) == (100, [400])
+    assert encoder.model[0].tokenizer.truncation["max_length"] == 100
+    found = isoglot.audit(encoder, collection, pools=[["en", "de"]], scenarios=["multi"])
+    assert found.lengths["document"].by_language["de"].cut == 6
+
+
+def test_encoded_texts_that_were_cut_are_counted_and_an_audit_of_the_vectors_knows_it(
+    cutting_static_model: Path, tmp_path: Path
+) -> None:
+    command = ("encode", "mini@test", "-m", cutting_static_model, "-o", tmp_path / "vectors", "--shard-size", 100)
+    for _ in range(2):  # the second run keeps all shards
+        done = run(*command, "--json")
+        note = json.loads(done.stdout)["notes"][0]
+        assert note.startswith("40 of 40 Arabic documents, 40 of 40 German ones, ")
+        assert f"isoglot: mini@test: {note}" in done.stderr
+    written = json.loads((tmp_path / "vectors" / "encoded.json").read_text())["lengths"]["document"]
+    assert (written["limit"], written["by_language"]["zh"]["texts"]) == (100, 40)
+    models = (str(cutting_static_model), f"vectors:{tmp_path / 'vectors'}")
+    one, two = (isoglot.audit(name, "mini@test", pools=[["en", "de"]], scenarios=["multi"]) for name in models)
+    assert one.lengths["document"] == two.lengths["document"]
+    assert one.notes == two.notes

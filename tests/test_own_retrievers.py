@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import isoglot
 from isoglot import Collection, Document, IsoglotError, Query
@@ -33,6 +34,16 @@ class ByModel:
             for role, texts in (("query", queries), ("document", documents))
         )
         return asked @ pool.T
+
+
+class Given:
+    """A scorer that returns what a function of (q, n) makes."""
+
+    def __init__(self, make: Callable[[int, int], Any]) -> None:
+        self.make = make
+
+    def scores(self, queries: Sequence[Query], documents: Sequence[Document]) -> Any:
+        return self.make(len(queries), len(documents))
 
 
 class Wrong:
@@ -76,12 +87,50 @@ def test_the_example_audits_a_retriever_of_its_own(
     [
         (Wrong(1.0, columns=1), r"Wrong: gave scores of shape \(6, 7\) for 6 queries and 6 documents"),
         (Wrong(float("nan")), "Wrong: gave scores that are not finite"),
+        (Wrong(1e39), "Wrong: gave scores beyond 1e"),
+        (Given(lambda q, n: np.ones((q, n)) * 1j), "Given: gave scores of type complex128, which are no real numbers"),
+        (Given(lambda q, n: [["a"] * n] * q), "Given: gave scores of type <U1, which are no real numbers"),
+        (
+            Given(lambda q, n: [[1] * (n - row) for row in range(q)]),
+            "Given: gave scores that are no array of numbers: ",
+        ),
+        (Given(lambda q, n: torch.ones(q, n).bfloat16()), "Given: gave scores that are no array of numbers: "),
+        (Given(lambda q, n: torch.ones(q, n).requires_grad_()), "Given: gave scores that are no array of numbers: "),
+        (Wrong, "Wrong: is a class; pass an object of it"),
         (object(), r"object: is no retriever; it needs a method scores\(queries, documents\)"),
     ],
 )
 def test_what_a_scorer_does_wrong_is_said_in_one_line(scorer: Any, message: str, small_collection: Collection) -> None:
     with pytest.raises(IsoglotError, match=message):
         isoglot.audit(scorer, small_collection, scenarios=["mono-same"])
+
+
+@pytest.mark.parametrize("balance", ["none", "equal"])
+@pytest.mark.parametrize(
+    "scores",
+    [
+        lambda q, n: 1 + 1e-9 * np.arange(q * n).reshape(q, n),
+        lambda q, n: 2**40 + np.arange(q * n).reshape(q, n),
+        lambda q, n: 1e-60 * np.arange(q * n).reshape(q, n),
+    ],
+)
+def test_scores_that_float32_would_tie_are_told_apart(
+    scores: Callable[[int, int], Any], balance: str, small_collection: Collection
+) -> None:
+    fine, plain = (
+        isoglot.audit(
+            Given(make), small_collection, pools=[["en", "de"]], scenarios=["multi"], balance=balance, run_depth=12
+        )
+        for make in (scores, lambda q, n: np.arange(q * n, dtype=np.float32).reshape(q, n))
+    )
+    for one, other in zip(fine.scenarios, plain.scenarios, strict=True):
+        assert one.measures["tie_rate"].mean == 0
+        assert one.judged is not None
+        assert other.judged is not None
+        assert one.judged.ranks.tolist() == other.judged.ranks.tolist()
+        assert [[found[:2] for found in run] for _, run in one.run] == [
+            [found[:2] for found in run] for _, run in other.run
+        ]
 
 
 def load_constant(argument: str, loading: registry.Loading) -> Wrong:

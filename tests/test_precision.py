@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sentence_transformers import SentenceTransformer
 from transformers import AutoConfig, AutoModel
 
 from isoglot import load_collection
@@ -20,6 +21,7 @@ from isoglot.encoders.sentence_transformer import load_encoder, load_model
 from isoglot.evaluation.results import Audit
 from isoglot.platform.errors import IsoglotError
 from tests.command_line import isoglot
+from tests.tiny_models import static
 
 pytestmark = pytest.mark.slow
 
@@ -117,6 +119,11 @@ def test_int8_vectors_are_kept_apart_from_others(own_cache: Path, encoders: tupl
     assert not np.array_equal(*vectors)
     assert len(list(own_cache.rglob("*.sqlite"))) == 2
     assert encoders[0].fingerprint != encoders[1].fingerprint
+
+
+def test_int8_of_a_model_without_a_transformer_is_refused() -> None:
+    with pytest.raises(IsoglotError, match="precision int8 is for transformers; this model has none"):
+        to_int8(SentenceTransformer(modules=[static()], device="cpu"), ["a"])
 
 
 @pytest.mark.parametrize("precision", ["float64", "int8 "])

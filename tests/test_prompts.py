@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from isoglot import IsoglotError
-from isoglot.encoders.prompts import find_prompts
+from isoglot.encoders.prompts import Prompt, find_prompts
 from isoglot.platform.files import write_text
 
 
@@ -47,9 +47,73 @@ def test_prompts_of_other_names_are_told_and_leave_those_of_the_family(caplog: p
     assert "--query-prompt" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("configured", "told"),
+    [
+        (
+            {"query": "Q: ", "text": "T: ", "document": ""},
+            "x has prompts (text), of which none is used for document texts",
+        ),
+        ({"topic": "T: ", "passage": "P: "}, "x has prompts (topic), of which none is used for query texts"),
+        ({"query": "Q: ", "document": "", "s2s_query": "S: "}, None),  # prompts of queries are none for documents
+        ({"query": "Q: ", "passage": "", "sts": "S: "}, None),  # it states that a passage has none
+        ({"query": "Q: ", "document": "D: ", "Clustering": "C: "}, None),
+        ({"query": "Q: ", "document": "", "web": "Q: "}, None),
+    ],
+)
+def test_a_role_without_prompt_is_told_of_where_the_model_has_others(
+    configured: dict[str, str | None], told: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    find_prompts("x", configured)
+    assert [record.getMessage().partition(";")[0] for record in caplog.records] == [told] * (told is not None)
+
+
+@pytest.mark.parametrize(
+    "configured",
+    [
+        {"search_query": "q: ", "document": "d: ", "query": ""},
+        {"query": "q: ", "doc": "d: "},
+        {"Query": "q: ", "Passage": "d: ", "query": "", "document": ""},
+        {"search_query": "q: ", "search_document": "d: "},
+    ],
+)
+def test_names_of_prompts_are_known_in_any_case(configured: dict[str, str | None]) -> None:
+    found = find_prompts("x", configured)
+    assert [(prompt.text, prompt.source) for prompt in found.values()] == [("q: ", "model"), ("d: ", "model")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["e5-base-study/labse", "/data/compare-e5-large-and-gte/gte/", "e5-small-lab/labse", "my-e5-basement", "e5-small2"],
+)
+def test_only_the_models_own_name_tells_its_family(name: str) -> None:
+    assert find_prompts(name, {})["query"].source == "none"
+
+
+@pytest.mark.parametrize("name", ["jeffh/intfloat-multilingual-e5-large:f16", "my_e5-base", "e5-small-q4+x"])
+def test_a_name_around_the_familys_is_no_hindrance(name: str) -> None:
+    assert find_prompts(name, {})["document"].text == "passage: "
+
+
+def test_the_folder_itself_tells_the_family_however_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "multilingual-e5-small"
+    folder.mkdir()
+    (tmp_path / "latest").symlink_to(folder)
+    snapshot = tmp_path / "models--intfloat--multilingual-e5-small" / "snapshots" / "614241f"
+    monkeypatch.chdir(folder)
+    caplog.set_level("INFO")
+    for name in (".", "../latest", f"{folder}/", str(snapshot), str(snapshot)):
+        assert find_prompts(name, {})["document"] == Prompt("passage: ", "document", "family")
+    assert len(caplog.records) == 4  # each model once
+    assert "gets the prompts of its family, which its name tells ('query: ' and 'passage: ')" in caplog.text
+    other = tmp_path / "models--e5-base-lab--labse" / "snapshots" / "614241f"
+    assert find_prompts(str(other), {})["query"].source == "none"
+
+
 def test_a_model_without_prompts_or_with_used_ones_is_not_told_of(caplog: pytest.LogCaptureFixture) -> None:
     find_prompts("stella", {"query": "", "document": None})
-    find_prompts("stella", {"query": "Q: ", "sts": "S: "})
     find_prompts("stella", {"s2p_query": "Instruct: "}, {"document": ""})
     assert not caplog.records
 

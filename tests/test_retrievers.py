@@ -166,6 +166,8 @@ LINES = "documents.ids.txt"
         (lambda f: spoil(f, lambda a: a.astype(int)), r"documents.npy: is int64 of shape"),
         (lambda f: spoil(f, lambda a: a[:, :8]), r"of queries have 32 dimensions, those of documents 8"),
         (lambda f: spoil(f, lambda a: a.__setitem__((0, 3), np.nan)), r"ids.txt:1: the vector of .* is not finite"),
+        (lambda f: spoil(f, lambda a: a.__setitem__(2, 1e-30)), r"ids.txt:3: .*, is 5.66e-30 long; scale the vectors"),
+        (lambda f: spoil(f, lambda a: a.__setitem__(2, 1e30)), r"ids.txt:3: .*, is 5.66e\+30 long; scale the vectors"),
         (lambda f: spoil(f, lambda a: a.__setitem__(2, 0)), r"ids.txt:3: .*, row 2 of documents.npy, is zero"),
         (lambda f: (f / "queries.npy").write_bytes(b"text"), r"queries.npy: is no array that can be read"),
         (lambda f: (f / "queries.npy").write_bytes((f / "queries.npy").read_bytes()[:900]), r"is no array"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from base64 import b64encode
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,18 @@ def test_a_known_family_gets_its_prompts_and_they_are_in_the_key(monkeypatch: py
     assert found.describe().prompts["document"] == PromptRecord("passage: ", "family")
 
 
+def test_of_a_model_without_known_prompts_it_is_said_that_none_are_known(
+    small_collection: Collection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "isoglot")
+    with serving(good) as server:
+        at(server, monkeypatch)
+        for model in ("test", "intfloat/multilingual-e5-small"):
+            isoglot.audit(f"openai:{model}", small_collection, pools=[["en", "de"]], scenarios=["multi"])
+    said = [message for message in caplog.messages if "no prompts of it are known" in message]
+    assert [message.partition(": ")[0] for message in said] == ["openai:test"]
+
+
 def test_isoglots_own_server_is_told_the_role_and_gets_no_prompt(
     small_collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,12 +155,43 @@ def test_answers_out_of_order_are_put_in_order(monkeypatch: pytest.MonkeyPatch) 
     assert vectors[1] @ np.array(vector("cde")) == pytest.approx(np.linalg.norm(vector("cde")))
 
 
+@pytest.mark.parametrize("number", [0, None, "missing"])
+def test_answers_without_numbers_are_in_the_order_of_the_texts(number: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unnumbered(texts: list[str]) -> Reply:
+        index = {} if number == "missing" else {"index": number}
+        data = [{"embedding": vector(text), **index} for text in texts]
+        return Reply(json.dumps({"data": data}).encode())
+
+    with serving(unnumbered) as server:
+        vectors = encode(at(server, monkeypatch), ["abba", "cde"])
+    assert vectors[1] @ np.array(vector("cde")) == pytest.approx(np.linalg.norm(vector("cde")))
+
+
+def test_base64_is_decoded_though_numbers_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def encoded(texts: list[str]) -> Reply:
+        return embeddings([b64encode(np.array(vector(text), "<f4").tobytes()).decode() for text in texts])
+
+    with serving(encoded) as server:
+        vectors = encode(at(server, monkeypatch), ["abba"])
+    assert vectors[0] @ np.array(vector("abba")) == pytest.approx(np.linalg.norm(vector("abba")))
+
+
+def test_a_model_that_tells_nothing_apart_is_told_of(
+    small_collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(lambda texts: embeddings([[1.0] * 9 for _ in texts])) as server:
+        at(server, monkeypatch)
+        found = isoglot.audit("openai:test", small_collection, pools=[["en", "de"]], scenarios=["multi"])
+    assert found.notes == ("openai:test gave all documents the same vector: their ranks are those of chance.",)
+
+
 @pytest.mark.parametrize(
     ("bad", "told"),
     [
         (embeddings([vector("a")]), "1 vectors for 2 texts"),
         (embeddings([vector("a")] * 3), "3 vectors for 2 texts"),
-        (embeddings([vector("a")] * 2, [0, 0]), "or the wrong ones"),
+        (embeddings([vector("a")] * 2, [1, 2]), "or the wrong ones"),
+        (embeddings([vector("a")] * 2, [0, None]), "something else than a list of vectors"),
         (embeddings([[1.0, 2.0]] * 2), "vectors of 2 dimensions, and before of 9"),
         (embeddings([[1.0] * 9, [1.0] * 8]), "something else than a list of vectors"),
         (embeddings([[], []]), "something else than a list of vectors"),
@@ -161,7 +205,14 @@ def test_answers_out_of_order_are_put_in_order(monkeypatch: pytest.MonkeyPatch) 
         (Reply(b"[1, 2]"), "something else than a list of vectors"),
         (Reply(b"{oops"), "something that is not JSON"),
         (Reply(b"<html>hi</html>", headers={"Content-Type": "text/html"}), "something else than a list of vectors"),
+        (Reply(b'{"error": {"message": "model is still loading"}}'), r"gave an error \(model is still loading\)"),
+        (Reply(b'{"error": "busy with %s"}' % KEY.encode()), r"gave an error \(busy with \*\*\*\)"),
         (error(400, "maximum context length is 512"), "HTTP 400: maximum context length is 512"),
+        (
+            Reply(b'{"detail": [{"loc": ["body"], "msg": "at most 16 texts"}]}', status=422),
+            "HTTP 422: at most 16 texts",
+        ),
+        (Reply(b'{"detail": "Not here"}', status=400), "HTTP 400: Not here"),
         (error(401), "does not accept the key in OPENAI_API_KEY"),
         (error(403), "may not use test"),
         (error(404), "has no model 'test'"),

@@ -33,7 +33,7 @@ from isoglot.retrievers.registry import as_retriever
 from isoglot.scale.encoding import LOCK, EncodingOutcome, encode_corpus, read_texts
 from isoglot.scale.manifest import MANIFEST, read_manifest
 from isoglot.scale.shard_encoding import EncodingSettings
-from isoglot.scale.shards import Text, is_sound, read_ids, read_vectors, shard_paths, write_shard
+from isoglot.scale.shards import ShardCounts, Text, is_sound, read_ids, read_vectors, shard_paths, write_shard
 from tests import command_line
 from tests.forked import Forked
 from tests.test_ranks import problem
@@ -71,9 +71,9 @@ def test_sound_shards_are_kept_and_damaged_missing_or_changed_ones_are_made_agai
     assert first == EncodingOutcome({"document": 40}, 5, 0)
     whole = contents(tmp_path / "v")
     shards = shard_paths(tmp_path / "v", "document")
-    middle = bytearray(shards[0].read_bytes())
-    middle[len(middle) // 2] ^= 1  # one bit, in a vector
-    shards[0].write_bytes(middle)
+    damaged = bytearray(shards[0].read_bytes())
+    damaged[damaged.index(read_vectors(shards[0])[3].tobytes())] ^= 1  # one bit, in a vector
+    shards[0].write_bytes(damaged)
     shards[1].write_bytes(shards[1].read_bytes()[:-100])
     shards[2].unlink()
     assert encode(path, tmp_path / "v", tiny_model).kept == 2
@@ -128,7 +128,9 @@ def test_shards_have_the_mode_that_the_umask_leaves(tmp_path: Path, tiny_model: 
 def test_every_flipped_bit_of_a_shard_is_found(tmp_path: Path) -> None:
     texts = [Text(str(at), f"c{at % 3}", "en", "loaf") for at in range(6)]
     path = tmp_path / "documents-000000.parquet"
-    write_shard(path, texts, np.random.default_rng(0).normal(size=(6, 8)).astype(np.float32), "digest", "model")
+    write_shard(
+        path, texts, np.random.default_rng(0).normal(size=(6, 8)).astype(np.float32), "digest", "model", ShardCounts()
+    )
     whole = path.read_bytes()
     ids, vectors = list(read_ids(path, "model")), read_vectors(path)
     for at in range(0, len(whole), 3):

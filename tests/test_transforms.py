@@ -99,6 +99,13 @@ def test_centers_by_hand() -> None:
     assert (transform.documents(np.array([5.0, 0.0]), "en") == 0).all()  # it is the mean itself
 
 
+def test_a_vector_of_zeros_teaches_nothing_and_stays_one() -> None:
+    documents = np.array([[1, 0], [0, 0], [0, 1]], dtype=np.float32)
+    transform = Transform.fit(documents, ["en", "en", "de"])
+    assert transform.record.counts["document"] == {"en": 1, "de": 1}
+    assert (transform.documents(documents, "en")[1] == 0).all()
+
+
 def test_without_queries_documents_stand_in_for_them(encoder: Encoder, small_collection: Collection) -> None:
     documents = small_collection.documents
     tags = [document.language for document in documents]
@@ -125,8 +132,7 @@ def test_a_language_that_is_not_known_takes_what_all_share_and_is_told_once(
     ("vectors", "languages", "message"),
     [
         (np.ones((2, 31)), ["en", "en"], r"vectors of shape \(2, 31\): the transform takes \(n, 32\), as tiny"),
-        (np.zeros((1, 32)), ["en"], "vector 0 is zero or not finite"),
-        (np.full((1, 32), np.nan), ["en"], "vector 0 is zero or not finite"),
+        (np.full((1, 32), np.nan), ["en"], "vector 0 is not finite"),
         (np.ones((2, 32)), ["en"], "1 languages for 2 vectors"),
         (np.ones((1, 32)), ["klingonese"], "unknown language 'klingonese'"),
     ],

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from isoglot.alignment.corpus_texts import CorpusTexts
+from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.prompts import ROLES
 from isoglot.platform.arrays import Floats, Vectors
 from isoglot.platform.errors import IsoglotError
-from isoglot.retrievers.dense import Encodes
+from isoglot.retrievers.dense import DenseRetriever, Encodes
 from isoglot.training_data.row import Row
 
 
@@ -64,8 +65,8 @@ class RowVectors:
         return means
 
 
-def encode_rows(encoder: Encodes, rows: Sequence[Row] | CorpusTexts, *, show_progress: bool) -> RowVectors:
-    """Encode every distinct text of training rows, or of a corpus, once."""
+def encode_rows(encoder: Encoder | Encodes, rows: Sequence[Row] | CorpusTexts, *, show_progress: bool) -> RowVectors:
+    """Encode every distinct text of training rows, or of a corpus, once; a model may know no word of some."""
     texts = (
         _texts_of_corpus(rows)
         if isinstance(rows, CorpusTexts)
@@ -74,8 +75,9 @@ def encode_rows(encoder: Encodes, rows: Sequence[Row] | CorpusTexts, *, show_pro
             "document": list(dict.fromkeys(pair for row in rows for pair in row.document.items())),
         }
     )
+    retriever = DenseRetriever(encoder) if isinstance(encoder, Encoder) else encoder
     vectors = {
-        role: encoder.encode(
+        role: retriever.encode(
             [text for _, text in pairs], role, [language for language, _ in pairs], show_progress=show_progress
         )
         for role, pairs in texts.items()

@@ -146,9 +146,10 @@ def _held(retriever: HoldsVectors, request: Request, method: Method) -> Fitting:
     texts, vectors = {}, {}
     for role in ROLES:
         versions, found = sample_held(retriever, role)
-        texts[role] = [(language, identity) for identity, language in versions]
-        lengths = np.linalg.norm(found, axis=1, keepdims=True) if len(found) else 1
-        vectors[role] = found / lengths
+        lengths = np.linalg.norm(found, axis=-1)
+        known = np.flatnonzero(lengths)  # a text of which a model knows no word has a vector of zeros
+        texts[role] = [(versions[at][1], versions[at][0]) for at in known.tolist()]
+        vectors[role] = found[known] / lengths[known, None]
     if not texts["document"]:
         raise IsoglotError(f"{request.model}: holds no vectors of documents")
     if not texts["query"]:

@@ -23,6 +23,7 @@ SPECIAL_FILES = "pipes, sockets and devices"
 UNREADABLE_NAMES = "files whose names are not UTF-8"
 QUERIES_WITHOUT_TEXT = "queries without text"
 UNKNOWN_LANGUAGE = "texts whose language cannot be told (name it in a field 'lang' or with --language)"
+UNKNOWN_WORDS = "passages of which a model knows no word"
 UNKNOWN_DOCUMENTS = "judgements of documents that the corpus lacks"
 UNKNOWN_IN_RUN = "lines of the run with documents that are not known"
 UNKNOWN_QUERIES = "judgements of queries that the collection lacks"
@@ -43,12 +44,14 @@ class LeftOut:
         self._counts: Counter[str] = Counter()
         self._first: dict[str, str] = {}
 
-    def add(self, kind: str, path: Path, line: int | None = None, reason: str = "", *, rightly: bool = False) -> None:
+    def add(
+        self, kind: str, path: Path | str, line: int | None = None, reason: str = "", *, rightly: bool = False
+    ) -> None:
         """Count something that is left out.
 
         Args:
             kind: What it is, in the plural, as a note says it.
-            path: The file in which it stands.
+            path: The file in which it stands; of what is in no file, its id.
             line: The number of the line, counted from 1; None when the whole file is meant.
             reason: Why it is left out, where the kind does not say it.
             rightly: Whether it does not belong to what is read, so that a strict reader does not refuse it.
@@ -59,7 +62,8 @@ class LeftOut:
         if self.strict and not rightly:
             raise InputError(f"--strict refuses {kind}; mend it, or leave --strict out to go on without", path, line)
         self._counts[kind] += 1
-        name = cleaned(path.name.encode(errors="backslashreplace").decode())
+        name = path if isinstance(path, str) else path.name
+        name = cleaned(name.encode(errors="backslashreplace").decode())
         place = name if line is None else f"{name}:{line}"
         self._first.setdefault(kind, f"{place} ({reason})" if reason else place)
 

@@ -85,7 +85,7 @@ class Encoder:
         name: Its name in results.
         prompts: The prompt for ``query`` and for ``document``.
         chosen_prompts: What the user chose of them, by role.
-        unused_prompts: Names of the prompts that the model has, where none of them is used.
+        unused_prompts: Names of the model's prompts that are not used, where texts get none of its prompts.
         precision: The number format of its products: ``float32``, ``bfloat16``, ``int8`` ...
     """
 
@@ -150,7 +150,7 @@ class Encoder:
     def dimension(self) -> int:
         """The number of components of a vector."""
         known = self.model.get_embedding_dimension()
-        return int(known or self.encode(["a"], "query", ["en"], keep=False).shape[1])
+        return int(known or self.encode(["a"], "query", ["en"], keep=False, allow_zero=True).shape[1])
 
     @contextmanager
     def cut_at(self, max_length: int) -> Iterator[None]:
@@ -200,7 +200,10 @@ class Encoder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over weights, tokenizer and modules, in hex: equal fingerprints mean equal vectors."""
+        """SHA-256 over weights, tokenizer and modules, in hex.
+
+        Equal fingerprints mean equal vectors of texts with equal prompts, cut at the same limit (`token_limit`).
+        """
         truncated = [] if self.model.truncate_dim is None else [f"the first {self.dimension}"]
         digest = hashlib.sha256()
         for part in self._parts + truncated:
@@ -220,6 +223,7 @@ class Encoder:
         *,
         show_progress: bool = False,
         keep: bool = True,
+        allow_zero: bool = False,
     ) -> Vectors:
         """Encode texts; identical texts share one vector.
 
@@ -229,17 +233,25 @@ class Encoder:
             languages: n canonical language tags, which only a model with `uses_language` heeds.
             show_progress: Whether to show progress on standard error.
             keep: Whether vectors are taken from and put into the cache on disk.
+            allow_zero: Whether a text may get a vector of zeros, as a static model gives a text of which it knows no
+                word.
 
         Returns:
-            Vectors (n, d) in float32, of unit length.
+            Vectors (n, d) in float32, of unit length or zero.
 
         Raises:
-            IsoglotError: The model returns a vector that is zero or not finite.
+            IsoglotError: The model returns a vector that is not finite, or zero where none may be.
         """
         vectors = self._base_vectors(texts, role, show_progress, keep)
-        if not texts or not (self._head or self.model.truncate_dim):
-            return vectors
-        return self.through(self._head, vectors, role, texts, languages)
+        if texts and (self._head or self.model.truncate_dim):
+            vectors = self.through(self._head, vectors, role, texts, languages)
+        zero = np.flatnonzero(~vectors.any(axis=1))
+        if len(zero) and not allow_zero:
+            raise IsoglotError(
+                f"{self.name}: gave {len(zero)} of {len(texts)} vectors that are zero (it may know no word of the "
+                f"text), e.g. for the {role} {texts[zero[0]][:60]!r}"
+            )
+        return vectors
 
     def head_beyond(self, other: Encoder) -> list[Module]:
         """Return the modules that turn the vectors of `other` into this model's; none if it does not consist of it."""
@@ -274,7 +286,9 @@ class Encoder:
             if self.model.truncate_dim is not None:
                 changed = changed[:, : self.model.truncate_dim]
             changed = torch.nn.functional.normalize(changed, dim=1)
-        return np.ascontiguousarray(changed.cpu().numpy(), dtype=np.float32)
+        found = np.ascontiguousarray(changed.cpu().numpy(), dtype=np.float32)
+        found[~vectors.any(axis=1)] = 0  # no module makes a vector out of none
+        return found
 
     def _base_vectors(self, texts: Sequence[str], role: str, show_progress: bool, keep: bool) -> Vectors:
         """Return the vectors before the head, from the cache or else encoded."""
@@ -356,11 +370,12 @@ class Encoder:
             raise IsoglotError(f"{self.name}: cannot encode {role} texts: {why}") from error
         lengths = np.linalg.norm(vectors, axis=1)
         if self.precision == "bfloat16":  # in which a length has three digits
-            vectors, lengths = vectors / lengths[:, None], lengths / lengths
-        wrong = np.flatnonzero(~(np.abs(lengths - 1) < 1e-2))
+            divisors = np.where(lengths == 0, 1, lengths)
+            vectors, lengths = vectors / divisors[:, None], lengths / divisors
+        wrong = np.flatnonzero(~(np.abs(lengths - 1) < 1e-2) & (lengths != 0))
         if len(wrong):
             raise IsoglotError(
-                f"{self.name}: gave {len(wrong)} of {len(texts)} vectors that are zero or not finite, "
+                f"{self.name}: gave {len(wrong)} of {len(texts)} vectors that are not finite, "
                 f"e.g. for the {role} {texts[wrong[0]][:60]!r}"
             )
         return np.ascontiguousarray(vectors)

@@ -67,8 +67,10 @@ def to_int8(model: SentenceTransformer, texts: list[str]) -> dict[str, float]:
         IsoglotError: The model is not on a CPU or has no transformer.
     """
     transformers = transformers_of(model)
-    if model.device.type != "cpu" or not transformers:
-        raise IsoglotError(f"precision int8 is for transformers on a CPU; this model is on {model.device}")
+    if not transformers:
+        raise IsoglotError("precision int8 is for transformers; this model has none")
+    if model.device.type != "cpu":
+        raise IsoglotError(f"precision int8 is for a CPU; this model is on {model.device}")
     inside = {module for transformer in transformers for module in transformer.modules()}
     names = {module: name for name, module in model.named_modules() if type(module) is nn.Linear and module in inside}
     candidates: dict[str, Int8Linear] = {}

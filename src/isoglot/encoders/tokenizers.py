@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from isoglot.encoders.modules import input_module
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from tokenizers import Tokenizer
 
 NO_LIMIT = 10**9
 """From this number of tokens on, a model's limit is none: libraries write infinity, or 10**30."""
@@ -33,8 +35,13 @@ def token_limit(model: SentenceTransformer, task: str | None) -> int | None:
         model: The model.
         task: As for `tokenizer_of`.
     """
-    limit = getattr(input_module(model, task), "max_seq_length", None)
-    return limit if limit and limit < NO_LIMIT else None
+    from tokenizers import Tokenizer
+
+    module = input_module(model, task)
+    limits = [getattr(module, "max_seq_length", None)]
+    if isinstance(tokenizer := getattr(module, "tokenizer", None), Tokenizer) and tokenizer.truncation:
+        limits.append(tokenizer.truncation["max_length"])  # of a static model, whose tokenizer does the cutting
+    return min((limit for limit in limits if limit and limit < NO_LIMIT), default=None)
 
 
 def counts_tokens(tokenizer: Any) -> bool:
@@ -45,7 +52,7 @@ def counts_tokens(tokenizer: Any) -> bool:
 
 
 def token_ids(tokenizer: Any, texts: Sequence[str], *, special_tokens: bool = True) -> Sequence[Sequence[Any]]:
-    """Return the tokens of each text; its characters where the tokenizer is none of the library tokenizers.
+    """Return the tokens of each whole text; its characters where the tokenizer is none of the library tokenizers.
 
     Args:
         tokenizer: As `tokenizer_of` returns it.
@@ -55,11 +62,23 @@ def token_ids(tokenizer: Any, texts: Sequence[str], *, special_tokens: bool = Tr
     from tokenizers import Tokenizer
 
     if isinstance(tokenizer, Tokenizer):  # of a static model, which adds no special tokens
-        return [encoding.ids for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+        with _untruncated(tokenizer):
+            return [encoding.ids for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
     if not callable(tokenizer):
         return texts
     ids: list[Sequence[Any]] = tokenizer(list(texts), add_special_tokens=special_tokens, verbose=False)["input_ids"]
     return ids
+
+
+@contextmanager
+def _untruncated(tokenizer: Tokenizer) -> Iterator[None]:
+    truncation = tokenizer.truncation
+    tokenizer.no_truncation()
+    try:
+        yield
+    finally:
+        if truncation:
+            tokenizer.enable_truncation(**truncation)
 
 
 def texts_of(tokenizer: Any, tokens: Sequence[Sequence[int]]) -> list[str] | None:

@@ -11,8 +11,9 @@ import msgspec
 
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources import load_collection
+from isoglot.encoders.lengths import cut_notes
 from isoglot.evaluation.labels import label_notes
-from isoglot.evaluation.lengths import cut_notes, text_lengths
+from isoglot.evaluation.lengths import text_lengths, zero_notes
 from isoglot.evaluation.lift import lift_of_pools
 from isoglot.evaluation.measures import DEFAULT_MEASURES, check_measures
 from isoglot.evaluation.output import AuditSettings, check_output
@@ -116,7 +117,11 @@ def audit(
         for pool, ranking in zip(built, rankings, strict=True)
     )
     similarities, lift = None, {}
+    vector_notes: tuple[str, ...] = ()
     if isinstance(rankings, VectorRankings):
+        vector_notes = zero_notes(spelled, built, rankings.zero)
+        if rankings.are_alike:
+            vector_notes += (f"{described.name} gave all documents the same vector: their ranks are those of chance.",)
         similarities = sample_similarities(spelled, built, rankings.vectors_at, seed)
         lift = lift_of_pools(spelled, built, rankings.vectors_at, seed)
     languages = tuple(map(spelled.named, spelled.languages))
@@ -138,6 +143,7 @@ def audit(
             *prompt_notes(described),
             *similarity_notes(described),
             *cut_notes(lengths),
+            *vector_notes,
             *label_notes(spelled, built, seed),
             *scaling_notes(sizes, balance),
         ),

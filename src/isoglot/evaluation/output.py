@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from isoglot.evaluation.results import AUDIT, Audit, Cell, DamagedAuditError
 from isoglot.platform.errors import IsoglotError
@@ -77,7 +80,22 @@ def check_output(folder: str | Path, settings: AuditSettings) -> None:
         limit = "" if held.limit is None else f", limit {held.limit}"
         raise IsoglotError(
             f"{folder}: holds another audit, of {audit.retriever} on {audit.collection.name} with seed {held.seed}, "
-            f"{held.documents_mode} documents{limit}; {_ADVICE}"
+            f"{held.documents_mode} documents{limit}; it differs in {_differences(held, settings)}; {_ADVICE}"
         )
     if held.cells != settings.cells:
         raise IsoglotError(f"{folder}: holds an audit of other pools; {_ADVICE}")
+
+
+def _differences(held: AuditSettings, settings: AuditSettings) -> str:
+    """Name what differs, with the values in short, that of the audit in the folder first."""
+    there, here = _facts(held), _facts(settings)
+    return ", ".join(
+        f"{name} ({there.get(name)!r:.40}, now {here.get(name)!r:.40})"
+        for name in there | here
+        if there.get(name) != here.get(name)
+    )
+
+
+def _facts(settings: AuditSettings) -> dict[str, Any]:
+    facts: dict[str, Any] = msgspec.to_builtins(replace(settings, cells=()))
+    return {f"model {name}": value for name, value in facts.pop("model").items()} | facts

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from isoglot.corpora.collection import CollectionRecord
-from isoglot.evaluation.lengths import TextLengths
+from isoglot.encoders.lengths import TextLengths
 from isoglot.evaluation.lift import LanguageLift
 from isoglot.evaluation.measures import Judged
 from isoglot.evaluation.ranks import StoredRanks, pack_ranks, read_ranks

@@ -179,6 +179,7 @@ def _relations(collection: Collection, queries: Ints, documents: Ints) -> tuple[
 
 
 def _unit(vectors: Vectors) -> Floats:
-    """The vectors in double precision, of unit length, so that six digits of a cosine depend on no machine."""
+    """The vectors in double precision, of unit length or zero, so that six digits of a cosine depend on no machine."""
     exact = vectors.astype(np.float64)
-    return np.asarray(exact / np.linalg.norm(exact, axis=1, keepdims=True))
+    lengths = np.linalg.norm(exact, axis=1, keepdims=True)
+    return np.asarray(exact / np.where(lengths == 0, 1, lengths))

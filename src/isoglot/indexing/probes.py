@@ -71,7 +71,7 @@ class IndexRetriever:
         """Implement `Retriever.rankings`."""
         queries = [collection.queries[position] for position in used_queries(pools)]
         documents = [collection.documents[position] for position in used_documents(pools)]
-        query_vectors = self._dense.encoder.encode(
+        query_vectors = self._dense.encode(
             [query.text for query in queries],
             "query",
             [query.language for query in queries],

@@ -58,8 +58,8 @@ def update_index(
         trust_remote_code: Whether code inside the model's repository may run.
         prompts: ``query`` or ``document`` -> the prompt before such texts: its text, or the name of one of a model's
             prompts. They are those of `models`, and stay in the index; None: the models' own.
-        strict: Whether a document that would be left out, for it has no text or its language cannot be told, is an
-            error; else a warning says how many there were.
+        strict: Whether a document that would be left out, for it has no text or its language cannot be told, or a model
+            knows no word of it, is an error; else a warning says how many there were.
         show_progress: Whether to show progress on standard error.
 
     Returns:
@@ -90,6 +90,7 @@ def update_index(
             device=device,
             trust_remote_code=trust_remote_code,
             prompts=prompts or {},
+            strict=strict,
         )
         with progress("indexing documents", total, show=show_progress) as advance:
             writer.upsert(read_documents(corpus, language, LeftOut()), name, advance)
@@ -99,7 +100,8 @@ def update_index(
         writer.fill(show_progress)
         writer.optimize()
         writer.warn_of_moved_means()
-        writer.changes.left_out = left_out.note
+        writer.left_out.warn(corpus)
+        writer.changes.left_out = "; ".join((*left_out.notes, *writer.left_out.notes))
         return writer.changes
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -14,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from isoglot.corpora.documents import SourceDocument
+from isoglot.corpora.left_out import UNKNOWN_WORDS, LeftOut
 from isoglot.corpora.seen import SeenIds
 from isoglot.encoders.means import means_of_sums
 from isoglot.encoders.tokenizers import tokenizer_of
@@ -93,10 +95,18 @@ class Writer:
         table: LanceDB's table.
         encoders: Column -> the encoder of its vectors.
         splitter: Cuts long documents.
+        strict: Whether a passage that would be left out, since a model has no vector for it, is an error.
+
+    Attributes:
+        changes: What was changed.
+        left_out: What was left out.
     """
 
-    def __init__(self, folder: str, table: Any, encoders: dict[str, Encoder], splitter: Splitter) -> None:
+    def __init__(
+        self, folder: str, table: Any, encoders: dict[str, Encoder], splitter: Splitter, strict: bool = False
+    ) -> None:
         self.changes = Changes()
+        self.left_out = LeftOut(strict)
         self._folder = folder
         self._table = table
         self._encoders = encoders
@@ -116,6 +126,7 @@ class Writer:
         device: str,
         trust_remote_code: bool,
         prompts: Mapping[str, str],
+        strict: bool = False,
     ) -> Writer:
         """Load the models, and give the table a column for each.
 
@@ -128,6 +139,7 @@ class Writer:
             device: ``auto`` or a torch device.
             trust_remote_code: Whether code inside a model's repository may run.
             prompts: Prompts that the user chose for `models`, by role; other models keep those of the table.
+            strict: As for the class.
 
         Raises:
             IsoglotError: There is no model, prompts are chosen for none, one cannot be loaded, or the table's passages
@@ -148,7 +160,7 @@ class Writer:
             if table is None:
                 table = connect(folder).create_table(TABLE, schema=_schema(encoders, paths, splitter))
             columns = {column_of(table, encoder, paths[encoder.name]): encoder for encoder in encoders}
-        return cls(folder, table, columns, splitter)
+        return cls(folder, table, columns, splitter, strict)
 
     def upsert(self, documents: Iterable[SourceDocument], corpus: str, advance: Callable[[int], None]) -> None:
         """Add new documents and replace changed ones, each with all its passages in one commit.
@@ -321,15 +333,20 @@ class Writer:
         advance: Callable[[int], None],
     ) -> None:
         passages = [passage for passage, _ in passages_and_digests]
+        vectors: dict[str, Vectors] = {}
+        for column in sorted(self._encoders, key=self._bases.__contains__):
+            vectors[column] = self._vectors(column, passages, vectors, allow_zero=True)
+        kept = np.all([found.any(axis=1) for found in vectors.values()], axis=0)
+        for at in np.flatnonzero(~kept):
+            self.left_out.add(UNKNOWN_WORDS, passages[at].id)
+        digests = {passage.document_id: digest for passage, digest in passages_and_digests}
+        passages = _numbered([passages[at] for at in np.flatnonzero(kept)])
         columns: dict[str, Any] = {name: [getattr(passage, name) for passage in passages] for name in PASSAGE_COLUMNS}
         columns["metadata"] = [json.dumps(dict(metadata), ensure_ascii=False) for metadata in columns["metadata"]]
         columns["key"] = [passage_key(passage.id) for passage in passages]
-        columns["digest"] = [digest for _, digest in passages_and_digests]
+        columns["digest"] = [digests[passage.document_id] for passage in passages]
         columns["corpus"] = [corpus] * len(passages)
-        vectors: dict[str, Vectors] = {}
-        for column in sorted(self._encoders, key=self._bases.__contains__):
-            vectors[column] = self._vectors(column, passages, vectors)
-        columns |= {column: _as_column(found) for column, found in vectors.items()}
+        columns |= {column: _as_column(found[kept]) for column, found in vectors.items()}
         schema = self._table.schema
         data = pa.table([pa.array(columns[field.name], type=field.type) for field in schema], schema=schema)
         with write_errors_explained(self._folder):
@@ -340,13 +357,15 @@ class Writer:
             else:
                 self._table.add(data)
         self.changes.changed += len(replaced)
-        self.changes.added += documents - len(replaced)
+        self.changes.added += len({passage.document_id for passage in passages}.difference(replaced))
         self._commits += 1
         if self._commits >= COMMITS_BETWEEN_OPTIMIZING:
             self.optimize()
         advance(documents)
 
-    def _vectors(self, column: str, passages: Sequence[Passage], known: Mapping[str, Vectors]) -> Vectors:
+    def _vectors(
+        self, column: str, passages: Sequence[Passage], known: Mapping[str, Vectors], *, allow_zero: bool = False
+    ) -> Vectors:
         """Return the passages' vectors for a column, out of the `known` ones of its base's column if they are there."""
         encoder, base = self._encoders[column], self._bases.get(column)
         texts, languages = [passage.full_text for passage in passages], [passage.language for passage in passages]
@@ -354,7 +373,7 @@ class Writer:
             return encoder.through(base.head, known[base.column], "document", texts, languages)
         # The encoder's cache saves a small corpus that was audited before; a large one would fill the disk twice.
         keep = self._table.count_rows() < EXACT_BELOW
-        return encoder.encode(texts, "document", languages, keep=keep)
+        return encoder.encode(texts, "document", languages, keep=keep, allow_zero=allow_zero)
 
     def _snapshot(self) -> Snapshot:
         """Return the table's present state, which can be read while the table is written."""
@@ -433,6 +452,19 @@ def _splitter(table: Any | None, encoders: Sequence[Encoder], tokens: int | None
             log.warning("%s reads %d tokens: it does not see the ends of passages", encoder.name, encoder.max_length)
     first, prompt = encoders[0], encoders[0].prompts["document"]
     return Splitter(tokenizer_of(first.model, prompt.task), tokens, overlap, prompt.text)
+
+
+def _numbered(passages: Sequence[Passage]) -> list[Passage]:
+    """Number the passages of each document again, from 1, where some of them were left out."""
+    parts = Counter(passage.document_id for passage in passages)
+    numbers: Counter[str] = Counter()
+    numbered = []
+    for passage in passages:
+        numbers[passage.document_id] += 1
+        part = numbers[passage.document_id]
+        name = f"{passage.document_id}#{part}"
+        numbered.append(replace(passage, id=name, part=part, parts=parts[passage.document_id]))
+    return numbered
 
 
 def _as_column(vectors: Vectors) -> pa.FixedSizeListArray:

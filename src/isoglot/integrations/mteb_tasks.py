@@ -123,7 +123,8 @@ class PoolEncoder(AbsEncoder):  # type: ignore[misc]
             raise IsoglotError(
                 f"{self.encoder.name} must know each text's language, which this mteb task does not state"
             )
-        return self.encoder.encode(texts, prompt_type.value if prompt_type else "query", languages)
+        role = prompt_type.value if prompt_type else "query"
+        return self.encoder.encode(texts, role, languages, allow_zero=True)
 
 
 def model(

@@ -62,10 +62,25 @@ def status_error(error: openai.APIStatusError, service: Service) -> IsoglotError
 
 def error_message(error: openai.APIError) -> str:
     """Return status and message of an error in one line of at most 200 characters, with the key masked."""
-    message = error.body.get("message") if isinstance(error.body, dict) else error.body
+    message = message_in(error.body)
     status = f"HTTP {error.status_code}" if hasattr(error, "status_code") else error.message
-    text = " ".join(f"{status}: {message}".split()) if message else status
-    return (text.replace(_api_key(), "***") if _api_key() else text)[:200]
+    return masked(f"{status}: {message}" if message else status)
+
+
+def message_in(body: object) -> str:
+    """Return what the body of an error says, in OpenAI's words or FastAPI's (``detail``); empty: nothing."""
+    if isinstance(body, dict):
+        found = (message_in(body.get(name)) for name in ("message", "msg", "error", "detail"))
+        return next(filter(None, found), "")
+    if isinstance(body, list):
+        return "; ".join(filter(None, map(message_in, body)))
+    return "" if body is None else str(body)
+
+
+def masked(text: str) -> str:
+    """Return a service's text in one line of at most 200 characters, with the key masked."""
+    line = " ".join(text.split())
+    return (line.replace(_api_key(), "***") if _api_key() else line)[:200]
 
 
 def _api_key() -> str:

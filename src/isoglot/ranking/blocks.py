@@ -102,19 +102,21 @@ class Products:
 
 
 class Given:
-    """Scores that exist already, and are exact.
+    """Scores that exist already.
 
     Args:
-        scores: (q, n) float32.
+        scores: (q, n) float32 or float64, of which blocks are rounded to float32.
     """
 
-    def __init__(self, scores: Vectors) -> None:
+    def __init__(self, scores: Vectors | Floats) -> None:
         self.queries = len(scores)
-        self._scores, self._exact = scores, np.zeros(len(scores))
+        self._scores = scores
+        is_exact = scores.dtype == np.float32
+        self._rounding = np.zeros(len(scores)) if is_exact else 2.0**-23 * np.abs(scores).max(axis=1)
 
     def block(self, start: int, end: int) -> tuple[Vectors, Floats]:
         """A part of the scores."""
-        return self._scores[:, start:end], self._exact
+        return self._scores[:, start:end].astype(np.float32, copy=False), self._rounding
 
     def exact(self, queries: Ints, documents: Ints) -> Floats:
         """The scores of pairs."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isoglot.platform.arrays import Ints, Vectors
+from isoglot.platform.arrays import Floats, Ints, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.ranking.blocks import WIDTH, Given, check_finite
 from isoglot.ranking.parts import BLOCK_BYTES, exact_gold_scores, join, rank_part, stack_parts
@@ -70,7 +70,7 @@ def rank(
 
 
 def rank_scores(
-    score: Callable[[int, int], Vectors],
+    score: Callable[[int, int], Vectors | Floats],
     golds: Ints,
     *,
     languages: Ints,
@@ -82,7 +82,8 @@ def rank_scores(
     """Rank every document for every query by any scores.
 
     Args:
-        score: Returns the (end - start, n) float32 scores of all documents for the queries from start to end.
+        score: Returns the (end - start, n) scores of all documents for the queries from start to end, in float32 or
+            float64.
         golds: (q, g) positions of the gold documents, filled up with -1; at least one a query.
         languages: (n,) language numbers from 0, not decreasing.
         tie_keys: (n,) distinct numbers, smaller ranks first among equal scores.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isoglot.evaluation.lengths import LanguageLengths
+from isoglot.encoders.lengths import LanguageLengths
 from isoglot.evaluation.results import Audit
 from isoglot.report.tables import Table, number
 

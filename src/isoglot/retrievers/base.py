@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoglot.corpora.collection import Collection, Document, Query
+from isoglot.encoders.lengths import TextLengths
+from isoglot.encoders.prompts import describe_unused
 from isoglot.platform.arrays import Ints, Vectors
 from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
@@ -39,7 +41,7 @@ class RetrieverRecord(msgspec.Struct, frozen=True, kw_only=True):
         prompts: Role (``query``, ``document``) -> its prompt.
         language_given: Whether it is told each text's language.
         how: What it is, in one line; None for a model of this machine.
-        unused_prompts: Names of the model's prompts, where none of them is used.
+        unused_prompts: Names of the model's prompts that are not used, where texts get none of its prompts.
     """
 
     name: str
@@ -114,6 +116,14 @@ class CountsTokens(Protocol):
         """Count the tokens of texts of a role, ``query`` or ``document``; None where they are not known."""
 
 
+@runtime_checkable
+class KnowsLengths(Protocol):
+    """A retriever whose texts were encoded beforehand, and counted then."""
+
+    def text_lengths(self) -> dict[str, TextLengths]:
+        """Role -> the lengths of all texts that it has, by canonical language tag; no role of which none is known."""
+
+
 @dataclass(frozen=True)
 class VectorRankings(Iterator[Ranking]):
     """Rankings by the inner products of vectors, with those vectors.
@@ -122,10 +132,14 @@ class VectorRankings(Iterator[Ranking]):
         rankings: The ranking of each pool, in order.
         vectors_at: Returns the (q, d) vectors of queries and the (n, d) vectors of documents, all of which are in the
             pools, at q and n positions in the collection.
+        zero: Role -> positions in the collection of the texts whose vectors are zero.
+        are_alike: Whether all documents have the same vector.
     """
 
     rankings: Iterator[Ranking]
     vectors_at: Callable[[Ints, Ints], tuple[Vectors, Vectors]]
+    zero: Mapping[str, Ints] = field(default_factory=dict)
+    are_alike: bool = False
 
     def __next__(self) -> Ranking:
         """The ranking of the next pool."""
@@ -153,8 +167,9 @@ def prompt_notes(record: RetrieverRecord) -> tuple[str, ...]:
     """Say that a model has prompts of which none is used; nothing of other models."""
     if not record.unused_prompts:
         return ()
-    names = ", ".join(record.unused_prompts)
-    return (f"{record.name} has prompts ({names}), of which none is used: its ranks may be better with them.",)
+    sources = {role: prompt.source for role, prompt in record.prompts.items()}
+    said = describe_unused(record.name, record.unused_prompts, sources)
+    return (f"{said}: its ranks may be better with them.",)
 
 
 def used_queries(pools: Sequence[Pool]) -> Ints:

@@ -10,6 +10,7 @@ import numpy as np
 from isoglot.corpora.collection import Collection
 from isoglot.encoders.prompts import Prompt
 from isoglot.platform.arrays import Ints, Vectors
+from isoglot.platform.errors import IsoglotError
 from isoglot.ranking.exact import rank
 from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
@@ -34,7 +35,7 @@ class Encodes(Protocol):
     def encode(
         self, texts: Sequence[str], role: str, languages: Sequence[str], *, show_progress: bool = False
     ) -> Vectors:
-        """(n, d) float32 vectors of n texts, of unit length."""
+        """(n, d) float32 vectors of n texts, of unit length; zero for a text of which the model knows no word."""
 
 
 class DenseRetriever:
@@ -72,7 +73,9 @@ class DenseRetriever:
         self, texts: Sequence[str], role: str, languages: Sequence[str], *, show_progress: bool = False
     ) -> Vectors:
         """As `Encodes.encode`."""
-        return self.encoder.encode(texts, role, languages, show_progress=show_progress, keep=self.keep_vectors)
+        return self.encoder.encode(
+            texts, role, languages, show_progress=show_progress, keep=self.keep_vectors, allow_zero=True
+        )
 
     def count_tokens(self, texts: Sequence[str], role: str) -> TokenCounts | None:
         """As `CountsTokens.count_tokens`."""
@@ -122,6 +125,9 @@ def rank_vectors(
         documents: A vector for each of `used_documents`.
         balance: As for `rank`.
         top_k: Likewise.
+
+    Raises:
+        IsoglotError: All vectors of a role are zero.
     """
     query_places, document_places = used_queries(pools), used_documents(pools)
 
@@ -140,4 +146,9 @@ def rank_vectors(
                 ignored=pool.ignored,
             )
 
-    return VectorRankings(rankings(), vectors_at)
+    for role, vectors in (("query", queries), ("document", documents)):
+        if not vectors.any():
+            raise IsoglotError(f"all vectors of {role} texts are zero: there is nothing to rank by")
+    zero = {"query": query_places[~queries.any(axis=1)], "document": document_places[~documents.any(axis=1)]}
+    are_alike = len(documents) > 1 and bool((documents == documents[0]).all())
+    return VectorRankings(rankings(), vectors_at, zero, are_alike)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,7 +17,15 @@ import numpy as np
 from isoglot.corpora.collection import Collection
 from isoglot.encoders.cache import VectorCache
 from isoglot.encoders.prompts import ROLES, Prompt, find_prompts
-from isoglot.llm.client import RETRIES, client_options, error_message, status_error, unreachable_error
+from isoglot.llm.client import (
+    RETRIES,
+    client_options,
+    error_message,
+    masked,
+    message_in,
+    status_error,
+    unreachable_error,
+)
 from isoglot.llm.service import Service
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
@@ -29,6 +40,8 @@ if TYPE_CHECKING:
     from openai.types import CreateEmbeddingResponse
 
     from isoglot.retrievers.registry import Loading
+
+log = logging.getLogger("isoglot")
 
 BATCH = 32
 """Texts in a request: what a small server (text-embeddings-inference) accepts, and what a killed run loses at most."""
@@ -56,7 +69,8 @@ class EmbeddingsApiRetriever:
             raise IsoglotError("name the API's model: openai:MODEL")
         self._api = Service(model, timeout=timeout)
         self._chosen = dict(prompts or {})
-        find_prompts(model, {}, self._chosen)  # report a wrong choice before anything is asked
+        if self._chosen:
+            find_prompts(model, {}, self._chosen)  # report a wrong choice before anything is asked
         options = client_options(self._api)
         from openai import OpenAI
 
@@ -83,6 +97,12 @@ class EmbeddingsApiRetriever:
         self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
     ) -> Iterator[Ranking]:
         """As `Retriever.rankings`."""
+        if all(prompt.source == "none" for prompt in self._prompts.values()):
+            log.info(
+                "openai:%s: no prompts of it are known, so none is sent; if the model wants one, "
+                "choose it by --query-prompt and --document-prompt",
+                self._api.model,
+            )
         return rank_encoded(self, collection, pools, balance=balance, top_k=top_k, show_progress=show_progress)
 
     @cached_property
@@ -161,13 +181,18 @@ class EmbeddingsApiRetriever:
     def _vectors(self, texts: Sequence[str], role: str) -> Vectors:
         """What the API says, checked; nothing that is wrong gets past here."""
         response = self._response([self._prompts[role].text + text for text in texts], role)
+        if refusal := message_in(getattr(response, "error", None)):
+            raise self._bad(f"an error ({masked(refusal)})")
         try:
-            entries = sorted(response.data, key=lambda entry: entry.index)
-            numbers = [entry.index for entry in entries]
-            vectors = np.array([entry.embedding for entry in entries], dtype=np.float64)
+            entries = list(response.data)
+            numbers = [getattr(entry, "index", None) for entry in entries]
+            if len(set(numbers)) > 1:  # else the server does not number them, and they are in the order of the texts
+                entries = [entry for _, entry in sorted(zip(numbers, entries, strict=True), key=itemgetter(0))]
+                numbers.sort()
+            vectors = np.array([_numbers(entry.embedding) for entry in entries], dtype=np.float64)
         except (AttributeError, TypeError, ValueError):  # a web page, text for numbers, vectors of several dimensions
             raise self._bad("something else than a list of vectors") from None
-        if numbers != list(range(len(texts))):
+        if len(entries) != len(texts) or (len(set(numbers)) > 1 and numbers != list(range(len(texts)))):
             raise self._bad(f"{len(entries)} vectors for {len(texts)} texts, or the wrong ones")
         if vectors.ndim != 2 or not vectors.shape[1]:
             raise self._bad("something else than a list of vectors")
@@ -208,6 +233,11 @@ class EmbeddingsApiRetriever:
 
     def _bad(self, what: str) -> IsoglotError:
         return IsoglotError(f"{self._api.address}: {self._api.model} gave {what}; what was good before is kept")
+
+
+def _numbers(embedding: Any) -> Any:
+    """The numbers of a vector; some servers send base64 though numbers were asked for."""
+    return np.frombuffer(b64decode(embedding, validate=True), "<f4") if isinstance(embedding, str) else embedding
 
 
 def load(argument: str, loading: Loading) -> EmbeddingsApiRetriever:

@@ -110,6 +110,8 @@ def as_retriever(
     if isinstance(named, Encoder):
         return DenseRetriever(named, keep_vectors=keep_vectors)
     if not isinstance(named, str):
+        if isinstance(named, type):
+            raise IsoglotError(f"{named.__name__}: is a class; pass an object of it")
         if isinstance(named, Retriever):
             return named
         if isinstance(named, Scorer):

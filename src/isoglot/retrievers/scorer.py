@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 
 from isoglot.corpora.collection import Collection
-from isoglot.platform.arrays import Vectors
-from isoglot.platform.errors import IsoglotError
+from isoglot.platform.arrays import Floats, Vectors
+from isoglot.platform.errors import IsoglotError, first_line
 from isoglot.platform.progress import progress
 from isoglot.ranking.exact import rank_scores
 from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
 from isoglot.retrievers.base import RetrieverRecord, Scorer, environment
+
+_LARGEST = 1e37
+"""The largest score: with its rounding it stays within float32."""
 
 
 class ScorerRetriever:
@@ -60,7 +63,9 @@ class ScorerRetriever:
                 queries = [collection.queries[at] for at in pool.queries]
                 documents = [collection.documents[at] for at in pool.documents]
 
-                def scores(start: int, end: int, queries: Any = queries, documents: Any = documents) -> Vectors:
+                def scores(
+                    start: int, end: int, queries: Any = queries, documents: Any = documents
+                ) -> Vectors | Floats:
                     found = self._checked(self._scorer.scores(queries[start:end], documents), end - start, documents)
                     advance(end - start)
                     return found
@@ -75,12 +80,23 @@ class ScorerRetriever:
                     ignored=pool.ignored,
                 )
 
-    def _checked(self, scores: Any, queries: int, documents: Sequence[Any]) -> Vectors:
-        found = np.asarray(scores, dtype=np.float32)
+    def _checked(self, scores: Any, queries: int, documents: Sequence[Any]) -> Vectors | Floats:
+        """Return the scores as an array in float32, or in float64 where float32 would make ties of them."""
+        try:
+            found = np.asarray(scores)
+        except (ValueError, TypeError, RuntimeError) as error:  # rows of several lengths, a tensor with gradients
+            raise IsoglotError(
+                f"{self._name}: gave scores that are no array of numbers: {first_line(error)}"
+            ) from error
+        if found.dtype.kind not in "biuf":
+            raise IsoglotError(f"{self._name}: gave scores of type {found.dtype}, which are no real numbers")
+        found = found.astype(np.float32 if found.dtype in (np.float16, np.float32) else np.float64, copy=False)
         if found.shape != (queries, len(documents)):
             raise IsoglotError(
                 f"{self._name}: gave scores of shape {found.shape} for {queries} queries and {len(documents)} documents"
             )
         if not np.isfinite(found).all():
             raise IsoglotError(f"{self._name}: gave scores that are not finite (NaN or infinite)")
+        if found.size and np.abs(found).max() > _LARGEST:
+            raise IsoglotError(f"{self._name}: gave scores beyond {_LARGEST:g}; scale them")
         return found

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoglot.corpora.collection import Collection
+from isoglot.encoders.lengths import TextLengths
 from isoglot.platform.arrays import Floats, Ints, Vectors
 from isoglot.platform.errors import InputError
 from isoglot.platform.files import expanded
@@ -27,7 +28,7 @@ from isoglot.ranking.parts import (
 from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
 from isoglot.ranking.task import Part, Peaks, RankingTask
-from isoglot.retrievers.base import RetrieverRecord, VectorRankings, environment
+from isoglot.retrievers.base import RetrieverRecord, VectorRankings, environment, used_documents, used_queries
 from isoglot.retrievers.held import Version
 from isoglot.scale.manifest import read_manifest
 from isoglot.scale.shards import ROLES, read_ids, read_vectors, shard_paths
@@ -73,20 +74,24 @@ class ShardsRetriever:
         """As `Retriever.environment`."""
         return environment("numpy", "pyarrow")
 
+    def text_lengths(self) -> dict[str, TextLengths]:
+        """As `KnowsLengths.text_lengths`: those of the whole corpus that was encoded."""
+        return self._manifest.lengths
+
     def rankings(
         self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
     ) -> Iterator[Ranking]:
         """As `Retriever.rankings`."""
         rankings = self._rankings(collection, pools, balance=balance, top_k=top_k, show_progress=show_progress)
-        return VectorRankings(rankings, partial(self._vectors_at, collection))
+        return VectorRankings(rankings, partial(self._vectors_at, collection), self._zero(collection, pools))
 
     def _rankings(
         self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
     ) -> Iterator[Ranking]:
         with _mapping(self._ray) as over, progress("ranking pools", len(pools), show=show_progress) as advance:
             for pool in pools:
-                asked = [(collection.queries[at].query_id, collection.queries[at].language) for at in pool.queries]
-                found = [(d.content_id, d.language) for d in (collection.documents[at] for at in pool.documents)]
+                asked = _ids_of(collection, "query", pool.queries)
+                found = _ids_of(collection, "document", pool.documents)
                 yield rank_shards(
                     self._in_order("query", asked),
                     self._rows("document", found),
@@ -133,10 +138,22 @@ class ShardsRetriever:
             raise InputError(what if missing else f"has some {ROLES[role]} more than once", self.folder)
         return found
 
+    def _zero(self, collection: Collection, pools: Sequence[Pool]) -> dict[str, Ints]:
+        """As `VectorRankings.zero`; shards are read for it only where `encode` counted such vectors."""
+        zero: dict[str, Ints] = {}
+        for role, used in (("query", used_queries(pools)), ("document", used_documents(pools))):
+            if role in self._manifest.zero:
+                wanted = _ids_of(collection, role, used)
+                places = [
+                    positions[~read_vectors(path)[rows].any(axis=1)]
+                    for path, rows, positions in self._rows(role, wanted)
+                ]
+                zero[role] = used[np.sort(np.concatenate(places))]
+        return zero
+
     def _vectors_at(self, collection: Collection, queries: Ints, documents: Ints) -> tuple[Vectors, Vectors]:
         """As `VectorRankings.vectors_at`."""
-        asked = [(query.query_id, query.language) for query in (collection.queries[at] for at in queries)]
-        found = [(d.content_id, d.language) for d in (collection.documents[at] for at in documents)]
+        asked, found = _ids_of(collection, "query", queries), _ids_of(collection, "document", documents)
         return self._in_order("query", asked), self._in_order("document", found)
 
     def _in_order(self, role: str, wanted: Sequence[tuple[str, str]]) -> Vectors:
@@ -144,6 +161,13 @@ class ShardsRetriever:
         for path, rows, positions in self._rows(role, wanted):
             vectors[positions] = read_vectors(path)[rows]
         return vectors
+
+
+def _ids_of(collection: Collection, role: str, positions: Ints) -> list[tuple[str, str]]:
+    """The content ids (of queries: query ids) and languages of texts at positions in the collection."""
+    if role == "query":
+        return [(query.query_id, query.language) for query in (collection.queries[at] for at in positions)]
+    return [(found.content_id, found.language) for found in (collection.documents[at] for at in positions)]
 
 
 def rank_shards(queries: Vectors, shards: Sequence[Rows], task: RankingTask, over: Maps | None = None) -> Ranking:

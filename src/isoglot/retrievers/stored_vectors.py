@@ -34,6 +34,8 @@ log = logging.getLogger("isoglot")
 KINDS = ("queries", "documents")
 BLOCK = 65_536
 """Vectors in a block where all are read."""
+_SHORTEST, _LONGEST = 1e-18, 1e18
+"""Lengths of vectors between which float32 holds their inner products."""
 
 
 class StoredVectorsRetriever:
@@ -106,12 +108,17 @@ class StoredVectorsRetriever:
         if missing:
             raise InputError(f"lacks {len(missing)} of the {len(wanted)} {kind} asked for, e.g. {missing[0]!r}", named)
         places = [rows[identity] for identity in wanted]
-        vectors = np.ascontiguousarray(array[[row for row, _ in places]], dtype=np.float32)
-        lengths = np.linalg.norm(vectors, axis=1)
-        wrong = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
+        given = array[[row for row, _ in places]]
+        with np.errstate(over="ignore"):
+            lengths = np.linalg.norm(given.astype(np.float64, copy=False), axis=1)
+        wrong = np.flatnonzero(~((lengths > _SHORTEST) & (lengths < _LONGEST)))
         if len(wrong):
             first = wrong[0]
-            what = "is zero" if lengths[first] == 0 else "is not finite (NaN or infinite)"
+            what = f"is {lengths[first]:.3g} long; scale the vectors, to unit length if they are compared by cosine"
+            if not given[first].any():
+                what = "is zero"
+            elif not np.isfinite(given[first]).all():
+                what = "is not finite (NaN or infinite)"
             raise InputError(
                 f"the vector of {wanted[first]!r}, row {places[first][0]} of {path.name}, {what}",
                 named,
@@ -121,7 +128,7 @@ class StoredVectorsRetriever:
             log.warning(
                 "%s: vectors are %.3g to %.3g long and are ranked as they are", path, lengths.min(), lengths.max()
             )
-        return vectors
+        return np.ascontiguousarray(given, dtype=np.float32)
 
     def _array_and_rows(self, kind: str) -> tuple[NDArray[Any], dict[str, tuple[int, int]]]:
         path, named = self.folder / f"{kind}.npy", self.folder / f"{kind}.ids.txt"

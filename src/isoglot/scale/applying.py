@@ -21,7 +21,7 @@ from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.files import check_replaceable, locked, os_errors_explained, write_text
 from isoglot.platform.progress import progress
 from isoglot.scale.manifest import MANIFEST, read_manifest, write_manifest
-from isoglot.scale.shards import ROLES, is_sound, read_shard, read_vectors, shard_paths, write_shard
+from isoglot.scale.shards import ROLES, is_sound, read_counts, read_shard, read_vectors, shard_paths, write_shard
 from isoglot.transforms.transform import Transform
 
 BLOCK = 8192
@@ -182,9 +182,8 @@ class _Shards:
                 kept += len(texts)
             else:
                 changed = self._change[role](vectors, [text.language for text in texts])
-                write_shard(
-                    target / path.name, texts, changed.astype(vectors.dtype), digest, self._manifest.model_digest
-                )
+                model = self._manifest.model_digest
+                write_shard(target / path.name, texts, changed.astype(vectors.dtype), digest, model, read_counts(path))
             advance(len(texts))
         return kept
 

@@ -18,11 +18,12 @@ import msgspec
 from isoglot.corpora.documents import is_source, read_documents, read_hub_documents
 from isoglot.corpora.left_out import LeftOut
 from isoglot.corpora.sources import load_collection
+from isoglot.encoders.lengths import KINDS, LengthSums, TextLengths, cut_notes
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.files import locked, os_errors_explained
 from isoglot.scale.manifest import MANIFEST, Manifest, read_manifest, write_manifest
 from isoglot.scale.shard_encoding import EncodingSettings, Shard, encode_shard, load_encoder_for
-from isoglot.scale.shards import ROLES, Text, digest_of, is_sound, shard_path, shard_paths
+from isoglot.scale.shards import ROLES, ShardCounts, Text, digest_of, is_sound, read_counts, shard_path, shard_paths
 
 log = logging.getLogger("isoglot")
 
@@ -39,12 +40,14 @@ class EncodingOutcome:
         shards: Number of shards that hold them.
         kept: Number of those shards that were there already, sound and made from the same texts.
         left_out: What was left out of the corpus, counted in a sentence; empty: nothing.
+        notes: What a reader of the vectors must know: texts that were cut, or have no vector.
     """
 
     texts: dict[str, int]
     shards: int
     kept: int
     left_out: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def encode_corpus(
@@ -79,7 +82,8 @@ def encode_corpus(
         device: ``auto`` or a torch device.
         trust_remote_code: Whether code inside the model's repository may run.
         force: Whether to replace the shards of another model or of other settings in the folder.
-        strict: Whether a document that would be left out is an error; else a warning says how many there were.
+        strict: Whether a document that would be left out, or a text of which the model knows no word, is an error;
+            else a warning says how many there were.
         show_progress: Whether to show progress on standard error.
 
     Raises:
@@ -126,8 +130,33 @@ def encode_corpus(
         left_out.warn(corpus)
         if not any(shards.texts.values()):
             raise IsoglotError(f"{corpus}: holds no text")
-        write_manifest(output, msgspec.structs.replace(manifest, corpus=corpus, texts=shards.texts))
-    return EncodingOutcome(shards.texts, shards.count, shards.kept, left_out.note)
+        counts = {role: [read_counts(path) for path in shard_paths(output, role)] for role in shards.texts}
+        lengths = {role: found for role, parts in counts.items() if (found := _lengths(parts))}
+        zero = {role: number for role, parts in counts.items() if (number := sum(part.zero for part in parts))}
+        notes = (*cut_notes(lengths), *(_zero_note(role, number) for role, number in zero.items()))
+        for note in notes:
+            log.warning("%s: %s", corpus, note)
+        if zero and strict:
+            raise IsoglotError(f"{corpus}: --strict refuses texts without a vector; leave --strict out to keep them")
+        write_manifest(
+            output,
+            msgspec.structs.replace(manifest, corpus=corpus, texts=shards.texts, lengths=lengths, zero=zero),
+        )
+    return EncodingOutcome(shards.texts, shards.count, shards.kept, left_out.note, notes)
+
+
+def _lengths(parts: Sequence[ShardCounts]) -> TextLengths | None:
+    """Join the lengths of all shards of a role; None if those of one are not known."""
+    known = [part.lengths for part in parts if part.lengths is not None]
+    if not known or len(known) < len(parts):
+        return None
+    languages = sorted(set().union(*known))
+    by_language = {tag: LengthSums.total(sums[tag] for sums in known if tag in sums).means() for tag in languages}
+    return TextLengths(limit=parts[0].limit, by_language=by_language)
+
+
+def _zero_note(role: str, number: int) -> str:
+    return f"{number} {KINDS[role]} have no vector (zeros), since the model knows no word of them."
 
 
 def read_texts(corpus: str, role: str, language: str | None = None, left_out: LeftOut | None = None) -> Iterator[Text]:

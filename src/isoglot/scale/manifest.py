@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from isoglot.encoders.lengths import TextLengths
 from isoglot.platform.errors import InputError
 from isoglot.platform.files import write_text
 
@@ -29,6 +30,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         prompts: Text put before each text, by role.
         corpus: Corpus that was encoded last; None until an encoding has ended.
         texts: Number of the corpus's texts, by role; None until an encoding has ended.
+        lengths: How long they are for the model, by role and canonical language tag; no role where that is not known.
+        zero: Number of texts of which the model knows no word, so that their vectors are zero, by role.
     """
 
     model: str
@@ -41,6 +44,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     prompts: dict[str, str]
     corpus: str | None = None
     texts: dict[str, int] | None = None
+    lengths: dict[str, TextLengths] = {}
+    zero: dict[str, int] = {}
 
     @property
     def digest(self) -> str:
@@ -50,13 +55,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def model_digest(self) -> str:
         """SHA-256, in hex, of all that decides the vector of a text: the record without the corpus."""
-        return msgspec.structs.replace(self, corpus=None, texts=None).digest
+        return msgspec.structs.replace(self, corpus=None, texts=None, lengths={}, zero={}).digest
 
     def first_difference(self, other: Manifest) -> tuple[str, Any, Any] | None:
         """The first field that decides vectors and has two values, as (name, value here, value there)."""
         for name in self.__struct_fields__:
             here, there = getattr(self, name), getattr(other, name)
-            if name not in ("corpus", "texts") and here != there:
+            if name not in ("corpus", "texts", "lengths", "zero") and here != there:
                 return name, here, there
         return None
 

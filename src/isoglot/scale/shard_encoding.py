@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from isoglot.encoders.lengths import length_sums
 from isoglot.platform.errors import IsoglotError
-from isoglot.scale.shards import Text, write_shard
+from isoglot.scale.shards import ShardCounts, Text, write_shard
 
 if TYPE_CHECKING:
     from isoglot.encoders.encoder import Encoder
@@ -73,8 +74,12 @@ def encode_shard(encoder: Encoder, settings: EncodingSettings, shard: Shard) -> 
         IsoglotError: A vector is not finite, or the shard cannot be written.
     """
     texts, languages = [text.text for text in shard.texts], [text.language for text in shard.texts]
-    vectors = encoder.encode(texts, shard.role, languages, keep=False)
-    write_shard(shard.path, shard.texts, vectors.astype(settings.dtype), shard.digest, shard.model)
+    vectors = encoder.encode(texts, shard.role, languages, keep=False, allow_zero=True)
+    limit, lengths = encoder.token_limit(shard.role), None
+    if tokens := encoder.token_lengths(["", *texts], shard.role):
+        lengths = length_sums(texts, languages, tokens[1:], tokens[0], limit)
+    counts = ShardCounts(zero=int((~vectors.any(axis=1)).sum()), limit=limit, lengths=lengths)
+    write_shard(shard.path, shard.texts, vectors.astype(settings.dtype), shard.digest, shard.model, counts)
 
 
 def load_encoder_for(settings: EncodingSettings, *, device: str, trust_remote_code: bool) -> Encoder:

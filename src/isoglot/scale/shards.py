@@ -6,16 +6,18 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from isoglot.encoders.lengths import LengthSums
 from isoglot.platform.errors import InputError, first_line
 from isoglot.platform.files import new_file
 
@@ -24,6 +26,21 @@ COLUMNS = ["id", "content_id", "language", "vector"]
 _TEXTS = b"isoglot"
 _MODEL = b"isoglot-model"
 _CHECKSUMS = b"isoglot-checksums"
+_COUNTS = b"isoglot-counts"
+
+
+class ShardCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is counted while a shard is encoded.
+
+    Attributes:
+        zero: Number of texts of which the model knows no word, so that their vectors are zero.
+        limit: Number of tokens at which texts are cut; None: at none.
+        lengths: Language -> sums of its texts' lengths; None where the model's tokens are not known.
+    """
+
+    zero: int = 0
+    limit: int | None = None
+    lengths: dict[str, LengthSums] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +80,9 @@ def shard_paths(folder: Path, role: str) -> list[Path]:
     return [path for _, path in sorted(numbered)]
 
 
-def write_shard(path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest: str, model: str) -> None:
+def write_shard(
+    path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest: str, model: str, counts: ShardCounts
+) -> None:
     """Write the ids, languages and vectors of texts beside `path`, then rename the file.
 
     Args:
@@ -72,6 +91,7 @@ def write_shard(path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest
         vectors: (n, d) vectors, which keep their dtype.
         digest: Digest of the texts (see `digest_of`).
         model: Digest of all else that decides the vectors (see `Manifest.model_digest`).
+        counts: What was counted.
 
     Raises:
         IsoglotError: The file cannot be written; `path` is as it was.
@@ -85,8 +105,14 @@ def write_shard(path: Path, texts: Sequence[Text], vectors: NDArray[Any], digest
             "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
         }
     )
-    checksums = {name: _checksum(table[name]) for name in COLUMNS}
-    metadata = {_TEXTS: digest.encode(), _MODEL: model.encode(), _CHECKSUMS: json.dumps(checksums).encode()}
+    counted = msgspec.json.encode(counts)
+    checksums = {name: _checksum(table[name]) for name in COLUMNS} | {"counts": zlib.crc32(counted)}
+    metadata = {
+        _TEXTS: digest.encode(),
+        _MODEL: model.encode(),
+        _COUNTS: counted,
+        _CHECKSUMS: json.dumps(checksums).encode(),
+    }
     table = table.replace_schema_metadata(metadata)
     compression = {"id": "zstd", "content_id": "zstd"}  # vectors don't compress
     with new_file(path) as unfinished:
@@ -98,6 +124,7 @@ def is_sound(path: Path, digest: str, model: str) -> bool:
     try:
         table = _read(path, COLUMNS)
         vectors = _vectors(table["vector"])
+        _counts(path, table.schema.metadata)
     except (InputError, FileNotFoundError):
         return False
     metadata = table.schema.metadata or {}
@@ -115,6 +142,15 @@ def read_ids(path: Path, model: str) -> Iterator[tuple[str, str]]:
     if (table.schema.metadata or {}).get(_MODEL) != model.encode():
         raise InputError("was not made as encoded.json says; run `isoglot encode` again", path)
     return zip(table["content_id"].to_pylist(), table["language"].to_pylist(), strict=True)
+
+
+def read_counts(path: Path) -> ShardCounts:
+    """Read what was counted while a shard was encoded.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    return _counts(path, _read(path, ["language"]).schema.metadata)
 
 
 def read_vectors(path: Path) -> NDArray[Any]:
@@ -167,6 +203,14 @@ def _checksum(column: pa.ChunkedArray) -> int:
 def _vectors(column: pa.ChunkedArray) -> NDArray[Any]:
     flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
     return np.asarray(flat).reshape(-1, column.type.list_size)
+
+
+def _counts(path: Path, metadata: Mapping[bytes, bytes]) -> ShardCounts:
+    """What was counted; the metadata are those of a shard that was read, so its checksums are there."""
+    counted = metadata.get(_COUNTS, b"")
+    if zlib.crc32(counted) != json.loads(metadata[_CHECKSUMS]).get("counts"):
+        raise _damaged(path, "its counts do not match their checksum")
+    return msgspec.json.decode(counted, type=ShardCounts)
 
 
 def _damaged(path: Path, reason: str) -> InputError:

@@ -115,8 +115,7 @@ class Transform:
             data: What the texts were, for the record.
 
         Raises:
-            IsoglotError: Numbers of vectors and languages differ, a vector is zero or not finite, or a language is no
-                tag.
+            IsoglotError: Numbers of vectors and languages differ, a vector is not finite, or a language is no tag.
         """
         groups = {"document": _by_language(documents, languages)}
         asked = queries is not None and len(queries) > 0
@@ -175,15 +174,15 @@ class Transform:
         """Change vectors of queries.
 
         Args:
-            vectors: (n, d) numbers, finite and not zero; or (d,), one vector.
+            vectors: (n, d) finite numbers; or (d,), one vector.
             languages: The language of all, or of each; None: unknown, and what all languages share is taken.
 
         Returns:
-            The changed vectors in float32, of unit length, of the same shape.
+            The changed vectors in float32, of unit length, of the same shape; a vector of zeros, which a static model
+            gives a text of which it knows no word, stays so.
 
         Raises:
-            IsoglotError: The vectors have another number of components, one is zero or not finite, or a language is no
-                tag.
+            IsoglotError: The vectors have another number of components, one is not finite, or a language is no tag.
         """
         return self._apply("query", vectors, languages)
 
@@ -231,6 +230,7 @@ class Transform:
                 basis, those = self.directions[entry], entries == entry
                 changed[those] -= changed[those] @ basis.T @ basis
         changed /= _lengths(changed)
+        changed[~rows.any(axis=1)] = 0
         return changed.reshape(given.shape)
 
     def _checked(self, vectors: Vectors) -> NDArray[np.float32]:
@@ -280,10 +280,12 @@ def with_common(table: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
 
 
 def _by_language(vectors: Vectors, languages: Sequence[str]) -> dict[str, Vectors]:
-    """Canonical tag -> the unit vectors in that language."""
+    """Canonical tag -> the unit vectors in that language; those of zeros are left out."""
     if len(vectors) != len(languages):
         raise IsoglotError(f"{len(languages)} languages for {len(vectors)} vectors")
     units = _units(_checked(np.asarray(vectors)))
+    known = np.flatnonzero(units.any(axis=1))
+    units, languages = units[known], [languages[at] for at in known.tolist()]
     tags = {tag: canonical(tag) for tag in set(languages)}
     groups: dict[str, list[int]] = {}
     for place, tag in enumerate(languages):
@@ -298,12 +300,11 @@ def sample_of(vectors: Vectors) -> NDArray[np.float32]:
 
 
 def _checked(vectors: Vectors) -> NDArray[np.float32]:
-    """(n, d) vectors in float32, none of which is zero or not finite."""
+    """(n, d) vectors in float32, all of which are finite."""
     numbers = np.asarray(vectors, dtype=np.float32)
-    squares = np.einsum("nd,nd->n", numbers, numbers)
-    wrong = np.flatnonzero(~(np.isfinite(squares) & (squares > 0)))
+    wrong = np.flatnonzero(~np.isfinite(np.einsum("nd,nd->n", numbers, numbers)))
     if len(wrong):
-        raise IsoglotError(f"vector {wrong[0]} is zero or not finite")
+        raise IsoglotError(f"vector {wrong[0]} is not finite")
     return numbers
 
 

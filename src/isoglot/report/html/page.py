@@ -265,7 +265,7 @@ def _encoded(documents: Sequence[Document], audit: Audit, encoder: Encoder, show
     if encoder.fingerprint != audit.model.fingerprint:
         raise IsoglotError(f"{encoder.name}: is not the model of the audit of {audit.retriever}")
     texts, languages = [document.text for document in documents], [document.language for document in documents]
-    return encoder.encode(texts, "document", languages, show_progress=show_progress)
+    return encoder.encode(texts, "document", languages, show_progress=show_progress, allow_zero=True)
 
 
 def _spaces(names: Sequence[str], material: Material, vectors: Sequence[Vectors]) -> list[Chart]:
