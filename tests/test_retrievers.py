@@ -616,7 +616,6 @@ def test_a_run_of_a_collection_whose_documents_have_other_ids(tmp_path: Path) ->
     ("name", "text", "told"),
     [
         ("d.tsv", "d1 en c1", r"d.tsv:1: expected document id, language and content id, separated by tabs"),
-        ("d.tsv", "d1\ten\tc\nd1\tde\tc", r"d.tsv:2: document 'd1' occurs twice"),
         ("d.tsv", "d1\ten\tc\nd2\ten\tc", r"d.tsv:2: content_id 'c' occurs twice in en"),
         ("d.tsv", "d1\tklingonese\tc", r"d.tsv:1: unknown language 'klingonese'"),
         ("d.tsv", "", r"d.tsv: is empty"),
