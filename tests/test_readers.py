@@ -569,6 +569,12 @@ def test_of_documents_and_of_queries_with_one_id_the_first_counts(tmp_path: Path
     assert left_out.note == f"left out: {documents}"
     with pytest.raises(IsoglotError, match=r"corpus.jsonl:4: --strict refuses documents with the id of an earlier"):
         load_collection(data, strict=True)
+    corpus = tmp_path / "c" / "corpus.jsonl"
+    assert read_documents_table(corpus) == {
+        document["_id"]: (document["content_id"], document["lang"]) for document in CORPUS
+    }
+    with pytest.raises(IsoglotError, match=r"corpus.jsonl:4: --strict refuses documents with the id of an earlier"):
+        read_documents_table(corpus, strict=True)
 
 
 def test_a_small_file_does_not_become_a_huge_line_or_cell(tmp_path: Path) -> None:

@@ -618,12 +618,11 @@ def test_a_run_of_a_collection_whose_documents_have_other_ids(tmp_path: Path) ->
     ("name", "text", "told"),
     [
         ("d.tsv", "d1 en c1", r"d.tsv:1: expected document id, language and content id, separated by tabs"),
-        ("d.tsv", "d1\ten\tc\nd1\tde\tc", r"d.tsv:2: document 'd1' occurs twice"),
         ("d.tsv", "d1\ten\tc\nd2\ten\tc", r"d.tsv:2: content_id 'c' occurs twice in en"),
         ("d.tsv", "d1\tklingonese\tc", r"d.tsv:1: unknown language 'klingonese'"),
-        ("d.tsv", "", r"d.tsv: is empty"),
+        ("d.tsv", "", r"d.tsv: has no documents"),
         ("d.jsonl", '{"_id": "d1"}', r"d.jsonl:1: field 'lang' is missing"),
-        ("d.jsonl", '{"_id": "d1", "text": "1815"}', r"d.jsonl:1: names no language, and its text does not tell one"),
+        ("d.jsonl", '{"_id": "d1", "text": "1815"}', r"d.jsonl: has no documents; left out: texts whose language"),
         ("d.jsonl", '{"_id": "d1", "lang": "en", "content_id": [3]}', r"d.jsonl:1: field 'content_id' is list"),
     ],
 )

@@ -255,7 +255,7 @@ def _as_json(value: Any) -> Any:
 
 
 class Versions:
-    """The documents, or the queries, of a corpus by their ids: no id and no version occurs twice.
+    """The documents, or the queries, of a corpus by their ids; no version occurs twice.
 
     A version is what an id stands for: the id that translations share, and a language. An id without translations
     is its own shared id.
@@ -270,7 +270,6 @@ class Versions:
     """
 
     def __init__(self, kind: str) -> None:
-        self._kind = kind
         self.detected = DetectedLanguages({"document": "documents", "query": "queries"}[kind], "name it in 'lang'")
         self._shared = {"document": "content_id", "query": "query_id"}[kind]
         self._known: set[tuple[str, str]] = set()
@@ -278,7 +277,7 @@ class Versions:
         self.names: dict[str, str] = {}
 
     def add(self, fields: Fields, text: str) -> tuple[str, str] | None:
-        """Add the document or query of a line; return its shared id and its canonical language.
+        """Add the document or query of a line, whose id is new; return its shared id and its canonical language.
 
         Args:
             fields: The fields of the line.
@@ -288,8 +287,8 @@ class Versions:
             The version; None if the line says that its text has no language, or if none can be told from the text.
 
         Raises:
-            InputError: The id is missing, the language is missing without a text or wrong, or the id or the version
-                occurs a second time.
+            InputError: The id is missing, the language is missing without a text or wrong, or the version occurs a
+                second time.
         """
         identity, language = fields.required_id(), fields.language()
         if language is None:
@@ -302,8 +301,6 @@ class Versions:
                 return None
             language = StatedLanguage(tag, tag)
         version = fields.shared_id(self._shared) or identity, language.tag
-        if identity in self.of:
-            raise fields.error(f"{self._kind} {identity!r} occurs twice")
         if version in self._known:
             first = self.names[language.tag]
             other = "" if first == language.spelling else f" ({first!r} and {language.spelling!r} are one language)"

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from isoglot.corpora.collection import Collection, Document, Query
 from isoglot.corpora.fields import ID_FIELDS, LANGUAGE_FIELDS, Fields, Versions, read_fields
-from isoglot.corpora.left_out import UNKNOWN_DOCUMENTS, UNKNOWN_LANGUAGE, LeftOut
+from isoglot.corpora.left_out import REPEATED_DOCUMENTS, UNKNOWN_DOCUMENTS, UNKNOWN_LANGUAGE, LeftOut
 from isoglot.corpora.readers.lines import kind_of, read_lines, words
 from isoglot.corpora.readers.qrels import Judgement, read_qrels
 from isoglot.platform.errors import InputError
@@ -69,14 +69,14 @@ def read_documents_table(path: Path, *, strict: bool = False) -> dict[str, tuple
 
     Records (.jsonl, .csv, .parquet) have the fields of a BEIR corpus: ``_id``, ``lang`` and, where documents have
     translations, ``content_id``. Any other file has the same three, separated by tabs; a header is not needed.
-    Documents without a language are left out; a warning counts them.
+    Documents without a language, and those with the id of an earlier one, are left out; a warning counts them.
 
     Args:
         path: The table.
         strict: Whether a document that would be left out is an error.
 
     Raises:
-        InputError: The file is missing or empty, a line has other fields, or a document occurs twice.
+        InputError: The file is missing or empty, a line has other fields, or a version of a content occurs twice.
     """
     left_out = LeftOut(strict)
     documents = _read_table(path, left_out)
@@ -161,7 +161,9 @@ def _relevant(qrels: Path, documents: Mapping[str, tuple[str, str]], left_out: L
 def _read_table(path: Path, left_out: LeftOut) -> Versions:
     documents = Versions("document")
     for fields in _table(path):
-        if documents.add(fields, fields.title_and_text()[1]) is None:
+        if fields.required_id() in documents.of:
+            left_out.add(REPEATED_DOCUMENTS, path, fields.line)
+        elif documents.add(fields, fields.title_and_text()[1]) is None:
             left_out.add(UNKNOWN_LANGUAGE, path, fields.line)
     if not documents.of:
         raise InputError("; ".join(("has no documents", *left_out.notes)), path)
