@@ -115,13 +115,17 @@ class Transform:
             data: What the texts were, for the record.
 
         Raises:
-            IsoglotError: Numbers of vectors and languages differ, a vector is not finite, or a language is no tag.
+            IsoglotError: Numbers of vectors and languages differ, a vector is not finite, a language is no tag, or there
+                is no document.
         """
-        groups = {"document": _by_language(documents, languages)}
-        asked = queries is not None and len(queries) > 0
-        groups["query"] = _by_language(queries, query_languages or ()) if asked and queries is not None else {}
+        groups = {
+            "query": {} if queries is None else _by_language(queries, query_languages or ()),
+            "document": _by_language(documents, languages),
+        }
+        if not groups["document"]:
+            raise IsoglotError("there is no document whose vector is not zero")
         of_queries, of_documents = centers(groups["document"], groups["query"])
-        share = SHARES["queries" if asked else "documents"] if query_share is None else query_share
+        share = SHARES["queries" if groups["query"] else "documents"] if query_share is None else query_share
         tags = sorted(of_documents)
         table = np.array([[share * of_queries[tag] for tag in tags], [of_documents[tag] for tag in tags]])
         return cls(
