@@ -115,8 +115,8 @@ class Transform:
             data: What the texts were, for the record.
 
         Raises:
-            IsoglotError: Numbers of vectors and languages differ, a vector is not finite, a language is no tag, or there
-                is no document.
+            IsoglotError: Numbers of vectors and languages differ, a vector is not finite, a language is no tag, or no
+                document has a vector.
         """
         groups = {
             "query": {} if queries is None else _by_language(queries, query_languages or ()),
