@@ -1,6 +1,6 @@
 """A real HTTP server that answers POST /v1/chat/completions and /v1/embeddings and misbehaves by a script.
 
-It lists its models at GET /v1/models.
+It lists its models at GET /v1/models. Other protocols name their paths and where their requests hold texts.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -64,6 +64,8 @@ class Server:
         script: Replies to the first requests; None: the reply of `answer`.
         url: Base URL.
         bodies: Bodies of the requests, in the order of arrival.
+        headers: Their headers, by names in lower case.
+        paths: Their paths.
         times: Times of arrival, in seconds.
         most_at_once: Largest number of requests that were under way together.
         models: Name of a model -> who owns it.
@@ -73,6 +75,8 @@ class Server:
     script: list[Reply | None]
     url: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     most_at_once: int = 0
     models: dict[str, str] = field(default_factory=dict)
@@ -84,20 +88,41 @@ class Server:
         """The prompts, in the order of arrival."""
         return [body["messages"][0]["content"] for body in self.bodies]
 
-    def reply(self, body: dict[str, Any]) -> Reply:
-        """Record a request and return its reply."""
+    def reply(self, body: dict[str, Any], asked: Any) -> Reply:
+        """Record a request and return its reply; `asked` is its prompt or its texts."""
         with self.lock:
             self.bodies.append(body)
             self.times.append(time.monotonic())
             self.open += 1
             self.most_at_once = max(self.most_at_once, self.open)
             scripted = self.script.pop(0) if self.script else None
-        return scripted or self.answer(body["input"] if "input" in body else body["messages"][0]["content"])
+        return scripted or self.answer(asked)
+
+
+def _asked(body: dict[str, Any]) -> Any:
+    return body["input"] if "input" in body else body["messages"][0]["content"]
 
 
 @contextmanager
-def serving(answer: Callable[[Any], Reply], script: Sequence[Reply | None] = ()) -> Iterator[Server]:
-    """Run a server on a free port of this machine, for the duration of the block."""
+def serving(
+    answer: Callable[[Any], Reply],
+    script: Sequence[Reply | None] = (),
+    *,
+    posts: Sequence[str] = ("/v1/chat/completions", "/v1/embeddings"),
+    pages: Mapping[str, Any] | None = None,
+    asked: Callable[[dict[str, Any]], Any] = _asked,
+    base: str = "/v1",
+) -> Iterator[Server]:
+    """Run a server on a free port of this machine, for the duration of the block.
+
+    Args:
+        answer: As for `Server`.
+        script: As for `Server`.
+        posts: The paths that can be posted to.
+        pages: Path -> the JSON that GET answers with; the list of models elsewhere.
+        asked: Returns the prompt or the texts of a request's body.
+        base: What stands behind the port in the base URL.
+    """
     server = Server(answer, list(script))
 
     class Handler(BaseHTTPRequestHandler):
@@ -105,8 +130,9 @@ def serving(answer: Callable[[Any], Reply], script: Sequence[Reply | None] = ())
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            known = self.path in ("/v1/chat/completions", "/v1/embeddings")
-            reply = server.reply(body) if known else error(404, "no such path")
+            server.paths.append(self.path)
+            server.headers.append({name.lower(): value for name, value in self.headers.items()})
+            reply = server.reply(body, asked(body)) if self.path in posts else error(404, "no such path")
             try:
                 time.sleep(reply.delay)
                 self._send(reply)
@@ -118,7 +144,8 @@ def serving(answer: Callable[[Any], Reply], script: Sequence[Reply | None] = ())
 
         def do_GET(self) -> None:
             owned = [{"id": model, "object": "model", "owned_by": owner} for model, owner in server.models.items()]
-            self._send(Reply(json.dumps({"object": "list", "data": owned}).encode()))
+            page = (pages or {}).get(self.path, {"object": "list", "data": owned})
+            self._send(Reply(json.dumps(page).encode()))
 
         def _send(self, reply: Reply) -> None:
             self.send_response(reply.status)
@@ -135,7 +162,7 @@ def serving(answer: Callable[[Any], Reply], script: Sequence[Reply | None] = ())
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
-    server.url = f"http://127.0.0.1:{http.server_port}/v1"
+    server.url = f"http://127.0.0.1:{http.server_port}{base}"
     try:
         yield server
     finally:

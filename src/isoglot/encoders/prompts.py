@@ -37,6 +37,10 @@ _FAMILIES = (
     ),
     (r"(\b|_)e5-(small|base|large)(?![a-z0-9])", {"query": "query: ", "document": "passage: "}),
     (r"nomic-embed-text", {"query": "search_query: ", "document": "search_document: "}),
+    (
+        r"gemini-embedding-2|embeddinggemma",
+        {"query": "task: search result | query: ", "document": "title: none | text: "},
+    ),
 )
 
 

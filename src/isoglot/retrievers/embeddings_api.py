@@ -1,14 +1,14 @@
-"""Retrieval by vectors that an OpenAI-compatible embeddings API gives, kept between runs."""
+"""Retrieval by vectors that an API of embeddings gives, kept between runs."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import logging
-from base64 import b64decode
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,16 +17,8 @@ import numpy as np
 from isoglot.corpora.collection import Collection
 from isoglot.encoders.cache import VectorCache
 from isoglot.encoders.prompts import ROLES, Prompt, find_prompts
-from isoglot.llm.client import (
-    RETRIES,
-    client_options,
-    error_message,
-    masked,
-    message_in,
-    status_error,
-    unreachable_error,
-)
-from isoglot.llm.service import Service
+from isoglot.llm.http import JsonApi, NoAnswerError
+from isoglot.llm.service import address_of, estimated_tokens, is_http_url
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.progress import progress
@@ -34,64 +26,75 @@ from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
 from isoglot.retrievers.base import RetrieverRecord, environment
 from isoglot.retrievers.dense import prompt_records, rank_encoded
+from isoglot.retrievers.providers import PRICES, PRICES_READ, PROVIDERS, OrderError, Provider
 
 if TYPE_CHECKING:
-    from openai import OpenAI
-    from openai.types import CreateEmbeddingResponse
-
     from isoglot.retrievers.registry import Loading
 
 log = logging.getLogger("isoglot")
 
-BATCH = 32
-"""Texts in a request: what a small server (text-embeddings-inference) accepts, and what a killed run loses at most."""
+CHARACTERS = 100_000
+"""Characters in a request at most; fewer than 120,000 tokens, the least that a provider takes (Voyage)."""
 
 
 class EmbeddingsApiRetriever:
-    """Ranks by the cosine of vectors from the API at ``OPENAI_BASE_URL``, else OpenAI's, with ``OPENAI_API_KEY``.
+    """Ranks by the cosine of vectors from a provider's API, or from another server that speaks it.
 
-    What fails on the way (429, 5xx, time-outs, cut connections) is asked again by the package openai, which waits as
-    long as the server's Retry-After says. No text is sent twice, unless the API gave nothing good for it.
+    Key and base URL come from the environment, by the names of the table `PROVIDERS`. No text is sent twice, unless the
+    API gave nothing good for it.
 
-    A server of ``isoglot serve`` puts its model's prompts before the texts itself: it is told their role instead.
+    A server of ``isoglot serve`` puts its model's prompts before the texts itself: it is told their role instead. So is
+    a provider that has input types.
 
     Args:
-        model: Its name there. A known family gets its prompts, as a local model without any of its own does.
+        model: Its name there; for a provider that serves one model, its address will do. A known family gets its
+            prompts, as a local model without any of its own does.
+        provider: A name out of `PROVIDERS`.
         prompts: Role -> the text of the prompt that the user chose, which may be empty; None: those of the family.
         timeout: Seconds that an answer may take.
 
     Raises:
-        IsoglotError: The package openai is missing, or the key is missing or broken, or the base URL is none.
+        IsoglotError: A package is missing, the key is missing or broken, the base URL is none, or `model` is an address
+            where nobody says which model is served.
     """
 
-    def __init__(self, model: str, *, prompts: Mapping[str, str] | None = None, timeout: float = 120) -> None:
+    def __init__(
+        self,
+        model: str,
+        *,
+        provider: str = "openai",
+        prompts: Mapping[str, str] | None = None,
+        timeout: float = 120,
+    ) -> None:
+        self._provider = PROVIDERS[provider]
         if not model:
-            raise IsoglotError("name the API's model: openai:MODEL")
-        self._api = Service(model, timeout=timeout)
+            raise IsoglotError(f"name the API's model: {self._provider.form}")
+        given = model if self._provider.model_path and "://" in model else None
+        self._api = _api(self._provider, model, given, timeout)
         self._chosen = dict(prompts or {})
         if self._chosen:
             find_prompts(model, {}, self._chosen)  # report a wrong choice before anything is asked
-        options = client_options(self._api)
-        from openai import OpenAI
-
-        self._client: OpenAI = OpenAI(**options)
-        self._answered = False
+        self._model = self._served_model() if given else model.removeprefix(self._provider.model_prefix)
 
     def describe(self) -> RetrieverRecord:
         """As `Retriever.describe`; asks for one vector, if none is kept, for the dimension."""
         prompts = prompt_records(self._prompts)
-        where = [self._api.address, self._api.model, msgspec.to_builtins(prompts)]
+        where = [self._api.address, self._model, msgspec.to_builtins(prompts)]
+        types = [self._input_type(role) for role in ROLES]
+        if self._provider.name != "openai":
+            where += [self._provider.name, types]
+        told = f", told {' and '.join(map(str, types))}" if all(types) else ""
         return RetrieverRecord(
-            name=f"openai:{self._api.model}",
+            name=self._name,
             fingerprint=hashlib.sha256(json.dumps(where, sort_keys=True).encode()).hexdigest(),
             dimension=self.dimension,
             prompts=prompts,
-            how=f"embeddings of {self._api.address}, whose weights are not seen: the fingerprint is of names",
+            how=f"embeddings of {self._api.address}{told}, whose weights are not seen: the fingerprint is of names",
         )
 
     def environment(self) -> dict[str, Any]:
         """As `Retriever.environment`."""
-        return environment("openai", "numpy")
+        return environment("httpx2", "numpy")
 
     def rankings(
         self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
@@ -99,23 +102,30 @@ class EmbeddingsApiRetriever:
         """As `Retriever.rankings`."""
         if all(prompt.source == "none" for prompt in self._prompts.values()):
             log.info(
-                "openai:%s: no prompts of it are known, so none is sent; if the model wants one, "
+                "%s: no prompts of it are known, so none is sent; if the model wants one, "
                 "choose it by --query-prompt and --document-prompt",
-                self._api.model,
+                self._name,
             )
         return rank_encoded(self, collection, pools, balance=balance, top_k=top_k, show_progress=show_progress)
+
+    @property
+    def _name(self) -> str:
+        return f"{self._provider.name}:{self._model}"
 
     @cached_property
     def _prompts(self) -> dict[str, Prompt]:
         """The prompts that are sent."""
-        if not self._is_own_server:
-            return find_prompts(self._api.model, {}, self._chosen)
-        if any(self._chosen.values()):
+        if self._is_own_server and any(self._chosen.values()):
             raise IsoglotError(
                 f"{self._api.address}: `isoglot serve` puts its model's prompts before the texts; "
                 "choose them when it is indexed or served"
             )
-        return {role: Prompt("", role, "server") for role in ROLES}
+        if self._is_own_server or self._provider.input_type(self._model, "query"):
+            return {
+                role: Prompt(self._chosen.get(role, ""), role, "chosen" if self._chosen.get(role) else "server")
+                for role in ROLES
+            }
+        return find_prompts(self._model, {}, self._chosen)
 
     @cached_property
     def _is_own_server(self) -> bool:
@@ -123,17 +133,20 @@ class EmbeddingsApiRetriever:
 
         Where nobody answers, it is if vectors of such a server are kept: kept vectors need no network.
         """
-        if self._api.address == "OpenAI's API":
+        if self._provider.name != "openai" or self._is_hosted:
             return False
-        import openai
-
         try:
-            models = self._client.with_options(max_retries=0, timeout=10).models.list().data
-            return any(model.id == self._api.model and model.owned_by == "isoglot" for model in models)
-        except openai.APIConnectionError:
+            models = self._api.get("/models")["data"]
+            return any(model["id"] == self._model and model.get("owned_by") == "isoglot" for model in models)
+        except NoAnswerError:
             return bool(VectorCache(self._key("query", Prompt("", "query", "server"))).get(["a"]))
-        except (openai.OpenAIError, AttributeError, TypeError, ValueError):  # it lists no models, or something else
+        except (IsoglotError, LookupError, AttributeError, TypeError):  # it lists no models, or something else
             return False
+
+    @property
+    def _is_hosted(self) -> bool:
+        """Whether the provider itself is asked, at its own address."""
+        return self._api.address == _title(self._provider)
 
     @cached_property
     def dimension(self) -> int:
@@ -141,7 +154,7 @@ class EmbeddingsApiRetriever:
         cache = self._cache("query")
         known = cache.get(["a"])
         if not known:
-            cache.put(["a"], vectors := self._vectors(["a"], "query"))
+            cache.put(["a"], vectors := self._vectors(["a"], "query")[0])
             known = {"a": vectors[0]}
         return len(known["a"])
 
@@ -157,43 +170,87 @@ class EmbeddingsApiRetriever:
         wanted = list(dict.fromkeys(texts))
         known = cache.get(wanted)
         missing = [text for text in wanted if text not in known]
-        with progress(f"{self._api.model}: encoding {role} texts", len(missing), show=show_progress) as advance:
-            for start in range(0, len(missing), BATCH):
-                batch = missing[start : start + BATCH]
-                vectors = self._vectors(batch, role)
+        prompt, counted = self._prompts[role].text, 0
+        if missing:
+            about = sum(estimated_tokens(prompt + text) for text in missing)
+            log.info(
+                "%s: %d %s texts to send, about %.0f tokens%s", self._name, len(missing), role, about, self._cost(about)
+            )
+        with progress(f"{self._name}: encoding {role} texts", len(missing), show=show_progress) as advance:
+            for batch in _batches(missing, self._provider.batch):
+                vectors, tokens = self._vectors(batch, role)
                 if vectors.shape[1] != self.dimension:
                     raise self._bad(f"vectors of {vectors.shape[1]} dimensions, and before of {self.dimension}")
                 cache.put(batch, vectors)
                 known.update(zip(batch, vectors, strict=True))
+                counted += tokens
                 advance(len(batch))
+        if counted:
+            log.info("%s: the API counted %d tokens%s", self._name, counted, self._cost(counted))
         if any(len(vector) != self.dimension for vector in known.values()):
             raise IsoglotError(f"{cache.path}: keeps vectors of another number of dimensions; remove it")
         return np.stack([known[text] for text in texts])
 
+    def _cost(self, tokens: float) -> str:
+        if self._provider.local:
+            return ""
+        price = PRICES.get(self._name) if self._is_hosted else None
+        if price is None:
+            return "; its price is not known"
+        return f": USD {tokens * price / 1e6:.2g} at the price read on {PRICES_READ}"
+
     def _cache(self, role: str) -> VectorCache:
-        return VectorCache(self._key(role, self._prompts[role]), model=f"openai:{self._api.model}")
+        return VectorCache(self._key(role, self._prompts[role]), model=self._name)
 
     def _key(self, role: str, prompt: Prompt) -> dict[str, object]:
         """All that decides a vector but the text, as far as one knows."""
-        text = None if prompt.source == "server" else prompt.text
-        return {"api": self._api.address, "model": self._api.model, "role": role, "prompt": text}
+        own = self._provider.name == "openai" and prompt.source == "server"
+        key: dict[str, object] = {
+            "api": self._api.address,
+            "model": self._model,
+            "role": role,
+            "prompt": None if own else prompt.text,
+        }
+        if self._provider.name != "openai":  # its key is as it was when it was the only provider
+            key |= {"provider": self._provider.name, "input_type": self._input_type(role)}
+        return key
 
-    def _vectors(self, texts: Sequence[str], role: str) -> Vectors:
-        """What the API says, checked; nothing that is wrong gets past here."""
-        response = self._response([self._prompts[role].text + text for text in texts], role)
-        if refusal := message_in(getattr(response, "error", None)):
-            raise self._bad(f"an error ({masked(refusal)})")
+    def _input_type(self, role: str) -> str | None:
+        """What the API is told of a role."""
+        if self._provider.name == "openai":
+            return role if self._is_own_server else None
+        return self._provider.input_type(self._model, role)
+
+    @cached_property
+    def _path(self) -> str:
+        """Where to post to, once a server of one model has said that it is the right one."""
+        if self._provider.model_path and (served := self._served_model()) != self._model:
+            raise IsoglotError(f"{self._api.address} serves the model {served}, not {self._model}")
+        return self._provider.path_for(self._model)
+
+    def _served_model(self) -> str:
         try:
-            entries = list(response.data)
-            numbers = [getattr(entry, "index", None) for entry in entries]
-            if len(set(numbers)) > 1:  # else the server does not number them, and they are in the order of the texts
-                entries = [entry for _, entry in sorted(zip(numbers, entries, strict=True), key=itemgetter(0))]
-                numbers.sort()
-            vectors = np.array([_numbers(entry.embedding) for entry in entries], dtype=np.float64)
-        except (AttributeError, TypeError, ValueError):  # a web page, text for numbers, vectors of several dimensions
-            raise self._bad("something else than a list of vectors") from None
-        if len(entries) != len(texts) or (len(set(numbers)) > 1 and numbers != list(range(len(texts)))):
-            raise self._bad(f"{len(entries)} vectors for {len(texts)} texts, or the wrong ones")
+            return str(self._api.get(self._provider.model_path)["model_id"])
+        except NoAnswerError:
+            raise IsoglotError(f"{self._api.address} cannot be reached; is the base URL right?") from None
+        except (LookupError, TypeError):
+            what = f"{self._provider.title} says at {self._provider.model_path}"
+            raise IsoglotError(f"{self._api.address} does not say which model it serves, which {what}") from None
+
+    def _vectors(self, texts: Sequence[str], role: str) -> tuple[Vectors, int]:
+        """What the API says, checked, and the tokens that it counted; nothing that is wrong gets past here."""
+        sent = [self._prompts[role].text + text for text in texts]
+        answer = self._api.post(self._path, self._provider.body(self._model, sent, self._input_type(role)))
+        try:
+            found = [_numbers(vector) for vector in self._provider.vectors(answer)]
+            vectors = np.array(found, dtype=np.float64)
+        except OrderError:
+            raise self._bad("vectors whose index is not 0, 1, 2 ..., each once") from None
+        except (LookupError, AttributeError, TypeError, ValueError, OverflowError):
+            said = self._api.said(answer)
+            raise self._bad(f"an error ({said})" if said else "something else than a list of vectors") from None
+        if len(found) != len(texts):
+            raise self._bad(f"{len(found)} vectors for {len(texts)} texts")
         if vectors.ndim != 2 or not vectors.shape[1]:
             raise self._bad("something else than a list of vectors")
         with np.errstate(over="ignore"):
@@ -201,45 +258,67 @@ class EmbeddingsApiRetriever:
         wrong = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
         if len(wrong):
             raise self._bad(f"a vector that is zero or not finite, for the {role} {texts[wrong[0]][:60]!r}")
-        return np.asarray(vectors / lengths, dtype=np.float32)
-
-    def _response(self, texts: list[str], role: str) -> CreateEmbeddingResponse:
-        import openai
-
-        retries = RETRIES if self._answered else 1  # a wrong address is told after a second, not after many
-        try:
-            response = self._client.with_options(max_retries=retries).embeddings.create(
-                model=self._api.model,
-                input=texts,
-                encoding_format="float",
-                extra_body={"input_type": role} if self._is_own_server else None,
-            )
-        except (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError) as error:
-            if self._answered:
-                raise IsoglotError(
-                    f"{self._api.address}: no answer ({error_message(error)}); "
-                    "run again later, what was answered is kept"
-                ) from None
-            if type(error) is openai.APIConnectionError:
-                raise unreachable_error(self._api) from None
-            self._answered = True  # something is there
-            return self._response(texts, role)
-        except openai.APIStatusError as error:
-            raise status_error(error, self._api) from None
-        except ValueError:
-            raise self._bad("something that is not JSON") from None
-        self._answered = True
-        return response
+        return np.asarray(vectors / lengths, dtype=np.float32), self._provider.counted_tokens(answer)
 
     def _bad(self, what: str) -> IsoglotError:
-        return IsoglotError(f"{self._api.address}: {self._api.model} gave {what}; what was good before is kept")
+        return IsoglotError(f"{self._api.address}: {self._model} gave {what}; what was good before is kept")
 
 
-def _numbers(embedding: Any) -> Any:
-    """The numbers of a vector; some servers send base64 though numbers were asked for."""
-    return np.frombuffer(b64decode(embedding, validate=True), "<f4") if isinstance(embedding, str) else embedding
+def _api(provider: Provider, model: str, given: str | None, timeout: float) -> JsonApi:
+    """The API of a provider, as the environment says.
+
+    Args:
+        provider: The provider.
+        model: The model that is asked, for messages.
+        given: The base URL that the user named; None: that of the environment, else the provider's.
+        timeout: Seconds that an answer may take.
+    """
+    url = given or os.environ.get(provider.url_variable, "").strip()
+    if url and not is_http_url(url):
+        name = "the base URL" if given else provider.url_variable
+        raise IsoglotError(f"{name} is not an HTTP URL; write it like http://localhost:8000")
+    if given and "@" in given:
+        raise IsoglotError(f"a user and password belong into {provider.url_variable}, not into a name that is recorded")
+    key = os.environ.get(provider.key_variable, "").strip()
+    if not (key or url or provider.local):
+        raise IsoglotError(
+            f"put the API's key into the environment variable {provider.key_variable}, or name a server with "
+            f"{provider.url_variable}"
+        )
+    return JsonApi(
+        url or provider.url,
+        address=address_of(url or provider.url) if url or provider.local else _title(provider),
+        model=model,
+        key=key,
+        key_variable=provider.key_variable,
+        key_header=provider.key_header,
+        timeout=timeout,
+    )
 
 
-def load(argument: str, loading: Loading) -> EmbeddingsApiRetriever:
-    """``openai:MODEL``."""
-    return EmbeddingsApiRetriever(argument, prompts=loading.prompts)
+def _title(provider: Provider) -> str:
+    return f"{provider.title}'s API"
+
+
+def _numbers(vector: Any) -> Any:
+    """A vector as it came, or out of base64, which some servers send whatever they are asked for."""
+    return np.frombuffer(base64.b64decode(vector, validate=True), dtype="<f4") if isinstance(vector, str) else vector
+
+
+def _batches(texts: Sequence[str], most: int) -> Iterator[list[str]]:
+    """Texts, in order, `most` at a time or as many as have `CHARACTERS` characters together."""
+    batch: list[str] = []
+    characters = 0
+    for text in texts:
+        if batch and (len(batch) == most or characters + len(text) > CHARACTERS):
+            yield batch
+            batch, characters = [], 0
+        batch.append(text)
+        characters += len(text)
+    if batch:
+        yield batch
+
+
+def load(argument: str, loading: Loading, provider: str) -> EmbeddingsApiRetriever:
+    """``PROVIDER:MODEL``."""
+    return EmbeddingsApiRetriever(argument, provider=provider, prompts=loading.prompts)

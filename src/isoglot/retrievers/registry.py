@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -21,6 +22,7 @@ from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.platform.errors import IsoglotError
 from isoglot.retrievers.base import Retriever, Scorer
 from isoglot.retrievers.dense import DenseRetriever
+from isoglot.retrievers.kinds import RETRIEVERS
 from isoglot.retrievers.scorer import ScorerRetriever
 from isoglot.transforms.files import is_transform
 
@@ -42,42 +44,6 @@ class Loading:
     precision: str = "auto"
     trust_remote_code: bool = False
     prompts: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of retriever.
-
-    Attributes:
-        name: What stands before the colon, e.g. ``openai``.
-        form: How it is written on the command line.
-        summary: One line.
-        module: The module with ``load(argument, loading)``.
-        encodes: Whether it encodes texts, and so puts prompts before them.
-    """
-
-    name: str
-    form: str
-    summary: str
-    module: str
-    encodes: bool = False
-
-
-RETRIEVERS = {
-    kind.name: kind
-    for kind in (
-        Kind("bm25", "bm25", "words, without a model: the lexical baseline", "isoglot.retrievers.bm25"),
-        Kind(
-            "openai",
-            "openai:MODEL",
-            "vectors of an OpenAI-compatible API",
-            "isoglot.retrievers.embeddings_api",
-            encodes=True,
-        ),
-        Kind("vectors", "vectors:DIR", "vectors that you have", "isoglot.retrievers.stored_vectors"),
-        Kind("ray", "ray:DIR", "vectors of `isoglot encode`, ranked by a Ray cluster", "isoglot.retrievers.shards"),
-    )
-}
 
 
 def as_retriever(
@@ -152,7 +118,8 @@ def is_kind(named: str) -> bool:
 def _loader(name: str) -> Callable[[str, Loading], Any] | None:
     """The function that loads a kind of retrievers; None where there is no such kind."""
     if name in RETRIEVERS:
-        return import_module(RETRIEVERS[name].module).load  # type: ignore[no-any-return]
+        kind = RETRIEVERS[name]
+        return partial(import_module(kind.module).load, **kind.options)
     for entry in entry_points(group=GROUP, name=name):
         try:
             return entry.load()  # type: ignore[no-any-return]

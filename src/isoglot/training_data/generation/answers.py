@@ -79,11 +79,6 @@ def fill_prompt(name: str, **values: str) -> str:
     return Template((PROMPTS / f"{name}.md").read_text(encoding="utf-8")).substitute(values)
 
 
-def estimated_tokens(text: str) -> float:
-    """Return about how many tokens an English text has: one for four characters, as OpenAI's documentation says."""
-    return len(text) / 4
-
-
 _FENCE = re.compile(r"\s*```\w*\s*(.*?)\s*```\s*", re.DOTALL)
 _REFUSAL = re.compile(
     r"\W*(?:I['’]?m sorry|I am sorry|Sorry, |I apologi[sz]e|Unfortunately, I |As an AI|As a language model"

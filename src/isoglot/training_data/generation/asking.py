@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isoglot.llm.client import RETRIES, client_options, error_message, status_error, unreachable_error
-from isoglot.llm.service import Service
+from isoglot.llm.service import Service, estimated_tokens
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.progress import progress
-from isoglot.training_data.generation.answers import BadAnswerError, Question, estimated_tokens, read_answer
+from isoglot.training_data.generation.answers import BadAnswerError, Question, read_answer
 from isoglot.training_data.generation.journal import Journal
 from isoglot.training_data.generation.report import GenerationReport, LeftOut, Usage
 

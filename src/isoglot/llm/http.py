@@ -1,0 +1,191 @@
+"""JSON over HTTP: what fails on the way is asked again, what is wrong is said in one line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from isoglot.llm.client import message_in
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.version import __version__
+
+if TYPE_CHECKING:
+    import httpx2
+    from tenacity import RetryCallState
+
+RETRIES = 8
+"""How often a request is sent again; the waits add up to about 90 seconds where the server names none."""
+LONGEST_WAIT = 120.0
+"""Seconds: a server that asks for a longer wait is not waited for."""
+_PASSING = (408, 429)
+"""Statuses below 500 that may be others the next time."""
+
+
+class NoAnswerError(IsoglotError):
+    """Nobody answers, or only with faults that may pass.
+
+    Args:
+        message: What came instead of an answer.
+        reached: Whether there is a server at all.
+        after: Seconds that the server asks to wait; None: it names none.
+    """
+
+    def __init__(self, message: str, *, reached: bool = True, after: float | None = None) -> None:
+        super().__init__(message)
+        self.reached, self.after = reached, after
+
+
+class JsonApi:
+    """An API that takes and gives JSON.
+
+    429, 408, 5xx, time-outs and cut connections are asked again up to `RETRIES` times, after as long as the server's
+    Retry-After says, else after 0.5 seconds and then twice as long each time. Redirects are not followed, since the key
+    would go with them.
+
+    Args:
+        url: Base URL, which may hold a user and a password; messages never show it.
+        address: What messages call the API.
+        model: The model that is asked, for messages.
+        key: The key; empty: none is sent.
+        key_variable: The environment variable that the key is from, for messages.
+        key_header: The header that the key is sent in; in ``Authorization`` it is a bearer token.
+        timeout: Seconds that an answer may take.
+
+    Raises:
+        IsoglotError: The packages httpx2 and tenacity are missing, or the key has characters that no key has.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        address: str,
+        model: str,
+        key: str,
+        key_variable: str,
+        key_header: str = "Authorization",
+        timeout: float = 120,
+    ) -> None:
+        if not (find_spec("httpx2") and find_spec("tenacity")):
+            raise IsoglotError("asking an API needs the packages httpx2 and tenacity: pip install 'isoglot[api]'")
+        if not (key.isascii() and key.isprintable()):
+            raise IsoglotError(f"the environment variable {key_variable} contains characters that no key has")
+        import httpx2
+
+        self._url, self._key, self._key_variable = url.rstrip("/"), key, key_variable
+        self.address, self._model = address, model
+        headers = {"User-Agent": f"isoglot/{__version__}"}
+        if key:
+            headers[key_header] = f"Bearer {key}" if key_header == "Authorization" else key
+        self._client = httpx2.Client(headers=headers, timeout=timeout)
+        self._answered = False
+
+    def get(self, path: str, timeout: float = 10) -> Any:
+        """Return the JSON at a path, asked for once.
+
+        Raises:
+            NoAnswerError: Nobody answers.
+            IsoglotError: The API refuses, or answers with something that is not JSON.
+        """
+        return self._once("GET", path, timeout=timeout)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Return the JSON that answers a body.
+
+        Raises:
+            NoAnswerError: Nobody answers, or only with faults that may pass, after all retries.
+            IsoglotError: The API refuses, or answers with something that is not JSON.
+        """
+        from tenacity import Retrying, retry_if_exception_type
+
+        retrying = Retrying(retry=retry_if_exception_type(NoAnswerError), stop=self._gives_up, wait=_wait, reraise=True)
+        try:
+            return retrying(self._once, "POST", path, json=body)
+        except NoAnswerError as error:
+            if not error.reached and not self._answered:
+                raise NoAnswerError(
+                    f"{self.address} cannot be reached; is the base URL right?", reached=False
+                ) from None
+            raise NoAnswerError(
+                f"{self.address}: no answer ({error}); run again later, what was answered is kept"
+            ) from None
+
+    def _gives_up(self, state: RetryCallState) -> bool:
+        """Whether to stop: a wrong address is told after a second, not after many."""
+        return state.attempt_number > (RETRIES if self._answered else 1) or (_asked_wait(state) or 0) > LONGEST_WAIT
+
+    def _once(self, method: str, path: str, **options: Any) -> Any:
+        import httpx2
+
+        try:
+            response = self._client.request(method, self._url + path, **options)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout):
+            raise NoAnswerError("no connection", reached=False) from None
+        except httpx2.TransportError as error:
+            self._answered = True
+            raise NoAnswerError(type(error).__name__) from None
+        except httpx2.HTTPError as error:
+            raise IsoglotError(f"{self.address}: gave what cannot be read ({type(error).__name__})") from None
+        self._answered = True
+        if response.is_success:
+            try:
+                return response.json()
+            except ValueError:
+                what = f"{self.address}: {self._model} gave something that is not JSON"
+                raise IsoglotError(f"{what}; what was good before is kept") from None
+        raise self._refused(response)
+
+    def _refused(self, response: httpx2.Response) -> IsoglotError:
+        """The error for a status that says no."""
+        try:
+            message = self.said(response.json())
+        except ValueError:  # a web page
+            message = ""
+        status = response.status_code
+        text = f"HTTP {status}: {message}" if message else f"HTTP {status}"
+        if status in _PASSING or status >= 500:
+            return NoAnswerError(text, after=_retry_after(response.headers))
+        if status == 401 and not self._key:
+            return IsoglotError(f"{self.address} wants a key, in the environment variable {self._key_variable}")
+        if status == 401:
+            return IsoglotError(f"{self.address} does not accept the key in {self._key_variable} ({text})")
+        if status == 403:
+            return IsoglotError(f"{self.address}: the key in {self._key_variable} may not use {self._model} ({text})")
+        if status == 404:
+            return IsoglotError(f"{self.address} has no model {self._model!r}, or the base URL is wrong ({text})")
+        return IsoglotError(f"{self.address}: {text}")
+
+    def said(self, body: Any) -> str:
+        """Return the message of an error in one line of at most 200 characters, with the key masked; empty: none.
+
+        Args:
+            body: The JSON of an answer.
+        """
+        text = " ".join(message_in(body if isinstance(body, dict) else None).split())
+        return (text.replace(self._key, "***") if self._key else text)[:200]
+
+
+def _asked_wait(state: RetryCallState) -> float | None:
+    error = state.outcome.exception() if state.outcome else None
+    return error.after if isinstance(error, NoAnswerError) else None
+
+
+def _wait(state: RetryCallState) -> float:
+    from tenacity import wait_exponential
+
+    after = _asked_wait(state)
+    return wait_exponential(multiplier=0.5, max=30)(state) if after is None else after
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a server asks to wait: milliseconds, seconds, or a date (RFC 9110, section 10.2.3)."""
+    try:
+        if "retry-after-ms" in headers:
+            return max(float(headers["retry-after-ms"]) / 1000, 0)
+        value = headers.get("retry-after", "")
+        return max(float(value) if value[:1].isdigit() else parsedate_to_datetime(value).timestamp() - time.time(), 0)
+    except ValueError:
+        return None

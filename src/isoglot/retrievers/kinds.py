@@ -1,0 +1,55 @@
+"""The kinds of retrievers that isoglot has, for the registry and for help texts; nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from isoglot.retrievers.providers import PROVIDERS
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of retriever.
+
+    Attributes:
+        name: What stands before the colon, e.g. ``openai``.
+        form: How it is written on the command line.
+        summary: One line.
+        module: The module with ``load(argument, loading)``.
+        encodes: Whether it encodes texts, and so puts prompts before them.
+        options: Further keyword arguments of ``load``.
+    """
+
+    name: str
+    form: str
+    summary: str
+    module: str
+    encodes: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+RETRIEVERS = {
+    kind.name: kind
+    for kind in (
+        Kind("bm25", "bm25", "words, without a model: the lexical baseline", "isoglot.retrievers.bm25"),
+        *(
+            Kind(
+                provider.name,
+                provider.form,
+                f"vectors of {provider.title}, or of what speaks its API",
+                "isoglot.retrievers.embeddings_api",
+                encodes=True,
+                options={"provider": provider.name},
+            )
+            for provider in PROVIDERS.values()
+        ),
+        Kind("vectors", "vectors:DIR", "vectors that you have", "isoglot.retrievers.stored_vectors"),
+        Kind("ray", "ray:DIR", "vectors of `isoglot encode`, ranked by a Ray cluster", "isoglot.retrievers.shards"),
+    )
+}
+
+FORMS = ", ".join(kind.form for kind in RETRIEVERS.values())
+"""All kinds as they are written on the command line."""
+TEXT_FORMS = ", ".join(kind.form for kind in RETRIEVERS.values() if kind.encodes)
+"""The kinds that encode texts."""
