@@ -192,12 +192,9 @@ class EmbeddingsApiRetriever:
         return np.stack([known[text] for text in texts])
 
     def _cost(self, tokens: float) -> str:
-        if self._provider.local:
-            return ""
+        """What so many tokens cost, for messages; empty where the price is not known."""
         price = PRICES.get(self._name) if self._is_hosted else None
-        if price is None:
-            return "; its price is not known"
-        return f": USD {tokens * price / 1e6:.2g} at the price read on {PRICES_READ}"
+        return "" if price is None else f": USD {tokens * price / 1e6:.2g} at the price read on {PRICES_READ}"
 
     def _cache(self, role: str) -> VectorCache:
         return VectorCache(self._key(role, self._prompts[role]), model=self._name)
