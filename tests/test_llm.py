@@ -575,7 +575,7 @@ def test_the_commands_end_with_one_line_and_code_2_where_something_is_wrong(tmp_
         output = "".join(process.communicate(timeout=20))
     assert process.returncode == 2, output
     assert re.fullmatch(
-        r"isoglot: 127\S+ does not accept the key in OPENAI_API_KEY \(HTTP 401\)", output.splitlines()[-1]
+        r"isoglot: 127\S+ does not accept the key in OPENAI_API_KEY \(HTTP 401: no\)", output.splitlines()[-1]
     )
     assert "Traceback" not in output
     assert KEY not in output

@@ -237,9 +237,7 @@ def test_garbage_is_told_in_one_line_and_not_kept(bad: Reply, told: str, monkeyp
 def test_what_was_answered_before_garbage_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [f"text {number}" for number in range(2 * BATCH + 3)]
     with serving(good, [None, None, embeddings([])]) as server:
-        with pytest.raises(
-            IsoglotError, match="0 vectors for 32 texts; what was good before is kept"
-        ):
+        with pytest.raises(IsoglotError, match="0 vectors for 32 texts; what was good before is kept"):
             encode(at(server, monkeypatch), texts)
         server.bodies.clear()
         encode(at(server, monkeypatch), texts)

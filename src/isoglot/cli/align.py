@@ -23,6 +23,7 @@ from isoglot.cli.options import (
     chosen_prompts,
     split,
 )
+from isoglot.retrievers.kinds import TEXT_FORMS
 
 _GUARD, _SEVERAL_RUNS = "Guard", "Several runs"
 
@@ -30,7 +31,7 @@ _GUARD, _SEVERAL_RUNS = "Guard", "Several runs"
 @with_method_options
 def align(
     model: Annotated[
-        str, typer.Argument(help="A bundled model, a folder, or a hub id; or openai:MODEL, vectors:DIR: a transform.")
+        str, typer.Argument(help=f"A bundled model, a folder, or a hub id; or {TEXT_FORMS}, vectors:DIR: a transform.")
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write: a model, or a transform.")],
     data: Annotated[

@@ -34,6 +34,7 @@ from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import write_text
 from isoglot.platform.process import peak_memory_mib
 from isoglot.platform.progress import waiting
+from isoglot.retrievers.kinds import FORMS
 
 if TYPE_CHECKING:
     from isoglot.corpora.collection import Collection
@@ -47,7 +48,7 @@ def audit(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="A model's name, folder or hub id, bm25, openai:MODEL, vectors:DIR, ray:DIR; or --run, --index."
+            help=f"A model's name, folder or hub id; {FORMS}; any of them with +TRANSFORM; or --run, --index."
         ),
     ] = None,
     data: Annotated[

@@ -6,13 +6,14 @@ from isoglot.cli.options import Json
 
 
 def models(json: Json = False) -> None:
-    """List the bundled models and the ways to name others."""
+    """List the bundled models, and the ways to name others and what else ranks."""
     from dataclasses import asdict
     from json import dumps
 
     from isoglot.encoders.models import BUNDLED
     from isoglot.report.tables import Table
     from isoglot.report.terminal import print_tables
+    from isoglot.retrievers.kinds import RETRIEVERS
 
     if json:
         print(dumps([asdict(model) for model in BUNDLED.values()], indent=1))
@@ -20,4 +21,5 @@ def models(json: Json = False) -> None:
     rows = [(model.name, model.licence, model.summary) for model in BUNDLED.values()]
     rows.append(("./FOLDER", "yours", "a sentence-transformers model folder, such as `isoglot align` writes"))
     rows.append(("OWNER/NAME", "its own", "any sentence-transformers model on the Hugging Face hub"))
+    rows += [(kind.form, "", kind.summary) for kind in RETRIEVERS.values()]
     print_tables([Table("Models", ("name", "licence", "what it is"), tuple(rows), labels=3)])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import openai
 
 RETRIES = 8
-"""How often the openai package retries a request; its waits add up to 40 seconds where the server names none."""
+"""How often a request is sent again; the openai package's waits add up to 40 seconds where the server names none."""
 
 
 class ClientOptions(TypedDict):
@@ -50,21 +50,32 @@ def unreachable_error(service: Service) -> IsoglotError:
 
 def status_error(error: openai.APIStatusError, service: Service) -> IsoglotError:
     """Return the error for a status that a retry does not change: a wrong key, model or address."""
-    if error.status_code == 401:
-        return IsoglotError(f"{service.address} does not accept the key in OPENAI_API_KEY (HTTP 401)")
-    if error.status_code == 403:
-        return IsoglotError(f"{service.address}: the key in OPENAI_API_KEY may not use {service.model} (HTTP 403)")
-    if error.status_code == 404:
-        message = error_message(error)
-        return IsoglotError(f"{service.address} has no model {service.model!r}, or the base URL is wrong ({message})")
-    return IsoglotError(f"{service.address}: {error_message(error)}")
+    return refusal(error.status_code, error_message(error), service.address, service.model, "OPENAI_API_KEY")
+
+
+def refusal(status: int, text: str, address: str, model: str, key_variable: str) -> IsoglotError:
+    """Return the error for a status that a retry does not change.
+
+    Args:
+        status: The status.
+        text: What `error_message` says of it.
+        address: What messages call the API.
+        model: The model that was asked.
+        key_variable: The environment variable of the key.
+    """
+    what = {
+        401: f"{address} does not accept the key in {key_variable}",
+        403: f"{address}: the key in {key_variable} may not use {model}",
+        404: f"{address} has no model {model!r}, or the base URL is wrong",
+    }.get(status)
+    return IsoglotError(f"{what} ({text})" if what else f"{address}: {text}")
 
 
 def error_message(error: openai.APIError) -> str:
     """Return status and message of an error in one line of at most 200 characters, with the key masked."""
     message = message_in(error.body)
     status = f"HTTP {error.status_code}" if hasattr(error, "status_code") else error.message
-    return masked(f"{status}: {message}" if message else status)
+    return masked(f"{status}: {message}" if message else status, _api_key())
 
 
 def message_in(body: object) -> str:
@@ -77,10 +88,10 @@ def message_in(body: object) -> str:
     return "" if body is None else str(body)
 
 
-def masked(text: str) -> str:
+def masked(text: str, key: str) -> str:
     """Return a service's text in one line of at most 200 characters, with the key masked."""
     line = " ".join(text.split())
-    return (line.replace(_api_key(), "***") if _api_key() else line)[:200]
+    return (line.replace(key, "***") if key else line)[:200]
 
 
 def _api_key() -> str:

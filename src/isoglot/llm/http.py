@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from isoglot.llm.client import message_in
+from isoglot.llm.client import RETRIES, masked, message_in, refusal
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.version import __version__
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import httpx2
     from tenacity import RetryCallState
 
-RETRIES = 8
-"""How often a request is sent again; the waits add up to about 90 seconds where the server names none."""
 LONGEST_WAIT = 120.0
 """Seconds: a server that asks for a longer wait is not waited for."""
 _PASSING = (408, 429)
@@ -42,8 +40,8 @@ class JsonApi:
     """An API that takes and gives JSON.
 
     429, 408, 5xx, time-outs and cut connections are asked again up to `RETRIES` times, after as long as the server's
-    Retry-After says, else after 0.5 seconds and then twice as long each time. Redirects are not followed, since the key
-    would go with them.
+    Retry-After says, else after 0.5 seconds and then twice as long each time, 90 seconds together. Redirects are not
+    followed, since the key would go with them.
 
     Args:
         url: Base URL, which may hold a user and a password; messages never show it.
@@ -150,13 +148,7 @@ class JsonApi:
             return NoAnswerError(text, after=_retry_after(response.headers))
         if status == 401 and not self._key:
             return IsoglotError(f"{self.address} wants a key, in the environment variable {self._key_variable}")
-        if status == 401:
-            return IsoglotError(f"{self.address} does not accept the key in {self._key_variable} ({text})")
-        if status == 403:
-            return IsoglotError(f"{self.address}: the key in {self._key_variable} may not use {self._model} ({text})")
-        if status == 404:
-            return IsoglotError(f"{self.address} has no model {self._model!r}, or the base URL is wrong ({text})")
-        return IsoglotError(f"{self.address}: {text}")
+        return refusal(status, text, self.address, self._model, self._key_variable)
 
     def said(self, body: Any) -> str:
         """Return the message of an error in one line of at most 200 characters, with the key masked; empty: none.
@@ -164,8 +156,7 @@ class JsonApi:
         Args:
             body: The JSON of an answer.
         """
-        text = " ".join(message_in(body if isinstance(body, dict) else None).split())
-        return (text.replace(self._key, "***") if self._key else text)[:200]
+        return masked(message_in(body if isinstance(body, dict) else None), self._key)
 
 
 def _asked_wait(state: RetryCallState) -> float | None:
