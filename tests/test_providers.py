@@ -313,6 +313,21 @@ def test_a_missing_key_or_address_is_told(provider: str, monkeypatch: pytest.Mon
         as_retriever(named(provider))
 
 
+def test_user_and_password_of_a_base_url_are_sent_and_not_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with speaking("ollama", vector, [None, body({}, 400)], monkeypatch=monkeypatch) as server:
+        monkeypatch.setenv("OLLAMA_BASE_URL", server.url.replace("http://", "http://me:hid%20den@"))
+        monkeypatch.delenv("OLLAMA_API_KEY")
+        retriever = load("ollama")
+        assert "hid" not in str(retriever.describe())
+        with pytest.raises(IsoglotError, match="HTTP 400") as caught:
+            encode(retriever, ["a"])
+    assert server.headers[0]["authorization"] == f"Basic {b64encode(b'me:hid den').decode()}"
+    assert "hid" not in str(caught.value) + caplog.text
+
+
 def test_a_server_that_asks_for_an_hour_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     with (
         speaking("voyage", vector, [body({"detail": "daily limit"}, 429, Retry_After="3600")], monkeypatch=monkeypatch),

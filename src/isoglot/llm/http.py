@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from isoglot.llm.client import RETRIES, masked, message_in, refusal
+from isoglot.llm.service import address_of
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.version import __version__
 
@@ -73,12 +75,15 @@ class JsonApi:
             raise IsoglotError(f"the environment variable {key_variable} contains characters that no key has")
         import httpx2
 
-        self._url, self._key, self._key_variable = url.rstrip("/"), key, key_variable
+        parts = urlsplit(url)  # httpx2 logs URLs, so user and password are taken out of them
+        self._url = parts._replace(netloc=address_of(url)).geturl().rstrip("/")
+        self._key, self._key_variable = key, key_variable
         self.address, self._model = address, model
         headers = {"User-Agent": f"isoglot/{__version__}"}
         if key:
             headers[key_header] = f"Bearer {key}" if key_header == "Authorization" else key
-        self._client = httpx2.Client(headers=headers, timeout=timeout)
+        auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+        self._client = httpx2.Client(headers=headers, auth=auth, timeout=timeout)
         self._answered = False
 
     def get(self, path: str, timeout: float = 10) -> Any:
