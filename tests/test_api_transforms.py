@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 import isoglot
+from isoglot import Collection
 from isoglot.indexing.store import Index
 from isoglot.indexing.update import update_index
+from isoglot.retrievers.providers import PROVIDERS
 from isoglot.serving.app import create_app
 from isoglot.serving.settings import Settings
 from tests.command_line import isoglot as command
+from tests.embedding_protocols import PROTOCOLS, speaking
 from tests.serving_index import Running
 
 MODEL = "e5-small-q4"
@@ -84,3 +87,30 @@ def test_align_apply_and_audit_of_an_api_give_the_numbers_of_the_model_folder(
         assert of_api[scenario] == pytest.approx(measures, abs=1e-6)
         assert of_vectors[scenario] == pytest.approx(measures, abs=2)  # float16 may swap two neighbours
     assert of_api["multi", "zh"]["complete@10"] > before["multi", "zh"]["complete@10"] + 50
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_every_provider_is_aligned_and_audited_with_vectors_that_are_kept(
+    provider: str, small_collection: Collection, own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a server gives: here counts of letters, in the documented form of each provider."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(PROVIDERS[provider].key_variable, raising=False)
+    corpus = [
+        {"_id": f"{d.content_id}.{d.language}", "lang": d.language, "text": d.text} for d in small_collection.documents
+    ]
+    Path("corpus.jsonl").write_text("\n".join(map(json.dumps, corpus)), encoding="utf-8")
+    name = f"{provider}:{PROTOCOLS[provider].model}"
+
+    def letters(text: str) -> list[float]:
+        return [1.0 + text.count(letter) for letter in "abcdefgh"]
+
+    with speaking(provider, letters, monkeypatch=monkeypatch) as server:
+        assert command("align", name, "--data", "corpus.jsonl", "--dev", "none", "-o", "transform").returncode == 0
+        sent = len(server.bodies)
+        before = isoglot.audit(name, small_collection)
+        after = isoglot.audit(f"{name}+transform", small_collection)
+        later = [text for request in server.bodies[sent:] for text in PROTOCOLS[provider].texts(request)]
+    assert after.model.name == f"{name}+transform"
+    assert after.to_json() != before.to_json()
+    assert len(later) == len(set(later)) == len(small_collection.queries)  # the documents are kept

@@ -256,6 +256,16 @@ def test_a_path_of_windows_is_never_asked_of_the_hub(name: str) -> None:
         load_encoder(name)
 
 
+def test_what_an_api_gives_is_no_model_of_this_machine(tmp_path: Path) -> None:
+    (tmp_path / "corpus.jsonl").write_text('{"_id": "1", "lang": "en", "text": "bread"}')
+    for name in ("cohere:embed-v4.0", "tei:http://localhost:1", "nothing:known"):
+        for command in ("index", "encode"):
+            done = command_line.isoglot(command, tmp_path / "corpus.jsonl", "-m", name, "-o", tmp_path / "out")
+            assert done.returncode == 2
+            assert done.stderr.count("\n") == 1
+            assert f"{name}: is no model of this machine" in done.stderr
+
+
 def test_a_device_that_is_not_there_is_told(tiny_model: Path) -> None:
     for device in ("cuda:99", "nonsense", "meta"):
         with pytest.raises(IsoglotError, match=f"device '{device}' cannot be used here"):

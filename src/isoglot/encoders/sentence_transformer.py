@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path, PureWindowsPath
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 
 PRECISIONS = ("auto", "float32", "bfloat16", "int8")
+
+
+_KIND = re.compile(r"[a-z][a-z0-9-]+:")
+"""How kinds of retrievers begin, such as ``openai:MODEL``; no hub id does, and drives of Windows have one letter."""
 
 
 def load_encoder(
@@ -72,6 +77,11 @@ def load_model(name: str, *, device: str = "auto", trust_remote_code: bool = Fal
             vectors, or lacks weights.
     """
     path = model_path(name)
+    if _KIND.match(name) and not Path(path).exists():
+        raise IsoglotError(
+            f"{name}: is no model of this machine, which this needs; `isoglot audit` and `align` take what "
+            "`isoglot models` lists with a colon"
+        )
     is_local = Path(path).exists() or _looks_local(name)
     if is_local and not Path(path).is_dir():
         raise IsoglotError(f"{name}: no such model folder")
