@@ -11,15 +11,19 @@ import typer
 from isoglot.alignment.registry import METHODS
 from isoglot.cli.method_options import with_method_options
 from isoglot.cli.options import (
+    ContentField,
     Device,
     DocumentPrompt,
     Force,
     Json,
+    LanguageField,
     Prompts,
     QueryPrompt,
     Seed,
     StrictReading,
     Trust,
+    VectorField,
+    chosen_fields,
     chosen_prompts,
     split,
 )
@@ -83,6 +87,9 @@ def align(
     prompts: Prompts = None,
     query_prompt: QueryPrompt = None,
     document_prompt: DocumentPrompt = None,
+    language_field: LanguageField = None,
+    content_field: ContentField = None,
+    vector_field: VectorField = None,
     seed: Seed = 0,
     device: Device = "auto",
     force: Force = False,
@@ -120,6 +127,7 @@ def align(
             strict=strict,
             trust_remote_code=trust_remote_code,
             prompts=chosen_prompts(prompts, query_prompt, document_prompt),
+            fields=chosen_fields(language_field, content_field, vector_field),
             show_progress=True,
             **options,
         )
