@@ -6,9 +6,12 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import faiss
+import lancedb
 import numpy as np
 import pytest
 from qdrant_client import QdrantClient, models
@@ -17,6 +20,7 @@ from isoglot import Transform
 from isoglot.stores.base import Fields, Store
 from isoglot.stores.registry import open_store
 from tests.command_line import Done, isoglot
+from tests.elastic_server import Engine, basic, elastic_server
 from tests.forked import Forked
 from tests.postgres import postgres
 from tests.stores import DIMENSION, Corpus, corpus
@@ -36,7 +40,7 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 class Qdrant:
     """A folder of the local mode, whose points have an unnamed vector."""
 
-    target = "vector_mended"
+    target = "docs_mended"
 
     def __init__(self, folder: Path, documents: Corpus) -> None:
         self.folder, self.named = folder / "qdrant", f"qdrant:{folder}/qdrant/docs"
@@ -54,20 +58,12 @@ class Qdrant:
 
     def dump(self) -> object:
         with self.client() as client:
-            points = client.scroll("docs", limit=10_000, with_vectors=True)[0]
-            config = client.get_collection("docs").config.params.model_dump()
-            vectors = config.pop("vectors")
-            names = sorted(vectors) if "size" not in vectors else [""]
-            marks = client.get_collection("docs").config.metadata or {}
-            return (
-                names,
-                marks,
-                [(p.id, p.payload, p.vector if isinstance(p.vector, list) else p.vector[""]) for p in points],
-            )
+            names = sorted(found.name for found in client.get_collections().collections)
+            return [(name, client.scroll(name, limit=10_000, with_vectors=True)[0]) for name in names]
 
     def search(self, target: str, vector: np.ndarray, limit: int) -> list[int]:
         with self.client() as client:
-            return [int(p.id) for p in client.query_points("docs", vector.tolist(), using=target, limit=limit).points]
+            return [int(p.id) for p in client.query_points(target, vector.tolist(), limit=limit).points]
 
     def lose_languages(self, count: int) -> None:
         with self.client() as client:
@@ -114,6 +110,89 @@ class Pgvector:
         self._rows("UPDATE docs SET lang = NULL WHERE id < %s", count)
 
 
+class Elasticsearch:
+    """An index of the local server that speaks what the two engines document."""
+
+    target = "docs_mended"
+
+    def __init__(self, engine: Engine, address: str, documents: Corpus) -> None:
+        self.engine, self.named = engine, f"elasticsearch:{address}/docs"
+        kind = "knn_vector" if engine.distribution == "opensearch" else "dense_vector"
+        mappings = {"properties": {"lang": {"type": "keyword"}, "embedding": {"type": kind}}, "_meta": {"team": "a"}}
+        settings = {"index": {"number_of_shards": "1", "uuid": "x", "default_pipeline": "embed", "version": {"a": "1"}}}
+        engine.indexes["docs"] = {"mappings": mappings, "settings": settings, "documents": {}}
+        for at, (vector, tag) in enumerate(zip(documents.vectors, documents.languages, strict=True)):
+            document = {"lang": tag, "title": f"document {at}", "embedding": vector.tolist()}
+            engine.indexes["docs"]["documents"][str(at)] = document
+
+    def dump(self) -> object:
+        return json.dumps(self.engine.indexes)
+
+    def search(self, target: str, vector: np.ndarray, limit: int) -> list[int]:
+        documents = self.engine.indexes[target]["documents"]
+        vectors = np.array([document["embedding"] for document in documents.values()])
+        keys = list(documents)
+        return [int(keys[at]) for at in np.argsort(-vectors @ vector)[:limit]]
+
+    def lose_languages(self, count: int) -> None:
+        for at in range(count):
+            del self.engine.indexes["docs"]["documents"][str(at)]["lang"]
+
+
+class Lance:
+    """A table of LanceDB."""
+
+    target = "docs_mended"
+
+    def __init__(self, folder: Path, documents: Corpus) -> None:
+        self.folder, self.named = folder / "lance", f"lancedb:{folder}/lance/docs"
+        rows = [
+            {"id": at, "lang": tag, "title": f"document {at}", "vector": vector}
+            for at, (vector, tag) in enumerate(zip(documents.vectors, documents.languages, strict=True))
+        ]
+        lancedb.connect(self.folder).create_table("docs", rows)
+
+    def dump(self) -> object:
+        database = lancedb.connect(self.folder)
+        return {name: database.open_table(name).to_arrow().to_pylist() for name in database.list_tables().tables}
+
+    def search(self, target: str, vector: np.ndarray, limit: int) -> list[int]:
+        table = lancedb.connect(self.folder).open_table(target)
+        return [row["id"] for row in table.search(vector).distance_type("cosine").limit(limit).to_list()]
+
+    def lose_languages(self, count: int) -> None:
+        lancedb.connect(self.folder).open_table("docs").update(where=f"id < {count}", values_sql={"lang": "NULL"})
+
+
+class Faiss:
+    """An index file with ids of its own, and the file of ids and languages."""
+
+    def __init__(self, folder: Path, documents: Corpus) -> None:
+        self.folder, self.path = folder / "faiss", folder / "faiss" / "docs.faiss"
+        self.named, self.target = f"faiss:{self.path}", str(self.folder / "docs_mended.faiss")
+        self.folder.mkdir()
+        index = faiss.IndexIDMap(faiss.index_factory(DIMENSION, "IVF4,Flat", faiss.METRIC_INNER_PRODUCT))
+        index.train(documents.vectors)
+        index.add_with_ids(documents.vectors, np.arange(1000, 1000 + len(documents.vectors)))
+        faiss.extract_index_ivf(index).nprobe = 4
+        faiss.write_index(index, str(self.path))
+        lines = [f"{at}@{tag}" for at, tag in enumerate(documents.languages)]
+        (self.folder / "docs.ids.txt").write_text("\n".join(lines) + "\n")
+
+    def dump(self) -> object:
+        return {path.name: path.read_bytes() for path in self.folder.iterdir()}
+
+    def search(self, target: str, vector: np.ndarray, limit: int) -> list[int]:
+        index = faiss.read_index(target)
+        faiss.extract_index_ivf(index).nprobe = 4
+        return [int(key) - 1000 for key in index.search(vector[None], limit)[1][0]]
+
+    def lose_languages(self, count: int) -> None:
+        path = self.folder / "docs.ids.txt"
+        lines = [f"{at}@" if at < count else line for at, line in enumerate(path.read_text().splitlines())]
+        path.write_text("\n".join(lines) + "\n")
+
+
 Kind = Any
 
 
@@ -129,11 +208,23 @@ def server() -> Iterator[str]:
         yield started.address
 
 
-@pytest.fixture(params=["qdrant", "pgvector"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, documents: Corpus) -> Kind:
-    if request.param == "pgvector":
-        return Pgvector(request.getfixturevalue("server"), documents)
-    return {"qdrant": Qdrant}[request.param](tmp_path, documents)
+ENGINES = {
+    "elasticsearch": Engine(),
+    "elasticsearch-8": Engine(version="8.19.0"),
+    "opensearch": Engine("opensearch", "3.1.0"),
+}
+
+
+@pytest.fixture(params=["qdrant", "pgvector", "lancedb", "faiss", *ENGINES])
+def store(request: pytest.FixtureRequest, tmp_path: Path, documents: Corpus) -> Iterator[Kind]:
+    if request.param in ENGINES:
+        engine = replace(ENGINES[request.param], indexes={}, scrolls={})
+        with elastic_server(engine) as address:
+            yield Elasticsearch(engine, address, documents)
+    elif request.param == "pgvector":
+        yield Pgvector(request.getfixturevalue("server"), documents)
+    else:
+        yield {"qdrant": Qdrant, "lancedb": Lance, "faiss": Faiss}[request.param](tmp_path, documents)
 
 
 def ranks(store: Kind, target: str, vectors: np.ndarray) -> np.ndarray:
@@ -147,7 +238,7 @@ def ranks(store: Kind, target: str, vectors: np.ndarray) -> np.ndarray:
 
 def plain(name: str) -> str:
     """What the own search calls the vectors as they were."""
-    return name.removesuffix("_mended").removeprefix("vector") if name == "vector_mended" else name[: -len("_mended")]
+    return name.removesuffix("_mended").replace("docs_mended.", "docs.")
 
 
 def test_a_store_is_audited_mended_searched_and_left_as_it_was(store: Kind, documents: Corpus) -> None:
@@ -166,7 +257,7 @@ def test_a_store_is_audited_mended_searched_and_left_as_it_was(store: Kind, docu
     done = isoglot("mend", store.named, *LANG)
     assert done.returncode == 0, done.stderr
     assert f"{store.target} has 240 changed vectors" in done.stdout
-    transform = Transform.load(f"{store.target}.transform")
+    transform = Transform.load(f"{Path(store.target).name}.transform")
     changed = transform.queries(documents.vectors, documents.languages)
     old, new = ranks(store, plain(store.target), documents.vectors), ranks(store, store.target, changed)
     assert np.median(old) > 40
@@ -192,11 +283,17 @@ def test_a_tenth_without_a_language_is_counted_and_changed_by_what_languages_sha
 
 def _killed_between_blocks(named: str) -> None:
     from isoglot.alignment import mending
-    from isoglot.stores import base, pgvector, qdrant
+    from isoglot.stores import elasticsearch, faiss, lancedb, pgvector, qdrant
 
-    for module in (base, pgvector, qdrant):
-        module.BLOCK = 50
-    kind = {"qdrant": qdrant.QdrantStore, "pgvector": pgvector.PgvectorStore}[named.partition(":")[0]]
+    for module in (elasticsearch, faiss, lancedb, pgvector, qdrant):
+        module.BLOCK = 50  # type: ignore[attr-defined]
+    kind: Any = {
+        "elasticsearch": elasticsearch.ElasticsearchStore,
+        "faiss": faiss.FaissStore,
+        "lancedb": lancedb.LanceStore,
+        "pgvector": pgvector.PgvectorStore,
+        "qdrant": qdrant.QdrantStore,
+    }[named.partition(":")[0]]
     write, blocks = kind.write, []
 
     def write_two(self: Store, target: str, block: Any, vectors: Any) -> None:
@@ -214,11 +311,13 @@ def test_a_mend_that_was_killed_between_two_blocks_goes_on(store: Kind) -> None:
     before = store.dump()
     with Forked(_killed_between_blocks, store.named) as killed:
         assert killed.wait() == 9
-    first = Path(f"{store.target}.transform", "transform.json").read_bytes()
+    transform = Path(f"{Path(store.target).name}.transform", "transform.json")
+    first = transform.read_bytes()
     done = isoglot("mend", store.named, *LANG)
     assert done.returncode == 0, done.stderr
-    assert "has 240 changed vectors, of which 100 were there from before" in done.stdout
-    assert Path(f"{store.target}.transform", "transform.json").read_bytes() == first
+    there = "" if isinstance(store, Faiss) else ", of which 100 were there from before"
+    assert f"has 240 changed vectors{there}\n" in done.stdout
+    assert transform.read_bytes() == first
     assert isoglot("mend", store.named, *LANG, "--undo").returncode == 0
     assert store.dump() == before
 
@@ -229,10 +328,129 @@ def refused(done: Done, message: str, code: int = 2) -> None:
 
 
 def test_what_is_not_ours_is_neither_written_nor_removed(store: Kind) -> None:
-    vector = ("--vector-field", plain(store.target))
+    theirs = str(Path(store.target).with_stem("theirs"))
+    vector = ("--vector-field", "embedding") if isinstance(store, Pgvector) else ()
+    options = (*LANG, *vector, "--into", theirs)
     with closing(open_store(store.named, Fields("lang"))) as opened:
-        opened.create("theirs", "somebody else's")
+        opened.create(theirs, "somebody else's")
     before = store.dump()
-    refused(isoglot("mend", store.named, *LANG, *vector, "--into", "theirs"), "theirs is not isoglot's; choose another")
-    refused(isoglot("mend", store.named, *LANG, *vector, "--into", "theirs", "--undo"), "is not isoglot's, and stays")
+    refused(isoglot("mend", store.named, *options), "is not isoglot's; choose another name, --into")
+    refused(isoglot("mend", store.named, *options, "--undo"), "is not isoglot's, and stays")
+    assert store.dump() == before
+
+
+def test_a_mend_whose_store_goes_away_in_the_middle_goes_on(documents: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("isoglot.stores.elasticsearch.BLOCK", 50)
+    engine = Engine(fail_after=2)
+    with elastic_server(engine) as address:
+        store = Elasticsearch(engine, address, documents)
+        gone = isoglot("mend", store.named, *LANG)
+        assert (gone.returncode, "cannot be reached" in gone.stderr, "Traceback" in gone.stderr) == (2, True, False)
+        engine.fail_after = 1_000_000
+        assert "of which 100 were there from before" in isoglot("mend", store.named, *LANG).stdout
+
+
+def test_credentials_come_from_the_environment_and_are_never_shown(documents: Corpus) -> None:
+    engine = Engine(credentials=basic("ann", "s3cret"))
+    with elastic_server(engine) as address:
+        engine_store = Elasticsearch(engine, address, documents)
+        refused(isoglot("audit", engine_store.named, *LANG), "refuses the key or password in the environment")
+        user = {"ELASTICSEARCH_USERNAME": "ann", "ELASTICSEARCH_PASSWORD": "s3cret"}
+        assert isoglot("audit", engine_store.named, *LANG, environment=user).returncode == 0
+    for named in (
+        "pgvector:postgresql://ann:s3cret@localhost/db/docs",
+        "pgvector:postgresql://localhost/db/docs?password=s3cret",
+        "qdrant:http://ann:s3cret@localhost:6333/docs",
+        "elasticsearch:https://ann:s3cret@localhost:9200/docs",
+    ):
+        done = isoglot("audit", named, *LANG)
+        refused(done, "leave the password out of the address")
+        assert "s3cret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ("qdrant:http://localhost:1/docs", "cannot be reached"),
+        ("qdrant:nowhere/docs", "is no folder of Qdrant's local mode"),
+        ("pgvector:postgresql://localhost:1/db/docs", "connection"),
+        ("pgvector:postgresql://localhost/docs", "name a table as pgvector:postgresql://HOST/DATABASE/TABLE"),
+        ("elasticsearch:http://localhost:1/docs", "cannot be reached"),
+        ("lancedb:nowhere/docs", "no such folder"),
+        ("faiss:nowhere.faiss", "no such file"),
+        ("chroma:docs", "is no kind of store; name one as qdrant:URL/COLLECTION"),
+    ],
+)
+def test_what_is_not_there_is_said_in_one_line(named: str, message: str) -> None:
+    refused(isoglot("mend", named, *LANG), message)
+
+
+def test_a_store_without_documents_languages_or_the_named_field_is_refused(tmp_path: Path, documents: Corpus) -> None:
+    store = Qdrant(tmp_path, documents)
+    refused(isoglot("audit", store.named), "name the field of the language, --language-field")
+    refused(
+        isoglot("audit", store.named, "--language-field", "tongue"), "none of its 240 documents has a known language"
+    )
+    refused(isoglot("mend", store.named, *LANG, "--vector-field", "title"), "has no vector 'title'")
+    with store.client() as client:
+        only_english = models.FieldCondition(key="lang", match=models.MatchValue(value="en"))
+        client.delete("docs", models.FilterSelector(filter=models.Filter(must_not=[only_english])))
+    refused(isoglot("mend", store.named, *LANG), "all documents are in one language, en")
+    with store.client() as client:
+        client.delete("docs", models.FilterSelector(filter=models.Filter(must=[only_english])))
+    refused(isoglot("mend", store.named, *LANG), "is empty")
+    refused(isoglot("audit", store.named, *LANG), "holds no vectors of documents")
+
+
+def test_a_mend_that_loses_neighbours_or_gains_nothing_is_refused_with_3(tmp_path: Path) -> None:
+    documents = corpus()
+    store = Qdrant(tmp_path, documents)
+    fitted = Transform.fit(documents.vectors, documents.languages)
+    flat = np.zeros((DIMENSION, DIMENSION), dtype=np.float32)
+    flat[0, 0] = flat[1, 1] = 1
+    replace(fitted, matrix=flat).save("flat")
+    replace(fitted, offsets=np.zeros_like(fitted.offsets)).save("same")
+    before = store.dump()
+    refused(isoglot("mend", store.named, *LANG, "--transform", "flat"), "would stay in", code=3)
+    refused(isoglot("mend", store.named, *LANG, "--transform", "same"), "there is nothing to gain", code=3)
+    assert store.dump() == before
+    assert isoglot("mend", store.named, *LANG, "--transform", "same", "--force").returncode == 0
+
+
+def test_a_transform_of_another_model_or_store_is_refused(tmp_path: Path) -> None:
+    store, other = Qdrant(tmp_path, corpus(160)), corpus(160, seed=1)
+    Transform.fit(other.vectors, other.languages, model="other").save("other")
+    refused(isoglot("mend", store.named, *LANG, "--transform", "other"), "the vectors are unlike those of other")
+    refused(isoglot("mend", store.named, *LANG, "-o", "other"), "is a transform of other; choose another folder, -o")
+
+
+def test_stored_vectors_are_audited_without_data(tmp_path: Path) -> None:
+    documents = corpus()
+    lines = [f"{content}@{tag}" for content, tag in zip(documents.contents, documents.languages, strict=True)]
+    for role in ("documents", "queries"):
+        np.save(tmp_path / f"{role}.npy", documents.vectors)
+        (tmp_path / f"{role}.ids.txt").write_text("\n".join(lines))
+    done = isoglot("audit", f"vectors:{tmp_path}", "-o", tmp_path / "audit", "--json")
+    assert done.returncode == 0, done.stderr
+    audited = json.loads(done.stdout)
+    assert audited["self_retrieval"] is None
+    assert json.loads((tmp_path / "audit" / "unlabelled.json").read_text()) == audited
+    assert "| en | 80 |" in (tmp_path / "audit" / "unlabelled.md").read_text()
+
+
+def test_documents_that_came_later_are_mended_by_the_same_command(tmp_path: Path, documents: Corpus) -> None:
+    store = Qdrant(tmp_path, documents)
+    assert isoglot("mend", store.named, *LANG).returncode == 0
+    with store.client() as client:
+        point = models.PointStruct(id=999, vector=documents.vectors[0].tolist(), payload={"lang": "en"})
+        client.upsert("docs", [point])
+    assert "has 241 changed vectors, of which 240 were there from before" in isoglot("mend", store.named, *LANG).stdout
+
+
+def test_a_table_whose_triggers_would_fire_is_refused(server: str, documents: Corpus) -> None:
+    store = Pgvector(server, documents)
+    store._rows("CREATE FUNCTION touch() RETURNS trigger AS 'BEGIN RETURN NEW; END' LANGUAGE plpgsql")
+    store._rows("CREATE TRIGGER touched BEFORE UPDATE ON docs FOR EACH ROW EXECUTE FUNCTION touch()")
+    before = store.dump()
+    refused(isoglot("mend", store.named, *LANG), "its trigger touched would fire for each row")
     assert store.dump() == before

@@ -16,7 +16,7 @@ NEIGHBOURS = 10
 """Nearest documents that are looked at."""
 ASKED = 1000
 """Documents that stand in for questions at most, evenly over languages; a share is then known to about 2 points."""
-FEW = 50
+FEW = 30
 """Documents of a language from which on neighbours in it say something."""
 MOST_DOCUMENTS = 20_000
 """Documents of an audit among which neighbours are looked for at most."""

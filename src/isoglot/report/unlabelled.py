@@ -23,9 +23,10 @@ def unlabelled_lines(audit: UnlabelledAudit) -> list[str]:
             "chance would give; by meaning alone it would be 1."
         )
     if audit.self_retrieval is not None:
+        why = "; the others are lost by its approximation, or by a metric that does not fit the vectors"
         lines.append(
             f"{audit.self_retrieval:.1f}% of the documents are found first by their own vectors, in the store's own "
-            "search; what is missing is lost by its approximation, or by a metric that does not fit the vectors."
+            f"search{why if audit.self_retrieval < 100 else ''}."
         )
     if audit.unknown:
         lines.append(f"{audit.unknown} documents have no known language in the language field and are left out.")

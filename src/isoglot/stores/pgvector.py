@@ -162,15 +162,15 @@ class PgvectorStore:
         from psycopg import sql
 
         columns = {"content": self._fields.content, "language": self._fields.language, "vector": self._vector}
-        return sql.SQL(statement).format(  # type: ignore[arg-type]
+        return sql.SQL(statement).format(
             **{kind: sql.Identifier(name) if name else sql.NULL for kind, name in columns.items()},
             table=self._table,
             target=sql.Identifier(target or ""),
             mark=sql.Literal(mark),
-            type=sql.SQL(self._type),  # type: ignore[arg-type]
-            operator=sql.SQL(self._operator),  # type: ignore[arg-type]
+            type=sql.SQL(self._type),
+            operator=sql.SQL(self._operator),
             keys=sql.SQL(", ").join(sql.Identifier(name) for name, _ in self._key),
-            values=sql.SQL(", ").join(sql.SQL(f"%s::{kind}") for _, kind in self._key),  # type: ignore[arg-type]
+            values=sql.SQL(", ").join(sql.SQL(f"%s::{kind}") for _, kind in self._key),
         )
 
     def _rows(self, statement: Any, values: Any = ()) -> list[tuple[Any, ...]]:

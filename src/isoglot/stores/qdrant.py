@@ -1,4 +1,4 @@
-"""Qdrant: a server, or a folder of the client's local mode. The target is a second named vector of each point."""
+"""Qdrant: a server, or a folder of the client's local mode. The target is a new collection of the same points."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
 FORM = "qdrant:URL/COLLECTION or qdrant:FOLDER/COLLECTION"
-MARKS = "isoglot_targets"
-"""The entry of a collection's metadata that holds the marks of targets."""
+MARK = "isoglot"
+"""The entry of a target's metadata that holds its mark."""
 
 
 class QdrantStore:
-    """A collection of Qdrant 1.18 or newer, the first that adds a named vector to points that are there.
+    """A collection of Qdrant 1.16 or newer, the first whose collections have metadata.
+
+    Since 1.18 a collection can get another named vector. The target is a new collection nevertheless: a second vector
+    beside an unnamed one makes points with one vector, as their writers send them, invalid.
 
     Args:
         client: The client.
@@ -30,24 +33,23 @@ class QdrantStore:
         name: As `Store.name`.
     """
 
-    target_kind = "the named vector"
+    target_kind = "the collection"
 
     def __init__(self, client: QdrantClient, collection: str, fields: Fields, name: str) -> None:
         self.name, self._client, self._collection, self._fields = name, client, collection, fields
+        self.target = f"{collection}_mended"
         with self._explained():
-            params = client.get_collection(collection).config.params.vectors
-        vectors = params if isinstance(params, dict) else {"": params}
-        marked = self._marks()
-        own = [found for found in vectors if found not in marked]
-        if fields.vector is None and len(own) != 1:
-            raise IsoglotError(f"{name}: has the vectors {own}; name one, --vector-field")
-        self._vector = own[0] if fields.vector is None else fields.vector
+            self._info = client.get_collection(collection)
+        params = self._info.config.params.vectors
+        vectors = dict(params) if isinstance(params, dict) else {} if params is None else {"": params}
+        if fields.vector is None and len(vectors) != 1:
+            raise IsoglotError(f"{name}: has the vectors {list(vectors)}; name one, --vector-field")
+        self._vector = next(iter(vectors)) if fields.vector is None else fields.vector
         if self._vector not in vectors:
             raise IsoglotError(f"{name}: has no vector {self._vector!r}, only {', '.join(map(repr, vectors))}")
         self._params = vectors[self._vector]
         if self._params.multivector_config is not None:
             raise IsoglotError(f"{name}: the vector {self._vector!r} has several rows a point, which is not supported")
-        self.target = f"{self._vector or 'vector'}_mended"
 
     def count(self) -> int:
         """As `Store.count`."""
@@ -56,28 +58,28 @@ class QdrantStore:
 
     def blocks(self, lacking: str | None = None) -> Iterator[Block]:
         """As `Store.blocks`."""
-        from qdrant_client import models
-
-        having = [models.HasVectorCondition(has_vector=self._vector)] if self._vector else None
-        changed = None if lacking is None else [models.HasVectorCondition(has_vector=lacking)]
-        wanted = [name for name in (self._fields.language, self._fields.content) if name]
+        wanted: Any = True if lacking else [name for name in (self._fields.language, self._fields.content) if name]
         offset: Any = None
         while True:
             with self._explained():
                 points, offset = self._client.scroll(
                     self._collection,
-                    scroll_filter=models.Filter(must=having, must_not=changed),
                     limit=BLOCK,
                     offset=offset,
                     with_payload=wanted,
-                    with_vectors=[self._vector] if self._vector else True,
+                    with_vectors=True if lacking or not self._vector else [self._vector],
                 )
-            if points:
+                if lacking:
+                    there = self._client.retrieve(lacking, [point.id for point in points], with_payload=False)
+                    keys = {point.id for point in there}
+                    points = [point for point in points if point.id not in keys]
+            if points := [point for point in points if self._of(point) is not None]:
                 yield make_block(
                     [point.id for point in points],
                     [field_of(point.payload, self._fields.content) for point in points],
                     [field_of(point.payload, self._fields.language) for point in points],
-                    [self._of(point.vector) for point in points],
+                    [self._of(point) for point in points],
+                    points,
                 )
             if offset is None:
                 return
@@ -97,59 +99,65 @@ class QdrantStore:
     def mark(self, target: str) -> str | None:
         """As `Store.mark`."""
         with self._explained():
-            params = self._client.get_collection(self._collection).config.params.vectors
-        marks = self._marks()
-        return marks.get(target, "") if isinstance(params, dict) and target in params else None
+            if not self._client.collection_exists(target):
+                return None
+            return str((self._client.get_collection(target).config.metadata or {}).get(MARK, ""))
 
     def create(self, target: str, mark: str) -> None:
-        """As `Store.create`."""
+        """As `Store.create`, with the settings and the payload's indexes of the collection."""
         from qdrant_client import models
 
-        config = models.DenseVectorConfig(
-            size=self._params.size, distance=self._params.distance, datatype=self._params.datatype
-        )
+        config, params = self._info.config, self._info.config.params
         with self._explained():
-            self._client.update_collection(self._collection, metadata={MARKS: self._marks() | {target: mark}})
-            self._client.create_vector_name(self._collection, target, models.DenseVectorNameConfig(dense=config))
+            self._client.create_collection(
+                target,
+                vectors_config=params.vectors,
+                sparse_vectors_config=params.sparse_vectors,
+                shard_number=params.shard_number,
+                replication_factor=params.replication_factor,
+                write_consistency_factor=params.write_consistency_factor,
+                on_disk_payload=params.on_disk_payload,
+                hnsw_config=models.HnswConfigDiff(**config.hnsw_config.model_dump()),
+                quantization_config=config.quantization_config,
+                metadata=(config.metadata or {}) | {MARK: mark},
+            )
+            for field, index in self._info.payload_schema.items():
+                self._client.create_payload_index(target, field, index.params or index.data_type)
 
     def write(self, target: str, block: Block, vectors: Vectors) -> None:
-        """As `Store.write`."""
+        """As `Store.write`: with the payload, and what else the points have of vectors."""
         from qdrant_client import models
 
         points = [
-            models.PointVectors(id=key, vector={target: vector.tolist()})
-            for key, vector in zip(block.keys, vectors, strict=True)
+            models.PointStruct(
+                id=point.id,
+                payload=point.payload,
+                vector=point.vector | {self._vector: vector.tolist()}
+                if isinstance(point.vector, dict)
+                else vector.tolist(),
+            )
+            for point, vector in zip(block.rows or (), vectors, strict=True)
         ]
         with self._explained():
-            self._client.update_vectors(self._collection, points, wait=True)
+            self._client.upsert(target, points, wait=True)
 
     def finish(self, target: str) -> int:
         """As `Store.finish`."""
-        from qdrant_client import models
-
-        having = models.Filter(must=[models.HasVectorCondition(has_vector=target)])
         with self._explained():
-            return self._client.count(self._collection, count_filter=having, exact=True).count
+            return self._client.count(target, exact=True).count
 
     def drop(self, target: str) -> None:
         """As `Store.drop`."""
-        marks = {name: mark for name, mark in self._marks().items() if name != target}
         with self._explained():
-            self._client.delete_vector_name(self._collection, target)
-            self._client.update_collection(self._collection, metadata={MARKS: marks or None})
+            self._client.delete_collection(target)
 
     def close(self) -> None:
         """As `Store.close`."""
         self._client.close()
 
-    def _of(self, vector: Any) -> Any:
-        """The vector out of what a point has: a list where it is the only one and has no name."""
-        return vector[self._vector] if isinstance(vector, dict) else vector
-
-    def _marks(self) -> dict[str, str]:
-        with self._explained():
-            metadata = self._client.get_collection(self._collection).config.metadata or {}
-        return dict(metadata.get(MARKS) or {})
+    def _of(self, point: Any) -> Any:
+        """The vector of a point: a list where it is the only one and has no name; None where it has none."""
+        return point.vector.get(self._vector) if isinstance(point.vector, dict) else point.vector
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

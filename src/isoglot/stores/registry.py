@@ -29,6 +29,11 @@ STORES = {
     "pgvector": StoreKind(
         "pgvector:postgresql://HOST/DATABASE/TABLE", "a table of PostgreSQL", "isoglot.stores.pgvector"
     ),
+    "elasticsearch": StoreKind(
+        "elasticsearch:URL/INDEX", "an index of Elasticsearch or OpenSearch", "isoglot.stores.elasticsearch"
+    ),
+    "lancedb": StoreKind("lancedb:FOLDER/TABLE", "a table of LanceDB", "isoglot.stores.lancedb"),
+    "faiss": StoreKind("faiss:INDEX_FILE", "an index file of FAISS", "isoglot.stores.faiss"),
 }
 
 
