@@ -38,7 +38,10 @@ def fill_qdrant(folder: Path, documents: list[dict[str, str]], vectors: np.ndarr
 
     def search(collection: str, vectors: np.ndarray) -> list[list[int]]:
         opened = QdrantClient(path=str(folder))
-        answers = [opened.query_points(collection, vector.tolist(), limit=len(documents)) for vector in vectors]
+        answers = [
+            opened.query_points(collection, vector.tolist(), limit=len(documents), with_payload=False)
+            for vector in vectors
+        ]
         opened.close()
         return [[int(point.id) for point in answer.points] for answer in answers]
 
@@ -136,8 +139,8 @@ def main() -> None:
     print(f"\nrank of the English gold of {len(asked)} questions in {given.ask}, among {len(documents)} documents:")
     print(f"median {np.median(old):.0f}, then {np.median(new):.0f}")
     print(f"in the top 3 {(old <= 3).sum()}, then {(new <= 3).sum()}")
-    for at in np.argsort(new - old)[:3]:
-        print(f"{old[at]} -> {new[at]}: {source.queries[asked[at]].text}")
+    for at in sorted(np.flatnonzero(new <= 3), key=lambda place: -old[place])[:3]:
+        print(f"{old[at]}, then {new[at]}: {source.queries[asked[at]].text}")
     isoglot("mend", named, "--language-field", "lang", "--undo")
     print("as before:", bool((ranks(before, query_vectors[asked]) == old).all()))
 

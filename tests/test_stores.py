@@ -438,6 +438,18 @@ def test_stored_vectors_are_audited_without_data(tmp_path: Path) -> None:
     assert "| en | 80 |" in (tmp_path / "audit" / "unlabelled.md").read_text()
 
 
+def test_a_transform_is_fitted_to_a_store_and_says_what_mend_would(tmp_path: Path, documents: Corpus) -> None:
+    store = Qdrant(tmp_path, documents)
+    assert isoglot("align", store.named, *LANG, "-o", "fitted").returncode == 0
+    mended = isoglot("mend", store.named, *LANG, "--transform", "fitted", "--dry-run", "--json")
+    probes = json.loads(mended.stdout)["probes"]
+    assert probes["lift"] == {tag: list(pair) for tag, pair in Transform.load("fitted").record.lift.items()}
+    changed = isoglot("audit", f"{store.named}+fitted", *LANG, "--json")
+    assert {tag: entry["lift"] for tag, entry in json.loads(changed.stdout)["lift"].items()} == {
+        tag: pair[1] for tag, pair in probes["lift"].items()
+    }
+
+
 def test_documents_that_came_later_are_mended_by_the_same_command(tmp_path: Path, documents: Corpus) -> None:
     store = Qdrant(tmp_path, documents)
     assert isoglot("mend", store.named, *LANG).returncode == 0

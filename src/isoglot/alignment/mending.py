@@ -16,7 +16,6 @@ from isoglot.evaluation.lift import language_lift, neighbours_kept
 from isoglot.evaluation.unlabelled import sample_of_documents, units
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.files import check_replaceable
 from isoglot.platform.progress import progress
 from isoglot.retrievers.stored_index import StoreRetriever
 from isoglot.stores.base import Fields, Store
@@ -195,7 +194,8 @@ def _judged(store: Store, folder: Path, *, given: bool, seed: int) -> tuple[Tran
             raise IsoglotError(f"{folder}: is a transform of {transform.record.model}; choose another folder, -o")
         transform.check(vectors)
     else:
-        check_replaceable(folder, None)
+        if folder.exists():
+            raise IsoglotError(f"{folder}: exists already and is no transform; choose another folder, -o")
         transform = Transform.fit(vectors, languages, model=store.name)
     probes = probe(units(vectors), transform.documents(vectors, languages), languages, seed)
     record = msgspec.structs.replace(transform.record, lift=probes.lift)
