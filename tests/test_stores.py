@@ -355,6 +355,7 @@ def test_credentials_come_from_the_environment_and_are_never_shown(documents: Co
     with elastic_server(engine) as address:
         engine_store = Elasticsearch(engine, address, documents)
         refused(isoglot("audit", engine_store.named, *LANG), "refuses the key or password in the environment")
+        refused(isoglot("audit", f"qdrant:{address}/docs", *LANG), "refuses the key in QDRANT_API_KEY, or wants one")
         user = {"ELASTICSEARCH_USERNAME": "ann", "ELASTICSEARCH_PASSWORD": "s3cret"}
         assert isoglot("audit", engine_store.named, *LANG, environment=user).returncode == 0
     for named in (
@@ -457,6 +458,11 @@ def test_documents_that_came_later_are_mended_by_the_same_command(tmp_path: Path
         point = models.PointStruct(id=999, vector=documents.vectors[0].tolist(), payload={"lang": "en"})
         client.upsert("docs", [point])
     assert "has 241 changed vectors, of which 240 were there from before" in isoglot("mend", store.named, *LANG).stdout
+
+
+def test_a_stranger_to_the_database_is_refused(server: str, documents: Corpus) -> None:
+    stranger = Pgvector(server, documents).named.replace("user=postgres", "user=stranger")
+    refused(isoglot("audit", stranger, *LANG), 'role "stranger" does not exist')
 
 
 def test_a_table_whose_triggers_would_fire_is_refused(server: str, documents: Corpus) -> None:

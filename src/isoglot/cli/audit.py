@@ -130,7 +130,7 @@ def audit(
         chosen_prompts(prompts, query_prompt, document_prompt),
         chosen_fields(language_field, vector=vector_field),
     )
-    if model is not None and (data, run, index) == (None, None, None):
+    if model is not None and {data, run, index, documents_table, qrels} == {None}:
         _audit_unlabelled(model, loading, seed, output, as_json=json)
         return
     collection, retriever = sources.load(split(query_languages) or [], seed, loading)

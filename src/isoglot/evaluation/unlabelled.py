@@ -89,7 +89,7 @@ def sample_of_documents(retriever: Retriever, name: str) -> tuple[list[Version],
         IsoglotError: There are none, or all are in one language.
     """
     if not isinstance(retriever, HoldsVectors):
-        raise IsoglotError(f"{name}: holds no vectors; name its --data")
+        raise IsoglotError(f"{name}: holds no vectors: name a retriever and its --data, or a --run, or an --index")
     versions, vectors = sample_held(retriever, "document", SAMPLE)
     languages = sorted({language for _, language in versions})
     unknown = getattr(retriever, "unknown", 0)

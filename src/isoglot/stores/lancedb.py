@@ -11,8 +11,10 @@ import pyarrow as pa
 
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError, first_line
-from isoglot.stores.base import BLOCK, Block, Fields, field_of, key_text, last_part, make_block, needs
+from isoglot.stores.base import Block, Fields, field_of, key_text, last_part, make_block, needs
 
+BLOCK = 8192
+"""Rows that are read, changed and committed at once: each commit makes a file of its own."""
 FORM = "lancedb:FOLDER/TABLE"
 MARK, VERSION = b"isoglot", b"isoglot_version"
 """What the metadata of a target's schema hold: its mark, and the version of the table that it is made of."""
