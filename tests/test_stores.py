@@ -460,6 +460,15 @@ def test_documents_that_came_later_are_mended_by_the_same_command(tmp_path: Path
     assert "has 241 changed vectors, of which 240 were there from before" in isoglot("mend", store.named, *LANG).stdout
 
 
+def test_a_file_beside_an_index_never_takes_the_ids_of_another(tmp_path: Path, documents: Corpus) -> None:
+    store = Faiss(tmp_path, documents)
+    before = store.dump()
+    beside = ("--into", store.path.with_suffix(".new"))  # whose ids would be docs.ids.txt
+    refused(isoglot("mend", store.named, *beside), "is not isoglot's; choose another name")
+    refused(isoglot("mend", store.named, *beside, "--undo"), "is not isoglot's, and stays")
+    assert store.dump() == before
+
+
 def test_a_stranger_to_the_database_is_refused(server: str, documents: Corpus) -> None:
     stranger = Pgvector(server, documents).named.replace("user=postgres", "user=stranger")
     refused(isoglot("audit", stranger, *LANG), 'role "stranger" does not exist')

@@ -128,7 +128,7 @@ def mend(
                 _check(probes, store.name)
         else:
             fitted, probes, unknown = _begun(store.name, target, folder, mark), None, 0
-        kept = store.finish(target) if mark else 0
+        kept = store.done(target) if mark else 0
         changed = kept
         if not dry_run:
             if not is_transform(folder):
@@ -136,7 +136,8 @@ def mend(
             if mark is None:
                 store.create(target, _mark(fitted))
             unknown = _write(store, target, fitted, documents - kept, show_progress=show_progress)
-            changed = store.finish(target)
+            store.finish(target)
+            changed = store.done(target)
     return Mended(
         store=store.name,
         target=target,

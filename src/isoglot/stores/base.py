@@ -94,8 +94,11 @@ class Store(Protocol):
     def write(self, target: str, block: Block, vectors: Vectors) -> None:
         """Put changed vectors, (n, d), into a target; the same block may be written twice."""
 
-    def finish(self, target: str) -> int:
-        """Make what was written durable and searchable; the number of changed vectors in the target."""
+    def done(self, target: str) -> int:
+        """Number of changed vectors in a target."""
+
+    def finish(self, target: str) -> None:
+        """Make what was written durable and searchable."""
 
     def drop(self, target: str) -> None:
         """Remove a target, and all that was made for it."""

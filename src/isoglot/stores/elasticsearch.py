@@ -107,8 +107,12 @@ class ElasticsearchStore:
                 failed = next(item["index"]["error"] for item in answer["items"] if "error" in item["index"])
                 raise IsoglotError(f"{self.name}: a document cannot be written to {target}: {_reason(failed)}")
 
-    def finish(self, target: str) -> int:
+    def finish(self, target: str) -> None:
         """As `Store.finish`."""
+        self._ask("POST", f"/{quote(target)}/_refresh")
+
+    def done(self, target: str) -> int:
+        """As `Store.done`."""
         self._ask("POST", f"/{quote(target)}/_refresh")
         return int(self._ask("POST", f"/{quote(target)}/_count")["count"])
 

@@ -55,7 +55,7 @@ class FaissStore:
         Raises:
             InputError: A vector is zero or not finite.
         """
-        if lacking is not None and self.finish(lacking):
+        if lacking is not None and self.done(lacking):
             return
         for start in range(0, self.count(), BLOCK):
             count = min(BLOCK, self.count() - start)
@@ -83,9 +83,11 @@ class FaissStore:
         ]
 
     def mark(self, target: str) -> str | None:
-        """As `Store.mark`."""
-        marked = Path(f"{target}.isoglot")
-        return marked.read_text().strip() if marked.is_file() else "" if Path(target).exists() else None
+        """As `Store.mark`; the file of ids belongs to the target, so that no other index's is taken for it."""
+        marked, ids = Path(f"{target}.isoglot"), Path(target).with_suffix(".ids.txt")
+        if marked.is_file():
+            return marked.read_text().strip()
+        return "" if Path(target).exists() or ids.exists() else None
 
     def create(self, target: str, mark: str) -> None:
         """As `Store.create`."""
@@ -95,7 +97,11 @@ class FaissStore:
         """As `Store.write`, into memory."""
         self._changed.append(vectors)
 
-    def finish(self, target: str) -> int:
+    def done(self, target: str) -> int:
+        """As `Store.done`."""
+        return int(_read(Path(target)).ntotal) if Path(target).is_file() else 0
+
+    def finish(self, target: str) -> None:
         """As `Store.finish`: build the index and write it."""
         import faiss
 
@@ -117,7 +123,6 @@ class FaissStore:
             shutil.copyfile(self._path.with_suffix(".ids.txt"), path.with_suffix(".ids.txt"))
             with new_file(path) as unfinished:
                 faiss.write_index(made, str(unfinished))
-        return int(_read(path).ntotal) if path.is_file() else 0
 
     def drop(self, target: str) -> None:
         """As `Store.drop`."""

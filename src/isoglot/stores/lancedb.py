@@ -100,10 +100,13 @@ class LanceStore:
             changed = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]).cast(column.type)
             self._database.open_table(target).add(table.set_column(place, column, changed))
 
-    def finish(self, target: str) -> int:
-        """As `Store.finish`."""
+    def done(self, target: str) -> int:
+        """As `Store.done`."""
         with self._explained():
             return int(self._database.open_table(target).count_rows())
+
+    def finish(self, target: str) -> None:
+        """As `Store.finish`: each block is committed."""
 
     def drop(self, target: str) -> None:
         """As `Store.drop`."""

@@ -133,9 +133,12 @@ class PgvectorStore:
         with self._explained(), self._connection.transaction(), self._connection.cursor() as cursor:
             cursor.executemany(statement, rows)
 
-    def finish(self, target: str) -> int:
-        """As `Store.finish`."""
+    def done(self, target: str) -> int:
+        """As `Store.done`."""
         return int(self._rows(self._sql("SELECT count({target}) FROM {table}", target))[0][0])
+
+    def finish(self, target: str) -> None:
+        """As `Store.finish`: each block is committed."""
 
     def drop(self, target: str) -> None:
         """As `Store.drop`; indexes on the column go with it."""

@@ -104,7 +104,7 @@ class QdrantStore:
             return str((self._client.get_collection(target).config.metadata or {}).get(MARK, ""))
 
     def create(self, target: str, mark: str) -> None:
-        """As `Store.create`, with the settings and the payload's indexes of the collection."""
+        """As `Store.create`, with the settings of the collection."""
         from qdrant_client import models
 
         config, params = self._info.config, self._info.config.params
@@ -121,8 +121,9 @@ class QdrantStore:
                 quantization_config=config.quantization_config,
                 metadata=(config.metadata or {}) | {MARK: mark},
             )
-            for field, index in self._info.payload_schema.items():
-                self._client.create_payload_index(target, field, index.params or index.data_type)
+        if self.mark(target) != mark:
+            self.drop(target)
+            raise IsoglotError(f"{self.name}: Qdrant keeps no metadata of collections before 1.16; upgrade it")
 
     def write(self, target: str, block: Block, vectors: Vectors) -> None:
         """As `Store.write`: with the payload, and what else the points have of vectors."""
@@ -141,10 +142,18 @@ class QdrantStore:
         with self._explained():
             self._client.upsert(target, points, wait=True)
 
-    def finish(self, target: str) -> int:
-        """As `Store.finish`."""
+    def done(self, target: str) -> int:
+        """As `Store.done`."""
         with self._explained():
             return self._client.count(target, exact=True).count
+
+    def finish(self, target: str) -> None:
+        """As `Store.finish`; the payload gets the indexes that it has in the collection."""
+        with self._explained():
+            there = self._client.get_collection(target).payload_schema
+            for field, index in self._info.payload_schema.items():
+                if field not in there:
+                    self._client.create_payload_index(target, field, index.params or index.data_type)
 
     def drop(self, target: str) -> None:
         """As `Store.drop`."""
