@@ -34,7 +34,11 @@ _GUARD, _SEVERAL_RUNS = "Guard", "Several runs"
 @with_method_options
 def align(
     model: Annotated[
-        str, typer.Argument(help="A bundled model, a folder, or a hub id; or openai:MODEL, vectors:DIR: a transform.")
+        str,
+        typer.Argument(
+            help="A bundled model, a folder, or a hub id; or openai:MODEL, vectors:DIR, "
+            "a store such as qdrant:URL/COLLECTION: a transform."
+        ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write: a model, or a transform.")],
     data: Annotated[

@@ -50,7 +50,8 @@ def audit(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="A model's name, folder or hub id, bm25, openai:MODEL, vectors:DIR, ray:DIR; or --run, --index."
+            help="A model's name, folder or hub id, bm25, openai:MODEL, vectors:DIR, ray:DIR; or --run, --index. "
+            "Without --data: vectors:DIR, or a store such as qdrant:URL/COLLECTION."
         ),
     ] = None,
     data: Annotated[

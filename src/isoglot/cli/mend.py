@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def mend(
-    store: Annotated[str, typer.Argument(help="qdrant:URL/COLLECTION, pgvector:postgresql://HOST/DATABASE/TABLE ...")],
+    store: Annotated[
+        str,
+        typer.Argument(
+            help="qdrant:URL/COLLECTION, pgvector:postgresql://HOST/DATABASE/TABLE, "
+            "elasticsearch:URL/INDEX, lancedb:FOLDER/TABLE or faiss:FILE."
+        ),
+    ],
     into: Annotated[
         str | None,
         typer.Option(help="Name of what is made: a vector, a column, a collection or a file; *_mended if not named."),
