@@ -25,7 +25,7 @@ def mend(
     ],
     into: Annotated[
         str | None,
-        typer.Option(help="Name of what is made: a vector, a column, a collection or a file; *_mended if not named."),
+        typer.Option(help="Name of what is made: a column, collection, index, table or file; *_mended if not named."),
     ] = None,
     language_field: LanguageField = None,
     vector_field: VectorField = None,

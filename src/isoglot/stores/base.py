@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -52,18 +52,17 @@ class Block:
     rows: Sequence[Any] | None = None
 
 
-@runtime_checkable
 class Store(Protocol):
     """A store of documents' vectors, which is only read; changed vectors go to a *target* beside them.
 
-    A target is what the kind of store allows: a second vector of each document, or a second collection or file. It
-    carries a mark, by which isoglot knows its own. Every method raises an IsoglotError of one line, without secrets,
-    where the store is gone, refuses the user, or lacks what was named.
+    A target is what the kind of store allows: a second column, or a second collection or file. It carries a mark, by
+    which isoglot knows its own. Every method raises an IsoglotError of one line, without secrets, where the store is
+    gone, refuses the user, or lacks what was named.
 
     Attributes:
         name: What the user named it, with the kind.
         target: Name of a target where the user names none.
-        target_kind: What a target is, in words: ``the named vector``.
+        target_kind: What a target is, in words: ``the column``.
     """
 
     name: str
@@ -89,7 +88,7 @@ class Store(Protocol):
         """What a target is marked with, by isoglot or by somebody else; None where there is no target."""
 
     def create(self, target: str, mark: str) -> None:
-        """Make an empty target with a mark; one of the same mark that a killed process left is finished."""
+        """Make an empty target and its mark, both or neither."""
 
     def write(self, target: str, block: Block, vectors: Vectors) -> None:
         """Put changed vectors, (n, d), into a target; the same block may be written twice."""
