@@ -215,7 +215,7 @@ ENGINES = {
 }
 
 
-@pytest.fixture(params=["qdrant", "pgvector", "lancedb", "faiss", *ENGINES])
+@pytest.fixture(params=["qdrant", pytest.param("pgvector", marks=pytest.mark.process), "lancedb", "faiss", *ENGINES])
 def store(request: pytest.FixtureRequest, tmp_path: Path, documents: Corpus) -> Iterator[Kind]:
     if request.param in ENGINES:
         engine = replace(ENGINES[request.param], indexes={}, scrolls={})
@@ -469,11 +469,13 @@ def test_a_file_beside_an_index_never_takes_the_ids_of_another(tmp_path: Path, d
     assert store.dump() == before
 
 
+@pytest.mark.process
 def test_a_stranger_to_the_database_is_refused(server: str, documents: Corpus) -> None:
     stranger = Pgvector(server, documents).named.replace("user=postgres", "user=stranger")
     refused(isoglot("audit", stranger, *LANG), 'role "stranger" does not exist')
 
 
+@pytest.mark.process
 def test_a_table_whose_triggers_would_fire_is_refused(server: str, documents: Corpus) -> None:
     store = Pgvector(server, documents)
     store._rows("CREATE FUNCTION touch() RETURNS trigger AS 'BEGIN RETURN NEW; END' LANGUAGE plpgsql")
