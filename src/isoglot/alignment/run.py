@@ -19,6 +19,7 @@ from isoglot.corpora.documents import corpus_name
 from isoglot.platform.errors import IsoglotError
 from isoglot.retrievers.dense import Encodes
 from isoglot.retrievers.registry import as_retriever, is_kind
+from isoglot.stores.base import Fields
 from isoglot.training_data.row import Row
 
 
@@ -43,6 +44,7 @@ def align(
     strict: bool = False,
     trust_remote_code: bool = False,
     prompts: Mapping[str, str] | None = None,
+    fields: Fields | None = None,
     show_progress: bool = False,
     **options: Any,
 ) -> Path:
@@ -78,6 +80,7 @@ def align(
         trust_remote_code: Whether code inside the model's repository may run.
         prompts: ``query`` or ``document`` -> the prompt before such texts: its text, or the name of one of the model's
             prompts; None: the model's own. The aligned model keeps it.
+        fields: Which fields of a store's documents hold language, content id and vector.
         show_progress: Whether to show progress on standard error.
         **options: The method's own options; see `isoglot.alignment.options`.
 
@@ -88,7 +91,7 @@ def align(
         LossyError: The result certainly lost more than `max_loss`; the model is kept under another name.
         IsoglotError: Something named does not exist, an option is wrong, the output is taken, or training failed.
     """
-    retriever = as_retriever(model, prompts=prompts) if is_kind(model) else None
+    retriever = as_retriever(model, prompts=prompts, fields=fields) if is_kind(model) else None
     holds_vectors = retriever is not None and not isinstance(retriever, Encodes)
     if data is None and not holds_vectors:
         raise IsoglotError("name the texts to fit to: a corpus, training rows, or a source")

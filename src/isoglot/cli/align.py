@@ -11,19 +11,23 @@ import typer
 from isoglot.alignment.registry import METHODS
 from isoglot.cli.method_options import with_method_options
 from isoglot.cli.options import (
+    ContentField,
     Device,
     DocumentPrompt,
     Force,
     Json,
+    LanguageField,
     Prompts,
     QueryPrompt,
     Seed,
     StrictReading,
     Trust,
+    VectorField,
+    chosen_fields,
     chosen_prompts,
     split,
 )
-from isoglot.retrievers.kinds import TEXT_FORMS
+from isoglot.retrievers.kinds import VECTOR_FORMS
 
 _GUARD, _SEVERAL_RUNS = "Guard", "Several runs"
 
@@ -31,7 +35,8 @@ _GUARD, _SEVERAL_RUNS = "Guard", "Several runs"
 @with_method_options
 def align(
     model: Annotated[
-        str, typer.Argument(help=f"A bundled model, a folder, or a hub id; or {TEXT_FORMS}, vectors:DIR: a transform.")
+        str,
+        typer.Argument(help=f"A bundled model, a folder, or a hub id; or, for a transform, {VECTOR_FORMS}."),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write: a model, or a transform.")],
     data: Annotated[
@@ -84,6 +89,9 @@ def align(
     prompts: Prompts = None,
     query_prompt: QueryPrompt = None,
     document_prompt: DocumentPrompt = None,
+    language_field: LanguageField = None,
+    content_field: ContentField = None,
+    vector_field: VectorField = None,
     seed: Seed = 0,
     device: Device = "auto",
     force: Force = False,
@@ -121,6 +129,7 @@ def align(
             strict=strict,
             trust_remote_code=trust_remote_code,
             prompts=chosen_prompts(prompts, query_prompt, document_prompt),
+            fields=chosen_fields(language_field, content_field, vector_field),
             show_progress=True,
             **options,
         )

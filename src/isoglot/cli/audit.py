@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +17,7 @@ from isoglot.cli.options import (
     DocumentPrompt,
     Force,
     Json,
+    LanguageField,
     OutputFolder,
     Precision,
     Prompts,
@@ -26,6 +27,8 @@ from isoglot.cli.options import (
     Seed,
     StrictReading,
     Trust,
+    VectorField,
+    chosen_fields,
     chosen_prompts,
     split,
     with_scaled_options,
@@ -48,7 +51,8 @@ def audit(
     model: Annotated[
         str | None,
         typer.Argument(
-            help=f"A model's name, folder or hub id; {FORMS}; any of them with +TRANSFORM; or --run, --index."
+            help=f"A model's name, folder or hub id; {FORMS}; any of them with +TRANSFORM; or --run, --index. "
+            "Without --data: vectors:DIR, or a store."
         ),
     ] = None,
     data: Annotated[
@@ -86,6 +90,8 @@ def audit(
     index: Annotated[
         str | None, typer.Option(help="Audit the stored vectors of an index; the argument is one of its models.")
     ] = None,
+    language_field: LanguageField = None,
+    vector_field: VectorField = None,
     output: OutputFolder = None,
     runs: Annotated[bool, typer.Option("--runs", help="Write TREC runs and qrels too.")] = False,
     force: Force = False,
@@ -98,7 +104,7 @@ def audit(
     json: Json = False,
     trust_remote_code: Trust = False,
 ) -> None:
-    """Audit a retriever in pools of one and of several languages."""
+    """Audit a retriever in pools of one and of several languages; stored vectors without --data by themselves."""
     import isoglot
     from isoglot.evaluation.measures import DEFAULT_MEASURES
     from isoglot.ranking.pools import SCENARIOS
@@ -119,7 +125,16 @@ def audit(
         strict=strict,
         find_identical=find_identical,
     )
-    loading = Loading(device, precision, trust_remote_code, chosen_prompts(prompts, query_prompt, document_prompt))
+    loading = Loading(
+        device,
+        precision,
+        trust_remote_code,
+        chosen_prompts(prompts, query_prompt, document_prompt),
+        chosen_fields(language_field, vector=vector_field),
+    )
+    if model is not None and {data, run, index, documents_table, qrels} == {None}:
+        _audit_unlabelled(model, loading, seed, output, as_json=json)
+        return
     collection, retriever = sources.load(split(query_languages) or [], seed, loading)
     pools = None if pool is None else [split(languages) or [] for languages in pool]
     if run is not None and run.is_file():
@@ -154,6 +169,31 @@ def audit(
     print(f"{time.monotonic() - started:.1f} s{memory}", file=sys.stderr)
     if output is not None:
         print(f"wrote {output}/audit.md and audit.json", file=sys.stderr)
+
+
+def _audit_unlabelled(model: str, loading: Loading, seed: int, output: Path | None, *, as_json: bool) -> None:
+    """Audit what holds vectors, without --data."""
+    from isoglot.evaluation.unlabelled import FILE, audit_unlabelled
+    from isoglot.report.markdown import tables_to_markdown
+    from isoglot.report.terminal import print_lines, print_tables
+    from isoglot.report.unlabelled import unlabelled_lines, unlabelled_table
+    from isoglot.retrievers.registry import as_retriever, is_kind
+
+    if not is_kind(model):
+        raise IsoglotError("name a retriever and its --data, or a --run, or an --index")
+    with waiting(f"reading {model}"):
+        result = audit_unlabelled(as_retriever(model, **vars(loading)), seed)
+    lines, table = unlabelled_lines(result), unlabelled_table(result)
+    if output is not None:
+        write_text(output / FILE, result.to_json())
+        write_text(output / "unlabelled.md", tables_to_markdown([table], lines))
+    if as_json:
+        print(result.to_json(), end="")
+    else:
+        print_tables([table])
+        print_lines(lines)
+    if output is not None:
+        print(f"wrote {output}/unlabelled.md and {FILE}", file=sys.stderr)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +254,7 @@ class _Sources:
             raise IsoglotError("name a retriever and its --data, or a --run, or an --index")
         collection = load_collection(self.data, strict=self.strict, find_identical=self.find_identical)
         with waiting(f"loading {self.model}"):
-            return collection, as_retriever(self.model, **asdict(loading))
+            return collection, as_retriever(self.model, **vars(loading))
 
     def _of_run(self, run: Path, query_languages: Sequence[str]) -> tuple[Collection, RunRetriever]:
         """A run, on the collection of --data or on the documents of a table and qrels."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from isoglot.stores.base import Fields
 
 Data = Annotated[
     str, typer.Option("--data", help="A source: mini@test, xquad:DIR, folder:DIR ...; see `isoglot sources`.")
@@ -50,6 +53,15 @@ Prompts = Annotated[
     typer.Option("--prompts", help="none: no prompt before queries and documents; by default each model's own."),
 ]
 OutputFolder = Annotated[Path | None, typer.Option("-o", "--output", help="The folder to write to.")]
+LanguageField = Annotated[
+    str | None, typer.Option("--language-field", help="A store's field, payload key or column that holds the language.")
+]
+ContentField = Annotated[
+    str | None, typer.Option("--content-field", help="A store's field of the id that translations share, if there is.")
+]
+VectorField = Annotated[
+    str | None, typer.Option("--vector-field", help="A store's field, column or name of the vector, if it has several.")
+]
 RowsFile = Annotated[str, typer.Argument(help="A file of rows (.jsonl, .parquet), or a source such as mini@train.")]
 RowsOutput = Annotated[Path, typer.Option("-o", "--output", help="The file of rows to write: .jsonl or .parquet.")]
 Strict = Annotated[
@@ -99,6 +111,13 @@ def chosen_prompts(prompts: str | None, query: str | None, document: str | None 
     if chosen:
         raise IsoglotError("--prompts none goes without --query-prompt and --document-prompt")
     return {"query": "", "document": ""}
+
+
+def chosen_fields(language: str | None, content: str | None = None, vector: str | None = None) -> Fields:
+    """The fields of a store's documents that a user named."""
+    from isoglot.stores.base import Fields
+
+    return Fields(language=language, content=content, vector=vector)
 
 
 def split(text: str | None) -> list[str] | None:

@@ -16,6 +16,8 @@ NEIGHBOURS = 10
 """Nearest documents that are looked at."""
 ASKED = 1000
 """Documents that stand in for questions at most, evenly over languages; a share is then known to about 2 points."""
+FEW = 30
+"""Documents of a language from which on neighbours in it say something."""
 MOST_DOCUMENTS = 20_000
 """Documents of an audit among which neighbours are looked for at most."""
 _BLOCK = 16_384
@@ -82,6 +84,32 @@ def language_lift(vectors: Vectors, languages: Sequence[str], seed: int = 0) -> 
             lift = share * (len(vectors) - 1) / others
             found[str(tag)] = LanguageLift(documents=others + 1, own=round(100 * share, 3), lift=round(lift, 3))
     return found
+
+
+def neighbours_kept(before: Vectors, after: Vectors, languages: Sequence[str], seed: int = 0) -> dict[str, float]:
+    """Find how many of a document's nearest in its own language stay among them when vectors are changed.
+
+    What a transform must not lose, seen without questions and labels. isoglot's own.
+
+    Args:
+        before: (n, d) float32 vectors of documents.
+        after: The same, changed.
+        languages: The language of each.
+        seed: Random seed of which documents are asked about.
+
+    Returns:
+        Language -> share of the `NEIGHBOURS` nearest that stay, 0 to 100; of languages with at least `FEW` documents.
+    """
+    tags, of = np.unique(np.array(languages, dtype=object).astype(str), return_inverse=True)
+    counts = np.bincount(of, minlength=len(tags))
+    kept = {}
+    for number in np.flatnonzero(counts >= FEW):
+        inside = np.flatnonzero(of == number)
+        asked = np.sort(np.random.default_rng(seed).permutation(len(inside))[: max(ASKED // len(tags), FEW)])
+        nearest = [_nearest(vectors[inside], asked) for vectors in (before, after)]
+        common = [len(np.intersect1d(*pair)) / len(pair[0]) for pair in zip(*nearest, strict=True)]
+        kept[str(tags[number])] = round(100 * float(np.mean(common)), 3)
+    return kept
 
 
 def _spread(of: Ints, counts: Ints, seed: int) -> Ints:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from isoglot.evaluation.lift import NEIGHBOURS
+from isoglot.evaluation.lift import NEIGHBOURS, LanguageLift
 from isoglot.evaluation.results import Audit
 from isoglot.report.tables import Table, number
 
@@ -13,13 +13,20 @@ TITLE = f"language lift: the {NEIGHBOURS} nearest of a document in its own langu
 
 def lift_tables(audit: Audit) -> list[Table]:
     """Make a table with a row for each language; none where the audit has no vectors."""
+    return [lift_table(audit.lift)] if audit.lift else []
+
+
+def lift_table(lift: Mapping[str, LanguageLift]) -> Table:
+    """The lift of each language."""
+    rows = tuple((tag, str(entry.documents), number(entry.own, 1), number(entry.lift)) for tag, entry in lift.items())
+    return Table(TITLE, ("language", "documents", "own, %", "lift"), rows, labels=1)
+
+
+def before_after_lift_table(lift: Mapping[str, tuple[float, float]], kept: Mapping[str, float] | None = None) -> Table:
+    """The lift of each language before and after a transform, and how many neighbours in it stay, if that is known."""
     rows = tuple(
-        (tag, str(entry.documents), number(entry.own, 1), number(entry.lift)) for tag, entry in audit.lift.items()
+        (tag, number(before), number(after), *([] if kept is None else [number(kept.get(tag), 1)]))
+        for tag, (before, after) in lift.items()
     )
-    return [Table(TITLE, ("language", "documents", "own, %", "lift"), rows, labels=1)] if rows else []
-
-
-def before_after_lift_table(lift: Mapping[str, tuple[float, float]]) -> Table:
-    """The lift of each language before and after a transform."""
-    rows = tuple((tag, number(before), number(after)) for tag, (before, after) in lift.items())
-    return Table(TITLE, ("language", "before", "after"), rows, labels=1)
+    more = () if kept is None else ("nearest in it that stay, %",)
+    return Table(TITLE, ("language", "before", "after", *more), rows, labels=1)

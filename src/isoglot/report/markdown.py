@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 
 from isoglot.evaluation.comparison.comparison import Comparison
 from isoglot.evaluation.results import Audit
@@ -80,6 +81,12 @@ def comparison_to_markdown(comparison: Comparison) -> str:
         *map(table_to_markdown, comparison_tables(comparison)),
     ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def tables_to_markdown(tables: Sequence[Table], lines: Sequence[str]) -> str:
+    """Write tables, each under its title, and lines of plain text."""
+    shown = [f"## {escape(table.title)}\n\n{table_to_markdown(table)}" for table in tables]
+    return "\n\n".join([*shown, *map(escape, lines)]) + "\n"
 
 
 def table_to_markdown(table: Table) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from isoglot.retrievers.providers import PROVIDERS
+from isoglot.stores.registry import STORES
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,11 @@ RETRIEVERS = {
         ),
         Kind("vectors", "vectors:DIR", "vectors that you have", "isoglot.retrievers.stored_vectors"),
         Kind("ray", "ray:DIR", "vectors of `isoglot encode`, ranked by a Ray cluster", "isoglot.retrievers.shards"),
+        *(Kind(name, store.form, store.summary, store.module) for name, store in STORES.items()),
     )
 }
 
 FORMS = ", ".join(kind.form for kind in RETRIEVERS.values())
 """All kinds as they are written on the command line."""
-TEXT_FORMS = ", ".join(kind.form for kind in RETRIEVERS.values() if kind.encodes)
-"""The kinds that encode texts."""
+VECTOR_FORMS = ", ".join(kind.form for kind in RETRIEVERS.values() if kind.name not in ("bm25", "ray"))
+"""The kinds that have vectors, to which a transform can be fitted."""

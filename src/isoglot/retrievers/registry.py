@@ -24,6 +24,9 @@ from isoglot.retrievers.base import Retriever, Scorer
 from isoglot.retrievers.dense import DenseRetriever
 from isoglot.retrievers.kinds import RETRIEVERS
 from isoglot.retrievers.scorer import ScorerRetriever
+from isoglot.retrievers.stored_index import load_store
+from isoglot.stores.base import Fields
+from isoglot.stores.registry import STORES
 from isoglot.transforms.files import is_transform
 
 GROUP = "isoglot.retrievers"
@@ -38,12 +41,14 @@ class Loading:
         precision: Of a model's products, as for `load_encoder`.
         trust_remote_code: Whether code inside a model's repository may run.
         prompts: Role -> the prompt that the user chose, as for `load_encoder`.
+        fields: Which fields of a store's documents hold language, content id and vector.
     """
 
     device: str = "auto"
     precision: str = "auto"
     trust_remote_code: bool = False
     prompts: Mapping[str, str] | None = None
+    fields: Fields | None = None
 
 
 def as_retriever(
@@ -54,6 +59,7 @@ def as_retriever(
     trust_remote_code: bool = False,
     prompts: Mapping[str, str] | None = None,
     keep_vectors: bool = True,
+    fields: Fields | None = None,
 ) -> Retriever:
     """The retriever that a user named, or made.
 
@@ -67,6 +73,7 @@ def as_retriever(
         prompts: Role -> the prompt before its texts, as for `load_encoder`; None: those of the model.
         keep_vectors: Whether the vectors of a model on this machine are read from and written to the cache on disk;
             other retrievers keep theirs as they always do.
+        fields: Which fields of a store's documents hold language, content id and vector.
 
     Raises:
         IsoglotError: There is no such retriever, what it needs is missing, or it takes no prompts.
@@ -97,13 +104,17 @@ def as_retriever(
             trust_remote_code=trust_remote_code,
             prompts=prompts,
             keep_vectors=keep_vectors,
+            fields=fields,
         )
         return transformed(inner, folder)
     name, colon, argument = named.partition(":")
-    loading = Loading(device, precision, trust_remote_code, prompts)
+    loading = Loading(device, precision, trust_remote_code, prompts, fields)
     load = _loader(name) if colon or name in RETRIEVERS else None
     if load is None:
-        return DenseRetriever(load_encoder(named, **vars(loading)), keep_vectors=keep_vectors)
+        encoder = load_encoder(
+            named, device=device, precision=precision, trust_remote_code=trust_remote_code, prompts=prompts
+        )
+        return DenseRetriever(encoder, keep_vectors=keep_vectors)
     if prompts and name in RETRIEVERS and not RETRIEVERS[name].encodes:
         raise IsoglotError(f"{named}: encodes no text, so there is no prompt to choose")
     return as_retriever(load(argument, loading), keep_vectors=keep_vectors)
@@ -117,6 +128,8 @@ def is_kind(named: str) -> bool:
 
 def _loader(name: str) -> Callable[[str, Loading], Any] | None:
     """The function that loads a kind of retrievers; None where there is no such kind."""
+    if name in STORES:
+        return lambda argument, loading: load_store(f"{name}:{argument}", loading)
     if name in RETRIEVERS:
         kind = RETRIEVERS[name]
         return partial(import_module(kind.module).load, **kind.options)
