@@ -1,12 +1,15 @@
-"""Which kinds of stores can be named."""
+"""Which kinds of stores can be named; nothing heavy is imported here, since help texts name them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from isoglot.platform.errors import IsoglotError
-from isoglot.stores.base import Fields, Store
+
+if TYPE_CHECKING:
+    from isoglot.stores.base import Fields, Store
 
 
 @dataclass(frozen=True)
