@@ -351,6 +351,7 @@ def test_a_missing_package_is_told(package: str, monkeypatch: pytest.MonkeyPatch
         ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
         ({"retry-after": "soon"}, None),
+        ({"retry-after-ms": "nan", "retry-after": "-1"}, None),
         ({}, None),
     ],
 )

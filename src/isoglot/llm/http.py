@@ -179,9 +179,9 @@ def _wait(state: RetryCallState) -> float:
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that a server asks to wait: milliseconds, seconds, or a date (RFC 9110, section 10.2.3)."""
     try:
-        if "retry-after-ms" in headers:
-            return max(float(headers["retry-after-ms"]) / 1000, 0)
-        value = headers.get("retry-after", "")
-        return max(float(value) if value[:1].isdigit() else parsedate_to_datetime(value).timestamp() - time.time(), 0)
-    except ValueError:
+        for name, seconds in (("retry-after-ms", 0.001), ("retry-after", 1)):
+            if headers.get(name, "")[:1].isdigit():
+                return float(headers[name]) * seconds
+        return max(parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time(), 0)
+    except (KeyError, ValueError):
         return None
