@@ -290,6 +290,16 @@ def test_a_transform_is_fitted_to_a_store_and_says_what_mend_would(tmp_path: Pat
     }
 
 
+def test_passages_of_one_document_share_its_content_id(tmp_path: Path, documents: Corpus) -> None:
+    store = Qdrant(tmp_path, documents)
+    with store.client() as client:
+        for at in range(240):
+            client.set_payload("docs", {"content": f"c{at // 6}"}, points=[at])
+    done = isoglot("align", store.named, *LANG, "--content-field", "content", "--method", "shift", "-o", "shifted")
+    assert done.returncode == 0, done.stderr
+    assert Transform.load("shifted").record.languages == ("en", "sw", "zh")
+
+
 def test_documents_that_came_later_are_mended_by_the_same_command(tmp_path: Path, documents: Corpus) -> None:
     store = Qdrant(tmp_path, documents)
     assert isoglot("mend", store.named, *LANG).returncode == 0
