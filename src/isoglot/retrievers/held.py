@@ -6,6 +6,7 @@ import hashlib
 import heapq
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -32,14 +33,17 @@ def sample_held(retriever: HoldsVectors, role: str, most: int = SAMPLE) -> tuple
 
     Memory is that of the sample and one block.
     """
-    heaps: dict[str, list[tuple[int, str, Vectors]]] = defaultdict(list)
+    heaps: dict[str, list[tuple[int, str, int, Vectors]]] = defaultdict(list)
+    numbers = count()  # passages of one document have one id, and vectors have no order
     for versions, vectors in retriever.held(role):
         for (identity, language), vector in zip(versions, vectors, strict=True):
             rank = -int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest())
             heap = heaps[language]
             if len(heap) < most:
-                heapq.heappush(heap, (rank, identity, vector.copy()))
+                heapq.heappush(heap, (rank, identity, next(numbers), vector.copy()))
             elif (rank, identity) > heap[0][:2]:
-                heapq.heapreplace(heap, (rank, identity, vector.copy()))
-    versions = [(identity, tag) for tag in sorted(heaps) for _, identity, _ in heaps[tag]]
+                heapq.heapreplace(heap, (rank, identity, next(numbers), vector.copy()))
+    versions = [(identity, tag) for tag in sorted(heaps) for _, identity, *_ in heaps[tag]]
+    if not versions:
+        return [], np.empty((0, 0), dtype=np.float32)
     return versions, np.array([vector for tag in sorted(heaps) for *_, vector in heaps[tag]], dtype=np.float32)
