@@ -253,7 +253,7 @@ def test_the_lift_by_hand() -> None:
 
 def test_a_sample_of_a_large_corpus_is_the_same_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("isoglot.alignment.corpus_texts.SAMPLE", 20)
-    lines = [{"id": f"{n}", "lang": tag, "text": f"text {n} {tag}"} for n in range(100) for tag in ("de", "en")]
+    lines = [{"id": f"{n} {tag}", "lang": tag, "text": f"text {n} {tag}"} for n in range(100) for tag in ("de", "en")]
     one = read_corpus_texts(write_jsonl(tmp_path / "a.jsonl", lines))
     other = read_corpus_texts(write_jsonl(tmp_path / "b.jsonl", lines[::-1]))
     assert [len([d for d in one.documents if d.language == tag]) for tag in ("de", "en")] == [20, 20]

@@ -59,7 +59,7 @@ def trained(
         encoder,
         {"query": [t.query for t in found], "translation": [t.translation for t in found]},
         {"query": "query", "translation": "document"},
-        [t.content_id for t in found],
+        [t.group for t in found],
         loss,
         options,
         seed=0,

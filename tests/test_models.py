@@ -402,7 +402,7 @@ def test_an_index_keeps_the_prompts_that_were_chosen_for_its_models(bases: dict[
     assert {role: prompt["text"] for role, prompt in audited.items()} == {"query": "w: ", "document": "E "}
     for command, message in (
         (("index", corpus, "-o", index, "--query-prompt", "Q "), "prompts are chosen for models; name them with -m"),
-        (("audit", "--index", index, "--document-prompt", "D "), "does not go with --index"),
+        (("audit", "--index", index, "--document-prompt", "D "), "--index holds the documents' vectors"),
         (("search", index, "piano", "--query-prompt", "web"), "has no prompt 'web'"),
     ):
         done = command_line.isoglot(*command)

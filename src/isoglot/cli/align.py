@@ -152,7 +152,7 @@ def _print_transform(folder: Path, as_json: bool) -> None:
     from isoglot.transforms.files import RECORD, load_transform
 
     if as_json:
-        print((folder / RECORD).read_text(), end="")
+        print((folder / RECORD).read_text(encoding="utf-8"), end="")
     elif lift := load_transform(folder).record.lift:
         print_tables([before_after_lift_table(lift)])
 

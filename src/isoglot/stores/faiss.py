@@ -86,7 +86,7 @@ class FaissStore:
         """As `Store.mark`; the file of ids belongs to the target, so that no other index's is taken for it."""
         marked, ids = Path(f"{target}.isoglot"), Path(target).with_suffix(".ids.txt")
         if marked.is_file():
-            return marked.read_text().strip()
+            return marked.read_text(encoding="utf-8").strip()
         return "" if Path(target).exists() or ids.exists() else None
 
     def create(self, target: str, mark: str) -> None:
