@@ -76,7 +76,8 @@ def apply_transform(
     of_shards = (source / MANIFEST).exists()
     store = (_Shards if of_shards else _Arrays)(source, transform, name)
     record = {"transform": transform.digest, "vectors": store.fingerprint}
-    if (output / RECORD).is_file() and json.loads((output / RECORD).read_text(encoding="utf-8")) == record and not force:
+    done = output / RECORD
+    if not force and done.is_file() and done.read_text(encoding="utf-8") == json.dumps(record) + "\n":
         return Applied(store.counts, sum(store.counts.values()))
     check_replaceable(output, RECORD if force else None)
     transform.check(store.sample())

@@ -17,7 +17,7 @@ from isoglot.platform.errors import IsoglotError, first_line
 from isoglot.stores.base import BLOCK, Block, Fields, field_of, last_part, make_block, needs
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 FORM = "elasticsearch:URL/INDEX"
 KEPT_SETTINGS = ("analysis", "codec", "knn", "mapping", "number_of_replicas", "number_of_shards", "similarity", "sort")
@@ -40,7 +40,7 @@ class ElasticsearchStore:
 
     target_kind = "the index"
 
-    def __init__(self, client: httpx.Client, index: str, fields: Fields, name: str) -> None:
+    def __init__(self, client: httpx2.Client, index: str, fields: Fields, name: str) -> None:
         self.name, self._client, self._index, self._fields = name, client, index, fields
         self.target = f"{index}_mended"
         answer = self._ask("GET", f"/{quote(index)}")
@@ -172,7 +172,7 @@ class ElasticsearchStore:
         Raises:
             IsoglotError: The server cannot be reached, refuses the user, or reports an error.
         """
-        import httpx
+        import httpx2
 
         bulk = isinstance(body, str)
         text = body if bulk else None if body is None else json.dumps(body)
@@ -182,7 +182,7 @@ class ElasticsearchStore:
             if answer.status_code == 404 and missing is not None:
                 return missing
             found = answer.json()
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise IsoglotError(f"{self.name}: cannot be reached: {first_line(error)}; run the same again") from error
         except ValueError as error:
             raise IsoglotError(f"{self.name}: answers {answer.status_code} and no JSON") from error
@@ -210,14 +210,14 @@ def open_store(argument: str, fields: Fields) -> ElasticsearchStore:
     Variables: ELASTICSEARCH_API_KEY; or ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD, for OpenSearch as well.
     """
     try:
-        import httpx
+        import httpx2
     except ImportError as error:
-        raise needs("httpx", "elasticsearch") from error
+        raise needs("httpx2", "elasticsearch") from error
     address, index = last_part(argument, FORM)
     if not address.startswith(("http://", "https://")):
         raise IsoglotError(f"name an index as {FORM}, with http:// or https://")
     key, user = os.environ.get("ELASTICSEARCH_API_KEY"), os.environ.get("ELASTICSEARCH_USERNAME")
-    client = httpx.Client(
+    client = httpx2.Client(
         base_url=address,
         timeout=60,
         headers={"Authorization": f"ApiKey {key}"} if key else None,
