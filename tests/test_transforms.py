@@ -298,6 +298,20 @@ def killed_after(calls: int, method: Callable[..., Any]) -> Callable[..., Any]:
     return limited
 
 
+def test_an_index_has_vectors_to_which_a_transform_is_fitted(tiny_model: Path, tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    command("index", "mini@test", "-m", tiny_model, "-o", index)
+    done = command("align", f"index:{index}", "-o", tmp_path / "transform")
+    assert done.returncode == 0, done.stderr
+    record = load_transform(tmp_path / "transform").record
+    assert record.model == f"index:{index}"
+    assert record.counts["document"] == isoglot.Index(index).languages
+    assert not record.counts["query"]
+    command("index", "-m", tiny_model, "--calibrate", "-o", index)
+    several = command("align", f"index:{index}", "-o", tmp_path / "other")
+    assert (several.returncode, "has the models" in several.stderr) == (2, True), several.stderr
+
+
 def test_what_apply_and_align_refuse(encoder: Encoder, small_collection: Collection, tmp_path: Path) -> None:
     stored = write_vectors(tmp_path / "stored", encoder, small_collection)
     transform = isoglot.align(f"vectors:{stored}", None, None, tmp_path / "transform")

@@ -17,6 +17,7 @@ from isoglot.alignment.transforms import align_vectors
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.documents import corpus_name
 from isoglot.platform.errors import IsoglotError
+from isoglot.retrievers.base import Retriever
 from isoglot.retrievers.dense import Encodes
 from isoglot.retrievers.registry import as_retriever, is_kind
 from isoglot.stores.base import Fields
@@ -91,7 +92,13 @@ def align(
         LossyError: The result certainly lost more than `max_loss`; the model is kept under another name.
         IsoglotError: Something named does not exist, an option is wrong, the output is taken, or training failed.
     """
-    retriever = as_retriever(model, prompts=prompts, fields=fields) if is_kind(model) else None
+    retriever: Retriever | None = None
+    if index_of(model):
+        from isoglot.indexing.held import IndexVectors
+
+        retriever = IndexVectors(index_of(model))
+    elif is_kind(model):
+        retriever = as_retriever(model, prompts=prompts, fields=fields)
     holds_vectors = retriever is not None and not isinstance(retriever, Encodes)
     if data is None and not holds_vectors:
         raise IsoglotError("name the texts to fit to: a corpus, training rows, or a source")

@@ -36,7 +36,7 @@ _GUARD, _SEVERAL_RUNS = "Guard", "Several runs"
 def align(
     model: Annotated[
         str,
-        typer.Argument(help=f"A bundled model, a folder, or a hub id; or, for a transform, {VECTOR_FORMS}."),
+        typer.Argument(help=f"A bundled model, a folder, or a hub id; or, for a transform, index:DIR, {VECTOR_FORMS}."),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write: a model, or a transform.")],
     data: Annotated[
