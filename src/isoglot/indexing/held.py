@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from isoglot.corpora.collection import Collection
 from isoglot.indexing.store import Index
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
-from isoglot.ranking.pools import Pool
-from isoglot.ranking.result import Ranking
-from isoglot.retrievers.base import RetrieverRecord, environment
-from isoglot.retrievers.held import SAMPLE, Version
+from isoglot.retrievers.base import RetrieverRecord
+from isoglot.retrievers.held import SAMPLE, DocumentVectors, Version
 
 
-class IndexVectors:
+class IndexVectors(DocumentVectors):
     """What holds the vectors of an index's only model.
 
     Args:
@@ -33,31 +29,13 @@ class IndexVectors:
                 f"index:{folder} has the models {', '.join(names)}; align one by its name, with --data index:{folder}"
             )
         (self._model,) = self._index.snapshot().models
-        self._folder = folder
-
-    def describe(self) -> RetrieverRecord:
-        """As `Retriever.describe`."""
-        model = self._model
-        return RetrieverRecord(
-            name=f"index:{self._folder}",
-            fingerprint=model.signature,
-            dimension=model.dimension,
+        record = RetrieverRecord(
+            name=f"index:{folder}",
+            fingerprint=self._model.signature,
+            dimension=self._model.dimension,
             how="vectors of an index",
         )
-
-    def environment(self) -> dict[str, Any]:
-        """As `Retriever.environment`."""
-        return environment("numpy", "lancedb")
-
-    def rankings(
-        self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
-    ) -> Iterator[Ranking]:
-        """As `Retriever.rankings`.
-
-        Raises:
-            IsoglotError: Always: an index holds no questions.
-        """
-        raise IsoglotError(f"index:{self._folder}: holds no questions; isoglot audit --index {self._folder} asks it")
+        super().__init__(record, ["numpy", "lancedb"], f"isoglot audit --index {folder} asks it")
 
     def held(self, role: str) -> Iterator[tuple[Sequence[Version], Vectors]]:
         """As `HoldsVectors.held`: a sample of each language's passages."""

@@ -7,11 +7,16 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import count
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from isoglot.corpora.collection import Collection
 from isoglot.platform.arrays import Vectors
+from isoglot.platform.errors import IsoglotError
+from isoglot.ranking.pools import Pool
+from isoglot.ranking.result import Ranking
+from isoglot.retrievers.base import RetrieverRecord, environment
 
 SAMPLE = 1000
 """Vectors of a language and role in a sample at most; a mean needs no more."""
@@ -26,6 +31,37 @@ class HoldsVectors(Protocol):
 
     def held(self, role: str) -> Iterator[tuple[Sequence[Version], Vectors]]:
         """Yield all vectors of a role, ``query`` or ``document``, a block at a time: n versions and (n, d) vectors."""
+
+
+class DocumentVectors:
+    """A retriever of documents' vectors that has no questions to rank: they are sampled and aligned.
+
+    Args:
+        record: What `describe` says.
+        packages: Names of the packages that give the vectors.
+        instead: What to do instead of ranking, in words.
+    """
+
+    def __init__(self, record: RetrieverRecord, packages: Sequence[str], instead: str) -> None:
+        self._record, self._packages, self._instead = record, packages, instead
+
+    def describe(self) -> RetrieverRecord:
+        """As `Retriever.describe`."""
+        return self._record
+
+    def environment(self) -> dict[str, Any]:
+        """As `Retriever.environment`."""
+        return environment(*self._packages)
+
+    def rankings(
+        self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
+    ) -> Iterator[Ranking]:
+        """As `Retriever.rankings`.
+
+        Raises:
+            IsoglotError: Always.
+        """
+        raise IsoglotError(f"{self._record.name}: holds no questions; {self._instead}")
 
 
 def sample_held(retriever: HoldsVectors, role: str, most: int = SAMPLE) -> tuple[list[Version], Vectors]:

@@ -47,7 +47,10 @@ RETRIEVERS = {
         ),
         Kind("vectors", "vectors:DIR", "vectors that you have", "isoglot.retrievers.stored_vectors"),
         Kind("ray", "ray:DIR", "vectors of `isoglot encode`, ranked by a Ray cluster", "isoglot.retrievers.shards"),
-        *(Kind(name, store.form, store.summary, store.module) for name, store in STORES.items()),
+        *(
+            Kind(name, store.form, store.summary, "isoglot.retrievers.stored_index", options={"store": name})
+            for name, store in STORES.items()
+        ),
     )
 }
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from isoglot.encoders.encoder import Encoder
@@ -24,10 +25,9 @@ from isoglot.retrievers.base import Retriever, Scorer
 from isoglot.retrievers.dense import DenseRetriever
 from isoglot.retrievers.kinds import RETRIEVERS
 from isoglot.retrievers.scorer import ScorerRetriever
-from isoglot.retrievers.stored_index import load_store
+from isoglot.retrievers.transformed import TransformedRetriever
 from isoglot.stores.base import Fields
-from isoglot.stores.registry import STORES
-from isoglot.transforms.files import is_transform
+from isoglot.transforms.files import is_transform, load_transform
 
 GROUP = "isoglot.retrievers"
 
@@ -95,8 +95,6 @@ def as_retriever(
         )
     base, _, folder = named.rpartition("+")
     if base and is_transform(folder):
-        from isoglot.retrievers.transformed import transformed
-
         inner = as_retriever(
             base,
             device=device,
@@ -106,7 +104,7 @@ def as_retriever(
             keep_vectors=keep_vectors,
             fields=fields,
         )
-        return transformed(inner, folder)
+        return TransformedRetriever(inner, load_transform(folder), Path(folder).name)
     name, colon, argument = named.partition(":")
     loading = Loading(device, precision, trust_remote_code, prompts, fields)
     load = _loader(name) if colon or name in RETRIEVERS else None
@@ -128,8 +126,6 @@ def is_kind(named: str) -> bool:
 
 def _loader(name: str) -> Callable[[str, Loading], Any] | None:
     """The function that loads a kind of retrievers; None where there is no such kind."""
-    if name in STORES:
-        return lambda argument, loading: load_store(f"{name}:{argument}", loading)
     if name in RETRIEVERS:
         kind = RETRIEVERS[name]
         return partial(import_module(kind.module).load, **kind.options)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from isoglot.corpora.collection import Collection
 from isoglot.platform.arrays import Vectors
-from isoglot.platform.errors import IsoglotError
-from isoglot.ranking.pools import Pool
-from isoglot.ranking.result import Ranking
-from isoglot.retrievers.base import RetrieverRecord, environment
-from isoglot.retrievers.held import Version
+from isoglot.retrievers.base import RetrieverRecord
+from isoglot.retrievers.held import DocumentVectors, Version
 from isoglot.stores.base import Fields, Store
 from isoglot.stores.registry import open_store
 
@@ -19,7 +15,7 @@ if TYPE_CHECKING:
     from isoglot.retrievers.registry import Loading
 
 
-class StoreRetriever:
+class StoreRetriever(DocumentVectors):
     """What holds the vectors of a store.
 
     Args:
@@ -31,25 +27,9 @@ class StoreRetriever:
     """
 
     def __init__(self, store: Store) -> None:
+        record = RetrieverRecord(name=store.name, fingerprint="", how="vectors of a store")
+        super().__init__(record, ["numpy"], "audit it without --data")
         self.store, self.unknown = store, 0
-
-    def describe(self) -> RetrieverRecord:
-        """As `Retriever.describe`."""
-        return RetrieverRecord(name=self.store.name, fingerprint="", how="vectors of a store")
-
-    def environment(self) -> dict[str, Any]:
-        """As `Retriever.environment`."""
-        return environment("numpy")
-
-    def rankings(
-        self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
-    ) -> Iterator[Ranking]:
-        """As `Retriever.rankings`.
-
-        Raises:
-            IsoglotError: Always: a store holds no questions.
-        """
-        raise IsoglotError(f"{self.store.name}: holds no questions; audit it without --data")
 
     def held(self, role: str) -> Iterator[tuple[Sequence[Version], Vectors]]:
         """As `HoldsVectors.held`: the documents whose language is known."""
@@ -60,6 +40,6 @@ class StoreRetriever:
             yield [(block.contents[at], block.languages[at] or "") for at in known], block.vectors[known]
 
 
-def load_store(named: str, loading: Loading) -> StoreRetriever:
-    """Open a store as a retriever; see `isoglot.stores.registry.open_store`."""
-    return StoreRetriever(open_store(named, loading.fields or Fields()))
+def load(argument: str, loading: Loading, store: str) -> StoreRetriever:
+    """``STORE:ARGUMENT``, of a kind out of `STORES`; see `isoglot.stores.registry.open_store`."""
+    return StoreRetriever(open_store(f"{store}:{argument}", loading.fields or Fields()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -26,7 +25,6 @@ from isoglot.retrievers.base import (
 )
 from isoglot.retrievers.dense import Encodes, rank_vectors
 from isoglot.retrievers.held import HoldsVectors, Version
-from isoglot.transforms.files import load_transform
 from isoglot.transforms.transform import Transform
 
 
@@ -105,8 +103,3 @@ class TransformedRetriever:
     def _change(self, role: str, vectors: Vectors, languages: Sequence[str]) -> Vectors:
         change = self.transform.queries if role == "query" else self.transform.documents
         return change(np.asarray(vectors), languages)
-
-
-def transformed(inner: Retriever, folder: str) -> TransformedRetriever:
-    """`inner`, changed by the transform in a folder."""
-    return TransformedRetriever(inner, load_transform(folder), Path(folder).name)
