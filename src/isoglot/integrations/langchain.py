@@ -11,9 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
-from isoglot.integrations.text_languages import LanguageOf, languages_of
+from isoglot.integrations.text_languages import LanguageOf, TextVectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.transforms.transform import Transform
 
@@ -36,9 +34,7 @@ class TransformedEmbeddings(Embeddings):
     """
 
     def __init__(self, embeddings: Embeddings, transform: Transform | str | Path, language: LanguageOf = None) -> None:
-        self.embeddings = embeddings
-        self.transform = transform if isinstance(transform, Transform) else Transform.load(transform)
-        self.language = language
+        self.embeddings, self._changed = embeddings, TextVectors(transform, language)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Return the changed vector of each text.
@@ -46,29 +42,16 @@ class TransformedEmbeddings(Embeddings):
         Raises:
             IsoglotError: The vectors have another dimension, or one is zero or not finite.
         """
-        return self._documents(self.embeddings.embed_documents(texts), texts)
+        return self._changed.documents(self.embeddings.embed_documents(texts), texts)
 
     def embed_query(self, text: str) -> list[float]:
         """Return the changed vector of a query; errors as for `embed_documents`."""
-        return self._query(self.embeddings.embed_query(text), text)
+        return self._changed.query(self.embeddings.embed_query(text), text)
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """Do what `embed_documents` does, by the other object's own asynchronous method."""
-        return self._documents(await self.embeddings.aembed_documents(texts), texts)
+        return self._changed.documents(await self.embeddings.aembed_documents(texts), texts)
 
     async def aembed_query(self, text: str) -> list[float]:
         """Do what `embed_query` does, by the other object's own asynchronous method."""
-        return self._query(await self.embeddings.aembed_query(text), text)
-
-    def _documents(self, vectors: list[list[float]], texts: list[str]) -> list[list[float]]:
-        if not texts:
-            return []
-        languages = languages_of(texts, self.language, self.transform)
-        changed: list[list[float]] = self.transform.documents(np.array(vectors), languages).tolist()
-        return changed
-
-    def _query(self, vector: list[float], text: str) -> list[float]:
-        changed: list[float] = self.transform.queries(
-            np.array(vector), languages_of([text], self.language, self.transform)
-        ).tolist()
-        return changed
+        return self._changed.query(await self.embeddings.aembed_query(text), text)

@@ -11,9 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from isoglot.integrations.text_languages import LanguageOf, languages_of
+from isoglot.integrations.text_languages import LanguageOf, TextVectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.transforms.transform import Transform
 
@@ -38,8 +36,7 @@ class TransformedEmbedding(BaseEmbedding):
     """
 
     _embedding: BaseEmbedding = PrivateAttr()
-    _transform: Transform = PrivateAttr()
-    _language: LanguageOf = PrivateAttr()
+    _changed: TextVectors = PrivateAttr()
 
     def __init__(
         self,
@@ -50,14 +47,13 @@ class TransformedEmbedding(BaseEmbedding):
     ) -> None:
         inherited: dict[str, Any] = {"model_name": embedding.model_name, "embed_batch_size": embedding.embed_batch_size}
         super().__init__(**(inherited | settings))
-        self._embedding, self._language = embedding, language
-        self._transform = transform if isinstance(transform, Transform) else Transform.load(transform)
+        self._embedding, self._changed = embedding, TextVectors(transform, language)
 
     def _get_query_embedding(self, query: str) -> list[float]:
-        return self._query(self._embedding.get_query_embedding(query), query)
+        return self._changed.query(self._embedding.get_query_embedding(query), query)
 
     async def _aget_query_embedding(self, query: str) -> list[float]:
-        return self._query(await self._embedding.aget_query_embedding(query), query)
+        return self._changed.query(await self._embedding.aget_query_embedding(query), query)
 
     def _get_text_embedding(self, text: str) -> list[float]:
         return self._get_text_embeddings([text])[0]
@@ -66,18 +62,7 @@ class TransformedEmbedding(BaseEmbedding):
         return (await self._aget_text_embeddings([text]))[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-        return self._documents(self._embedding.get_text_embedding_batch(texts), texts)
+        return self._changed.documents(self._embedding.get_text_embedding_batch(texts), texts)
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-        return self._documents(await self._embedding.aget_text_embedding_batch(texts), texts)
-
-    def _documents(self, vectors: list[list[float]], texts: list[str]) -> list[list[float]]:
-        languages = languages_of(texts, self._language, self._transform)
-        changed: list[list[float]] = self._transform.documents(np.array(vectors), languages).tolist()
-        return changed
-
-    def _query(self, vector: list[float], query: str) -> list[float]:
-        changed: list[float] = self._transform.queries(
-            np.array(vector), languages_of([query], self._language, self._transform)
-        ).tolist()
-        return changed
+        return self._changed.documents(await self._embedding.aget_text_embedding_batch(texts), texts)
