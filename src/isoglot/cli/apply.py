@@ -9,6 +9,7 @@ import typer
 
 from isoglot.cli.options import Force, Json
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.files import expanded
 
 
 def apply(
@@ -28,7 +29,7 @@ def apply(
     kind, _, folder = vectors.partition(":")
     if kind != "vectors" or not folder:
         raise IsoglotError(f"{vectors}: name the folder of vectors: vectors:DIR")
-    source = Path(folder).expanduser()
+    source = expanded(folder)
     if not source.is_dir():
         raise IsoglotError(f"{source}: no such folder")
     applied = apply_transform(

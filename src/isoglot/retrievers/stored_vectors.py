@@ -25,7 +25,9 @@ from isoglot.retrievers.base import Retriever, RetrieverRecord, environment, use
 from isoglot.retrievers.dense import rank_vectors
 from isoglot.retrievers.held import Version
 from isoglot.retrievers.shards import ShardsRetriever
+from isoglot.scale.arrays import array_paths, check_named, read_array
 from isoglot.scale.manifest import MANIFEST
+from isoglot.scale.shards import ROLES
 
 if TYPE_CHECKING:
     from isoglot.retrievers.registry import Loading
@@ -55,7 +57,7 @@ class StoredVectorsRetriever:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for kind in KINDS:
-            for file in (folder / f"{kind}.npy", folder / f"{kind}.ids.txt"):
+            for file in array_paths(folder, kind):
                 if not file.is_file():
                     raise InputError("no such file", file)
 
@@ -64,7 +66,7 @@ class StoredVectorsRetriever:
         return RetrieverRecord(
             name=f"vectors:{self.folder}",
             fingerprint=self._fingerprint,
-            dimension=int(_array(self.folder / "documents.npy").shape[1]),
+            dimension=int(read_array(self.folder / "documents.npy").shape[1]),
             how="stored vectors, by inner product as they are",
         )
 
@@ -89,20 +91,19 @@ class StoredVectorsRetriever:
 
     def held(self, role: str) -> Iterator[tuple[Sequence[Version], Vectors]]:
         """As `HoldsVectors.held`."""
-        kind = {"query": "queries", "document": "documents"}[role]
-        array, rows = self._array_and_rows(kind)
+        array, rows = self._array_and_rows(ROLES[role])
         versions = [(identity, canonical(tag)) for identity, _, tag in (name.rpartition("@") for name in rows)]
         for start in range(0, len(array), BLOCK):
             yield versions[start : start + BLOCK], np.asarray(array[start : start + BLOCK], dtype=np.float32)
 
     @cached_property
     def _fingerprint(self) -> str:
-        files = [self.folder / f"{kind}{suffix}" for kind in KINDS for suffix in (".npy", ".ids.txt")]
+        files = [file for kind in KINDS for file in array_paths(self.folder, kind)]
         return hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest()
 
     def _vectors(self, kind: str, wanted: Sequence[str]) -> Vectors:
         """The vectors of the rows called `wanted`: (n, d) float32."""
-        path, named = self.folder / f"{kind}.npy", self.folder / f"{kind}.ids.txt"
+        path, named = array_paths(self.folder, kind)
         array, rows = self._array_and_rows(kind)
         missing = [identity for identity in wanted if identity not in rows]
         if missing:
@@ -131,22 +132,10 @@ class StoredVectorsRetriever:
         return np.ascontiguousarray(given, dtype=np.float32)
 
     def _array_and_rows(self, kind: str) -> tuple[NDArray[Any], dict[str, tuple[int, int]]]:
-        path, named = self.folder / f"{kind}.npy", self.folder / f"{kind}.ids.txt"
-        array, rows = _array(path), _rows(named)
-        if len(rows) != len(array):
-            raise InputError(f"names {len(rows)} rows, but {path.name} has {len(array)}", named)
+        path, named = array_paths(self.folder, kind)
+        array, rows = read_array(path), _rows(named)
+        check_named(array, len(rows), self.folder, kind)
         return array, rows
-
-
-def _array(path: Path) -> NDArray[Any]:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"is no array that can be read: {str(error).splitlines()[0]}", path) from error
-    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
-        shape = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else "an archive"
-        raise InputError(f"is {shape}, not a two-dimensional array of floats", path)
-    return array
 
 
 def _rows(path: Path) -> dict[str, tuple[int, int]]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from isoglot.corpora.collection import Collection
 from isoglot.platform.arrays import Vectors
@@ -92,14 +91,10 @@ class TransformedRetriever:
         if not isinstance(self.inner, Encodes):
             raise IsoglotError(f"{self.inner.describe().name}: encodes no texts")
         vectors = self.inner.encode(texts, role, languages, show_progress=show_progress)
-        return self._change(role, vectors, languages)
+        return self.transform.change(role, vectors, languages)
 
     def held(self, role: str) -> Iterator[tuple[Sequence[Version], Vectors]]:
         """As `HoldsVectors.held`."""
         if isinstance(self.inner, HoldsVectors):
             for versions, vectors in self.inner.held(role):
-                yield versions, self._change(role, vectors, [language for _, language in versions])
-
-    def _change(self, role: str, vectors: Vectors, languages: Sequence[str]) -> Vectors:
-        change = self.transform.queries if role == "query" else self.transform.documents
-        return change(np.asarray(vectors), languages)
+                yield versions, self.transform.change(role, vectors, [language for _, language in versions])

@@ -20,8 +20,9 @@ from isoglot.corpora.readers.lines import read_lines
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.files import check_replaceable, locked, os_errors_explained, write_text
 from isoglot.platform.progress import progress
+from isoglot.scale.arrays import array_paths, check_named, read_array
 from isoglot.scale.manifest import MANIFEST, read_manifest, write_manifest
-from isoglot.scale.shards import ROLES, is_sound, read_counts, read_shard, read_vectors, shard_paths, write_shard
+from isoglot.scale.shards import ROLES, is_sound, read_shard, read_vectors, shard_paths, write_shard
 from isoglot.transforms.transform import Transform
 
 BLOCK = 8192
@@ -100,16 +101,14 @@ class _Arrays:
     """``documents.npy`` and ``queries.npy``, with ``ID@LANGUAGE`` a line in files of ids; either may be missing."""
 
     def __init__(self, source: Path, transform: Transform, name: str) -> None:
-        self._source = source
-        self._change = {"document": transform.documents, "query": transform.queries}
-        self._arrays = {role: _array(path) for role in ROLES if (path := source / f"{ROLES[role]}.npy").is_file()}
+        self._source, self._transform = source, transform
+        paths = {role: array_paths(source, ROLES[role])[0] for role in ROLES}
+        self._arrays = {role: read_array(path) for role, path in paths.items() if path.is_file()}
         if not self._arrays:
             raise InputError("has no documents.npy, no queries.npy and no encoded.json", source)
         self.counts = {role: len(array) for role, array in self._arrays.items()}
-        for role, count in self.counts.items():
-            lines = sum(1 for _ in read_lines(self._ids(role)))
-            if lines != count:
-                raise InputError(f"names {lines} rows, but {ROLES[role]}.npy has {count}", self._ids(role))
+        for role, array in self._arrays.items():
+            check_named(array, sum(1 for _ in read_lines(self._ids(role))), source, ROLES[role])
 
     @property
     def fingerprint(self) -> list[Any]:
@@ -145,7 +144,7 @@ class _Arrays:
             for block in range(done, len(array), BLOCK):
                 rows = _rows(array, block)
                 try:
-                    changed = self._change[role](rows, list(islice(tags, len(rows))))
+                    changed = self._transform.change(role, rows, list(islice(tags, len(rows))))
                 except IsoglotError as error:
                     raise InputError(f"rows {block} to {block + len(rows) - 1}: {error}", path) from error
                 changed.astype(dtype).tofile(file)
@@ -153,18 +152,17 @@ class _Arrays:
         return done
 
     def _ids(self, role: str) -> Path:
-        return self._source / f"{ROLES[role]}.ids.txt"
+        return array_paths(self._source, ROLES[role])[1]
 
 
 class _Shards:
     """What ``isoglot encode`` wrote; each shard is written whole."""
 
     def __init__(self, source: Path, transform: Transform, name: str) -> None:
-        self._source, manifest = source, read_manifest(source)
+        self._source, self._transform, manifest = source, transform, read_manifest(source)
         if manifest.texts is None:
             raise InputError("its encoding has not ended; run the same `isoglot encode` again", source)
         self.counts = {role: count for role, count in manifest.texts.items() if count}
-        self._change = {"document": transform.documents, "query": transform.queries}
         self.fingerprint = manifest.digest
         fingerprint = hashlib.sha256((manifest.fingerprint + transform.digest).encode()).hexdigest()
         self._manifest = msgspec.structs.replace(manifest, model=f"{manifest.model}+{name}", fingerprint=fingerprint)
@@ -178,28 +176,18 @@ class _Shards:
         kept = 0
         write_manifest(target, self._manifest)
         for role, path in self._paths():
-            texts, vectors, digest = read_shard(path)
+            texts, vectors, digest, counts = read_shard(path)
             if is_sound(target / path.name, digest, self._manifest.model_digest):
                 kept += len(texts)
             else:
-                changed = self._change[role](vectors, [text.language for text in texts])
+                changed = self._transform.change(role, vectors, [text.language for text in texts])
                 model = self._manifest.model_digest
-                write_shard(target / path.name, texts, changed.astype(vectors.dtype), digest, model, read_counts(path))
+                write_shard(target / path.name, texts, changed.astype(vectors.dtype), digest, model, counts)
             advance(len(texts))
         return kept
 
     def _paths(self) -> Iterator[tuple[str, Path]]:
         return ((role, path) for role in ROLES for path in shard_paths(self._source, role))
-
-
-def _array(path: Path) -> Vectors:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"is no array that can be read: {str(error).splitlines()[0]}", path) from error
-    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
-        raise InputError("is no two-dimensional array of floats", path)
-    return array
 
 
 def _rows(array: Vectors, start: int) -> Vectors:

@@ -162,8 +162,11 @@ def read_vectors(path: Path) -> NDArray[Any]:
     return _vectors(_read(path, ["vector"])["vector"])
 
 
-def read_shard(path: Path) -> tuple[list[Text], NDArray[Any], str]:
-    """Read all of a shard: n texts, of which ids and languages are kept, their (n, d) vectors, and `digest_of` them.
+def read_shard(path: Path) -> tuple[list[Text], NDArray[Any], str, ShardCounts]:
+    """Read all of a shard.
+
+    Returns:
+        Its n texts, of which ids and languages are kept; their (n, d) vectors; `digest_of` them; and what was counted.
 
     Raises:
         InputError: The file is damaged.
@@ -171,7 +174,8 @@ def read_shard(path: Path) -> tuple[list[Text], NDArray[Any], str]:
     table = _read(path, COLUMNS)
     columns = (table[name].to_pylist() for name in COLUMNS[:3])
     texts = [Text(id=row[0], content_id=row[1], language=row[2], text="") for row in zip(*columns, strict=True)]
-    return texts, _vectors(table["vector"]), (table.schema.metadata or {}).get(_TEXTS, b"").decode()
+    metadata = table.schema.metadata
+    return texts, _vectors(table["vector"]), metadata.get(_TEXTS, b"").decode(), _counts(path, metadata)
 
 
 def _read(path: Path, columns: list[str]) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.languages import canonical
+from isoglot.platform.languages import known
 
 BLOCK = 256
 """Documents that are read, changed and written at once: of 3,072 dimensions 16 MB of JSON; Qdrant takes 32 MB."""
@@ -108,15 +107,7 @@ class Store(Protocol):
 
 def language_of(value: object) -> str | None:
     """The canonical tag of what a language field holds; None where it is missing or is no language."""
-    return _tag(value) if isinstance(value, str) else None
-
-
-@lru_cache(10_000)
-def _tag(value: str) -> str | None:
-    try:
-        return canonical(value)
-    except IsoglotError:
-        return None
+    return known(value) if isinstance(value, str) else None
 
 
 def field_of(document: Any, path: str | None) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from isoglot.corpora.readers.lines import read_lines
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import InputError, IsoglotError, first_line
-from isoglot.platform.files import new_file, write_text
+from isoglot.platform.files import expanded, new_file, write_text
 from isoglot.stores.base import BLOCK, Block, Fields, make_block, needs
 
 FORM = "faiss:INDEX_FILE"
@@ -181,4 +181,4 @@ def open_store(argument: str, fields: Fields) -> FaissStore:
         import faiss  # noqa: F401
     except ImportError as error:
         raise needs("faiss-cpu", "faiss") from error
-    return FaissStore(Path(argument).expanduser(), f"faiss:{argument}")
+    return FaissStore(expanded(argument), f"faiss:{argument}")

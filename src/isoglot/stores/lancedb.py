@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError, first_line
+from isoglot.platform.files import expanded
 from isoglot.stores.base import Block, Fields, field_of, key_text, last_part, make_block, needs
 
 BLOCK = 8192
@@ -154,6 +154,6 @@ def open_store(argument: str, fields: Fields) -> LanceStore:
     except ImportError as error:
         raise needs("lancedb", "lancedb") from error
     folder, table = last_part(argument, FORM)
-    if "://" not in folder and not Path(folder).expanduser().is_dir():  # LanceDB would create it
+    if "://" not in folder and not expanded(folder).is_dir():  # LanceDB would create it
         raise IsoglotError(f"lancedb:{argument}: no such folder: {folder}")
     return LanceStore(lancedb.connect(folder), table, fields, f"lancedb:{argument}")

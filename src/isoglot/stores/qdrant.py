@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError, first_line
+from isoglot.platform.files import expanded
 from isoglot.stores.base import BLOCK, Block, Fields, field_of, key_text, last_part, make_block, needs
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def open_store(argument: str, fields: Fields) -> QdrantStore:
         key = os.environ.get("QDRANT_API_KEY")
         client = QdrantClient(url=place, api_key=key, timeout=60, check_compatibility=False)
     else:
-        folder = Path(place).expanduser()
+        folder = expanded(place)
         if not (folder / "meta.json").is_file():
             raise IsoglotError(f"{name}: {folder} is no folder of Qdrant's local mode (it has no meta.json)")
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from isoglot.platform.errors import IsoglotError, first_line
-from isoglot.platform.files import new_folder, os_errors_explained, write_text
+from isoglot.platform.files import expanded, new_folder, os_errors_explained, write_text
 from isoglot.transforms.readme import readme
 from isoglot.transforms.transform import SCHEMA, Transform, TransformRecord
 
@@ -40,7 +40,7 @@ def save_transform(transform: Transform, folder: str | Path, *, force: bool = Fa
 
 def is_transform(folder: str | Path) -> bool:
     """Return whether a folder holds a transform."""
-    return Path(folder, RECORD).expanduser().is_file()
+    return (expanded(folder) / RECORD).is_file()
 
 
 def load_transform(folder: str | Path) -> Transform:
@@ -52,7 +52,7 @@ def load_transform(folder: str | Path) -> Transform:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    place = Path(folder).expanduser()
+    place = expanded(folder)
     with os_errors_explained(place / RECORD, "read"):
         text = (place / RECORD).read_bytes()
     with os_errors_explained(place / ARRAYS, "read"):

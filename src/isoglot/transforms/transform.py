@@ -194,6 +194,10 @@ class Transform:
         """Change vectors of documents, as `queries` does those of queries."""
         return self._apply("document", vectors, languages)
 
+    def change(self, role: str, vectors: Vectors, languages: str | Sequence[str | None] | None = None) -> Vectors:
+        """Change vectors of a role, ``query`` or ``document``, by `queries` or `documents`."""
+        return (self.queries if role == "query" else self.documents)(vectors, languages)
+
     def check(self, vectors: Vectors) -> None:
         """Refuse vectors that another model seems to have made.
 
