@@ -201,6 +201,8 @@ def test_two_files_of_one_thing_and_files_of_other_kinds_are_told(tmp_path: Path
     (tmp_path / "corpus.jsonl.gz").write_bytes(gzip.compress(corpus))
     with pytest.raises(IsoglotError, match=r"corpus.jsonl.gz: is there as corpus.jsonl too; remove one of them"):
         load_collection(spec)
+    with pytest.raises(IsoglotError, match=r"corpus.jsonl.gz: is there as corpus.jsonl too; remove one of them"):
+        list(read_documents(str(tmp_path)))  # its queries were documents, too
     (tmp_path / "corpus.jsonl").unlink()
     assert len(load_collection(spec).documents) == 3
     (tmp_path / "corpus.jsonl.gz").rename(tmp_path / "corpus.jsonl.bz2")

@@ -172,14 +172,15 @@ def read_queries(folder: Path, split: str, left_out: LeftOut) -> tuple[list[Quer
 
 
 def corpus_parts(folder: Path) -> list[Part]:
-    """Return the files of the corpus where a folder is a collection, with queries or qrels beside it; else none."""
+    """Return the files of the corpus where a folder is a collection, with queries or qrels beside it; else none.
+
+    Raises:
+        InputError: Two of them differ by their formats alone.
+    """
     beside = ("queries.*", "data/queries.*", "*queries", "*qrels")
     if not any(next(folder.glob(pattern), None) for pattern in beside):
         return []
-    try:
-        return _files(folder, "corpus", "")
-    except InputError:
-        return []
+    return _files_if_any(folder, "corpus", "")
 
 
 def _shared_ids(versions: Versions) -> dict[str, str]:
@@ -272,15 +273,20 @@ def _files(folder: Path, name: str, split: str) -> list[Part]:
 
     Of files in folders, those of the split are taken, if there are any.
     """
+    parts = _files_if_any(folder, name, split)
+    if not parts:
+        _refuse_other_kinds(folder, (name,), READERS_OF_RECORDS)
+        raise InputError("no such file", folder / f"{name}.jsonl")
+    return parts
+
+
+def _files_if_any(folder: Path, name: str, split: str) -> list[Part]:
     parts = [
         Part(file)
         for parent in (folder, folder / "data")
         for file in _of_kinds(parent, READERS_OF_RECORDS)
         if Part(file).split == name
     ] or _parts(folder, (name,), READERS_OF_RECORDS)
-    if not parts:
-        _refuse_other_kinds(folder, (name,), READERS_OF_RECORDS)
-        raise InputError("no such file", folder / f"{name}.jsonl")
     _check_each_once(parts)
     return [part for part in parts if part.split == split] or parts
 
