@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import logging
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
-import msgspec
-
-from isoglot.evaluation.lift import language_lift, neighbours_kept
+from isoglot.evaluation.lift import before_and_after, neighbours_kept
 from isoglot.evaluation.unlabelled import sample_of_documents, units
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
@@ -22,8 +18,6 @@ from isoglot.stores.base import Fields, Store
 from isoglot.stores.registry import open_store
 from isoglot.transforms.files import is_transform, load_transform, save_transform
 from isoglot.transforms.transform import Transform
-
-log = logging.getLogger("isoglot")
 
 MARK = "isoglot "
 """How a mark of isoglot's begins."""
@@ -179,9 +173,7 @@ def undo(named: str, fields: Fields, into: str | None = None) -> str:
 
 def probe(before: Vectors, after: Vectors, languages: Sequence[str], seed: int = 0) -> Probes:
     """Compare (n, d) unit vectors of documents in several languages with the same ones, changed."""
-    lifts = [language_lift(vectors, languages, seed) for vectors in (before, after)]
-    lift = {tag: (found.lift, lifts[1][tag].lift) for tag, found in lifts[0].items()}
-    return Probes(lift, neighbours_kept(before, after, languages, seed))
+    return Probes(before_and_after(before, after, languages, seed), neighbours_kept(before, after, languages, seed))
 
 
 def _judged(store: Store, folder: Path, *, given: bool, seed: int) -> tuple[Transform, Probes, int]:
@@ -199,8 +191,7 @@ def _judged(store: Store, folder: Path, *, given: bool, seed: int) -> tuple[Tran
             raise IsoglotError(f"{folder}: exists already and is no transform; choose another folder, -o")
         transform = Transform.fit(vectors, languages, model=store.name)
     probes = probe(units(vectors), transform.documents(vectors, languages), languages, seed)
-    record = msgspec.structs.replace(transform.record, lift=probes.lift)
-    return dataclasses.replace(transform, record=record), probes, retriever.unknown
+    return transform.with_lift(probes.lift), probes, retriever.unknown
 
 
 def _begun(name: str, target: str, folder: Path, mark: str) -> Transform:

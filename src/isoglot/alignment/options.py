@@ -12,6 +12,7 @@ from dataclasses import Field, dataclass, field
 from typing import Any
 
 from isoglot.platform.errors import IsoglotError
+from isoglot.transforms.shares import SHARES
 
 TRAINING, LOSS, ADDED, OTHERS = "Training", "Loss", "Added to a trained method", "Untrained methods and distill"
 HEADINGS = (TRAINING, LOSS, ADDED, OTHERS)
@@ -79,11 +80,7 @@ class NoOptions:
 QUERY_LANGUAGES = ("given", "detected", "inferred", "common")
 
 BY_THE_DATA = -1.0
-"""The query share that `isoglot.alignment.request.prepare` replaces by one of `SHARES`."""
-
-SHARES = {"rows": 1.0, "questions": 0.75, "spans": 0.5}
-"""The default query share of training rows, of questions that people asked of a corpus, and of spans that stand in for
-them; docs/methods.md says how the last two were chosen."""
+"""The query share that `isoglot.alignment.request.prepare` replaces by one of `isoglot.transforms.shares.SHARES`."""
 
 
 def _query_share() -> Any:

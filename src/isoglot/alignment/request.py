@@ -18,7 +18,7 @@ from isoglot.alignment.corpus_texts import (
     read_corpus_texts,
 )
 from isoglot.alignment.guard import FEWEST_HELD_OUT, hold_out, named_development
-from isoglot.alignment.options import BY_THE_DATA, SHARES
+from isoglot.alignment.options import BY_THE_DATA
 from isoglot.alignment.record import SCHEMA, BaseRecord, DataRecord, DevelopmentRecord, Recipe, digest
 from isoglot.alignment.registry import METHODS, Method
 from isoglot.corpora.collection import Collection
@@ -29,6 +29,7 @@ from isoglot.platform.errors import IsoglotError
 from isoglot.platform.version import __version__
 from isoglot.training_data.loading import data_name, training_rows
 from isoglot.training_data.row import Row, fingerprint
+from isoglot.transforms.shares import SHARES
 
 log = logging.getLogger(__name__)
 

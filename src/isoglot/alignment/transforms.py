@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from sentence_transformers.sentence_transformer.modules import Dense
 from torch import Tensor
@@ -24,7 +23,7 @@ from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources import load_collection
 from isoglot.encoders.language_modules import InferredCentering, LanguageCentering, LanguageModule, LanguageProjection
 from isoglot.encoders.prompts import ROLES
-from isoglot.evaluation.lift import language_lift
+from isoglot.evaluation.lift import before_and_after
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.version import __version__
 from isoglot.retrievers.base import Retriever
@@ -131,9 +130,7 @@ def fit_transform(
         reads=_reads(modules),
     )
     transform = Transform(record=record, sample=sample_of(documents), **parts)
-    before, after = (language_lift(vectors, tags) for vectors in (documents, transform.documents(documents, tags)))
-    lift = {tag: (found.lift, after[tag].lift) for tag, found in before.items()}
-    return dataclasses.replace(transform, record=msgspec.structs.replace(record, lift=lift))
+    return transform.with_lift(before_and_after(documents, transform.documents(documents, tags), tags))
 
 
 def _encoded(retriever: Encodes, request: Request, method: Method, seed: int) -> Fitting:

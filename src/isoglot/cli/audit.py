@@ -174,16 +174,17 @@ def audit(
 def _audit_unlabelled(model: str, loading: Loading, seed: int, output: Path | None, *, as_json: bool) -> None:
     """Audit what holds vectors, without --data."""
     from isoglot.evaluation.unlabelled import FILE, audit_unlabelled
+    from isoglot.report.lift import lift_table
     from isoglot.report.markdown import tables_to_markdown
     from isoglot.report.terminal import print_lines, print_tables
-    from isoglot.report.unlabelled import unlabelled_lines, unlabelled_table
+    from isoglot.report.unlabelled import unlabelled_lines
     from isoglot.retrievers.registry import as_retriever, is_kind
 
     if not is_kind(model):
         raise IsoglotError("name a retriever and its --data, or a --run, or an --index")
     with waiting(f"reading {model}"):
         result = audit_unlabelled(as_retriever(model, **vars(loading)), seed)
-    lines, table = unlabelled_lines(result), unlabelled_table(result)
+    lines, table = unlabelled_lines(result), lift_table(result.lift)
     if output is not None:
         write_text(output / FILE, result.to_json())
         write_text(output / "unlabelled.md", tables_to_markdown([table], lines))
@@ -282,12 +283,11 @@ class _Sources:
 
 
 def _print(result: Audit, *, tables: bool) -> None:
-    from isoglot.report.lengths import length_tables
-    from isoglot.report.lift import lift_tables
+    from isoglot.report.lift import text_tables
     from isoglot.report.tables import audit_notes, audit_tables, verdicts
     from isoglot.report.terminal import print_lines, print_tables
 
     if tables:
-        print_tables([*audit_tables(result), *lift_tables(result), *length_tables(result)])
+        print_tables([*audit_tables(result), *text_tables(result)])
     notes = [f"Note: {note}" for note in result.collection.notes]
     print_lines([*verdicts(result), *audit_notes(result), *notes])

@@ -69,8 +69,7 @@ def language_lift(vectors: Vectors, languages: Sequence[str], seed: int = 0) -> 
     Returns:
         Language -> what was found; of languages with at least two documents. None where all are in one language.
     """
-    tags, of = np.unique(np.array(languages, dtype=object).astype(str), return_inverse=True)
-    counts = np.bincount(of, minlength=len(tags))
+    tags, of, counts = _groups(languages)
     if len(tags) < 2 or counts.max() < 2:
         return {}
     asked = _spread(of, counts, seed)
@@ -82,8 +81,16 @@ def language_lift(vectors: Vectors, languages: Sequence[str], seed: int = 0) -> 
             share = float(own[of[asked] == number].mean())
             others = int(counts[number]) - 1
             lift = share * (len(vectors) - 1) / others
-            found[str(tag)] = LanguageLift(documents=others + 1, own=round(100 * share, 3), lift=round(lift, 3))
+            found[tag] = LanguageLift(documents=others + 1, own=round(100 * share, 3), lift=round(lift, 3))
     return found
+
+
+def before_and_after(
+    before: Vectors, after: Vectors, languages: Sequence[str], seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """Return the lift of each language in (n, d) unit vectors of documents, and in the same ones, changed."""
+    found, changed = (language_lift(vectors, languages, seed) for vectors in (before, after))
+    return {tag: (lift.lift, changed[tag].lift) for tag, lift in found.items()}
 
 
 def neighbours_kept(before: Vectors, after: Vectors, languages: Sequence[str], seed: int = 0) -> dict[str, float]:
@@ -100,16 +107,21 @@ def neighbours_kept(before: Vectors, after: Vectors, languages: Sequence[str], s
     Returns:
         Language -> share of the `NEIGHBOURS` nearest that stay, 0 to 100; of languages with at least `FEW` documents.
     """
-    tags, of = np.unique(np.array(languages, dtype=object).astype(str), return_inverse=True)
-    counts = np.bincount(of, minlength=len(tags))
+    tags, of, counts = _groups(languages)
     kept = {}
     for number in np.flatnonzero(counts >= FEW):
         inside = np.flatnonzero(of == number)
         asked = np.sort(np.random.default_rng(seed).permutation(len(inside))[: max(ASKED // len(tags), FEW)])
         nearest = [_nearest(vectors[inside], asked) for vectors in (before, after)]
         common = [len(np.intersect1d(*pair)) / len(pair[0]) for pair in zip(*nearest, strict=True)]
-        kept[str(tags[number])] = round(100 * float(np.mean(common)), 3)
+        kept[tags[number]] = round(100 * float(np.mean(common)), 3)
     return kept
+
+
+def _groups(languages: Sequence[str]) -> tuple[list[str], Ints, Ints]:
+    """The languages, the place of each document's among them, and how many documents each has."""
+    tags, of = np.unique(np.array(languages, dtype=object).astype(str), return_inverse=True)
+    return tags.tolist(), of, np.bincount(of, minlength=len(tags))
 
 
 def _spread(of: Ints, counts: Ints, seed: int) -> Ints:

@@ -3,13 +3,6 @@
 from __future__ import annotations
 
 from isoglot.evaluation.unlabelled import UnlabelledAudit
-from isoglot.report.lift import lift_table
-from isoglot.report.tables import Table
-
-
-def unlabelled_table(audit: UnlabelledAudit) -> Table:
-    """The language lift of each language."""
-    return lift_table(audit.lift)
 
 
 def unlabelled_lines(audit: UnlabelledAudit) -> list[str]:

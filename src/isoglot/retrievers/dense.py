@@ -150,5 +150,5 @@ def rank_vectors(
         if not vectors.any():
             raise IsoglotError(f"all vectors of {role} texts are zero: there is nothing to rank by")
     zero = {"query": query_places[~queries.any(axis=1)], "document": document_places[~documents.any(axis=1)]}
-    are_alike = len(documents) > 1 and bool((documents == documents[0]).all())
+    are_alike = len(documents) > 1 and all(np.array_equal(vector, documents[0]) for vector in documents[1:])
     return VectorRankings(rankings(), vectors_at, zero, are_alike)

@@ -16,6 +16,10 @@ from isoglot.platform.files import write_text
 MANIFEST = "encoded.json"
 
 
+OF_CORPUS: dict[str, Any] = {"corpus": None, "texts": None, "lengths": {}, "zero": {}}
+"""The fields of a record that say what was encoded, and not how: name -> what stands there before an encoding ends."""
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How the shards of a folder were made.
 
@@ -55,13 +59,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def model_digest(self) -> str:
         """SHA-256, in hex, of all that decides the vector of a text: the record without the corpus."""
-        return msgspec.structs.replace(self, corpus=None, texts=None, lengths={}, zero={}).digest
+        return msgspec.structs.replace(self, **OF_CORPUS).digest
 
     def first_difference(self, other: Manifest) -> tuple[str, Any, Any] | None:
         """The first field that decides vectors and has two values, as (name, value here, value there)."""
         for name in self.__struct_fields__:
             here, there = getattr(self, name), getattr(other, name)
-            if name not in ("corpus", "texts", "lengths", "zero") and here != there:
+            if name not in OF_CORPUS and here != there:
                 return name, here, there
         return None
 

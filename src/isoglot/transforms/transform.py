@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from isoglot.platform.arrays import Ints, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import canonical, closest
 from isoglot.platform.version import __version__
+from isoglot.transforms.shares import SHARES
 
 log = logging.getLogger("isoglot")
 
@@ -110,7 +112,8 @@ class Transform:
             languages: The language of each document.
             queries: (m, d) vectors of queries, of which 30 a language do; None: documents stand in for them.
             query_languages: The language of each query.
-            query_share: How much of the queries' mean is subtracted, 0 to 1; None: what `SHARES` says.
+            query_share: How much of the queries' mean is subtracted, 0 to 1; None: as `SHARES` says of
+                questions, or of spans where there is no query.
             model: What gave the vectors, for the record.
             data: What the texts were, for the record.
 
@@ -125,7 +128,7 @@ class Transform:
         if not groups["document"]:
             raise IsoglotError("there is no document whose vector is not zero")
         of_queries, of_documents = centers(groups["document"], groups["query"])
-        share = SHARES["queries" if groups["query"] else "documents"] if query_share is None else query_share
+        share = SHARES["questions" if groups["query"] else "spans"] if query_share is None else query_share
         tags = sorted(of_documents)
         table = np.array([[share * of_queries[tag] for tag in tags], [of_documents[tag] for tag in tags]])
         return cls(
@@ -157,6 +160,10 @@ class Transform:
         from isoglot.transforms.files import save_transform
 
         return save_transform(self, folder, force=force)
+
+    def with_lift(self, lift: dict[str, tuple[float, float]]) -> Transform:
+        """The same transform, whose record says by how much it lowers each language's lift."""
+        return dataclasses.replace(self, record=msgspec.structs.replace(self.record, lift=lift))
 
     @property
     def digest(self) -> str:
@@ -275,11 +282,6 @@ class Transform:
 
 TENSORS = ("offsets", "sample", "matrix", "directions", "reader", "means")
 """The names of a transform's arrays."""
-
-
-SHARES = {"queries": 0.75, "documents": 0.5}
-"""The default share of the queries' mean that is subtracted: of queries that people asked, and where documents stand in
-for them."""
 
 
 def with_common(table: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

@@ -25,8 +25,7 @@ from isoglot.report.html.scatter import twin_scatter
 from isoglot.report.html.templates import environment, style
 from isoglot.report.html.values import CELL_COLUMNS, MEASURE_COLUMNS, measures_of, table_rows
 from isoglot.report.html.verdict import headline, next_steps
-from isoglot.report.lengths import length_tables
-from isoglot.report.lift import lift_tables
+from isoglot.report.lift import text_tables
 from isoglot.report.similarities import comparison_similarity_tables
 from isoglot.report.tables import (
     Table,
@@ -139,7 +138,7 @@ def _template() -> Any:
         tag=canonical,
         described=described,
         balance_note=balance_note,
-        tables_of_texts=lambda audit: [*lift_tables(audit), *length_tables(audit)],
+        tables_of_texts=text_tables,
     )
     return templates.get_template("page.html.j2")
 
