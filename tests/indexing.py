@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -30,11 +29,13 @@ class HashEncoder:
         self.name, self.fingerprint = name, fingerprint
         self.prompts = {role: Prompt("", role, "none") for role in ("query", "document")}
         self.chosen_prompts: dict[str, str] = {}
-        self.model = [SimpleNamespace(tokenizer=None)]  # passages are counted in characters
         self.encoded: list[str] = []
 
-    def head_beyond(self, other: HashEncoder) -> list[Any]:
-        return []
+    def tokenizer(self, role: str) -> None:
+        """Passages are counted in characters."""
+
+    def signature(self, role: str) -> str:
+        return self.fingerprint
 
     def encode(
         self, texts: Sequence[str], role: str, languages: Sequence[str], *, keep: bool = True, allow_zero: bool = False

@@ -56,8 +56,8 @@ def test_align_apply_and_audit_of_an_api_give_the_numbers_of_the_model_folder(
     index = Index(tmp_path / "index")
     encoders = {MODEL: index.load_encoder(MODEL)}
 
-    def audited(name: str) -> dict[tuple[str, str | None], dict[str, float]]:
-        found = command("audit", name, "--data", "folder:data", "--pool", "en,zh", "--json")
+    def audited(*named: str) -> dict[tuple[str, str | None], dict[str, float]]:
+        found = command("audit", *named, "--data", "folder:data", "--pool", "en,zh", "--json")
         assert found.returncode == 0, found.stderr
         assert "to send" not in found.stderr  # the guard of `align` sent all of them
         return {
@@ -79,12 +79,15 @@ def test_align_apply_and_audit_of_an_api_give_the_numbers_of_the_model_folder(
         before, of_api, of_folder = (
             audited(name) for name in (f"openai:{MODEL}", f"openai:{MODEL}+transform", "folder")
         )
+        done("index", "data/corpus.jsonl", "-o", "changed-index", "-m", f"openai:{MODEL}+transform")
+        of_index = audited("--index", "changed-index")
     done("encode", "folder:data", "-m", MODEL, "-o", "vectors", "--dtype", "float16")
     done("apply", "transform", "vectors:vectors", "-o", "changed")
     of_vectors = audited("vectors:changed")
-    assert before.keys() == of_api.keys() == of_folder.keys() == of_vectors.keys()
+    assert before.keys() == of_api.keys() == of_folder.keys() == of_index.keys() == of_vectors.keys()
     for scenario, measures in of_folder.items():
         assert of_api[scenario] == pytest.approx(measures, abs=1e-6)
+        assert of_index[scenario] == pytest.approx(measures, abs=1e-6)
         assert of_vectors[scenario] == pytest.approx(measures, abs=2)  # float16 may swap two neighbours
     assert of_api["multi", "zh"]["complete@10"] > before["multi", "zh"]["complete@10"] + 50
 

@@ -212,11 +212,10 @@ def _sample_of_index(folder: str, kept: set[str] | None) -> tuple[frozenset[str]
 
 def keep_vectors_of_index(folder: str, encoder: Encoder) -> None:
     """Put the vectors that an index has of its sampled passages into the cache, so that none is computed again."""
-    from isoglot.indexing.models import signature_of
     from isoglot.indexing.store import Index
 
     index = Index(folder)
-    signature = signature_of(encoder)
+    signature = encoder.signature("document")
     model = next((stored for stored in index.snapshot().models if stored.ready and stored.signature == signature), None)
     if model is not None:
         for tag in index.languages:

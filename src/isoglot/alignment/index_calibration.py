@@ -11,6 +11,7 @@ from isoglot.indexing.store import Index
 from isoglot.indexing.tables import is_remote
 from isoglot.indexing.update import add_model
 from isoglot.platform.errors import IsoglotError
+from isoglot.transforms.files import is_transform
 
 SUFFIX = "+calibrated"
 """What the index calls a calibrated model, after the name of its base."""
@@ -65,8 +66,7 @@ def calibrate_index(
             trust_remote_code=trust_remote_code,
             show_progress=show_progress,
         )
-        add_model(
-            folder, name, str(target), device=device, trust_remote_code=trust_remote_code, show_progress=show_progress
-        )
+        path = f"{stored.path}+{target}" if is_transform(target) else str(target)
+        add_model(folder, name, path, device=device, trust_remote_code=trust_remote_code, show_progress=show_progress)
         calibrated[name] = target
     return calibrated

@@ -27,7 +27,13 @@ def index(
         ),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("-m", "--model", help="A model to add to the index; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "-m",
+            "--model",
+            help="A model to add to the index: a model, an API's (openai:MODEL), or either and a transform "
+            "(MODEL+DIR); may be repeated.",
+        ),
     ] = None,
     add: Annotated[
         bool, typer.Option("--add", help="Add to an index of other corpora, and delete nothing from it.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from copy import copy
 from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -210,6 +211,11 @@ class Encoder:
             digest.update(part.encode())
         return digest.hexdigest()
 
+    def signature(self, role: str) -> str:
+        """Hash all that decides the vector of a text of a role, other than the text: weights, prompt, length limit."""
+        parts = [self.fingerprint, self.prompts[role].text, self.token_limit(role)]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
     @cached_property
     def _parts(self) -> list[str]:
         """The fingerprints of the tokenizers and of each module."""
@@ -245,13 +251,7 @@ class Encoder:
         vectors = self._base_vectors(texts, role, show_progress, keep)
         if texts and (self._head or self.model.truncate_dim):
             vectors = self.through(self._head, vectors, role, texts, languages)
-        zero = np.flatnonzero(~vectors.any(axis=1))
-        if len(zero) and not allow_zero:
-            raise IsoglotError(
-                f"{self.name}: gave {len(zero)} of {len(texts)} vectors that are zero (it may know no word of the "
-                f"text), e.g. for the {role} {texts[zero[0]][:60]!r}"
-            )
-        return vectors
+        return vectors if allow_zero else check_known(self.name, vectors, texts, role)
 
     def head_beyond(self, other: Encoder) -> list[Module]:
         """Return the modules that turn the vectors of `other` into this model's; none if it does not consist of it."""
@@ -332,19 +332,22 @@ class Encoder:
             texts: n texts, without prompt.
             role: ``query`` or ``document``.
         """
-        is_known = counts_tokens(tokenizer_of(self.model, self.prompts[role].task))
+        is_known = counts_tokens(self.tokenizer(role))
         return self._lengths(texts, role) if is_known else None
+
+    def tokenizer(self, role: str) -> Any:
+        """Return the tokenizer that reads texts of a role; None if there is none."""
+        return tokenizer_of(self.model, self.prompts[role].task)
 
     def token_limit(self, role: str) -> int | None:
         """Return the number of tokens at which texts of a role are cut; None if the model sets no limit."""
         return token_limit(self.model, self.prompts[role].task)
 
     def _lengths(self, texts: Sequence[str], role: str) -> list[int]:
-        prompt = self.prompts[role]
-        tokenizer = tokenizer_of(self.model, prompt.task)
+        prompt, tokenizer = self.prompts[role].text, self.tokenizer(role)
         lengths: list[int] = []
         for start in range(0, len(texts), 4096):
-            lengths += map(len, token_ids(tokenizer, [prompt.text + text for text in texts[start : start + 4096]]))
+            lengths += map(len, token_ids(tokenizer, [prompt + text for text in texts[start : start + 4096]]))
         return lengths
 
     def _encode(self, texts: list[str], role: str) -> Vectors:
@@ -401,3 +404,18 @@ class Encoder:
             device=self.model.device.type,
             versions={name: version(name) for name in ("torch", "transformers", "sentence-transformers")},
         )
+
+
+def check_known(name: str, vectors: Vectors, texts: Sequence[str], role: str) -> Vectors:
+    """Return (n, d) vectors of n texts.
+
+    Raises:
+        IsoglotError: One of them is zero.
+    """
+    zero = np.flatnonzero(~vectors.any(axis=1))
+    if len(zero):
+        raise IsoglotError(
+            f"{name}: gave {len(zero)} of {len(texts)} vectors that are zero (it may know no word of the text), e.g. "
+            f"for the {role} {texts[zero[0]][:60]!r}"
+        )
+    return vectors

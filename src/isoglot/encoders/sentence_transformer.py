@@ -79,7 +79,7 @@ def load_model(name: str, *, device: str = "auto", trust_remote_code: bool = Fal
     path = model_path(name)
     if _KIND.match(name) and not Path(path).exists():
         raise IsoglotError(
-            f"{name}: is no model of this machine, which this needs; `isoglot audit` and `align` take what "
+            f"{name}: is no model of this machine, which this needs; `isoglot audit`, `align` and `index` take what "
             "`isoglot models` lists with a colon"
         )
     is_local = Path(path).exists() or _looks_local(name)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from isoglot.encoders.modules import input_module
+from isoglot.llm.service import estimated_tokens
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -42,6 +44,14 @@ def token_limit(model: SentenceTransformer, task: str | None) -> int | None:
     if isinstance(tokenizer := getattr(module, "tokenizer", None), Tokenizer) and tokenizer.truncation:
         limits.append(tokenizer.truncation["max_length"])  # of a static model, whose tokenizer does the cutting
     return min((limit for limit in limits if limit and limit < NO_LIMIT), default=None)
+
+
+class EstimatedTokens:
+    """Stands in for the tokenizer of a model that is behind an API: about as many tokens as `estimated_tokens` says."""
+
+    def __call__(self, texts: Sequence[str], **options: bool) -> dict[str, list[range]]:
+        """Return a range as long as each text has tokens, in the form of the library tokenizers."""
+        return {"input_ids": [range(ceil(estimated_tokens(text))) for text in texts]}
 
 
 def counts_tokens(tokenizer: Any) -> bool:

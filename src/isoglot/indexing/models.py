@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from typing import TYPE_CHECKING, Any
@@ -11,33 +10,34 @@ import pyarrow as pa
 
 from isoglot.indexing.snapshot import stored_models
 from isoglot.platform.files import expanded
+from isoglot.transforms.files import split_transform
 
 if TYPE_CHECKING:
-    from isoglot.encoders.encoder import Encoder
+    from isoglot.indexing.encoders import TextEncoder
 
 log = logging.getLogger("isoglot")
 
 
-def signature_of(encoder: Encoder) -> str:
-    """Hash everything except the text that decides a document's vector: weights, prompt and length limit."""
-    parts = [encoder.fingerprint, encoder.prompts["document"].text, encoder.max_length]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def vector_field(encoder: Encoder, loaded_from: str, number: int, *, ready: bool) -> pa.Field:
-    """Define a new column for the vectors of a model that was loaded from a folder, a hub id or a bundled name."""
-    path = expanded(loaded_from)
+def vector_field(encoder: TextEncoder, loaded_from: str, number: int, *, ready: bool) -> pa.Field:
+    """Define a new column for the vectors of a model that was loaded as by `load_text_encoder`."""
+    base, transform = split_transform(loaded_from)
     metadata = {
         "model": encoder.name,
-        "path": str(path.resolve()) if path.is_dir() else loaded_from,
-        "signature": signature_of(encoder),
+        "path": "+".join(map(_absolute, (base, transform) if transform else (base,))),
+        "signature": encoder.signature("document"),
         "prompts": json.dumps(encoder.chosen_prompts),
         "ready": "yes" if ready else "no",
     }
     return pa.field(f"vector_{number}", pa.list_(pa.float32(), encoder.dimension), metadata=metadata)
 
 
-def column_of(table: Any, encoder: Encoder, path: str) -> str:
+def _absolute(name: str) -> str:
+    """A folder's absolute path; another name as it is."""
+    path = expanded(name)
+    return str(path.resolve()) if path.is_dir() else name
+
+
+def column_of(table: Any, encoder: TextEncoder, path: str) -> str:
     """Return the column of a model's vectors; add one where there is none, or where the model has changed.
 
     A new column is added before that of the changed model is dropped, so a killed run may leave both. Then the one
@@ -50,7 +50,7 @@ def column_of(table: Any, encoder: Encoder, path: str) -> str:
     """
     stored = stored_models(table.schema)
     columns = [model for model in stored if model.name == encoder.name]
-    fitting = next((model for model in columns if model.signature == signature_of(encoder)), None)
+    fitting = next((model for model in columns if model.signature == encoder.signature("document")), None)
     if fitting is None:
         if columns:
             log.warning("%s has changed since it was indexed: all passages are encoded again", encoder.name)

@@ -19,6 +19,8 @@ from isoglot.corpora.collection import Collection, Document, Query
 from isoglot.corpora.left_out import LeftOut
 from isoglot.corpora.sources import load_collection
 from isoglot.corpora.sources.folder import qrels_files, read_judgements, read_queries
+from isoglot.encoders.encoder import Encoder
+from isoglot.indexing.encoders import EncodingRetriever
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, passage_from_row
 from isoglot.indexing.snapshot import Snapshot
 from isoglot.indexing.splitting import sentences
@@ -27,7 +29,7 @@ from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import expanded
 from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
-from isoglot.retrievers.base import RetrieverRecord, TokenCounts, used_documents, used_queries
+from isoglot.retrievers.base import CountsTokens, RetrieverRecord, TokenCounts, used_documents, used_queries
 from isoglot.retrievers.dense import DenseRetriever, rank_vectors
 
 MAX_PROBED_CONTENTS = 500
@@ -44,26 +46,28 @@ class IndexRetriever:
     Args:
         snapshot: The state of the index.
         model: Name of one of its models.
-        dense: Retriever that describes that model and encodes with it.
+        asked: Retriever that describes that model and encodes with it.
         row_ids: (content id, language) -> LanceDB's row id.
     """
 
     def __init__(
-        self, snapshot: Snapshot, model: str, dense: DenseRetriever, row_ids: Mapping[tuple[str, str], int]
+        self, snapshot: Snapshot, model: str, asked: EncodingRetriever, row_ids: Mapping[tuple[str, str], int]
     ) -> None:
-        self._snapshot, self._model, self._dense, self._row_ids = snapshot, model, dense, row_ids
+        self._snapshot, self._model, self._asked, self._row_ids = snapshot, model, asked, row_ids
 
     def describe(self) -> RetrieverRecord:
         """Implement `Retriever.describe`."""
-        return msgspec.structs.replace(self._dense.describe(), how="vectors stored in an index, by inner product")
+        found = self._asked.describe()
+        how = f"vectors stored in an index, by inner product{f'; {found.how}' if found.how else ''}"
+        return msgspec.structs.replace(found, name=self._model, how=how)
 
     def environment(self) -> dict[str, Any]:
         """Implement `Retriever.environment`."""
-        return self._dense.environment()
+        return self._asked.environment()
 
     def count_tokens(self, texts: Sequence[str], role: str) -> TokenCounts | None:
         """Implement `CountsTokens.count_tokens`."""
-        return self._dense.count_tokens(texts, role)
+        return self._asked.count_tokens(texts, role) if isinstance(self._asked, CountsTokens) else None
 
     def rankings(
         self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
@@ -71,7 +75,7 @@ class IndexRetriever:
         """Implement `Retriever.rankings`."""
         queries = [collection.queries[position] for position in used_queries(pools)]
         documents = [collection.documents[position] for position in used_documents(pools)]
-        query_vectors = self._dense.encode(
+        query_vectors = self._asked.encode(
             [query.text for query in queries],
             "query",
             [query.language for query in queries],
@@ -114,6 +118,7 @@ def audit_inputs(
     """
     snapshot = index.snapshot()
     encoder = index.load_encoder(model, device=device, trust_remote_code=trust_remote_code, query_prompt=query_prompt)
+    asked = DenseRetriever(encoder) if isinstance(encoder, Encoder) else encoder.retriever
     passages, row_ids = [], []
     for batch in snapshot.scan(PASSAGE_COLUMNS, row_ids=True):
         for row in batch.to_pylist():
@@ -128,7 +133,7 @@ def audit_inputs(
     name = f"index {Path(index.folder).name}" + (f", {data}" if data else "")
     by_document = {(d.content_id, d.language): row_id for d, row_id in zip(documents, row_ids, strict=True)}
     collection = Collection(name, documents, questions.queries, questions.golds, notes=questions.notes)
-    return collection, IndexRetriever(snapshot, encoder.name, DenseRetriever(encoder), by_document)
+    return collection, IndexRetriever(snapshot, encoder.name, asked, by_document)
 
 
 def _content_ids(passages: Sequence[Passage]) -> list[str]:

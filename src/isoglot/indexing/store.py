@@ -33,7 +33,7 @@ from isoglot.ranking.balance import compared, order, parse_balance, scaling_note
 
 if TYPE_CHECKING:
     from isoglot.encoders.encoder import Encoder
-
+    from isoglot.indexing.encoders import RetrieverEncoder
 
 log = logging.getLogger("isoglot")
 
@@ -59,7 +59,7 @@ class Index:
         self._latest = open_table(self._database, self.folder)
         self._current: Snapshot | None = None
         self._current_version = (0, 0)
-        self._encoders: dict[str, Encoder] = {}
+        self._encoders: dict[str, Encoder | RetrieverEncoder] = {}
         for corpus in self.unfinished:
             log.warning("%s: not all of %s is in it; run the same `isoglot index` again to finish it", folder, corpus)
 
@@ -121,7 +121,7 @@ class Index:
         device: str = "auto",
         trust_remote_code: bool = False,
         query_prompt: str | None = None,
-    ) -> Encoder:
+    ) -> Encoder | RetrieverEncoder:
         """Load the encoder of one of the index's models, once.
 
         Args:
@@ -134,18 +134,21 @@ class Index:
         Raises:
             IsoglotError: The index has no such model, it cannot be loaded, or it has changed since it was indexed.
         """
-        from isoglot.encoders.encoder import Encoder
-        from isoglot.encoders.sentence_transformer import load_model
-        from isoglot.indexing.models import signature_of
+        from isoglot.indexing.encoders import load_text_encoder
 
         stored = self.snapshot().model(model)
         with self._lock:
             encoder = self._encoders.get(stored.column)
             if encoder is None or query_prompt is not None:
-                loaded = load_model(stored.path, device=device, trust_remote_code=trust_remote_code)
                 asked = {} if query_prompt is None else {"query": query_prompt}
-                encoder = self._encoders[stored.column] = Encoder(loaded, stored.name, {**stored.prompts, **asked})
-        if signature_of(encoder) != stored.signature:
+                encoder = self._encoders[stored.column] = load_text_encoder(
+                    stored.path,
+                    stored.name,
+                    device=device,
+                    trust_remote_code=trust_remote_code,
+                    prompts={**stored.prompts, **asked},
+                )
+        if encoder.signature("document") != stored.signature:
             raise IsoglotError(f"model {stored.name!r} has changed since it was indexed; run `isoglot index` again")
         return encoder
 

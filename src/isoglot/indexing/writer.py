@@ -18,7 +18,6 @@ from isoglot.corpora.documents import SourceDocument
 from isoglot.corpora.left_out import UNKNOWN_WORDS, LeftOut
 from isoglot.corpora.seen import SeenIds
 from isoglot.encoders.means import means_of_sums
-from isoglot.encoders.tokenizers import tokenizer_of
 from isoglot.indexing.ann import build_ann
 from isoglot.indexing.languages import passage_language
 from isoglot.indexing.models import column_of, vector_field
@@ -32,6 +31,7 @@ from isoglot.platform.progress import progress
 
 if TYPE_CHECKING:
     from isoglot.encoders.encoder import Encoder
+    from isoglot.indexing.encoders import RetrieverEncoder, TextEncoder
 
 log = logging.getLogger("isoglot")
 
@@ -103,7 +103,12 @@ class Writer:
     """
 
     def __init__(
-        self, folder: str, table: Any, encoders: dict[str, Encoder], splitter: Splitter, strict: bool = False
+        self,
+        folder: str,
+        table: Any,
+        encoders: Mapping[str, TextEncoder],
+        splitter: Splitter,
+        strict: bool = False,
     ) -> None:
         self.changes = Changes()
         self.left_out = LeftOut(strict)
@@ -370,7 +375,7 @@ class Writer:
         encoder, base = self._encoders[column], self._bases.get(column)
         texts, languages = [passage.full_text for passage in passages], [passage.language for passage in passages]
         if base is not None and base.column in known:
-            return encoder.through(base.head, known[base.column], "document", texts, languages)
+            return base.encoder.through(base.head, known[base.column], "document", texts, languages)
         # The encoder's cache saves a small corpus that was audited before; a large one would fill the disk twice.
         keep = self._table.count_rows() < EXACT_BELOW
         return encoder.encode(texts, "document", languages, keep=keep, allow_zero=allow_zero)
@@ -383,25 +388,35 @@ class Writer:
 
 
 class _Base(NamedTuple):
-    """The model that another one consists of: the column of its vectors, and the modules that the other has on top."""
+    """The model that another one consists of.
+
+    Attributes:
+        column: The column of its vectors.
+        encoder: The encoder of the other.
+        head: The modules that the other has on top.
+    """
 
     column: str
+    encoder: Encoder
     head: list[Any]
 
 
-def _bases(encoders: Mapping[str, Encoder]) -> dict[str, _Base]:
+def _bases(encoders: Mapping[str, TextEncoder]) -> dict[str, _Base]:
     """Return column -> the base of its model, of those that have one in the index."""
+    from isoglot.encoders.encoder import Encoder
+
+    models = {column: encoder for column, encoder in encoders.items() if isinstance(encoder, Encoder)}
     bases: dict[str, _Base] = {}
-    for column, encoder in encoders.items():
-        for other_column, other in encoders.items():
+    for column, encoder in models.items():
+        for other_column, other in models.items():
             if head := encoder.head_beyond(other):
-                bases.setdefault(column, _Base(other_column, head))
+                bases.setdefault(column, _Base(other_column, encoder, head))
     return bases
 
 
 def load_encoders(
     paths: Mapping[str, str], prompts: Mapping[str, Mapping[str, str]], device: str, trust_remote_code: bool
-) -> list[Encoder]:
+) -> list[Encoder | RetrieverEncoder]:
     """Load the encoders of models.
 
     Args:
@@ -410,11 +425,12 @@ def load_encoders(
         device: ``auto`` or a torch device.
         trust_remote_code: Whether code inside a model's repository may run.
     """
-    from isoglot.encoders.encoder import Encoder
-    from isoglot.encoders.sentence_transformer import load_model
+    from isoglot.indexing.encoders import load_text_encoder
 
     return [
-        Encoder(load_model(path, device=device, trust_remote_code=trust_remote_code), name, prompts.get(name))
+        load_text_encoder(
+            path, name, device=device, trust_remote_code=trust_remote_code, prompts=prompts.get(name) or {}
+        )
         for name, path in paths.items()
     ]
 
@@ -424,7 +440,7 @@ def corpus_names(table: Any) -> list[str]:
     return sorted(name.decode() for name in table.schema.field("corpus").metadata or {})
 
 
-def _schema(encoders: Sequence[Encoder], paths: Mapping[str, str], splitter: Splitter) -> pa.Schema:
+def _schema(encoders: Sequence[TextEncoder], paths: Mapping[str, str], splitter: Splitter) -> pa.Schema:
     lengths = {"tokens": str(splitter.tokens), "overlap": str(splitter.overlap)}
     text = PASSAGE_SCHEMA.field("text").with_metadata(lengths)
     schema = PASSAGE_SCHEMA.set(PASSAGE_SCHEMA.get_field_index("text"), text)
@@ -433,7 +449,7 @@ def _schema(encoders: Sequence[Encoder], paths: Mapping[str, str], splitter: Spl
     return schema
 
 
-def _splitter(table: Any | None, encoders: Sequence[Encoder], tokens: int | None, overlap: int | None) -> Splitter:
+def _splitter(table: Any | None, encoders: Sequence[TextEncoder], tokens: int | None, overlap: int | None) -> Splitter:
     """Make a splitter with the lengths of the table; for a new one, passages as long as all models read."""
     if table is None:
         limit = min((encoder.max_length for encoder in encoders if encoder.max_length), default=MAX_TOKENS)
@@ -450,8 +466,8 @@ def _splitter(table: Any | None, encoders: Sequence[Encoder], tokens: int | None
     for encoder in encoders:
         if encoder.max_length and encoder.max_length < tokens:
             log.warning("%s reads %d tokens: it does not see the ends of passages", encoder.name, encoder.max_length)
-    first, prompt = encoders[0], encoders[0].prompts["document"]
-    return Splitter(tokenizer_of(first.model, prompt.task), tokens, overlap, prompt.text)
+    first = encoders[0]
+    return Splitter(first.tokenizer("document"), tokens, overlap, first.prompts["document"].text)
 
 
 def _numbered(passages: Sequence[Passage]) -> list[Passage]:

@@ -33,9 +33,29 @@ class Encodes(Protocol):
     """Turns texts into vectors."""
 
     def encode(
-        self, texts: Sequence[str], role: str, languages: Sequence[str], *, show_progress: bool = False
+        self,
+        texts: Sequence[str],
+        role: str,
+        languages: Sequence[str],
+        *,
+        show_progress: bool = False,
+        keep: bool = True,
     ) -> Vectors:
-        """(n, d) float32 vectors of n texts, of unit length; zero for a text of which the model knows no word."""
+        """Encode n texts of a role.
+
+        Args:
+            texts: The texts, without prompt.
+            role: ``query`` or ``document``.
+            languages: Their n canonical language tags.
+            show_progress: Whether to show progress on standard error.
+            keep: Whether vectors may be taken from and put into a cache on disk.
+
+        Returns:
+            (n, d) float32 vectors of unit length; zero for a text of which the model knows no word.
+        """
+
+    def signature(self, role: str) -> str:
+        """Hash all that decides the vector of a text of a role, other than the text."""
 
 
 class DenseRetriever:
@@ -70,12 +90,22 @@ class DenseRetriever:
         return environment(*libraries, device=str(model.device), precision=self.encoder.precision)
 
     def encode(
-        self, texts: Sequence[str], role: str, languages: Sequence[str], *, show_progress: bool = False
+        self,
+        texts: Sequence[str],
+        role: str,
+        languages: Sequence[str],
+        *,
+        show_progress: bool = False,
+        keep: bool = True,
     ) -> Vectors:
-        """As `Encodes.encode`."""
+        """As `Encodes.encode`; `keep` counts only where `keep_vectors` is true."""
         return self.encoder.encode(
-            texts, role, languages, show_progress=show_progress, keep=self.keep_vectors, allow_zero=True
+            texts, role, languages, show_progress=show_progress, keep=self.keep_vectors and keep, allow_zero=True
         )
+
+    def signature(self, role: str) -> str:
+        """As `Encodes.signature`."""
+        return self.encoder.signature(role)
 
     def count_tokens(self, texts: Sequence[str], role: str) -> TokenCounts | None:
         """As `CountsTokens.count_tokens`."""

@@ -159,19 +159,27 @@ class EmbeddingsApiRetriever:
         return len(known["a"])
 
     def encode(
-        self, texts: Sequence[str], role: str, languages: Sequence[str], *, show_progress: bool = False
+        self,
+        texts: Sequence[str],
+        role: str,
+        languages: Sequence[str],
+        *,
+        show_progress: bool = False,
+        keep: bool = True,
     ) -> Vectors:
         """(n, d) float32 vectors of n texts, of unit length, from the cache or else the API.
+
+        Where vectors are kept, as they are by default, tokens and costs are logged; a server would log each question.
 
         Raises:
             IsoglotError: The API does not answer, refuses, or gives something else than a good vector for each text.
         """
         cache = self._cache(role)
         wanted = list(dict.fromkeys(texts))
-        known = cache.get(wanted)
+        known = cache.get(wanted) if keep else {}
         missing = [text for text in wanted if text not in known]
         prompt, counted = self._prompts[role].text, 0
-        if missing:
+        if missing and keep:
             about = sum(estimated_tokens(prompt + text) for text in missing)
             log.info(
                 "%s: %d %s texts to send, about %.0f tokens%s", self._name, len(missing), role, about, self._cost(about)
@@ -181,15 +189,20 @@ class EmbeddingsApiRetriever:
                 vectors, tokens = self._vectors(batch, role)
                 if vectors.shape[1] != self.dimension:
                     raise self._bad(f"vectors of {vectors.shape[1]} dimensions, and before of {self.dimension}")
-                cache.put(batch, vectors)
+                if keep:
+                    cache.put(batch, vectors)
                 known.update(zip(batch, vectors, strict=True))
                 counted += tokens
                 advance(len(batch))
-        if counted:
+        if counted and keep:
             log.info("%s: the API counted %d tokens%s", self._name, counted, self._cost(counted))
         if any(len(vector) != self.dimension for vector in known.values()):
             raise IsoglotError(f"{cache.path}: keeps vectors of another number of dimensions; remove it")
         return np.stack([known[text] for text in texts])
+
+    def signature(self, role: str) -> str:
+        """As `Encodes.signature`, as far as one knows."""
+        return hashlib.sha256(json.dumps(self._key(role, self._prompts[role]), sort_keys=True).encode()).hexdigest()
 
     def _cost(self, tokens: float) -> str:
         """What so many tokens cost, for messages; empty where the price is not known."""

@@ -27,7 +27,7 @@ from isoglot.retrievers.kinds import RETRIEVERS
 from isoglot.retrievers.scorer import ScorerRetriever
 from isoglot.retrievers.transformed import TransformedRetriever
 from isoglot.stores.base import Fields
-from isoglot.transforms.files import is_transform, load_transform
+from isoglot.transforms.files import load_transform, split_transform
 
 GROUP = "isoglot.retrievers"
 
@@ -93,8 +93,8 @@ def as_retriever(
             f"{type(named).__name__}: is no retriever; it needs a method scores(queries, documents), or those of "
             "isoglot.retrievers.base.Retriever"
         )
-    base, _, folder = named.rpartition("+")
-    if base and is_transform(folder):
+    base, folder = split_transform(named)
+    if folder:
         inner = as_retriever(
             base,
             device=device,

@@ -81,17 +81,35 @@ class TransformedRetriever:
         )
 
     def encode(
-        self, texts: Sequence[str], role: str, languages: Sequence[str], *, show_progress: bool = False
+        self,
+        texts: Sequence[str],
+        role: str,
+        languages: Sequence[str],
+        *,
+        show_progress: bool = False,
+        keep: bool = True,
     ) -> Vectors:
         """As `Encodes.encode`.
 
         Raises:
             IsoglotError: The retriever encodes no texts.
         """
+        vectors = self._encodes.encode(texts, role, languages, show_progress=show_progress, keep=keep)
+        return self.transform.change(role, vectors, languages)
+
+    def signature(self, role: str) -> str:
+        """As `Encodes.signature`.
+
+        Raises:
+            IsoglotError: The retriever encodes no texts.
+        """
+        return hashlib.sha256((self._encodes.signature(role) + self.transform.digest).encode()).hexdigest()
+
+    @property
+    def _encodes(self) -> Encodes:
         if not isinstance(self.inner, Encodes):
             raise IsoglotError(f"{self.inner.describe().name}: encodes no texts")
-        vectors = self.inner.encode(texts, role, languages, show_progress=show_progress)
-        return self.transform.change(role, vectors, languages)
+        return self.inner
 
     def held(self, role: str) -> Iterator[tuple[Sequence[Version], Vectors]]:
         """As `HoldsVectors.held`."""

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from isoglot.encoders.prompts import ROLES
+from isoglot.indexing.encoders import UnencodedError
 from isoglot.indexing.tables import STORAGE_ERRORS, UnreadableIndexError
 from isoglot.platform.errors import IsoglotError, first_line
 from isoglot.platform.languages import detectable
@@ -31,7 +32,7 @@ from isoglot.serving.routes import PAGE, ServerContext, api_routes, page_routes,
 from isoglot.serving.telemetry import Metrics, log
 
 if TYPE_CHECKING:
-    from isoglot.encoders.encoder import Encoder
+    from isoglot.indexing.encoders import TextEncoder
     from isoglot.indexing.snapshot import Snapshot
     from isoglot.indexing.store import Index
     from isoglot.serving.settings import Settings
@@ -44,11 +45,13 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     422: {"description": "A field is wrong; `param` names it."},
     429: {"description": "There are too many requests; `Retry-After` says when to come back."},
     500: {"description": "The server failed; its log says why."},
-    503: {"description": "The index cannot be read."},
+    503: {"description": "The index cannot be read, or the model's API gives no vectors."},
 }
 
 
-def create_app(index: Index, encoders: Mapping[str, Encoder], settings: Settings, *, name: str = "index") -> FastAPI:
+def create_app(
+    index: Index, encoders: Mapping[str, TextEncoder], settings: Settings, *, name: str = "index"
+) -> FastAPI:
     """Create the ASGI application over an index; log what scaled columns cannot know of it.
 
     Args:
@@ -150,6 +153,11 @@ def _handle_errors(app: FastAPI) -> None:
     async def unreadable(request: Request, error: UnreadableIndexError) -> JSONResponse:
         log.error("the index cannot be read", exc_info=error)
         return error_response(503, "the index cannot be read; the log says why", headers={"Retry-After": "1"})
+
+    @app.exception_handler(UnencodedError)
+    async def unencoded(request: Request, error: UnencodedError) -> JSONResponse:
+        log.error("a model's API gave no vectors", exc_info=error)
+        return error_response(503, "the model's API gave no vectors; the log says why", headers={"Retry-After": "1"})
 
     async def failed_read(request: Request, error: Exception) -> JSONResponse:
         modules = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]

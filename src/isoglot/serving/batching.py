@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from isoglot.llm.http import NoAnswerError
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 
 if TYPE_CHECKING:
-    from isoglot.encoders.encoder import Encoder
+    from isoglot.indexing.encoders import TextEncoder
 
 BATCH_TEXTS = 32
 """How many texts are encoded at once: more are no faster on a CPU, and other texts wait longer."""
@@ -67,7 +68,9 @@ class Batcher:
         observe: Called with the size of each batch.
     """
 
-    def __init__(self, encoders: Mapping[str, Encoder], observe: Callable[[int], object] = lambda size: None) -> None:
+    def __init__(
+        self, encoders: Mapping[str, TextEncoder], observe: Callable[[int], object] = lambda size: None
+    ) -> None:
         self._encoders, self._observe = encoders, observe
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
         self._queues: dict[tuple[str, str], list[_WaitingText]] = defaultdict(list)
@@ -149,11 +152,13 @@ class Batcher:
             for item, result in zip(batch, encoding.result(), strict=True):
                 if not item.result.cancelled():
                     item.result.set_result(result)
-        elif len(batch) > 1:  # the cause may be the text of another client
-            for item in batch:
+        elif len(batch) > 1 and not isinstance(error.__cause__, NoAnswerError):
+            for item in batch:  # the cause may be the text of another client
                 await self._run(model, role, [item])
-        elif not batch[0].result.cancelled():
-            batch[0].result.set_exception(error)
+        else:
+            for item in batch:
+                if not item.result.cancelled():
+                    item.result.set_exception(error)
 
     def _encode(self, model: str, role: str, texts: list[str], languages: list[str]) -> list[tuple[Vectors, int]]:
         encoder = self._encoders[model]

@@ -31,7 +31,7 @@ from isoglot.serving.columns import search_columns
 from isoglot.serving.telemetry import Metrics
 
 if TYPE_CHECKING:
-    from isoglot.encoders.encoder import Encoder
+    from isoglot.indexing.encoders import TextEncoder
     from isoglot.indexing.store import Index
     from isoglot.serving.settings import Settings
 
@@ -60,7 +60,7 @@ class ServerContext:
     """
 
     index: Index
-    encoders: Mapping[str, Encoder]
+    encoders: Mapping[str, TextEncoder]
     signatures: Mapping[str, str]
     batcher: Batcher
     columns: Sequence[messages.Column]

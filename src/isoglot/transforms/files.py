@@ -43,6 +43,18 @@ def is_transform(folder: str | Path) -> bool:
     return (expanded(folder) / RECORD).is_file()
 
 
+def split_transform(name: str) -> tuple[str, str | None]:
+    """Split ``MODEL+DIR`` at the folder of a transform; the folder is None where the name ends with none.
+
+    Both may have a ``+`` in their names.
+    """
+    parts = name.split("+")
+    for at in range(1, len(parts)):
+        if is_transform(folder := "+".join(parts[at:])):
+            return "+".join(parts[:at]), folder
+    return name, None
+
+
 def load_transform(folder: str | Path) -> Transform:
     """Read what `save_transform` wrote.
 
