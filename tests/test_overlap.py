@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from isoglot.corpora.sources import load_collection
 from isoglot.training_data.overlap import IDEOGRAPHS, LETTERS, WORDS, EightGrams, gram_length, near_duplicates, tokens
 
 PASSAGE = "The Amazon rainforest covers most of the Amazon basin of South America, seven million square kilometres."
@@ -49,6 +50,14 @@ def test_scripts_without_spaces_are_compared_by_characters() -> None:
     grams = EightGrams.of([CHINESE, THAI])
     texts = ["见" + CHINESE[2:20], CHINESE[:10], "ก" + THAI[3:40], THAI[:20]]
     assert [grams.overlaps(text) for text in texts] == [True, False, True, False]
+
+
+def test_vowel_signs_of_indian_scripts_do_not_cut_words_into_letters() -> None:
+    assert tokens("हिन्दी में क्या है।") == ["हिन्दी", "में", "क्या", "है"]
+    assert tokens("দক্ষিণ এশিয়া; தெற்கு") == ["দক্ষিণ", "এশিয়া", "தெற்கு"]
+    collections = {split: load_collection(f"mini@{split}") for split in ("train", "test")}
+    train, test = ([document.text for document in each.documents] for each in collections.values())
+    assert not any(map(EightGrams.of(test).overlaps, train))
 
 
 def test_an_overlap_is_named_by_its_words() -> None:

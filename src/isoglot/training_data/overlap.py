@@ -28,7 +28,9 @@ _PERMUTATIONS = 32
 
 _IDEOGRAPH = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _LETTER = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
-_TOKEN = re.compile(rf"[{_IDEOGRAPH}{_LETTER}]|[^\W{_IDEOGRAPH}{_LETTER}]+")
+_INDIC = r"\u0900-\u0963\u0966-\u0dff"  # Devanagari to Sinhala, whose vowel signs are no \w
+_OTHER = rf"[^\W{_IDEOGRAPH}{_LETTER}]"
+_TOKEN = re.compile(rf"[{_IDEOGRAPH}{_LETTER}]|{_OTHER}+(?:[{_INDIC}]{_OTHER}*)*")
 _IDEOGRAPHS, _LETTERS = re.compile(f"[{_IDEOGRAPH}]"), re.compile(f"[{_LETTER}]")
 _UNSPACED = re.compile(f"[{_IDEOGRAPH}{_LETTER}]")
 
