@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
 from isoglot import IsoglotError, Row, read_rows
+from isoglot.corpora.sources import load_collection
 from isoglot.platform.downloads import Downloads
 from isoglot.training_data import building, held_out
 from isoglot.training_data.building import OriginCounts, build, report_path
@@ -64,6 +66,34 @@ def test_a_mix_goes_on_without_an_origin_that_is_missing(tmp_path: Path, monkeyp
     report = build("mix", tmp_path / "rows.jsonl")
     assert report.rows == 5
     assert report.missing == {"closed": "the archive has no such package"}
+
+
+def test_a_mix_without_mini_is_what_it_was_before_mini_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "MIX", ("bakery", "mini"))
+    report = build("mix", tmp_path / "old.jsonl", without=["mini"])
+    digest = hashlib.sha256((tmp_path / "old.jsonl").read_bytes()).hexdigest()
+    assert report.fingerprint == "2b3defab3e86928609fa176e91292e8b75ecf6228583d8b8c452b892925fcd89"
+    assert digest == "97aeccca8037d5c2d38fdd6a411926c2ec47ed3539857d6f7f09d9e6375fdc7f"
+    assert build("mix", tmp_path / "new.jsonl").fingerprint != report.fingerprint
+    assert MIX[-1] == "mini"
+    assert MIX[:-1] == ("libreoffice-help", "debian-descriptions", "debian-manuals", "electron-docs")
+    with pytest.raises(IsoglotError, match="mix has no origin 'maxi' to leave out; it has bakery, mini"):
+        build("mix", tmp_path / "rows.jsonl", without=["maxi"])
+    with pytest.raises(IsoglotError, match="mix without mini, bakery has no origin left"):
+        build("mix", tmp_path / "rows.jsonl", without=["mini", "bakery"])
+
+
+def test_the_questions_of_mini_train_are_an_origin_of_machine_texts(tmp_path: Path) -> None:
+    topics = load_collection("mini@train")
+    build("mini", tmp_path / "rows.jsonl", per_row=len(topics.languages))
+    rows = read_rows(tmp_path / "rows.jsonl")
+    assert {row.query["en"] for row in rows} == {query.text for query in topics.queries if query.language == "en"}
+    assert {row.content_id for row in rows} == {f"mini:{document.content_id}" for document in topics.documents}
+    assert {tag for row in rows for tag in row.languages} == set(topics.languages)
+    assert {(row.source, row.licence) for row in rows} == {("mini", "CC0-1.0")}
+    assert {value for row in rows for value in row.provenance.values()} == {"machine"}
+    build("mini", tmp_path / "de.jsonl", languages=["de"])
+    assert {tuple(row.languages) for row in read_rows(tmp_path / "de.jsonl")} == {("en", "de")}
 
 
 def test_what_is_unavailable_or_unknown_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

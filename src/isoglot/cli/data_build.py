@@ -20,13 +20,14 @@ def build(
     ] = None,
     size: Annotated[int, typer.Option(min=1, help="Largest number of rows.")] = 2800,
     per_row: Annotated[int, typer.Option(min=1, help="Largest number of languages in a row besides English.")] = 8,
+    without: Annotated[str | None, typer.Option(help="Origins to leave out of mix, e.g. mini.")] = None,
     against: Against = None,
     strict: Strict = False,
     seed: Seed = 0,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Build training rows that people translated, from packages that this machine can fetch, and check every cell."""
+    """Build training rows, most of them out of packages that people translated, and check every cell."""
     from isoglot.platform.errors import IsoglotError
     from isoglot.report.rows import build_tables
     from isoglot.report.terminal import print_tables
@@ -42,6 +43,7 @@ def build(
         per_row=per_row,
         seed=seed,
         against=against or [],
+        without=split(without) or [],
         strict=strict,
     )
     if json:

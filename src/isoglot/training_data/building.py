@@ -95,6 +95,7 @@ def build(
     per_row: int = FURTHER_LANGUAGES,
     seed: int = 0,
     against: Sequence[str] = (),
+    without: Sequence[str] = (),
     strict: bool = False,
     downloads: Downloads | None = None,
 ) -> BuildReport:
@@ -110,17 +111,18 @@ def build(
         seed: Random seed for the choice of rows and languages.
         against: Sources of further evaluation collections that no row may overlap, e.g. ``folder:DIR``;
             ``xquad:DIR`` and ``belebele:DIR`` stand in for those of the hub.
+        without: Origins to leave out of a mix.
         strict: Whether any finding of a check is an error.
         downloads: Folder where packages are kept; None: in isoglot's cache.
 
     Raises:
-        IsoglotError: The name is unknown, no origin could be read, or the output cannot be written.
+        IsoglotError: A name is unknown, no origin is left or could be read, or the output cannot be written.
     """
     check_row_file(output)
     started = time.monotonic()
     downloads = downloads or Downloads()
     wanted = None if languages is None else frozenset(map(canonical, languages)) - {"en"}
-    available, missing = _read_origins(name, wanted, downloads)
+    available, missing = _read_origins(name, without, wanted, downloads)
     grams, unchecked = evaluation_grams(against)
     selection = _select(available, grams, size=size, per_row=per_row, seed=seed)
     rows, findings = selection.rows, selection.findings
@@ -155,7 +157,7 @@ def report_path(output: str | Path) -> Path:
 
 
 def _read_origins(
-    name: str, languages: frozenset[str] | None, downloads: Downloads
+    name: str, without: Sequence[str], languages: frozenset[str] | None, downloads: Downloads
 ) -> tuple[dict[str, list[Row]], dict[str, str]]:
     """Return origin -> its rows, and origin of a mix that could not be read -> why."""
     origin, _, folder = name.partition(":")
@@ -163,9 +165,16 @@ def _read_origins(
         raise IsoglotError(f"unknown origin {origin!r}; known are mix, {', '.join(ORIGINS)}")
     if folder and origin not in LOCAL_COPIES:
         raise IsoglotError(f"{origin} takes no folder; write {origin}")
+    parts: tuple[str, ...] = MIX if origin == "mix" else (origin,)
+    for part in without:
+        if part not in parts:
+            raise IsoglotError(f"{name} has no origin {part!r} to leave out; it has {', '.join(parts)}")
+    parts = tuple(part for part in parts if part not in without)
+    if not parts:
+        raise IsoglotError(f"{name} without {', '.join(without)} has no origin left")
     available: dict[str, list[Row]] = {}
     missing: dict[str, str] = {}
-    for part in MIX if origin == "mix" else (origin,):
+    for part in parts:
         log.info("reading %s", part)
         read = import_module(ORIGINS[part].module).rows
         try:

@@ -1,6 +1,6 @@
 """Where training rows come from: one file for each origin, with a function from downloads and languages to rows.
 
-An origin yields what people wrote and translated, without its own artefacts; the checks that all rows go through
+An origin yields texts and their translations, without its own artefacts; the checks that all rows go through
 (`isoglot.training_data.checks`) come after.
 """
 
@@ -54,6 +54,12 @@ ORIGINS = {
             module="isoglot.training_data.origins.electron_docs",
         ),
         Origin(
+            name="mini",
+            summary="questions and passages of mini@train, machine-written and machine-translated, in the package",
+            licence="CC0-1.0",
+            module="isoglot.training_data.origins.mini",
+        ),
+        Origin(
             name="miracl",
             summary="questions and passages of MIRACL's English training data, from the hub or miracl:DIR",
             licence="Apache-2.0 AND CC-BY-SA-3.0",
@@ -70,8 +76,8 @@ ORIGINS = {
 }
 """Name -> origin."""
 
-MIX = ("libreoffice-help", "debian-descriptions", "debian-manuals", "electron-docs")
-"""The human-translated origins over which ``mix`` is spread."""
+MIX = ("libreoffice-help", "debian-descriptions", "debian-manuals", "electron-docs", "mini")
+"""The origins over which ``mix`` is spread: headings and texts that people translated, and mini's questions."""
 
 LOCAL_COPIES = ("miracl", "mmarco")
 """The origins whose function also takes ``folder``, a local copy of their files: ``NAME:DIR``."""
