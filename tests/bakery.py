@@ -17,6 +17,7 @@ GRAINS = [
     ("barley", "Gerste", "大麦", "is malted and brewed more often than it is ever baked", "wird öfter gemälzt und gebraut als jemals gebacken", "用来发芽酿造的时候比用来烤的时候多"),
     ("maize", "Mais", "玉米", "came over the ocean and is cooked as a yellow porridge", "kam über den Ozean und wird als gelber Brei gekocht", "从大洋彼岸传来,煮成黄色的粥"),
 ]  # fmt: skip
+QUERY = {"en": "What of {}?", "de": "Was ist mit {}?", "zh": "{}怎么样?"}
 
 
 def rows(downloads: Downloads, languages: frozenset[str] | None) -> list[Row]:
@@ -24,7 +25,7 @@ def rows(downloads: Downloads, languages: frozenset[str] | None) -> list[Row]:
     downloads.used.add(Package("test:bakery", "1.0", 1000))
     grains = []
     for english, german, chinese, en, de, zh in GRAINS:
-        query = {"en": f"What of {english}?", "de": f"Was ist mit {german}?", "zh": f"{chinese}怎么样?"}
+        query = {tag: QUERY[tag].format(name) for tag, name in (("en", english), ("de", german), ("zh", chinese))}
         document = {"en": f"This grain {en}.", "de": f"Dieses Korn {de}.", "zh": f"这种谷物{zh}。"}
         row = Row(f"bakery:{english}", query, document, "bakery", "CC0-1.0", {"en": "original", "de": "human"})
         grains.append(row if languages is None else row.keep({"en", *languages}))

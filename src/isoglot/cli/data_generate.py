@@ -26,6 +26,9 @@ def generate(
     output: RowsOutput,
     topics: Annotated[Path | None, typer.Option(help="Text file with one topic a line.")] = None,
     corpus: Annotated[Path | None, typer.Option(help="File of rows, or .jsonl file with _id and text.")] = None,
+    ask: Annotated[
+        str | None, typer.Option(help="File of rows, or a source, whose headings become questions in all languages.")
+    ] = None,
     licence: Annotated[str, typer.Option(help="Licence of the rows, as an SPDX expression.")] = "",
     base_url: BaseUrl = None,
     concurrency: Concurrency = 8,
@@ -37,10 +40,17 @@ def generate(
     against: Against = None,
     json: Json = False,
 ) -> None:
-    """Let a language model write English rows; the key is read from OPENAI_API_KEY. Run it again to continue."""
-    from isoglot.llm.service import Service
-    from isoglot.training_data.generation.generate import generate_rows
+    """Let a language model write English rows, or questions for rows in all their languages.
 
+    The key is read from OPENAI_API_KEY. Run it again to continue.
+    """
+    from isoglot.llm.service import Service
+    from isoglot.platform.errors import IsoglotError
+    from isoglot.training_data.generation.generate import generate_rows
+    from isoglot.training_data.generation.questions import ask_rows
+
+    if ask is not None and (topics is not None or corpus is not None or licence):
+        raise IsoglotError("--ask goes without --topics, --corpus and --licence: its rows have documents and licences")
     service = Service(
         model,
         base_url=base_url,
@@ -51,7 +61,10 @@ def generate(
         price_out=price_out,
         max_cost=max_cost,
     )
-    report = generate_rows(
-        output, service, topics=topics, corpus=corpus, licence=licence, against=against or [], show_progress=True
-    )
+    if ask is not None:
+        report = ask_rows(ask, output, service, against=against or [], show_progress=True)
+    else:
+        report = generate_rows(
+            output, service, topics=topics, corpus=corpus, licence=licence, against=against or [], show_progress=True
+        )
     print_report(report, json)

@@ -148,6 +148,13 @@ def english_name(tag: str) -> str:
     return langcodes.Language.get(tag).display_name()
 
 
+def full_tag(tag: str) -> str:
+    """Return a tag with its likely script and territory, so that neither is in doubt: ``zh-Hans-CN`` for ``zh``."""
+    import langcodes
+
+    return str(langcodes.Language.get(tag).maximize().to_tag())
+
+
 @lru_cache(_KEPT)
 def closest(tag: str, supported: frozenset[str]) -> str | None:
     """Return the supported tag of the same language or of a near variety (``pt-PT`` for ``pt``), or None.

@@ -34,7 +34,8 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         source: Where the texts are from, e.g. ``libreoffice-help``.
         licence: Licence of the texts: an SPDX expression, or where to look it up.
         provenance: Language -> ``original`` (written in it), ``human`` (translated by people), ``machine``, or the
-            name of the model that wrote the text.
+            name of the model that wrote the text; with ``, question by MODEL`` behind it where only the query is the
+            model's.
     """
 
     content_id: str

@@ -11,6 +11,7 @@ from pathlib import Path
 from string import Template
 
 from isoglot.training_data.checks import CHECKS, check_rows
+from isoglot.training_data.overlap import WORDS, gram_length, tokens, unspaced
 from isoglot.training_data.row import Row
 
 REASONS = {
@@ -21,6 +22,8 @@ REASONS = {
     "cut": "the answer ended at the model's limit of tokens",
     "answer-length": "much longer or shorter than such an answer is",
     "english-query": "the query is still English",
+    "query-language": "the query is in another language",
+    "heading": "the question is the heading",
     "no-question": "the query does not end in a question mark",
     **CHECKS,
     "rejected": "the API did not accept the request",
@@ -28,6 +31,9 @@ REASONS = {
     "max-cost": "was not asked, or not again, since --max-cost was near",
 }
 """Reason for which a cell is left out -> what it means."""
+
+QUERY_WORDS = (3, 40)
+"""Fewest and most words of a generated question; `overlap` says how many characters say as much as a word."""
 
 PROMPTS = Path(__file__).parent / "prompts"
 """Folder of the prompts."""
@@ -48,11 +54,11 @@ class BadAnswerError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """One request to a model, for one cell of a row.
+    """One request to a model, for one or several cells of a row.
 
     Attributes:
         content_id: Content id of the row.
-        language: Language of the cell.
+        languages: Languages of the cells.
         prompt: The whole prompt.
         fields: Keys of the JSON object that is to be the answer.
         expected_tokens: Estimated number of tokens of the answer.
@@ -60,7 +66,7 @@ class Question:
     """
 
     content_id: str
-    language: str
+    languages: tuple[str, ...]
     prompt: str
     fields: tuple[str, ...]
     expected_tokens: float
@@ -117,6 +123,14 @@ def check_refusal(text: str) -> None:
     """Raise a `BadAnswerError` if a text begins as a refusal of a model does."""
     if _REFUSAL.match(text):
         raise BadAnswerError("refusal", _start(text))
+
+
+def check_query_length(text: str) -> None:
+    """Raise a `BadAnswerError` if a question is too short or too long; scripts without spaces count characters."""
+    words = len(tokens(text)) * WORDS / gram_length(text) if unspaced(text) else len(text.split())
+    least, most = QUERY_WORDS
+    if not least <= words <= most:
+        raise BadAnswerError("answer-length", f"query of about {words:.0f} words")
 
 
 def check_cell(row: Row, language: str) -> None:

@@ -50,8 +50,10 @@ def ask(
     keys = [question.key(service.model) for question in questions]
     with Journal(Path(report.journal)) as journal:
         missing = {key: question for key, question in zip(keys, questions, strict=True) if key not in journal.answers}
-        report.cells += len(questions)
-        report.resumed = sum(key in journal.answers for key in keys)
+        report.cells += sum(len(question.languages) for question in questions)
+        report.resumed = sum(
+            len(question.languages) for key, question in zip(keys, questions, strict=True) if key in journal.answers
+        )
         report.usage.cost = service.cost(0, 0)
         faults: dict[str, BadAnswerError] = {}
         if missing:
@@ -68,7 +70,10 @@ def ask(
                 _ask_all(run, missing)
         for key, question in zip(keys, questions, strict=True):
             if fault := faults.get(key):
-                report.left_out.append(LeftOut(question.content_id, question.language, fault.reason, fault.detail))
+                report.left_out += [
+                    LeftOut(question.content_id, language, fault.reason, fault.detail)
+                    for language in question.languages
+                ]
         return [journal.answers.get(key) for key in keys]
 
 

@@ -16,7 +16,14 @@ from isoglot.corpora.readers.records import READERS_OF_RECORDS, read_records
 from isoglot.llm.service import Service
 from isoglot.platform.errors import IsoglotError
 from isoglot.training_data.checks import check_rows
-from isoglot.training_data.generation.answers import BadAnswerError, Question, check_cell, check_refusal, fill_prompt
+from isoglot.training_data.generation.answers import (
+    BadAnswerError,
+    Question,
+    check_cell,
+    check_query_length,
+    check_refusal,
+    fill_prompt,
+)
 from isoglot.training_data.generation.asking import ask
 from isoglot.training_data.generation.report import (
     GenerationReport,
@@ -28,7 +35,6 @@ from isoglot.training_data.held_out import evaluation_grams
 from isoglot.training_data.row import Row, is_row_file, read_rows
 
 PASSAGE_WORDS = (40, 110)
-QUERY_WORDS = (3, 40)
 """Fewest and most words that are accepted; the prompt asks for passages of 50 to 90 words."""
 
 
@@ -127,7 +133,7 @@ def _question(draft: Row) -> Question:
         fields, expected_tokens = ("query", "document"), 150
     return Question(
         content_id=draft.content_id,
-        language="en",
+        languages=("en",),
         prompt=prompt,
         fields=fields,
         expected_tokens=expected_tokens,
@@ -141,12 +147,12 @@ def _filled(draft: Row, answer: Mapping[str, str], model: str) -> Row:
 
 
 def _check(draft: Row, answer: Mapping[str, str]) -> None:
-    limits = {"query": QUERY_WORDS, "document": PASSAGE_WORDS}
-    for name, text in answer.items():
+    for text in answer.values():
         check_refusal(text)
-        least, most = limits[name]
-        if not least <= len(text.split()) <= most:
-            raise BadAnswerError("answer-length", f"{name} of {len(text.split())} words")
+    check_query_length(answer["query"])
+    least, most = PASSAGE_WORDS
+    if "document" in answer and not least <= (words := len(answer["document"].split())) <= most:
+        raise BadAnswerError("answer-length", f"document of {words} words")
     if not answer["query"].endswith("?"):
         raise BadAnswerError("no-question", answer["query"][:80])
     check_cell(_filled(draft, answer, ""), "en")

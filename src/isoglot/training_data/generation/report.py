@@ -63,7 +63,7 @@ class GenerationReport:
         resumed: Number of cells whose answers were in the journal.
         rows: Number of rows written.
         languages: Language -> number of cells in the output that the model wrote.
-        left_out: Cells that are not in the output.
+        left_out: Cells that are not in the output, or keep their heading.
         usage: Answers, tokens and cost.
     """
 
@@ -91,7 +91,7 @@ class GenerationReport:
         kept = sum(self.languages.values())
         lines = [f"{self.output}: {self.rows} rows; {kept} of {self.cells} cells by {self.model}"]
         if self.resumed:
-            lines.append(f"  {self.resumed} answers were in {self.journal}")
+            lines.append(f"  {self.resumed} of them were answered in {self.journal}")
         usage = self.usage
         price = "" if usage.cost is None else f", USD {usage.cost:.4f}"
         lines.append(f"  {usage.answers} answers: {usage.tokens_in} tokens in, {usage.tokens_out} out{price}")

@@ -12,7 +12,7 @@ import msgspec
 
 from isoglot.llm.service import Service
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.languages import canonical, detect, english_name
+from isoglot.platform.languages import canonical, detect, english_name, full_tag
 from isoglot.training_data.checks import check_rows
 from isoglot.training_data.generation.answers import BadAnswerError, Question, check_cell, check_refusal, fill_prompt
 from isoglot.training_data.generation.asking import ask
@@ -110,14 +110,11 @@ def _missing_cells(rows: Sequence[Row], languages: Sequence[str]) -> tuple[list[
 
 
 def _question(row: Row, language: str) -> Question:
-    import langcodes
-
     text = json.dumps({"query": row.query["en"], "document": row.document["en"]}, ensure_ascii=False, indent=1)
-    full_tag = langcodes.Language.get(language).maximize().to_tag()  # zh-Hans-CN: leaves no doubt about the script
     return Question(
         content_id=row.content_id,
-        language=language,
-        prompt=fill_prompt("translate", language=english_name(language), tag=full_tag, text=text),
+        languages=(language,),
+        prompt=fill_prompt("translate", language=english_name(language), tag=full_tag(language), text=text),
         fields=("query", "document"),
         expected_tokens=len(text) / 2,
         check=partial(check_translation, row, language),
