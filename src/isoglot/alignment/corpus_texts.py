@@ -166,10 +166,8 @@ def read_corpus_texts(
             for document in islice(of_language, SPANS)
         ]
     else:
-        left_out = LeftOut(strict)
-        asked = _read_queries(Path(queries), present, left_out)
+        asked = read_queries(queries, present, strict=strict)
         pairs = [pair for pair in asked if kept is None or pair[0] in kept]
-        left_out.warn(str(queries))
         if not pairs:
             raise InputError("holds no question" + (f" in {', '.join(languages)}" if languages else ""), queries)
     return CorpusTexts(name=str(data), documents=documents, queries=pairs, asked=queries is not None)
@@ -223,15 +221,28 @@ def keep_vectors_of_index(folder: str, encoder: Encoder) -> None:
             encoder.keep([passage.full_text for passage in passages], "document", index.vectors(model.name, passages))
 
 
-def _read_queries(path: Path, among: frozenset[str], left_out: LeftOut) -> Iterator[tuple[str, str]]:
-    """(language, text) of each question; a language that is not named is detected, the corpus's languages first."""
+def read_queries(queries: str | Path, among: frozenset[str], *, strict: bool = False) -> list[tuple[str, str]]:
+    """Read (language, text) of each question in a file, as for ``align --queries``.
+
+    Args:
+        queries: As for `read_corpus_texts`.
+        among: Tags that are preferred where a language is not named but detected.
+        strict: As for `read_corpus_texts`.
+
+    Raises:
+        IsoglotError: Something in the file is wrong.
+    """
+    path, left_out = Path(queries), LeftOut(strict)
+    pairs = []
     for fields in _questions(path):
         text, stated = fields.text(), fields.language()
         tag = detect([text], among)[0] if stated is None else stated.tag
         if text and tag:
-            yield tag, text
+            pairs.append((tag, text))
         else:
             left_out.add(UNKNOWN_LANGUAGE if text else QUERIES_WITHOUT_TEXT, path, fields.line)
+    left_out.warn(str(queries))
+    return pairs
 
 
 def _questions(path: Path) -> Iterator[Fields]:

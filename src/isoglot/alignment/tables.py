@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from isoglot.alignment.query_distance import QueryDistance
 from isoglot.alignment.record import (
     AlignmentRecord,
     AutoRecord,
@@ -15,6 +16,13 @@ from isoglot.alignment.record import (
 )
 from isoglot.report.similarities import similarity_tables
 from isoglot.report.tables import Table, number
+
+DISTANCE_MEANING = (
+    "Where the distance is as large as between languages, means fitted on these rows are not those of your questions: "
+    "calibrate on your own (isoglot align --data CORPUS --queries FILE), or let a model turn the rows' headings into "
+    "questions (isoglot data generate --ask ROWS)."
+)
+"""What the distances of `distance_table` mean."""
 
 _ANSWERS = {True: "kept", False: "lost", None: "not certain"}
 
@@ -29,6 +37,25 @@ def before_after_table(measures: MeasuresRecord, development: str) -> Table:
         tuple(
             (language, *(number(model[language].get(name), 1) for name in names for model in (base, aligned)))
             for language in base
+        ),
+        labels=1,
+    )
+
+
+def distance_table(distances: Mapping[str, QueryDistance]) -> Table:
+    """How far the rows' queries lie from the user's questions, by language, beside what is near and what is far."""
+    return Table(
+        "Distance between the mean vectors of the rows' queries and of your questions",
+        ("", "rows", "yours", "distance", "halves of yours", "two languages", "what it means"),
+        tuple(
+            (
+                language,
+                str(each.rows),
+                str(each.questions),
+                *(number(value, 3) for value in (each.distance, each.halves, each.languages)),
+                each.meaning,
+            )
+            for language, each in distances.items()
         ),
         labels=1,
     )

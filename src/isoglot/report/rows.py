@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from isoglot.report.tables import Table, language_name, number
 from isoglot.training_data.building import BuildReport
 from isoglot.training_data.checks import CHECKS, Finding, count_findings
-from isoglot.training_data.statistics import RowStatistics
+from isoglot.training_data.statistics import QuestionCount, RowStatistics
 
 BAR = 40
 """Width of the longest bar, in characters."""
@@ -46,15 +46,20 @@ def build_tables(report: BuildReport) -> list[Table]:
     ]
 
 
-def check_tables(findings: Sequence[Finding], most: int) -> list[Table]:
-    """Return a table of how many findings each check has, and one of the first `most` findings."""
+def check_tables(findings: Sequence[Finding], most: int, questions: Mapping[str, QuestionCount]) -> list[Table]:
+    """Return tables of how many findings each check has, of the first `most` findings, and of what the rows ask."""
     summary = tuple((check, str(count), CHECKS[check]) for check, count in count_findings(findings).items())
     shown = tuple((finding.check, finding.content_id, finding.language, finding.detail) for finding in findings[:most])
     tables = [Table("Checks", ("check", "findings", "what it means"), summary, labels=1)]
     if shown:
         columns = ("check", "content id", "language", "what was found")
         tables.append(Table(f"Findings (first {len(shown)} of {len(findings)})", columns, shown, labels=1))
-    return tables
+    asked = tuple(
+        (source, str(count.queries), str(count.questions), f"{number(100 * count.share, 1)}%")
+        for source, count in questions.items()
+    )
+    columns = ("source", "queries", "questions", "share")
+    return [*tables, Table("What the rows ask: queries that are questions", columns, asked, labels=1)]
 
 
 def statistics_tables(statistics: RowStatistics) -> list[Table]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import write_bytes
 from isoglot.platform.text import visible
+from isoglot.training_data.question_form import is_question
 from isoglot.training_data.row import Row
 
 PLOTS = (".html", ".svg", ".png")
@@ -42,6 +43,24 @@ class LanguageStatistics:
     documents: int
     query_length: float
     document_length: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuestionCount:
+    """How many of a source's queries are questions, by their form (`is_question`).
+
+    Attributes:
+        queries: Number of queries, in all languages.
+        questions: Number of them that are questions.
+    """
+
+    queries: int
+    questions: int
+
+    @property
+    def share(self) -> float:
+        """The questions' share of the queries, from 0 to 1."""
+        return self.questions / self.queries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +115,16 @@ def statistics_of(rows: Sequence[Row]) -> RowStatistics:
         languages_in_a_row=dict(sorted(Counter(len(row.languages) for row in rows).items())),
         document_lengths=lengths,
     )
+
+
+def count_questions(rows: Iterable[Row]) -> dict[str, QuestionCount]:
+    """Return source -> how many of its queries are questions, in order of the sources."""
+    asks: dict[str, list[bool]] = {}
+    for row in rows:
+        asks.setdefault(row.source or "not stated", []).extend(
+            is_question(text, tag) for tag, text in row.query.items()
+        )
+    return {source: QuestionCount(queries=len(asked), questions=sum(asked)) for source, asked in sorted(asks.items())}
 
 
 def save_plot(row_statistics: RowStatistics, path: str | Path) -> None:
