@@ -39,7 +39,9 @@ def reproduce(
         list[str] | None,
         typer.Option(help="Folder of a collection, else it is read from the hub: xquad:DIR, belebele:DIR; may repeat."),
     ] = None,
-    rows: Annotated[Path | None, typer.Option(help="Training rows made by `isoglot data build mix`.")] = None,
+    rows: Annotated[
+        Path | None, typer.Option(help="Training rows made by `isoglot data build mix --without mini`.")
+    ] = None,
     work: Annotated[Path | None, typer.Option(help="Folder that keeps finished audits and models.")] = None,
     output: Annotated[
         list[Path] | None, typer.Option("-o", "--output", help="Page to write: .html or .md; may be repeated.")

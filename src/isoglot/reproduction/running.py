@@ -25,7 +25,9 @@ from isoglot.reproduction.expected import ROWS_FILE, Expected, ExpectedNumber, E
 ORIGIN_FILE = "reproduction.json"
 """Name of the file with the `Origin` of a finished folder."""
 
-NEEDS_ROWS = f"needs training rows: run isoglot data build mix -o {ROWS_FILE}, then pass --rows {ROWS_FILE}"
+NEEDS_ROWS = (
+    f"needs training rows: run isoglot data build mix --without mini -o {ROWS_FILE}, then pass --rows {ROWS_FILE}"
+)
 NEEDS_TRUST = "runs code from the model's repository: read it, then pass --trust-remote-code"
 
 
