@@ -151,7 +151,7 @@ def test_what_encodes_no_texts_is_no_model_of_an_index(corpus: str, tmp_path: Pa
 
 
 def test_a_server_asks_the_api_keeps_no_question_and_says_when_the_api_is_gone(
-    api: Server, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    api: Server, corpus: str, tmp_path: Path
 ) -> None:
     update_index(corpus, tmp_path / "index", [MODEL])
     index = Index(tmp_path / "index")
@@ -165,8 +165,8 @@ def test_a_server_asks_the_api_keeps_no_question_and_says_when_the_api_is_gone(
         client.post("/v1/search", json={"question": "a secret question about bread"})
         assert sent(api).count("a secret question about bread") == 2  # asked again: it was not kept
 
-        monkeypatch.setattr("isoglot.llm.http.RETRIES", 0)
         api.answer = lambda texts: error(500, "down")
+        before = len(api.bodies)
         for path, body in (
             ("/v1/search", {"question": "a dog?"}),
             ("/v1/embeddings", {"model": MODEL, "input": ["x", "y"]}),
@@ -174,3 +174,4 @@ def test_a_server_asks_the_api_keeps_no_question_and_says_when_the_api_is_gone(
             refused = client.post(path, json=body)
             assert refused.status_code == 503
             assert "API gave no vectors" in json.dumps(refused.json())
+        assert len(api.bodies) == before + 4  # each is asked twice, and two texts together: somebody waits

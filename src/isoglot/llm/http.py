@@ -95,8 +95,8 @@ class JsonApi:
         """
         return self._once("GET", path, timeout=timeout)
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Return the JSON that answers a body.
+    def post(self, path: str, body: Mapping[str, Any], *, retries: int | None = None) -> Any:
+        """Return the JSON that answers a body, asked again up to `retries` times; None: `RETRIES`.
 
         Raises:
             NoAnswerError: Nobody answers, or only with faults that may pass, after all retries.
@@ -104,7 +104,12 @@ class JsonApi:
         """
         from tenacity import Retrying, retry_if_exception_type
 
-        retrying = Retrying(retry=retry_if_exception_type(NoAnswerError), stop=self._gives_up, wait=_wait, reraise=True)
+        def gives_up(state: RetryCallState) -> bool:
+            """Whether to stop: a wrong address is told after a second, not after many."""
+            most = (RETRIES if retries is None else retries) if self._answered else 1
+            return state.attempt_number > most or (_asked_wait(state) or 0) > LONGEST_WAIT
+
+        retrying = Retrying(retry=retry_if_exception_type(NoAnswerError), stop=gives_up, wait=_wait, reraise=True)
         try:
             return retrying(self._once, "POST", path, json=body)
         except NoAnswerError as error:
@@ -115,10 +120,6 @@ class JsonApi:
             raise NoAnswerError(
                 f"{self.address}: no answer ({error}); run again later, what was answered is kept"
             ) from None
-
-    def _gives_up(self, state: RetryCallState) -> bool:
-        """Whether to stop: a wrong address is told after a second, not after many."""
-        return state.attempt_number > (RETRIES if self._answered else 1) or (_asked_wait(state) or 0) > LONGEST_WAIT
 
     def _once(self, method: str, path: str, **options: Any) -> Any:
         import httpx2

@@ -169,7 +169,8 @@ class EmbeddingsApiRetriever:
     ) -> Vectors:
         """(n, d) float32 vectors of n texts, of unit length, from the cache or else the API.
 
-        Where vectors are kept, as they are by default, tokens and costs are logged; a server would log each question.
+        Where vectors are kept, as they are by default, tokens and costs are logged, and an API that does not answer is
+        asked again for minutes. Else it is asked once more: somebody waits for a server's answer.
 
         Raises:
             IsoglotError: The API does not answer, refuses, or gives something else than a good vector for each text.
@@ -186,7 +187,7 @@ class EmbeddingsApiRetriever:
             )
         with progress(f"{self._name}: encoding {role} texts", len(missing), show=show_progress) as advance:
             for batch in _batches(missing, self._provider.batch):
-                vectors, tokens = self._vectors(batch, role)
+                vectors, tokens = self._vectors(batch, role, None if keep else 1)
                 if vectors.shape[1] != self.dimension:
                     raise self._bad(f"vectors of {vectors.shape[1]} dimensions, and before of {self.dimension}")
                 if keep:
@@ -247,10 +248,11 @@ class EmbeddingsApiRetriever:
             what = f"{self._provider.title} says at {self._provider.model_path}"
             raise IsoglotError(f"{self._api.address} does not say which model it serves, which {what}") from None
 
-    def _vectors(self, texts: Sequence[str], role: str) -> tuple[Vectors, int]:
+    def _vectors(self, texts: Sequence[str], role: str, retries: int | None = None) -> tuple[Vectors, int]:
         """What the API says, checked, and the tokens that it counted; nothing that is wrong gets past here."""
         sent = [self._prompts[role].text + text for text in texts]
-        answer = self._api.post(self._path, self._provider.body(self._model, sent, self._input_type(role)))
+        body = self._provider.body(self._model, sent, self._input_type(role))
+        answer = self._api.post(self._path, body, retries=retries)
         try:
             found = [_numbers(vector) for vector in self._provider.vectors(answer)]
             vectors = np.array(found, dtype=np.float64)
