@@ -17,7 +17,15 @@ from dataclasses import dataclass
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import differing_language
 from isoglot.platform.text import normalized
-from isoglot.training_data.overlap import EightGrams, near_duplicates, tokens, unspaced
+from isoglot.training_data.overlap import (
+    IDEOGRAPHS,
+    LETTERS,
+    EightGrams,
+    gram_length,
+    near_duplicates,
+    tokens,
+    unspaced,
+)
 from isoglot.training_data.row import Row
 
 CHECKS = {
@@ -39,7 +47,8 @@ CHECKS = {
 
 QUERY_CHARACTERS = (2, 300)
 DOCUMENT_CHARACTERS = (20, 20_000)
-"""Fewest and most characters; a third as many in scripts without spaces."""
+"""Fewest and most characters. In scripts without spaces the fewest are a third of it, the most a third in Chinese and
+Japanese and two thirds in Thai, Lao, Khmer and Burmese."""
 
 NEAR_DUPLICATE = 0.8
 """The Jaccard similarity of 5-word shingles from which two documents are the same content."""
@@ -215,8 +224,9 @@ def _faults(row: Row, language: str, bounds: Mapping[str, tuple[float, float]]) 
 
 def _length_fault(language: str, query: str, document: str) -> str:
     for name, text, (least, most) in (("query", query, QUERY_CHARACTERS), ("document", document, DOCUMENT_CHARACTERS)):
-        divisor = 3 if unspaced(text) else 1  # a character of Chinese says what three of English do
-        if text and not least / divisor <= len(text.strip()) <= most / divisor:
+        fewest = least / 3 if unspaced(text) else least
+        greatest = most / {IDEOGRAPHS: 3, LETTERS: 1.5}.get(gram_length(text), 1)
+        if text and not fewest <= len(text.strip()) <= greatest:
             return f"{name} of {len(text.strip())} characters"
     return ""
 
