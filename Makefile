@@ -25,11 +25,11 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 # Audit the model, index the documents, calibrate the model on them, audit that, with scaling too, and compare. A second run reuses vectors.
 demo: venv ## Audit, calibrate, scale and compare on the bundled model and texts
-	$(ISOGLOT) audit e5-small-q4 --data mini@test -o demo/base --quiet
-	$(ISOGLOT) index mini@test -m e5-small-q4 --calibrate -o demo/index
-	$(ISOGLOT) audit e5-small-q4 --data mini@test --balance scaled -o demo/scaled --quiet
-	$(ISOGLOT) audit demo/index/models/e5-small-q4+calibrated --data mini@test -o demo/calibrated --quiet
-	$(ISOGLOT) audit demo/index/models/e5-small-q4+calibrated --data mini@test --balance scaled -o demo/both --quiet
+	$(ISOGLOT) audit e5-small-q4 --data mini@demo -o demo/base --quiet
+	$(ISOGLOT) index mini@demo -m e5-small-q4 --calibrate -o demo/index
+	$(ISOGLOT) audit e5-small-q4 --data mini@demo --balance scaled -o demo/scaled --quiet
+	$(ISOGLOT) audit demo/index/models/e5-small-q4+calibrated --data mini@demo -o demo/calibrated --quiet
+	$(ISOGLOT) audit demo/index/models/e5-small-q4+calibrated --data mini@demo --balance scaled -o demo/both --quiet
 	$(ISOGLOT) compare e5-small-q4=demo/base scaled=demo/scaled calibrated=demo/calibrated both=demo/both -o demo
 	@echo
 	@echo "Ask it yourself, both models side by side:  $(ISOGLOT) serve demo/index --audit demo/base --audit demo/calibrated"

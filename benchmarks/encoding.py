@@ -33,7 +33,7 @@ PEER = "sentence-transformers, float32"
 
 def texts() -> list[tuple[str, str]]:
     """Return (role, text) of every text."""
-    collection = load_collection(f"xquad:{XQUAD}" if XQUAD.is_dir() else "mini@test")
+    collection = load_collection(f"xquad:{XQUAD}" if XQUAD.is_dir() else "mini@demo")
     work = []
     for role, entries, count in (
         ("query", collection.queries, QUESTIONS),

@@ -69,4 +69,4 @@ def _peak() -> float:
 
 
 if __name__ == "__main__":
-    main(int((sys.argv[1:] or ["100000"])[0]), (sys.argv[2:] or ["mini@test"])[0])
+    main(int((sys.argv[1:] or ["100000"])[0]), (sys.argv[2:] or ["mini@demo"])[0])

@@ -130,7 +130,8 @@ def big(record: dict[str, Any]) -> str:
 
 def training(record: dict[str, Any]) -> str:
     lines = [
-        f"Batches of {record['batch']} triplets of `mini@train`, cut at 128, {record['tokens_a_step']:,.0f} tokens; "
+        f"Batches of {record['batch']} triplets of `mini@demo-train`, cut at 128, "
+        f"{record['tokens_a_step']:,.0f} tokens; "
         f"rounds: {record['rounds']}; product: {record['matmul_gflops']:.0f} GFLOP/s.",
         "",
         "| | seconds a step | times as fast | share of the product's rate | MiB at most |",

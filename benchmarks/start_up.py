@@ -19,7 +19,7 @@ ISOGLOT = [sys.executable, "-m", "isoglot"]
 def first_line() -> bytes:
     """Start an audit on a terminal, and end it as soon as it has written something."""
     ours, terminal = os.openpty()
-    command = [*ISOGLOT, "audit", "e5-small-q4", "--data", "mini@test"]
+    command = [*ISOGLOT, "audit", "e5-small-q4", "--data", "mini@demo"]
     with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal) as process:
         written = os.read(ours, 1000)
         process.kill()

@@ -3,8 +3,8 @@
     python -m benchmarks training
     python -m benchmarks.training quality -o FOLDER       # quality of the trained models, over three seeds
 
-All take the same triplets in the same batches, cut at 128 tokens. `quality` trains on `mini@train` and audits on
-`mini@test`.
+All take the same triplets in the same batches, cut at 128 tokens. `quality` trains on `mini@demo-train` and audits on
+`mini@demo`.
 """
 
 from __future__ import annotations
@@ -141,8 +141,8 @@ LEVERS: dict[str, tuple[Trainer, dict[str, Any]]] = {
 
 
 def examples(count: int | None = None) -> tuple[dict[str, list[str]], list[str]]:
-    """Return texts by column and content ids of the triplets of `mini@train`, or of `count` spread over it."""
-    chosen = triplets(isoglot.training_rows("mini@train"))
+    """Return texts by column and content ids of the triplets of `mini@demo-train`, or of `count` spread over it."""
+    chosen = triplets(isoglot.training_rows("mini@demo-train"))
     chosen = chosen[:: max(1, len(chosen) // count)][:count] if count else chosen
     return {name: [getattr(triplet, name) for triplet in chosen] for name in COLUMNS}, [t.content_id for t in chosen]
 
@@ -207,7 +207,7 @@ def alone(name: str, texts: dict[str, list[str]], contents: list[str]) -> None:
 
 
 def quality(output: Path, ways: Sequence[str], seeds: int = 3) -> None:
-    """Train each way on all of `mini@train`, seeds 0, 1 ..., and audit on `mini@test`."""
+    """Train each way on all of `mini@demo-train`, seeds 0, 1 ..., and audit on `mini@demo`."""
     texts, contents = examples()
     print(f"{'':52} complete@10 multi, mono-same ndcg@10: mean (sd)")
     for way in ways:
@@ -217,7 +217,7 @@ def quality(output: Path, ways: Sequence[str], seeds: int = 3) -> None:
             if way != BASE:
                 LEVERS[way][0](encoder, texts, contents, seed, **LEVERS[way][1])
             encoder.model.max_seq_length = encoder.max_length
-            audit = isoglot.audit(encoder, "mini@test", scenarios=["multi", "mono-same"])
+            audit = isoglot.audit(encoder, "mini@demo", scenarios=["multi", "mono-same"])
             audit.save(output / f"{way}-{seed}")
             scores.append([_mean(audit, "multi", "complete@10"), _mean(audit, "mono-same", "ndcg@10")])
         values = np.array(scores)

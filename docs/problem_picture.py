@@ -1,6 +1,6 @@
 """Draw docs/problem.svg: one question's ranking before and after `center`, from the bundled model and collection.
 
-.venv/bin/isoglot align e5-small-q4 --method center --data mini@train -o demo/models/center
+.venv/bin/isoglot align e5-small-q4 --method center --data mini@demo-train -o demo/models/center
 .venv/bin/python docs/problem_picture.py e5-small-q4 demo/models/center
 """
 
@@ -17,8 +17,8 @@ WIDTH, CELL, LEFT = 900, 10, 20
 
 
 def ranking(model: str) -> list[tuple[str, bool]]:
-    """The language of each document of mini@test in en+zh, best first, and whether it is a gold of the question."""
-    audit = isoglot.audit(model, "mini@test", pools=[["en", "zh"]], scenarios=["multi"], run_depth=80)
+    """The language of each document of mini@demo in en+zh, best first, and whether it is a gold of the question."""
+    audit = isoglot.audit(model, "mini@demo", pools=[["en", "zh"]], scenarios=["multi"], run_depth=80)
     found = dict(audit.find("multi", ["en", "zh"], "zh").run)[QUERY]
     return [(language, content == QUERY) for content, language, _ in found]
 

@@ -1,7 +1,7 @@
 """Watch language bias while sentence-transformers trains a model, and keep the checkpoint with the least bias.
 
 Usage:
-    python examples/evaluate_while_training.py                          # e5-small-q4, mini@train, mini@test
+    python examples/evaluate_while_training.py                          # e5-small-q4, mini@demo-train, mini@demo
     python examples/evaluate_while_training.py MODEL TRAIN TEST FOLDER
 """
 
@@ -17,7 +17,7 @@ import isoglot
 
 
 def main(
-    model_name: str = "e5-small-q4", train: str = "mini@train", test: str = "mini@test", folder: str = "trained"
+    model_name: str = "e5-small-q4", train: str = "mini@demo-train", test: str = "mini@demo", folder: str = "trained"
 ) -> None:
     """Train on English questions and documents only, as one does without translations."""
     model = SentenceTransformer(isoglot.model_path(model_name))

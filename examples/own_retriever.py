@@ -1,6 +1,6 @@
 """Audit a retriever of your own: any object with a method `scores`. This one counts the words that two texts share.
 
-python examples/own_retriever.py mini@test
+python examples/own_retriever.py mini@demo
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Align a model with isoglot's losses in sentence-transformers' trainer.
 
 Usage:
-    python examples/train_with_isoglot_losses.py                        # e5-small-q4, mini@train, mini@test
+    python examples/train_with_isoglot_losses.py                        # e5-small-q4, mini@demo-train, mini@demo
     python examples/train_with_isoglot_losses.py MODEL TRAIN TEST FOLDER
 """
 
@@ -16,7 +16,7 @@ from isoglot import losses
 
 
 def main(
-    model_name: str = "e5-small-q4", train: str = "mini@train", test: str = "mini@test", folder: str = "aligned"
+    model_name: str = "e5-small-q4", train: str = "mini@demo-train", test: str = "mini@demo", folder: str = "aligned"
 ) -> None:
     """Distil language-neutral vectors; the comments show two other objectives."""
     model = SentenceTransformer(isoglot.model_path(model_name))

@@ -1,6 +1,6 @@
 """An index that somebody has, without isoglot in it: audited, mended, searched by its own client, and undone.
 
-    python examples/your_index.py mini@test
+    python examples/your_index.py mini@demo
 
 The vectors are made by sentence-transformers and lie in Qdrant's local mode, or with --postgres in a table of pgvector.
 A question's gold is the document in English that answers it; the question is asked in another language.

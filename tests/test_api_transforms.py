@@ -23,7 +23,7 @@ MODEL = "e5-small-q4"
 
 def write_collection(folder: Path, contents: int = 15) -> None:
     """Some contents of mini in English and Chinese, as a folder in BEIR's form."""
-    collection = isoglot.load_collection("mini@test")
+    collection = isoglot.load_collection("mini@demo")
     chosen = set(sorted({document.content_id for document in collection.documents})[:contents])
     documents = [d for d in collection.documents if d.content_id in chosen and d.language in ("en", "zh")]
     queries = [

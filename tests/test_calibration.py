@@ -91,7 +91,7 @@ def test_a_corpus_is_told_from_training_rows(corpus: Path, tmp_path: Path, small
     assert is_corpus(str(corpus.parent))
     assert not is_corpus(tmp_path / "rows.jsonl")
     assert not is_corpus(tmp_path / "rows.parquet")
-    assert not is_corpus("mini@train")
+    assert not is_corpus("mini@demo-train")
     assert not is_corpus(small_collection)
 
 
@@ -294,8 +294,8 @@ def test_what_cannot_be_done_is_reported(
 
 def test_rows_need_a_method(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(IsoglotError, match="name a method"):
-        isoglot.align(str(tiny_model), None, "mini@train", tmp_path / "out")
+        isoglot.align(str(tiny_model), None, "mini@demo-train", tmp_path / "out")
     with pytest.raises(IsoglotError, match=r"nothing\.jsonl: no such file or folder"):
         isoglot.align(str(tiny_model), None, "nothing.jsonl", tmp_path / "out")
     with pytest.raises(IsoglotError, match="queries go with a corpus"):
-        isoglot.align(str(tiny_model), "center", "mini@train", tmp_path / "out", queries="q.txt")
+        isoglot.align(str(tiny_model), "center", "mini@demo-train", tmp_path / "out", queries="q.txt")

@@ -51,7 +51,7 @@ def test_a_clean_row_passes_unchanged() -> None:
 def test_the_bundled_collection_is_clean() -> None:
     rows = training_rows("mini")
     passed, findings = check_rows(rows)
-    assert (len(passed), findings) == (80, [])
+    assert (len(passed), findings) == (320, [])
 
 
 @pytest.mark.parametrize(

@@ -255,15 +255,15 @@ def test_the_cache_is_shown_by_model_pruned_and_cleared(tmp_path: Path, tiny_mod
 def test_align_audit_and_compare(tiny_model: Path, cache: Path, tmp_path: Path) -> None:
     aligned, training = tmp_path / "aligned", ("--method", "jsd-nce", "--epochs", "0.1", "--batch-size", "4")
     done = isoglot(
-        "align", tiny_model, *training, "--data", "mini@train", "--languages", "en,de", "-o", aligned, cache=cache
+        "align", tiny_model, *training, "--data", "mini@demo-train", "--languages", "en,de", "-o", aligned, cache=cache
     )
     assert done.returncode == 0, done.stderr
-    pool = ("--data", "mini@test", "--pool", "en,de", "--scenarios", "multi,mono-same")
+    pool = ("--data", "mini@demo", "--pool", "en,de", "--scenarios", "multi,mono-same")
     assert isoglot("audit", tiny_model, *pool, "-o", tmp_path / "before", cache=cache).returncode == 0
     assert isoglot("audit", aligned, *pool, "-o", tmp_path / "after", cache=cache).returncode == 0
     done = isoglot("compare", tmp_path / "before", tmp_path / "after", "--details", "-o", tmp_path / "both")
     assert done.returncode == 0, done.stderr
-    assert "mini@test: before and after" in done.stdout
+    assert "mini@demo: before and after" in done.stdout
     assert json.loads((tmp_path / "both" / "comparison.json").read_text())["schema"] == "isoglot.comparison/1"
     assert (tmp_path / "both" / "comparison.md").is_file()
 

@@ -41,7 +41,7 @@ def test_plain_sentence_transformers_loads_it_with_the_prompts_of_its_base(folde
 def test_chinese_questions_find_the_english_document_beside_the_chinese_one() -> None:
     asked = {"pools": [["en", "zh"]], "query_languages": ["zh"], "scenarios": ["multi"], "limit": 20}
     before, after = (
-        isoglot.audit(name, "mini@test", **asked).scenarios[0].measures["complete@10"].mean  # type: ignore[arg-type]
+        isoglot.audit(name, "mini@demo", **asked).scenarios[0].measures["complete@10"].mean  # type: ignore[arg-type]
         for name in ("e5-small-q4", NAME)
     )
     assert after >= before + 50

@@ -278,7 +278,7 @@ def test_a_device_that_is_not_there_is_told(tiny_model: Path) -> None:
 
 def test_a_hub_model_without_the_hub_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    done = command_line.isoglot("audit", "nobody/nothing", "--data", "mini@test")
+    done = command_line.isoglot("audit", "nobody/nothing", "--data", "mini@demo")
     assert done.returncode == 2
     assert "neither bundled, a folder here, nor in the hub's cache" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -18,7 +18,7 @@ MODEL = "e5-small-q4"
 @pytest.fixture(scope="module")
 def centered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("aligned") / "center"
-    return isoglot.align(MODEL, "center", "mini@train", folder, languages=["en", "zh"])
+    return isoglot.align(MODEL, "center", "mini@demo-train", folder, languages=["en", "zh"])
 
 
 def chinese(audit: Audit) -> dict[str, float]:
@@ -30,7 +30,7 @@ def mono(audit: Audit, language: str) -> float:
 
 
 def test_chinese_questions_bury_the_english_twin_until_the_model_is_centered(centered: Path) -> None:
-    before, after = (isoglot.audit(model, "mini@test", pools=[["en", "zh"]]) for model in (MODEL, str(centered)))
+    before, after = (isoglot.audit(model, "mini@demo", pools=[["en", "zh"]]) for model in (MODEL, str(centered)))
     assert chinese(before)["complete@10"] < 10
     assert chinese(before)["lpr"] == 100
     assert chinese(after)["complete@10"] > 90

@@ -47,14 +47,14 @@ def test_an_example_runs_and_leaves_a_model(
 @pytest.mark.process
 def test_the_example_of_an_index_that_you_have_mends_and_undoes_it(tmp_path: Path) -> None:
     """The vectors of mini's texts are made up: a content, and a language that weighs more."""
-    source = isoglot.load_collection("mini@test")
+    source = isoglot.load_collection("mini@demo")
     generator = np.random.default_rng(0)
     meanings: dict[str, np.ndarray] = defaultdict(lambda: generator.normal(size=32))
     offsets: dict[str, np.ndarray] = defaultdict(lambda: 2 * generator.normal(size=32))
     documents = [meanings[document.content_id] + offsets[document.language] for document in source.documents]
     queries = [meanings[source.golds[query.query_id][0]] + offsets[query.language] for query in source.queries]
     np.savez(tmp_path / "vectors.npz", documents=np.float32(documents), queries=np.float32(queries))
-    command = [sys.executable, EXAMPLES / "your_index.py", "mini@test", "--vectors", tmp_path / "vectors.npz"]
+    command = [sys.executable, EXAMPLES / "your_index.py", "mini@demo", "--vectors", tmp_path / "vectors.npz"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     medians = re.search(r"^median (\d+), then (\d+)$", done.stdout, re.MULTILINE)

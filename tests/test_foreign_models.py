@@ -216,7 +216,7 @@ def test_what_is_no_complete_dense_model_is_refused_in_one_line(
         save_bert(Path(folder))
         weights = Path(folder, "model.safetensors")
         save_file({key: value for key, value in load_file(weights).items() if ".1." not in key}, weights)
-    done = command_line.isoglot("audit", folder, "--data", "mini@test")
+    done = command_line.isoglot("audit", folder, "--data", "mini@demo")
     assert done.returncode == 2
     assert f"{folder}: {reason}" in done.stderr
     assert len(done.stderr.splitlines()) == 1

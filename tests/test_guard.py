@@ -149,10 +149,10 @@ def test_a_quarter_of_each_language_at_most_is_held_out() -> None:
 
 
 def test_mini_gives_8_questions_in_8_languages_among_all_40_topics() -> None:
-    training, development = hold_out(training_rows("mini@train"), "mini@train")
+    training, development = hold_out(training_rows("mini@demo-train"), "mini@demo-train")
     assert development is not None
     assert (len(training), len(development.golds), len(development.documents)) == (32, 8, 320)
-    assert development.name == "mini@train, held out"
+    assert development.name == "mini@demo-train, held out"
 
 
 def test_much_data_is_held_out_up_to_100_contents_and_9_languages() -> None:

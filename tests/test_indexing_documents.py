@@ -273,7 +273,7 @@ def test_text_in_a_wrong_encoding_is_told_with_its_line(tmp_path: Path) -> None:
 
 
 def test_an_isoglot_source_gives_twins_their_content_ids() -> None:
-    documents = read("mini@test")
+    documents = read("mini@demo")
     assert len(documents) == 320
     assert documents[0].id == f"{documents[0].content_id}:{documents[0].language}"
 

@@ -156,15 +156,15 @@ def test_a_static_model_whose_tokenizer_cuts_is_counted(cutting_static_model: Pa
 def test_encoded_texts_that_were_cut_are_counted_and_an_audit_of_the_vectors_knows_it(
     cutting_static_model: Path, tmp_path: Path
 ) -> None:
-    command = ("encode", "mini@test", "-m", cutting_static_model, "-o", tmp_path / "vectors", "--shard-size", 100)
+    command = ("encode", "mini@demo", "-m", cutting_static_model, "-o", tmp_path / "vectors", "--shard-size", 100)
     for _ in range(2):  # the second run keeps all shards
         done = run(*command, "--json")
         note = json.loads(done.stdout)["notes"][0]
         assert note.startswith("40 of 40 Arabic documents, 40 of 40 German ones, ")
-        assert f"isoglot: mini@test: {note}" in done.stderr
+        assert f"isoglot: mini@demo: {note}" in done.stderr
     written = json.loads((tmp_path / "vectors" / "encoded.json").read_text())["lengths"]["document"]
     assert (written["limit"], written["by_language"]["zh"]["texts"]) == (100, 40)
     models = (str(cutting_static_model), f"vectors:{tmp_path / 'vectors'}")
-    one, two = (isoglot.audit(name, "mini@test", pools=[["en", "de"]], scenarios=["multi"]) for name in models)
+    one, two = (isoglot.audit(name, "mini@demo", pools=[["en", "de"]], scenarios=["multi"]) for name in models)
     assert one.lengths["document"] == two.lengths["document"]
     assert one.notes == two.notes

@@ -31,7 +31,7 @@ from tests.forked import Forked
 from tests.llm_server import Reply, Server, chat, error, serving
 
 KEY = "sk-test-0123456789-SECRET"
-MINI = {row.query["en"]: row for row in training_rows("mini@train")}
+MINI = {row.query["en"]: row for row in training_rows("mini@demo-train")}
 
 
 @pytest.fixture(autouse=True)

@@ -157,7 +157,16 @@ def test_a_model_without_pooling_is_refused_before_anything_is_encoded(
     bases: dict[str, Path], kind: str, method: str, own_cache: Path, tmp_path: Path
 ) -> None:
     done = command_line.isoglot(
-        "align", bases[kind], "--method", method, "--data", "mini@train", "--languages", "en,zh", "-o", tmp_path / "out"
+        "align",
+        bases[kind],
+        "--method",
+        method,
+        "--data",
+        "mini@demo-train",
+        "--languages",
+        "en,zh",
+        "-o",
+        tmp_path / "out",
     )
     assert done.returncode == 2
     assert f"{kind}: has no pooling; training needs a model that pools by mean or CLS" in done.stderr
@@ -202,7 +211,7 @@ def test_every_command_works_on_every_kind_of_model(
     lines = [{"id": tag, "text": text, "language": tag} for tag, text in texts.items()]
     write_jsonl(corpus, lines)
     model, index, audit = bases[kind], tmp_path / "index", tmp_path / "audit"
-    question = ("audit", model, "--data", "mini@test", "--pool", "en,de", "--scenarios", "multi", "--limit", 2)
+    question = ("audit", model, "--data", "mini@demo", "--pool", "en,de", "--scenarios", "multi", "--limit", 2)
     for command in (
         (*question, "-o", audit, "-q"),
         (*question, "-o", audit, "-q"),  # the same once more is accepted
@@ -341,7 +350,7 @@ def run(*command: object) -> command_line.Done:
 def test_every_command_that_encodes_takes_prompts(bases: dict[str, Path], tmp_path: Path) -> None:
     model, corpus = bases["other-prompts"], tmp_path / "corpus.jsonl"
     write_jsonl(corpus, [{"id": "one", "text": "the old piano", "language": "en"}])
-    audit = ("audit", model, "--data", "mini@test", "--pool", "en,de", "--scenarios", "multi", "--limit", 2, "--json")
+    audit = ("audit", model, "--data", "mini@demo", "--pool", "en,de", "--scenarios", "multi", "--limit", 2, "--json")
     plain = run(*audit)
     assert "has prompts (sts_query, web_search_query), of which none is used" in plain.stderr
     chosen = run(*audit, "--query-prompt", "web_search_query", "--document-prompt", "D ")
@@ -356,7 +365,18 @@ def test_every_command_that_encodes_takes_prompts(bases: dict[str, Path], tmp_pa
         assert message in command_line.isoglot(*audit, "--prompts", *more).stderr
     other = command_line.isoglot("encode", corpus, "-m", model, "-o", tmp_path / "vectors")
     assert "its prompts is" in other.stderr
-    aligned = ("align", model, "--data", "mini@train", "--languages", "en,de", "--method", "center", "--dev", "none")
+    aligned = (
+        "align",
+        model,
+        "--data",
+        "mini@demo-train",
+        "--languages",
+        "en,de",
+        "--method",
+        "center",
+        "--dev",
+        "none",
+    )
     run(*aligned, "-o", tmp_path / "aligned", "--query-prompt", "sts_query")
     assert load_model(str(tmp_path / "aligned"), device="cpu").prompts["query"] == "s: "
 
@@ -366,12 +386,12 @@ def test_compare_and_report_use_the_prompts_that_are_chosen(
     bases: dict[str, Path], tmp_path: Path, own_cache: Path
 ) -> None:
     model, audit = bases["other-prompts"], tmp_path / "audit"
-    pool = ("--data", "mini@test", "--query-prompt", "web_search_query")
+    pool = ("--data", "mini@demo", "--query-prompt", "web_search_query")
     run("audit", model, *pool, "--pool", "en,de", "--scenarios", "multi,mono-same", "-q", "-o", audit)
     kept = {path: path.stat().st_size for path in own_cache.rglob("*.sqlite")}
-    run("report", audit, "--models", model, "--data", "mini@test", "-o", tmp_path / "report.html")
+    run("report", audit, "--models", model, "--data", "mini@demo", "-o", tmp_path / "report.html")
     assert {path: path.stat().st_size for path in own_cache.rglob("*.sqlite")} == kept
-    done = run("compare", model, bases["no-prompts"], "--data", "mini@test", "--query-prompt", "Q ", "--json")
+    done = run("compare", model, bases["no-prompts"], "--data", "mini@demo", "--query-prompt", "Q ", "--json")
     assert "of which none is used" not in done.stderr
 
 

@@ -88,7 +88,7 @@ def encoders() -> tuple[Encoder, Encoder]:
 def test_the_bundled_model_in_int8_keeps_what_8_bits_would_distort_and_is_near_itself(
     encoders: tuple[Encoder, Encoder],
 ) -> None:
-    documents = load_collection("mini@test").documents[::6]
+    documents = load_collection("mini@demo").documents[::6]
     texts, languages = [d.text for d in documents], [d.language for d in documents]
     plain, int8 = (encoder.encode(texts, "document", languages, keep=False) for encoder in encoders)
     cosines = (plain * int8).sum(axis=1)
@@ -142,7 +142,7 @@ def test_bfloat16_is_refused_where_it_would_be_emulated(tiny_model: Path) -> Non
 
 @pytest.mark.slow
 def test_an_audit_says_its_precision(tmp_path: Path, own_cache: Path, tiny_model: Path) -> None:
-    options = ["--data", "mini@test", "--pool", "en,de", "--precision", "int8", "-o", str(tmp_path / "audit"), "-q"]
+    options = ["--data", "mini@demo", "--pool", "en,de", "--precision", "int8", "-o", str(tmp_path / "audit"), "-q"]
     done = isoglot("audit", tiny_model, *options)
     assert done.returncode == 0, done.stderr
     assert Audit.load(tmp_path / "audit").environment["precision"] == "int8"

@@ -189,7 +189,7 @@ def test_data_check_says_what_rows_ask_and_how_far_it_is_from_your_questions(tin
     assert "What the rows ask" in shown.stdout, shown.stderr
     assert "calibrate on your own" in shown.stdout
     found = json.loads(isoglot(*command, "-m", tiny_model, "--json").stdout)
-    assert found["questions"] == {"not stated": {"queries": 80, "questions": 80, "share": 1.0}}
+    assert found["questions"] == {"not stated": {"queries": 320, "questions": 320, "share": 1.0}}
     assert found["distances"]["de"]["distance"] == pytest.approx(0, abs=1e-6)
     assert found["distances"]["de"]["languages"] > found["distances"]["de"]["halves"] > 0
     assert json.loads(isoglot("data", "check", tmp_path / "rows.jsonl", "--json").stdout)["distances"] == {}

@@ -52,7 +52,7 @@ experiments:
     source: here
     sure: measured by isoglot on 2020-01-01
     tolerance: exact
-    command: isoglot audit MODEL --data mini@test --pool en,de --scenarios multi,mono-same --limit 8 -o audits/base
+    command: isoglot audit MODEL --data mini@demo --pool en,de --scenarios multi,mono-same --limit 8 -o audits/base
     rows:
       - [multi, en+de, EACH, max_r, -1]
       - [multi, en+TARGET, TARGET, complete@7, -1]
@@ -64,7 +64,7 @@ experiments:
     source: here
     sure: "<i>surely</i>"
     tolerance: exact
-    command: isoglot audit models/center --data mini@test --pool en,de --scenarios multi --limit 8 -o audits/center
+    command: isoglot audit models/center --data mini@demo --pool en,de --scenarios multi --limit 8 -o audits/center
     rows:
       - [multi, en+de, de, max_r, -1]
   - name: rows
@@ -85,7 +85,7 @@ experiments:
     sure: guessed
     tolerance: exact
     remote_code: true
-    command: isoglot audit MODEL --data mini@test -o audits/code
+    command: isoglot audit MODEL --data mini@demo -o audits/code
     rows:
       - [multi, en+de, de, max_r, 1]
   - name: absent
@@ -95,7 +95,7 @@ experiments:
     source: here
     sure: guessed
     tolerance: exact
-    command: isoglot audit ./nowhere --data mini@test -o audits/absent
+    command: isoglot audit ./nowhere --data mini@demo -o audits/absent
     rows:
       - [multi, en+de, de, max_r, 1]
 """
@@ -207,7 +207,7 @@ def test_a_command_in_its_own_process_reports_what_is_wrong_or_fails(
     small: Expected, work: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     wrong = msgspec.structs.replace(
-        small.experiments[0], command="isoglot audit ./nowhere --data mini@test -o audits/x"
+        small.experiments[0], command="isoglot audit ./nowhere --data mini@demo -o audits/x"
     )
     runner = Runner(expected=small, work=work)
     refused = runner.run(wrong)
@@ -230,7 +230,7 @@ def test_an_interrupted_command_leaves_no_process_behind(tmp_path: Path) -> None
     signal.setitimer(signal.ITIMER_REAL, 0.3)
     try:
         with pytest.raises(KeyboardInterrupt):
-            run_in_process(["audit", "e5-small-q4", "--data", "mini@test"], tmp_path)
+            run_in_process(["audit", "e5-small-q4", "--data", "mini@demo"], tmp_path)
     finally:
         signal.signal(signal.SIGALRM, before)
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
@@ -386,7 +386,7 @@ def test_every_shipped_number_has_a_source_and_a_pool_that_its_command_makes() -
         assert experiment.source
         assert experiment.sure
         assert len(experiment.about) > 5
-        if not experiment.command or "mini@test" in experiment.command:
+        if not experiment.command or "mini@demo" in experiment.command:
             continue
         given = options(experiment.command)
         pools = [pool.split(",") for pool in given["pool"]]

@@ -634,6 +634,6 @@ def test_wrong_tables_are_told_with_file_and_line(name: str, text: str, told: st
 
 def test_what_goes_with_a_run_is_refused_without_one(tmp_path: Path) -> None:
     with pytest.raises(IsoglotError, match="--documents-table and --qrels go with --run"):
-        command("audit", "bm25", "--data", "mini@test", "--qrels", tmp_path / "qrels")
+        command("audit", "bm25", "--data", "mini@demo", "--qrels", tmp_path / "qrels")
     with pytest.raises(IsoglotError, match="name a retriever and its --data, or a --run"):
         command("audit", "bm25")

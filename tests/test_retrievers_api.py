@@ -131,7 +131,7 @@ def test_prompts_can_be_chosen_and_left_out(small_collection: Collection, monkey
                 "audit",
                 "openai:e5-small",
                 "--data",
-                "mini@test",
+                "mini@demo",
                 "--pool",
                 "en,de",
                 "--scenarios",

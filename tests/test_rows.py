@@ -255,7 +255,7 @@ def test_statistics_count_what_is_there() -> None:
     ("name", "start"), [("plot.svg", b"<svg"), ("plot.png", b"\x89PNG"), ("plot.html", b"<!DOCTYPE html>")]
 )
 def test_a_plot_is_drawn_offline(name: str, start: bytes, tmp_path: Path) -> None:
-    save_plot(statistics_of(training_rows("mini@train")), tmp_path / name)
+    save_plot(statistics_of(training_rows("mini@demo-train")), tmp_path / name)
     data = (tmp_path / name).read_bytes()
     assert data.lstrip().startswith(start)
     assert b"src=" not in data[:2000]

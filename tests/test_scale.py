@@ -213,7 +213,7 @@ def test_an_audit_of_shards_has_the_ranks_of_the_model_on_one_process_and_on_ray
     tmp_path: Path, tiny_model: Path, own_cache: Path
 ) -> None:
     encode_corpus(
-        "mini@test", tmp_path / "v", EncodingSettings(model=str(tiny_model), shard_size=50, threads=1), device="cpu"
+        "mini@demo", tmp_path / "v", EncodingSettings(model=str(tiny_model), shard_size=50, threads=1), device="cpu"
     )
     options = {"pools": [["en", "zh"], ["de", "es", "hi"]], "scenarios": ["multi"], "limit": 20}
     kinds = [str(tiny_model), f"vectors:{tmp_path / 'v'}"]
@@ -223,7 +223,7 @@ def test_an_audit_of_shards_has_the_ranks_of_the_model_on_one_process_and_on_ray
         pass
     else:
         kinds.append(f"ray:{tmp_path / 'v'}")
-    audits = [isoglot.audit(kind, "mini@test", **options) for kind in kinds]
+    audits = [isoglot.audit(kind, "mini@demo", **options) for kind in kinds]
     for audit in audits[1:]:
         for one, other in zip(audits[0].scenarios, audit.scenarios, strict=True):
             assert one.judged is not None

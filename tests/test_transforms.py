@@ -241,12 +241,12 @@ def test_the_shards_of_encode_are_changed_shard_by_shard(
     tiny_model: Path, small_collection: Collection, tmp_path: Path
 ) -> None:
     pool = ("--pool", "en,de", "--scenarios", "multi", "--limit", 4, "--json")
-    command("encode", "mini@test", "-m", tiny_model, "-o", tmp_path / "shards", "--shard-size", 100)
+    command("encode", "mini@demo", "-m", tiny_model, "-o", tmp_path / "shards", "--shard-size", 100)
     transform = isoglot.align(f"vectors:{tmp_path / 'shards'}", None, None, tmp_path / "transform")
     done = command("apply", transform, f"vectors:{tmp_path / 'shards'}", "-o", tmp_path / "changed", "--json")
     assert json.loads(done.stdout) == {"vectors": {"document": 320, "query": 320}, "kept": 0}
     written, through = (
-        json.loads(command("audit", name, "--data", "mini@test", *pool).stdout)["scenarios"]
+        json.loads(command("audit", name, "--data", "mini@demo", *pool).stdout)["scenarios"]
         for name in (f"vectors:{tmp_path / 'changed'}", f"vectors:{tmp_path / 'shards'}+{transform}")
     )
     assert written == through
@@ -265,7 +265,7 @@ def test_apply_goes_on_where_it_was_killed(
     if kind == "arrays":
         write_vectors(stored, encoder, small_collection)
     else:
-        command("encode", "mini@test", "-m", tiny_model, "-o", stored, "--shard-size", 100)
+        command("encode", "mini@demo", "-m", tiny_model, "-o", stored, "--shard-size", 100)
     transform = load_transform(isoglot.align(f"vectors:{stored}", None, None, tmp_path / "transform"))
     monkeypatch.setattr(applying, "BLOCK", 4)
     whole = applying.apply_transform(transform, stored, tmp_path / "whole", name="t")
@@ -300,7 +300,7 @@ def killed_after(calls: int, method: Callable[..., Any]) -> Callable[..., Any]:
 
 def test_an_index_has_vectors_to_which_a_transform_is_fitted(tiny_model: Path, tmp_path: Path) -> None:
     index = tmp_path / "index"
-    command("index", "mini@test", "-m", tiny_model, "-o", index)
+    command("index", "mini@demo", "-m", tiny_model, "-o", index)
     done = command("align", f"index:{index}", "-o", tmp_path / "transform")
     assert done.returncode == 0, done.stderr
     record = load_transform(tmp_path / "transform").record
@@ -330,8 +330,8 @@ def test_what_apply_and_align_refuse(encoder: Encoder, small_collection: Collect
         (("align", f"vectors:{stored}", "-o", transform), "exists already"),
         (("align", f"vectors:{stored}", "-o", tmp_path / "o", "--method", "nce"), "its weights are not here"),
         (("align", f"vectors:{stored}", "-o", tmp_path / "o", "--method", "auto"), "its weights are not here"),
-        (("align", "bm25", "-o", tmp_path / "o", "--data", "mini@train"), "gives no vectors"),
-        (("audit", f"bm25+{transform}", "--data", "mini@test"), "has no vectors, which a transform changes"),
+        (("align", "bm25", "-o", tmp_path / "o", "--data", "mini@demo-train"), "gives no vectors"),
+        (("audit", f"bm25+{transform}", "--data", "mini@demo"), "has no vectors, which a transform changes"),
     ):
         done = command(*arguments)
         assert (done.returncode, message in done.stderr, "bug" in done.stderr) == (2, True, False), done.stderr

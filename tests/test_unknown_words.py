@@ -98,9 +98,9 @@ def test_encoded_vectors_of_zeros_are_counted_and_an_audit_of_them_goes_on(
     assert json.loads((tmp_path / "vectors" / "encoded.json").read_text())["zero"] == {"document": 1}
     strict = run(*command, "--strict")
     assert (strict.returncode, "--strict refuses texts without a vector" in strict.stderr) == (2, True)
-    run("encode", "mini@test", "-m", model, "-o", tmp_path / "mini")
+    run("encode", "mini@demo", "-m", model, "-o", tmp_path / "mini")
     names = (str(model), f"vectors:{tmp_path / 'mini'}")
-    one, two = (isoglot.audit(name, "mini@test", pools=[["en", "de"]], scenarios=["multi"]) for name in names)
+    one, two = (isoglot.audit(name, "mini@demo", pools=[["en", "de"]], scenarios=["multi"]) for name in names)
     assert any("have no vector" in note for note in one.notes)
     assert one.notes == two.notes
     for first, second in zip(one.scenarios, two.scenarios, strict=True):

@@ -25,12 +25,12 @@ class Lengths:
 
 def main(folder: Path) -> float:
     """Audit, align, audit again and compare; returns the aligned model's NDCG@10."""
-    collection = isoglot.load_collection("mini@test")
+    collection = isoglot.load_collection("mini@demo")
     assert_type(collection, isoglot.Collection)
     before = isoglot.audit("e5-small-q4", collection, pools=[["en", "zh"]])
     assert_type(before, isoglot.Audit)
     try:
-        aligned = isoglot.align("e5-small-q4", "center", "mini@train", folder, languages=["en", "zh"])
+        aligned = isoglot.align("e5-small-q4", "center", "mini@demo-train", folder, languages=["en", "zh"])
     except isoglot.LossyError as error:
         raise SystemExit(str(error)) from error
     assert_type(aligned, Path)
@@ -44,6 +44,6 @@ def main(folder: Path) -> float:
 
 def train(model: SentenceTransformer) -> tuple[losses.JsdNceLoss, type[losses.ContentBatches]]:
     """The paper's loss, and the batches that go with it."""
-    rows = isoglot.training_rows("mini@train")
+    rows = isoglot.training_rows("mini@demo-train")
     assert_type(rows, list[isoglot.Row])
     return losses.JsdNceLoss(model, temperature=0.05), losses.ContentBatches

@@ -63,7 +63,7 @@ def load_encoder(
         from isoglot.encoders.int8 import to_int8
 
         prompt = encoder.prompts["document"].text
-        documents = load_collection("mini@train").documents
+        documents = load_collection("mini@demo-train").documents
         to_int8(model, [prompt + document.text for document in documents[:: len(documents) // 16]])
         encoder.precision = precision
     return encoder
