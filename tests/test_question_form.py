@@ -196,3 +196,9 @@ def test_data_check_says_what_rows_ask_and_how_far_it_is_from_your_questions(tin
     refused = isoglot(*command)
     assert refused.returncode == 2
     assert "--queries and --model go together" in refused.stderr
+
+
+def test_data_check_takes_a_source_as_its_help_says() -> None:
+    found = json.loads(isoglot("data", "check", "mini@demo-train", "--json").stdout)
+    assert (found["rows"], found["passed"]) == (40, 40)
+    assert found["questions"]["mini@demo-train"] == {"queries": 320, "questions": 320, "share": 1.0}

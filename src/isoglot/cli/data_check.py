@@ -47,14 +47,18 @@ def check(
     from isoglot.report.terminal import print_lines, print_tables
     from isoglot.training_data.checks import check_rows, count_findings, require_no_findings
     from isoglot.training_data.held_out import evaluation_grams
-    from isoglot.training_data.row import check_row_file, read_rows, write_rows
+    from isoglot.training_data.loading import training_rows
+    from isoglot.training_data.row import check_row_file, is_row_file, read_rows, write_rows
     from isoglot.training_data.statistics import count_questions
 
     if (queries is None) != (model is None):
         raise IsoglotError("--queries and --model go together: a model's vectors tell how far questions lie apart")
     if output is not None:
         check_row_file(output)
-    rows = read_rows(file, query_language=query_language, document_language=document_language, strict=strict)
+    if is_row_file(file):
+        rows = read_rows(file, query_language=query_language, document_language=document_language, strict=strict)
+    else:
+        rows = training_rows(file, strict=strict)
     grams, unchecked = evaluation_grams(against or [])
     passed, all_findings = check_rows(rows, grams)
     if output is not None:
