@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -170,6 +171,24 @@ def test_teachers_are_the_neutral_vectors_and_mixing_brings_translations_togethe
         versions = [shared[pair] for pair in row.document.items()]
         assert versions[0] == pytest.approx(versions[1], abs=1e-6)
         assert own["en", row.document["en"]] != pytest.approx(own["de", row.document["de"]], abs=1e-3)
+
+
+def test_teachers_by_source_are_those_of_each_source_alone(
+    row_vectors: RowVectors, small_collection: Collection
+) -> None:
+    rows = [
+        msgspec.structs.replace(row, source="headings" if at % 2 else "questions")
+        for at, row in enumerate(training_rows(small_collection))
+    ]
+    apart = distill.teachers(rows, row_vectors, DistillOptions(by_source=True))
+    together = distill.teachers(rows, row_vectors, DistillOptions())
+    for source in ("headings", "questions"):
+        of_source = [row for row in rows if row.source == source]
+        alone = distill.teachers(of_source, row_vectors.of_rows(of_source), DistillOptions(), shrunk=True)
+        for role, learnt in alone.items():
+            for pair, vector in learnt.items():
+                assert apart[role][pair] == pytest.approx(vector, abs=1e-6)
+                assert together[role][pair] != pytest.approx(vector, abs=1e-3)
 
 
 def test_distill_brings_the_student_near_its_teacher_and_needs_no_tag(

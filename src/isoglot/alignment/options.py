@@ -308,6 +308,9 @@ class DistillOptions(AdditionOptions):
     learning_rate: float = _learning_rate(1e-4)
     teacher: str = option("center", "Method whose vectors are learnt, lir with one direction", OTHERS, choices=TEACHERS)
     query_share: float = _query_share()
+    by_source: bool = option(
+        False, "Fit the teacher to each source of the rows by itself: headings and questions have other means.", OTHERS
+    )
     scale: float = option(20.0, "Factor of the distance from the teachers.", OTHERS)
     mix: float = option(
         0.0, "Share of the mean over all translations in a text's teacher, from 0 (its own vector) to 1.", OTHERS

@@ -38,6 +38,17 @@ class RowVectors:
         positions = [position for position, (tag, _) in enumerate(self.texts[role]) if tag == language]
         return self.vectors[role][positions]
 
+    def of_rows(self, rows: Sequence[Row]) -> RowVectors:
+        """The vectors of some of the rows."""
+        pairs = _texts_of_rows(rows)
+        kept = {
+            role: [at for at, pair in enumerate(known) if pair in pairs[role]] for role, known in self.texts.items()
+        }
+        return RowVectors(
+            {role: [self.texts[role][at] for at in positions] for role, positions in kept.items()},
+            {role: self.vectors[role][positions] for role, positions in kept.items()},
+        )
+
     def lookup(self, role: str) -> dict[tuple[str, str], Vectors]:
         """(language, text) -> its vector, (d,)."""
         return dict(zip(self.texts[role], self.vectors[role], strict=True))
@@ -67,24 +78,23 @@ class RowVectors:
 
 def encode_rows(encoder: Encoder | Encodes, rows: Sequence[Row] | CorpusTexts, *, show_progress: bool) -> RowVectors:
     """Encode every distinct text of training rows, or of a corpus, once; a model may know no word of some."""
-    texts = (
-        _texts_of_corpus(rows)
-        if isinstance(rows, CorpusTexts)
-        else {
-            "query": list(dict.fromkeys(pair for row in rows for pair in row.query.items())),
-            "document": list(dict.fromkeys(pair for row in rows for pair in row.document.items())),
-        }
-    )
+    texts = _texts_of_corpus(rows) if isinstance(rows, CorpusTexts) else _texts_of_rows(rows)
+    distinct = {role: list(pairs) for role, pairs in texts.items()}
     retriever = DenseRetriever(encoder) if isinstance(encoder, Encoder) else encoder
     vectors = {
         role: retriever.encode(
             [text for _, text in pairs], role, [language for language, _ in pairs], show_progress=show_progress
         )
-        for role, pairs in texts.items()
+        for role, pairs in distinct.items()
     }
-    return RowVectors(texts, vectors)
+    return RowVectors(distinct, vectors)
 
 
-def _texts_of_corpus(corpus: CorpusTexts) -> dict[str, list[tuple[str, str]]]:
+def _texts_of_rows(rows: Sequence[Row]) -> dict[str, dict[tuple[str, str], None]]:
+    """Role -> the distinct (language, text) pairs, in order."""
+    return {role: dict.fromkeys(pair for row in rows for pair in getattr(row, role).items()) for role in ROLES}
+
+
+def _texts_of_corpus(corpus: CorpusTexts) -> dict[str, dict[tuple[str, str], None]]:
     documents = ((document.language, document.text) for document in corpus.documents)
-    return {"query": list(dict.fromkeys(corpus.queries)), "document": list(dict.fromkeys(documents))}
+    return {"query": dict.fromkeys(corpus.queries), "document": dict.fromkeys(documents)}

@@ -42,15 +42,14 @@ def teachers(
     Raises:
         IsoglotError: A language has too few texts.
     """
-    if options.teacher == "center":
-        module: LanguageModule = center.fit(row_vectors, options.query_share, shrunk=shrunk)
+    if options.by_source:
+        neutral: Teachers = {role: {} for role in ROLES}
+        for source in dict.fromkeys(row.source for row in rows):
+            of_source = row_vectors.of_rows([row for row in rows if row.source == source])
+            for role, learnt in _neutral(of_source, options, shrunk=True).items():
+                neutral[role] |= learnt
     else:
-        module = lir.fit(row_vectors, 1)
-    neutral: Teachers = {}
-    for role, pairs in row_vectors.texts.items():
-        vectors = torch.from_numpy(row_vectors.vectors[role])
-        changed = module.transform(vectors, [language for language, _ in pairs], [role] * len(pairs))
-        neutral[role] = dict(zip(pairs, changed.numpy(), strict=True))
+        neutral = _neutral(row_vectors, options, shrunk=shrunk)
     if not options.mix:
         return neutral
     blended: Teachers = {role: {} for role in neutral}
@@ -61,6 +60,20 @@ def teachers(
                 blend = (1 - options.mix) * neutral[role][pair] + options.mix * mean
                 blended[role][pair] = blend / np.linalg.norm(blend)
     return blended
+
+
+def _neutral(row_vectors: RowVectors, options: DistillOptions, *, shrunk: bool) -> Teachers:
+    """The texts' vectors with their language taken out."""
+    if options.teacher == "center":
+        module: LanguageModule = center.fit(row_vectors, options.query_share, shrunk=shrunk)
+    else:
+        module = lir.fit(row_vectors, 1)
+    neutral: Teachers = {}
+    for role, pairs in row_vectors.texts.items():
+        vectors = torch.from_numpy(row_vectors.vectors[role])
+        changed = module.transform(vectors, [language for language, _ in pairs], [role] * len(pairs))
+        neutral[role] = dict(zip(pairs, changed.numpy(), strict=True))
+    return neutral
 
 
 def objective(students: Sequence[Tensor], targets: Tensor, options: DistillOptions) -> Tensor:
