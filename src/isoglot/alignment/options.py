@@ -265,9 +265,6 @@ class JsdNceOptions(AdditionOptions):
     nce_psg: bool = option(
         False, "Ablation: InfoNCE between translations and English documents instead of queries (L_NCE_psg).", LOSS
     )
-    anchor: float = option(
-        0.0, "Weight of the distance of each language's own scores from the base's, which keeps them; 0: none.", LOSS
-    )
     raw: bool = option(
         False, "L_JSD of vectors as they were pooled instead of unit vectors; the paper does not say which.", LOSS
     )
@@ -277,8 +274,6 @@ class JsdNceOptions(AdditionOptions):
         super().__post_init__()
         for name in ("temperature", "softmax_temperature", "eps"):
             _check_above_0(name.replace("_", " "), getattr(self, name))
-        if not 0 <= self.anchor < math.inf:
-            raise IsoglotError(f"anchor is {self.anchor}; it must be at least 0 and finite")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,12 +7,10 @@ as anchor, its English query as positive and the batch's other English queries a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Unpack
 
-import numpy as np
-import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize
 from torch import Tensor
@@ -20,14 +18,11 @@ from torch.nn import functional
 
 from isoglot.alignment.options import JsdNceOptions
 from isoglot.alignment.record import StepLoss
-from isoglot.alignment.row_vectors import encode_rows
 from isoglot.alignment.training.additions import mined_negatives, switched_queries, token_term
-from isoglot.alignment.training.examples import ROLES_OF_TEXTS, Example, triplets
-from isoglot.alignment.training.objectives import info_nce, root_jsd, score_distance
+from isoglot.alignment.training.examples import ROLES_OF_TEXTS, triplets
+from isoglot.alignment.training.objectives import info_nce, root_jsd
 from isoglot.alignment.training.trainer import TrainingContext, train
 from isoglot.encoders.encoder import Encoder
-from isoglot.encoders.prompts import ROLES
-from isoglot.platform.arrays import Vectors
 from isoglot.training_data.row import Row
 
 
@@ -44,23 +39,6 @@ def objective(
     positive = document if options.nce_psg else query
     contrast = info_nce(translation, positive, temperature=options.temperature, negatives=negatives)
     return options.jsd_weight * pull + options.nce_weight * contrast
-
-
-def anchor_distance(vectors: Mapping[str, Tensor], base: Tensor, temperature: float) -> Tensor:
-    """Mean over English and the target language of `score_distance`: how far its own scores are from the base's.
-
-    Args:
-        vectors: Column -> (b, d) vectors, of each of `ROLES_OF_TEXTS`.
-        base: The base's vectors of the columns, side by side in the order of `ROLES_OF_TEXTS`: (b, 4 d).
-        temperature: As for `score_distance`.
-    """
-    of_base = dict(zip(ROLES_OF_TEXTS, base.to(vectors["query"]).chunk(len(ROLES_OF_TEXTS), 1), strict=True))
-    pairs = (("query", "document"), ("query_translation", "translation"))
-    distances = [
-        score_distance(vectors[query], vectors[document], of_base[query], of_base[document], temperature=temperature)
-        for query, document in pairs
-    ]
-    return torch.stack(distances).mean()
 
 
 @contextmanager
@@ -100,19 +78,9 @@ def run(
     columns = {name: [getattr(example, name) for example in examples] for name in ("query", "document", "translation")}
     translations = [example.query_translation for example in examples]
     columns["query"] = switched_queries(options, columns["query"], translations, context["seed"])
-    targets = None
-    if options.anchor:
-        columns["query_translation"] = translations
-        targets = _base_vectors(encoder, rows, examples, options, context["show_progress"])
 
-    def loss(*tensors: Tensor) -> Tensor:
-        vectors = dict(zip(columns, tensors, strict=False))
-        rest = tensors[len(columns) :]
-        mined = rest[: len(negatives)]
-        found = objective(vectors["query"], vectors["document"], vectors["translation"], options, mined)
-        if options.anchor:
-            found = found + options.anchor * anchor_distance(vectors, rest[-1], options.temperature)
-        return found
+    def loss(query: Tensor, document: Tensor, translation: Tensor, *mined: Tensor) -> Tensor:
+        return objective(query, document, translation, options, mined)
 
     with _not_normalised(encoder.model) if options.raw else nullcontext():
         return train(
@@ -122,20 +90,6 @@ def run(
             [example.group for example in examples],
             loss,
             options,
-            targets=targets,
             token_term=token_term(options, ("document", "translation")),
             **context,
         )
-
-
-def _base_vectors(
-    encoder: Encoder, rows: Sequence[Row], examples: Sequence[Example], options: JsdNceOptions, show_progress: bool
-) -> list[list[float]]:
-    """The model's vectors, before training, of each example's texts, side by side in the order of `ROLES_OF_TEXTS`."""
-    with encoder.cut_at(options.max_length):
-        found = encode_rows(encoder, rows, show_progress=show_progress)
-    by_role: dict[str, dict[str, Vectors]] = {
-        role: {text: vector for (_, text), vector in found.lookup(role).items()} for role in ROLES
-    }
-    texts = [[by_role[role][getattr(example, name)] for name, role in ROLES_OF_TEXTS.items()] for example in examples]
-    return np.concatenate(np.stack(texts, axis=1), axis=1).tolist()  # type: ignore[no-any-return]

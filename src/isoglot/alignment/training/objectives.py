@@ -99,28 +99,6 @@ def _pair_similarities(anchors: Tensor, others: Sequence[Tensor]) -> list[Tensor
     return [(anchors * functional.normalize(other, dim=1)).sum(dim=1, keepdim=True) for other in others]
 
 
-def score_distance(
-    queries: Tensor, documents: Tensor, base_queries: Tensor, base_documents: Tensor, *, temperature: float
-) -> Tensor:
-    """Mean over queries of KL(softmax(base's scores) || softmax(scores)) over the documents of a batch (isoglot's own).
-
-    Args:
-        queries: Vectors in one language, (b, d).
-        documents: Vectors in the same language, (b, d).
-        base_queries: The base's vectors of the same queries, (b, e).
-        base_documents: The base's vectors of the same documents, (b, e).
-        temperature: Scores are cosine similarities over it.
-
-    Returns:
-        A scalar, at least 0, and 0 where the scores of each query differ from the base's by a constant alone.
-    """
-    log_p, log_base = (
-        functional.log_softmax(functional.normalize(q, dim=1) @ functional.normalize(d, dim=1).T / temperature, dim=1)
-        for q, d in ((queries, documents), (base_queries, base_documents))
-    )
-    return functional.kl_div(log_p, log_base, reduction="batchmean", log_target=True)
-
-
 def cosine_distance(students: Tensor, teachers: Tensor) -> Tensor:
     """Mean over rows of 1 - cos(student, teacher), in [0, 2], for (b, d) tensors."""
     return (1 - functional.cosine_similarity(students, teachers, dim=1)).mean()
