@@ -20,6 +20,7 @@ from isoglot.platform.text import normalized
 from isoglot.training_data.overlap import (
     IDEOGRAPHS,
     LETTERS,
+    WORDS,
     EightGrams,
     gram_length,
     near_duplicates,
@@ -115,7 +116,7 @@ def _finding(check: str, row: Row, language: str, detail: str) -> Finding:
 
 
 def _without_contaminated(rows: Sequence[Row], against: Mapping[str, EightGrams], findings: list[Finding]) -> list[Row]:
-    every = EightGrams(frozenset().union(*(grams.hashes for grams in against.values())))  # one look-up for each text
+    every = EightGrams.joined(against.values())  # one look-up for each text
     kept = []
     for row in rows:
         text = next(filter(every.overlaps, (*row.query.values(), *row.document.values())), None)
@@ -224,8 +225,9 @@ def _faults(row: Row, language: str, bounds: Mapping[str, tuple[float, float]]) 
 
 def _length_fault(language: str, query: str, document: str) -> str:
     for name, text, (least, most) in (("query", query, QUERY_CHARACTERS), ("document", document, DOCUMENT_CHARACTERS)):
-        fewest = least / 3 if unspaced(text) else least
-        greatest = most / {IDEOGRAPHS: 3, LETTERS: 1.5}.get(gram_length(text), 1)
+        length = gram_length(text)
+        fewest = least if length == WORDS else least / 3
+        greatest = most / {WORDS: 1, IDEOGRAPHS: 3, LETTERS: 1.5}[length]
         if text and not fewest <= len(text.strip()) <= greatest:
             return f"{name} of {len(text.strip())} characters"
     return ""

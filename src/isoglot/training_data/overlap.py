@@ -74,6 +74,11 @@ class EightGrams:
         """Collect all n-grams of `texts`."""
         return cls(frozenset(chain.from_iterable(_gram_hashes(text, gram_length(text)) for text in texts)))
 
+    @classmethod
+    def joined(cls, parts: Iterable[EightGrams]) -> EightGrams:
+        """Collect the n-grams of several sets of texts."""
+        return cls(frozenset().union(*(part.hashes for part in parts)))
+
     def overlaps(self, text: str) -> bool:
         """Return whether `text` shares an n-gram."""
         return not self.hashes.isdisjoint(_gram_hashes(text, gram_length(text)))

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 
 from isoglot.training_data.checks import CHECKS, check_rows
-from isoglot.training_data.overlap import WORDS, gram_length, tokens, unspaced
+from isoglot.training_data.overlap import WORDS, gram_length, tokens
 from isoglot.training_data.row import Row
 
 REASONS = {
@@ -127,7 +127,8 @@ def check_refusal(text: str) -> None:
 
 def check_query_length(text: str) -> None:
     """Raise a `BadAnswerError` if a question is too short or too long; scripts without spaces count characters."""
-    words = len(tokens(text)) * WORDS / gram_length(text) if unspaced(text) else len(text.split())
+    length = gram_length(text)
+    words = len(text.split()) if length == WORDS else len(tokens(text)) * WORDS / length
     least, most = QUERY_WORDS
     if not least <= words <= most:
         raise BadAnswerError("answer-length", f"query of about {words:.0f} words")

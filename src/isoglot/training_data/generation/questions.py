@@ -66,7 +66,7 @@ def ask_rows(
         IsoglotError: No row has a heading to ask about, the API refuses access, or no answer was good.
     """
     report = start_report(output, service.model)
-    grams = list(evaluation_grams(against)[0].values())
+    grams = EightGrams.joined(evaluation_grams(against)[0].values())
     rows = training_rows(data)
     drafts = {position: languages for position, row in enumerate(rows) if (languages := _languages(row, report))}
     if not drafts and not report.left_out:
@@ -109,7 +109,7 @@ def _languages(row: Row, report: GenerationReport) -> list[str]:
     return [tag for tag in languages if tag not in faults]
 
 
-def _question(row: Row, languages: Sequence[str], grams: Sequence[EightGrams]) -> Question:
+def _question(row: Row, languages: Sequence[str], grams: EightGrams) -> Question:
     source = languages[0]
     text = {
         "languages": {tag: f"{english_name(tag)} ({full_tag(tag)})" for tag in languages},
@@ -135,7 +135,7 @@ def _asked(row: Row, language: str, question: str, model: str) -> Row:
     )
 
 
-def _check_any(row: Row, grams: Sequence[EightGrams], answer: Mapping[str, str]) -> None:
+def _check_any(row: Row, grams: EightGrams, answer: Mapping[str, str]) -> None:
     """Raise the last `BadAnswerError` if none of an answer's questions is good; one that is bad costs its own cell."""
     for language, question in answer.items():
         try:
@@ -145,7 +145,7 @@ def _check_any(row: Row, grams: Sequence[EightGrams], answer: Mapping[str, str])
     raise fault
 
 
-def _check(row: Row, language: str, question: str, grams: Sequence[EightGrams]) -> None:
+def _check(row: Row, language: str, question: str, grams: EightGrams) -> None:
     """Raise a `BadAnswerError` if a text is not a good question for the row's document in a language."""
     check_refusal(question)
     check_query_length(question)
@@ -155,7 +155,7 @@ def _check(row: Row, language: str, question: str, grams: Sequence[EightGrams]) 
         raise BadAnswerError("no-question", question[:80])
     if other := differing_language(question, language, sure=SURE):
         raise BadAnswerError("query-language", f"{other}: {question[:80]}")
-    if any(each.overlaps(question) for each in grams):
+    if grams.overlaps(question):
         raise BadAnswerError("contamination", question[:80])
     unmarked = question.rstrip(" ?？؟;")  # so that words of the document are found there
     check_cell(_asked(row, language, unmarked, ""), language)
