@@ -86,11 +86,13 @@ def query_distances(
     shared = sorted(texts_of_rows.keys() & texts_asked.keys())
     if not shared:
         raise IsoglotError(f"{queries}: no language has {FEWEST} questions here and {FEWEST} queries in the rows")
-    if len(texts_of_rows) < 2:
+    others = sorted(texts_of_rows.keys() - shared, key=lambda tag: -len(texts_of_rows[tag]))
+    compared = shared if len(shared) > 1 else [*shared, *others[:1]]
+    if len(compared) < 2:
         raise IsoglotError(
             f"the rows have {FEWEST} queries in {shared[0]} alone; a distance is measured by two languages"
         )
-    means = {tag: _mean(_encoded(retriever, tag, texts)) for tag, texts in texts_of_rows.items()}
+    means = {tag: _mean(_encoded(retriever, tag, texts_of_rows[tag])) for tag in compared}
     languages = float(np.mean([_distance(one, other) for one, other in combinations(means.values(), 2)]))
     distances = {}
     for tag in shared:
