@@ -187,10 +187,10 @@ def test_routes_of_different_dimensions_are_refused_when_the_model_is_loaded(
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("plain reranker", "is a BertForSequenceClassification; isoglot needs a model that gives each text one dense"),
-        ("reranker", "is a CrossEncoder; isoglot needs"),
-        ("sparse", "is a SparseEncoder; isoglot needs"),
-        ("multi-vector", "is a MultiVectorEncoder; isoglot needs"),
+        ("plain reranker", "is a BertForSequenceClassification; this needs a model that gives each text one dense"),
+        ("reranker", "is a CrossEncoder; this needs"),
+        ("sparse", "is a SparseEncoder; this needs"),
+        ("multi-vector", "is a MultiVectorEncoder; this needs"),
         (
             "incomplete",
             "its weights lack encoder.layer.1.attention.output.LayerNorm.bias and 15 more; the model is incomp",

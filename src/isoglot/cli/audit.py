@@ -51,8 +51,9 @@ def audit(
     model: Annotated[
         str | None,
         typer.Argument(
-            help=f"A model's name, folder or hub id; {FORMS}; any of them with +TRANSFORM; or --run, --index. "
-            "Without --data: vectors:DIR, or a store."
+            help=f"A model's name, folder or hub id; {FORMS}; any of them with +TRANSFORM; a pipeline such as "
+            "'bm25 + MODEL' or 'MODEL %100 >> cross-encoder:MODEL'; or --run, --index. Without --data: "
+            "vectors:DIR, or a store."
         ),
     ] = None,
     data: Annotated[
@@ -283,11 +284,11 @@ class _Sources:
 
 
 def _print(result: Audit, *, tables: bool) -> None:
-    from isoglot.report.lift import text_tables
+    from isoglot.report.further import further_tables
     from isoglot.report.tables import audit_notes, audit_tables, verdicts
     from isoglot.report.terminal import print_lines, print_tables
 
     if tables:
-        print_tables([*audit_tables(result), *text_tables(result)])
+        print_tables([*audit_tables(result), *further_tables(result)])
     notes = [f"Note: {note}" for note in result.collection.notes]
     print_lines([*verdicts(result), *audit_notes(result), *notes])

@@ -16,22 +16,35 @@ from isoglot.platform.errors import IsoglotError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-_OTHER_KINDS = r"ForSequenceClassification$|ColBERT"
-"""The transformers architectures of rerankers and of models that give a text many vectors."""
+KINDS = {
+    "SentenceTransformer": "a model that gives each text one dense vector",
+    "CrossEncoder": "a reranker, which scores pairs of texts",
+    "SparseEncoder": "a model that gives each text a sparse vector",
+    "MultiVectorEncoder": "a model that gives each text many vectors",
+}
+"""The classes of sentence-transformers -> what such a model is."""
+_ARCHITECTURES = {
+    "SentenceTransformer": r"^(?!.*(ForSequenceClassification|ForRetrieval)$)(?!.*ColBERT)",
+    "CrossEncoder": r"ForSequenceClassification$|ForCausalLM$",
+    "SparseEncoder": r"ForMaskedLM$",
+    "MultiVectorEncoder": r"ColBERT|ForRetrieval$",
+}
+"""Class -> the transformers architectures of which sentence-transformers makes such a model without training it."""
 _LOADING = threading.Lock()
 """Held while a class of transformers is changed for one model."""
 
 
-def check_kind(path: str, name: str, *, local_files_only: bool) -> None:
-    """Refuse a model whose files say that it is a reranker, a sparse or a multi-vector model.
+def check_kind(path: str, name: str, kind: str, *, local_files_only: bool) -> None:
+    """Refuse a model whose files say that it is of another kind.
 
     Args:
         path: A folder or a hub id.
         name: The name of the model in the error.
+        kind: The class that it is to be loaded as, one of `KINDS`.
         local_files_only: Whether the hub is not asked.
 
     Raises:
-        IsoglotError: The model does not give each text one dense vector.
+        IsoglotError: The model is of another kind.
     """
     from sentence_transformers.util import load_file_path
 
@@ -41,12 +54,17 @@ def check_kind(path: str, name: str, *, local_files_only: bool) -> None:
         return content if isinstance(content, dict) else {}
 
     if load_file_path(path, "modules.json", local_files_only=local_files_only):
-        kinds = [read("config_sentence_transformers.json").get("model_type", "SentenceTransformer")]
-        other = [kind for kind in kinds if kind != "SentenceTransformer"]
+        stated = read("config_sentence_transformers.json").get("model_type", "SentenceTransformer")
+        found = "MultiVectorEncoder" if stated == "ColBERT" else stated  # of PyLate
+        is_other = found != kind
     else:
-        other = [kind for kind in read("config.json").get("architectures") or [] if re.search(_OTHER_KINDS, str(kind))]
-    if other:
-        raise IsoglotError(f"{name}: is a {other[0]}; isoglot needs a model that gives each text one dense vector")
+        found = next(iter(read("config.json").get("architectures") or []), "")
+        is_other = bool(found) and not re.search(_ARCHITECTURES[kind], str(found))
+    if is_other:
+        raise IsoglotError(
+            f"{name}: is a {found}; this needs {KINDS[kind]}. `isoglot audit` takes a reranker as cross-encoder:MODEL, "
+            "and other models as sparse:MODEL and multi-vector:MODEL"
+        )
 
 
 @contextmanager

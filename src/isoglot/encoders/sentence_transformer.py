@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import pickle
 import re
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path, PureWindowsPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from isoglot.encoders.checkpoints import check_kind, complete_weights
 from isoglot.encoders.devices import choose_device, has_bfloat16
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
+Model = TypeVar("Model", bound="Any")
 PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 
 
@@ -76,6 +77,31 @@ def load_model(name: str, *, device: str = "auto", trust_remote_code: bool = Fal
         IsoglotError: There is no such model or device, the model needs code that is not trusted, gives no dense
             vectors, or lacks weights.
     """
+    from sentence_transformers import SentenceTransformer
+
+    from isoglot.encoders.language_modules import LANGUAGE_MODULES
+
+    # isoglot's own modules are loaded without trusting whatever else a model folder may name
+    load = partial(SentenceTransformer._load_with_module_classes, module_classes=LANGUAGE_MODULES)
+    return load_kind("SentenceTransformer", load, name, device=device, trust_remote_code=trust_remote_code)
+
+
+def load_kind(
+    kind: str, load: Callable[..., Model], name: str, *, device: str = "auto", trust_remote_code: bool = False
+) -> Model:
+    """Load a model of one of the kinds that sentence-transformers knows, in float32 on a CPU.
+
+    Args:
+        kind: The name of the kind's class in sentence-transformers, e.g. ``CrossEncoder``.
+        load: Loads it: the class, or what takes the same arguments.
+        name: A bundled model, a folder, or a hub id.
+        device: ``auto`` or a torch device.
+        trust_remote_code: Whether code inside the model's repository may run.
+
+    Raises:
+        IsoglotError: There is no such model or device, the model is of another kind, needs code that is not trusted, or
+            lacks weights.
+    """
     path = model_path(name)
     if _KIND.match(name) and not Path(path).exists():
         raise IsoglotError(
@@ -87,30 +113,22 @@ def load_model(name: str, *, device: str = "auto", trust_remote_code: bool = Fal
         raise IsoglotError(f"{name}: no such model folder")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import torch
-    from sentence_transformers import SentenceTransformer
-
-    from isoglot.encoders.language_modules import LANGUAGE_MODULES
 
     chosen = choose_device(device)
     local_files_only = is_local or not reachable()
     _hide_bars()
     try:
-        check_kind(path, name, local_files_only=local_files_only)
+        check_kind(path, name, kind, local_files_only=local_files_only)
         with complete_weights(name), torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)  # draws a pooler that a checkpoint lacks
-            # isoglot's own modules are loaded without trusting whatever else a model folder may name
-            model = SentenceTransformer._load_with_module_classes(
-                path,
-                LANGUAGE_MODULES,
-                device=chosen,
-                trust_remote_code=trust_remote_code,
-                local_files_only=local_files_only,
-            )
+            model = load(path, device=chosen, trust_remote_code=trust_remote_code, local_files_only=local_files_only)
     except _loading_errors() as error:
         if raised_by_isoglot(error):
             raise
         raise IsoglotError(_why_not_loaded(name, error)) from error
-    return model.float() if torch.device(chosen).type == "cpu" else model
+    if torch.device(chosen).type == "cpu":
+        model.float()
+    return model
 
 
 def _looks_local(name: str) -> bool:

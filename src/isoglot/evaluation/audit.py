@@ -17,9 +17,10 @@ from isoglot.evaluation.lengths import text_lengths, zero_notes
 from isoglot.evaluation.lift import lift_of_pools
 from isoglot.evaluation.measures import DEFAULT_MEASURES, check_measures
 from isoglot.evaluation.output import AuditSettings, check_output
-from isoglot.evaluation.results import Audit
+from isoglot.evaluation.results import Audit, ScenarioResult, StageResult
 from isoglot.evaluation.scoring import TOP_K, RankedPool, cell_of
 from isoglot.evaluation.similarities import sample_similarities
+from isoglot.evaluation.stages import StagedPool
 from isoglot.platform.version import __version__
 from isoglot.ranking.balance import parse_balance, scaling_notes
 from isoglot.ranking.pools import SCENARIOS, build_pools
@@ -112,10 +113,12 @@ def audit(
         check_output(output, settings)
     depth = max(TOP_K, run_depth)
     rankings = retriever.rankings(spelled, built, balance=balance, top_k=depth, show_progress=show_progress)
-    results = tuple(
-        RankedPool(spelled, pool, ranking, seed).result(documents_mode, measures, run_depth)
-        for pool, ranking in zip(built, rankings, strict=True)
-    )
+    results: list[ScenarioResult] = []
+    stages: list[StageResult] = []
+    for pool, ranking in zip(built, rankings, strict=True):
+        results.append(RankedPool(spelled, pool, ranking, seed).result(documents_mode, measures, run_depth))
+        if ranking.stages and pool.scenario == "multi":
+            stages += StagedPool(spelled, pool, ranking, seed).results(documents_mode, measures)
     similarities, lift = None, {}
     vector_notes: tuple[str, ...] = ()
     if isinstance(rankings, VectorRankings):
@@ -130,7 +133,8 @@ def audit(
     result = Audit(
         model=described,
         collection=msgspec.structs.replace(loaded.record(), languages=languages),
-        scenarios=results,
+        scenarios=tuple(results),
+        stages=tuple(stages),
         seed=seed,
         limit=limit,
         balance=balance,

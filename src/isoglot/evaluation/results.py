@@ -121,6 +121,22 @@ class StoredResult:
     cut: Cut | None = None
 
 
+class StageResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one stage of a pipeline found in a mixed pool.
+
+    Attributes:
+        stage: The name of the retriever up to this stage; ``all`` for the whole pipeline.
+        result: What was found, with one measure, ``complete@K``.
+        lost: Share of the queries that are complete after this stage and not in the end, in percent.
+        gained: Share of those that are complete in the end and not after this stage.
+    """
+
+    stage: str
+    result: StoredResult
+    lost: float | None
+    gained: float | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScenarioResult(StoredResult):
     """One pool asked in one language: what audit.json holds of it (see `StoredResult`), and the ranks of every query.
@@ -188,6 +204,7 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     model: RetrieverRecord
     collection: CollectionRecord
     scenarios: tuple[StoredResult, ...]
+    stages: tuple[StageResult, ...] = ()
     similarities: Similarities | None = None
     lift: dict[str, LanguageLift] = {}
     lengths: dict[str, TextLengths] = {}
@@ -208,6 +225,7 @@ class Audit:
             ``scaled``, with its options where they are not the defaults.
         environment: Platform and versions of the libraries used.
         isoglot: The version of isoglot that made it.
+        stages: What each stage of a pipeline found in each mixed pool; empty of other retrievers.
         similarities: How similar queries are to documents; None of a retriever without vectors, and in older audits.
         lift: Language -> how often its documents' neighbours are in it; empty of a retriever without vectors, and in
             older audits.
@@ -225,6 +243,7 @@ class Audit:
     balance: str
     environment: Mapping[str, Any]
     isoglot: str
+    stages: tuple[StageResult, ...] = ()
     similarities: Similarities | None = None
     lift: Mapping[str, LanguageLift] = field(default_factory=dict)
     lengths: Mapping[str, TextLengths] = field(default_factory=dict)
@@ -259,6 +278,7 @@ class Audit:
             model=self.model,
             collection=self.collection,
             scenarios=tuple(result.stored() for result in self.scenarios),
+            stages=self.stages,
             similarities=self.similarities,
             lift=dict(self.lift),
             lengths=dict(self.lengths),
@@ -266,10 +286,10 @@ class Audit:
         )
         body: dict[str, Any] = msgspec.to_builtins(record)
         body["model"] = model_record(self.model)
-        for scenario in body["scenarios"]:
-            if scenario["cut"] is None:
-                del scenario["cut"]
-        for name in ("similarities", "lift", "lengths", "notes"):
+        for scenario in (*body["scenarios"], *(stage["result"] for stage in body["stages"])):
+            if scenario.get("cut") is None:
+                scenario.pop("cut", None)
+        for name in ("stages", "similarities", "lift", "lengths", "notes"):
             if not body[name]:
                 del body[name]
         return json_text(body)
@@ -316,6 +336,7 @@ class Audit:
             balance=record.balance,
             environment=record.environment,
             isoglot=record.isoglot,
+            stages=record.stages,
             similarities=record.similarities,
             lift=record.lift,
             lengths=record.lengths,

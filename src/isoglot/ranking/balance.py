@@ -214,7 +214,7 @@ def dot(vectors: Vectors, vector: Vectors) -> Vectors:
     return np.asarray(np.einsum("ij,j->i", vectors, vector))
 
 
-def compared(scores: Vectors, languages: Ints, sizes: Ints, balance: str) -> tuple[NDArray[Any], str]:
+def compared(scores: Vectors | Floats, languages: Ints, sizes: Ints, balance: str) -> tuple[NDArray[Any], str]:
     """The scores (n,) that are compared, and the balance by which: scaled scores are ordered as they are.
 
     Args:
@@ -247,7 +247,7 @@ def order(scores: NDArray[Any], languages: Ints, sizes: Ints, balance: str) -> I
     return by_score[np.argsort(turn[by_score], kind="stable")]
 
 
-def scaled(scores: Vectors, languages: Ints, sizes: Ints, balance: Balance) -> Floats:
+def scaled(scores: Vectors | Floats, languages: Ints, sizes: Ints, balance: Balance) -> Floats:
     """The scores (n,) of one query's passages, scaled: less what is usual for their languages.
 
     Args:

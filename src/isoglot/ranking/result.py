@@ -23,6 +23,7 @@ class Ranking:
         top_scores: (q, k) their scores; with ``scaled`` balance the scaled ones.
         above: (q, L) number of non-gold documents of each language above the worst-placed gold.
         ranked: (q,) number of documents ranked for each query: n, or as many as a run has.
+        stages: What the stages of a pipeline found before, in order; empty for other retrievers.
     """
 
     gold_ranks: Ints
@@ -31,3 +32,17 @@ class Ranking:
     top_scores: Vectors
     above: Ints
     ranked: Ints
+    stages: tuple[Stage, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage of a pipeline found.
+
+    Attributes:
+        name: What results call it.
+        ranking: The ranking after it.
+    """
+
+    name: str
+    ranking: Ranking

@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from isoglot.evaluation.lift import NEIGHBOURS, LanguageLift
-from isoglot.evaluation.results import Audit
-from isoglot.report.lengths import length_tables
 from isoglot.report.tables import Table, number
 
 TITLE = f"language lift: the {NEIGHBOURS} nearest of a document in its own language, over chance (1: by meaning alone)"
-
-
-def text_tables(audit: Audit) -> list[Table]:
-    """What an audit says of texts without questions: language lift, and lengths for the model, as far as known."""
-    lifts = [lift_table(audit.lift)] if audit.lift else []
-    return [*lifts, *length_tables(audit)]
 
 
 def lift_table(lift: Mapping[str, LanguageLift]) -> Table:

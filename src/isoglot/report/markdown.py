@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from isoglot.evaluation.comparison.comparison import Comparison
 from isoglot.evaluation.results import Audit
 from isoglot.platform.text import visible
-from isoglot.report.lift import text_tables
+from isoglot.report.further import further_tables
 from isoglot.report.similarities import comparison_similarity_tables
 from isoglot.report.tables import (
     Table,
@@ -47,7 +47,7 @@ def audit_to_markdown(audit: Audit) -> str:
         "Means over queries with 95% bootstrap intervals, all questions about a content drawn together; shares and "
         "gains in percent, ranks from 1 (lower is better).",
         "",
-        *map(table_to_markdown, (*audit_tables(audit), *text_tables(audit))),
+        *map(table_to_markdown, (*audit_tables(audit), *further_tables(audit))),
         "## How it was made",
         "",
         f"- isoglot {escape(audit.isoglot)}, seed {audit.seed}"

@@ -55,6 +55,9 @@ class Bm25Retriever:
         IsoglotError: The package bm25s is missing.
     """
 
+    finds_by_terms = True
+    """See `isoglot.retrievers.pipelines.Fusion`."""
+
     def __init__(self) -> None:
         if find_spec("bm25s") is None:
             raise IsoglotError("bm25 needs the package bm25s: pip install 'isoglot[bm25]'")

@@ -70,7 +70,7 @@ class EmbeddingsApiRetriever:
         if not model:
             raise IsoglotError(f"name the API's model: {self._provider.form}")
         given = model if self._provider.model_path and "://" in model else None
-        self._api = _api(self._provider, model, given, timeout)
+        self._api = provider_api(self._provider, model, given, timeout)
         self._chosen = dict(prompts or {})
         if self._chosen:
             find_prompts(model, {}, self._chosen)  # report a wrong choice before anything is asked
@@ -276,7 +276,7 @@ class EmbeddingsApiRetriever:
         return IsoglotError(f"{self._api.address}: {self._model} gave {what}; what was good before is kept")
 
 
-def _api(provider: Provider, model: str, given: str | None, timeout: float) -> JsonApi:
+def provider_api(provider: Provider, model: str, given: str | None, timeout: float) -> JsonApi:
     """The API of a provider, as the environment says.
 
     Args:

@@ -24,6 +24,7 @@ from isoglot.platform.errors import IsoglotError
 from isoglot.retrievers.base import Retriever, Scorer
 from isoglot.retrievers.dense import DenseRetriever
 from isoglot.retrievers.kinds import RETRIEVERS
+from isoglot.retrievers.pipelines import is_pipeline, parse_pipeline
 from isoglot.retrievers.scorer import ScorerRetriever
 from isoglot.retrievers.transformed import TransformedRetriever
 from isoglot.stores.base import Fields
@@ -65,7 +66,8 @@ def as_retriever(
 
     Args:
         named: A name out of `RETRIEVERS` or of an entry point, with its argument (``openai:MODEL``); a model's name as
-            for `load_encoder`; either with ``+`` and the folder of a transform; an `Encoder`; a `Retriever`; or an
+            for `load_encoder`; either with ``+`` and the folder of a transform; a pipeline of these (see
+            `isoglot.retrievers.pipelines`); an `Encoder`; a `Retriever`; or an
             object with the one method of `Scorer`.
         device: ``auto`` or a torch device.
         precision: Of a model's products, as for `load_encoder`.
@@ -93,18 +95,22 @@ def as_retriever(
             f"{type(named).__name__}: is no retriever; it needs a method scores(queries, documents), or those of "
             "isoglot.retrievers.base.Retriever"
         )
+    part = partial(
+        as_retriever,
+        device=device,
+        precision=precision,
+        trust_remote_code=trust_remote_code,
+        prompts=prompts,
+        keep_vectors=keep_vectors,
+        fields=fields,
+    )
+    if is_pipeline(named):
+        if prompts:
+            raise IsoglotError(f"{named}: prompts cannot be chosen for a pipeline; its models use their own")
+        return parse_pipeline(named, part)
     base, folder = split_transform(named)
     if folder:
-        inner = as_retriever(
-            base,
-            device=device,
-            precision=precision,
-            trust_remote_code=trust_remote_code,
-            prompts=prompts,
-            keep_vectors=keep_vectors,
-            fields=fields,
-        )
-        return TransformedRetriever(inner, load_transform(folder), Path(folder).name)
+        return TransformedRetriever(part(base), load_transform(folder), Path(folder).name)
     name, colon, argument = named.partition(":")
     loading = Loading(device, precision, trust_remote_code, prompts, fields)
     load = _loader(name) if colon or name in RETRIEVERS else None

@@ -17,8 +17,9 @@ from isoglot.platform.arrays import Floats, Ints
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.files import sha256
 from isoglot.ranking.balance import Balance, parse_balance, usual_scores
+from isoglot.ranking.lists import RankedList, rank_lists
 from isoglot.ranking.pools import Pool
-from isoglot.ranking.result import BEYOND, Ranking
+from isoglot.ranking.result import Ranking
 from isoglot.retrievers.base import RetrieverRecord, environment
 
 
@@ -166,13 +167,7 @@ def _ranking(
             f"{query_ids[0]!r}",
             path,
         )
-    width = min(top_k, max(map(len, lists)))
-    ranks = np.where(pool.golds >= 0, BEYOND, 0)
-    tied = np.zeros(ranks.shape, dtype=bool)
-    top = np.full((len(lists), width), -1)
-    top_scores = np.full(top.shape, np.nan, dtype=np.float32)
-    above = np.zeros((len(lists), len(pool.languages)), dtype=np.int64)
-    ranked = np.zeros(len(lists), dtype=np.int64)
+    found_lists = []
     for row, hits in enumerate(lists):
         positions = np.array([_place(hit, documents, places, path) for hit in hits], dtype=np.int64)
         scores = np.array([hit.score for hit in hits])
@@ -181,18 +176,8 @@ def _ranking(
         if balance.name == "scaled" and len(positions):
             positions, scores = _scaled(positions, scores, collection, pool, balance, path, query_ids[row])
         best_first = np.lexsort((pool.tie_keys[positions], -scores))
-        positions, scores = positions[best_first], scores[best_first]
-        ranked[row] = len(positions) + np.count_nonzero(~found)
-        top[row, : len(positions)], top_scores[row, : len(positions)] = positions[:width], scores[:width]
-        for column, gold in enumerate(pool.golds[row]):
-            if gold in positions:
-                place = int(np.flatnonzero(positions == gold)[0])
-                ranks[row, column] = place + 1
-                tied[row, column] = np.count_nonzero(scores == scores[place]) > 1
-        others = positions[: ranks[row].max()]
-        others = others[~np.isin(others, pool.golds[row])]
-        above[row] = np.bincount(pool.document_languages[others], minlength=len(pool.languages))
-    return Ranking(gold_ranks=ranks, gold_tied=tied, top=top, top_scores=top_scores, above=above, ranked=ranked)
+        found_lists.append(RankedList(positions[best_first], scores[best_first], int(np.count_nonzero(~found))))
+    return rank_lists(found_lists, pool, top_k)
 
 
 def _scaled(

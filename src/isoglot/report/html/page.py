@@ -18,6 +18,7 @@ from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import canonical
 from isoglot.platform.version import __version__
+from isoglot.report.further import further_tables
 from isoglot.report.html import charts, shares, spaces
 from isoglot.report.html.changes import most_changed
 from isoglot.report.html.drawing import Chart, audit_mark, in_order, short_pool
@@ -25,7 +26,6 @@ from isoglot.report.html.scatter import twin_scatter
 from isoglot.report.html.templates import environment, style
 from isoglot.report.html.values import CELL_COLUMNS, MEASURE_COLUMNS, measures_of, table_rows
 from isoglot.report.html.verdict import headline, next_steps
-from isoglot.report.lift import text_tables
 from isoglot.report.similarities import comparison_similarity_tables
 from isoglot.report.tables import (
     Table,
@@ -138,7 +138,7 @@ def _template() -> Any:
         tag=canonical,
         described=described,
         balance_note=balance_note,
-        tables_of_texts=text_tables,
+        further_tables=further_tables,
     )
     return templates.get_template("page.html.j2")
 

@@ -1,0 +1,15 @@
+"""The tables of an audit behind those of its measures: a pipeline's stages, language lift, lengths."""
+
+from __future__ import annotations
+
+from isoglot.evaluation.results import Audit
+from isoglot.report.lengths import length_tables
+from isoglot.report.lift import lift_table
+from isoglot.report.stages import stage_tables
+from isoglot.report.tables import Table
+
+
+def further_tables(audit: Audit) -> list[Table]:
+    """What a pipeline's stages do, language lift, and lengths for the model, as far as each is known."""
+    lifts = [lift_table(audit.lift)] if audit.lift else []
+    return [*stage_tables(audit), *lifts, *length_tables(audit)]
