@@ -31,6 +31,7 @@ from isoglot.cli.options import (
     chosen_fields,
     chosen_prompts,
     split,
+    whole_numbers,
     with_scaled_options,
 )
 from isoglot.platform.errors import IsoglotError
@@ -72,6 +73,17 @@ def audit(
     balanced: Annotated[bool, typer.Option("--balanced", help="The old name of --balance equal.")] = False,
     limit: Annotated[int | None, typer.Option(help="The most questions to ask.")] = None,
     measures: Annotated[str | None, typer.Option(help="Measures, e.g. max_r,complete@5.")] = None,
+    stress: Annotated[
+        str | None,
+        typer.Option(help="Ask changed queries too: code-switched,romanised,no-diacritics,typos, or all."),
+    ] = None,
+    stored: Annotated[
+        str | None,
+        typer.Option(help="Rank by stored vectors too: float32,float16,int8,int8-codes,binary."),
+    ] = None,
+    dimensions: Annotated[
+        str | None, typer.Option(help="Numbers of components of the vectors of --stored, e.g. 384,256,128.")
+    ] = None,
     prompts: Prompts = None,
     query_prompt: QueryPrompt = None,
     document_prompt: DocumentPrompt = None,
@@ -150,6 +162,9 @@ def audit(
         balance="equal" if balanced else with_scaled_options(balance, scaled_k, scaled_weight),
         limit=limit,
         measures=split(measures) or DEFAULT_MEASURES,
+        stress=split(stress) or (),
+        stored=split(stored) or (),
+        dimensions=whole_numbers(dimensions, "--dimensions"),
         seed=seed,
         run_depth=DEPTH if runs else 0,
         output=output,
@@ -283,11 +298,12 @@ class _Sources:
 
 
 def _print(result: Audit, *, tables: bool) -> None:
+    from isoglot.report.changes import change_tables
     from isoglot.report.lift import text_tables
     from isoglot.report.tables import audit_notes, audit_tables, verdicts
     from isoglot.report.terminal import print_lines, print_tables
 
     if tables:
-        print_tables([*audit_tables(result), *text_tables(result)])
+        print_tables([*audit_tables(result), *change_tables(result), *text_tables(result)])
     notes = [f"Note: {note}" for note in result.collection.notes]
     print_lines([*verdicts(result), *audit_notes(result), *notes])

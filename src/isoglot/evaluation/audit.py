@@ -11,6 +11,7 @@ import msgspec
 
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources import load_collection
+from isoglot.corpora.stress import chosen_kinds
 from isoglot.encoders.lengths import cut_notes
 from isoglot.evaluation.labels import label_notes
 from isoglot.evaluation.lengths import text_lengths, zero_notes
@@ -20,6 +21,8 @@ from isoglot.evaluation.output import AuditSettings, check_output
 from isoglot.evaluation.results import Audit
 from isoglot.evaluation.scoring import TOP_K, RankedPool, cell_of
 from isoglot.evaluation.similarities import sample_similarities
+from isoglot.evaluation.stored import check_stored, sweep_stored
+from isoglot.evaluation.stress import ask_stressed, unchanged_notes
 from isoglot.platform.version import __version__
 from isoglot.ranking.balance import parse_balance, scaling_notes
 from isoglot.ranking.pools import SCENARIOS, build_pools
@@ -45,6 +48,9 @@ def audit(
     device: str = "auto",
     trust_remote_code: bool = False,
     prompts: Mapping[str, str] | None = None,
+    stress: Sequence[str] = (),
+    stored: Sequence[str] = (),
+    dimensions: Sequence[int] = (),
     run_depth: int = 0,
     keep_vectors: bool = True,
     output: str | Path | None = None,
@@ -71,6 +77,10 @@ def audit(
         trust_remote_code: Whether code inside the model's repository may run.
         prompts: ``query`` or ``document`` -> the prompt before such texts: its text, or the name of one of the model's
             prompts; None: the model's own.
+        stress: Kinds of changed queries to ask too, out of ``isoglot.corpora.stress.KINDS``, or ``all``.
+        stored: Forms of stored vectors to rank by too, out of ``isoglot.evaluation.stored.DTYPES``; none, with
+            `dimensions`: ``float32``.
+        dimensions: Numbers of components of stored vectors to rank by too; none, with `stored`: all components.
         run_depth: How many of the top documents of each query to keep for a TREC run.
         keep_vectors: Whether a model's vectors are read from and written to the cache on disk; false for a model whose
             weights change between two audits, such as one in training.
@@ -83,6 +93,8 @@ def audit(
             message says what to do.
     """
     check_measures(measures)
+    kinds = chosen_kinds(stress)
+    check_stored(stored, dimensions)
     balance = str(parse_balance(balance))
     loaded = load_collection(collection) if isinstance(collection, str) else collection
     spelled = loaded.spelled_as(chain(*(pools or ()), query_languages or ()))
@@ -124,6 +136,10 @@ def audit(
             vector_notes += (f"{described.name} gave all documents the same vector: their ranks are those of chance.",)
         similarities = sample_similarities(spelled, built, rankings.vectors_at, seed)
         lift = lift_of_pools(spelled, built, rankings.vectors_at, seed)
+    sweep = sweep_stored(rankings, spelled, built, results, stored, dimensions, seed=seed, balance=balance)
+    changed = ask_stressed(
+        retriever, spelled, built, results, kinds, seed=seed, balance=balance, show_progress=show_progress
+    )
     languages = tuple(map(spelled.named, spelled.languages))
     sizes = [{tag: language.documents for tag, language in result.by_language.items()} for result in results]
     lengths = text_lengths(spelled, built, retriever)
@@ -139,6 +155,8 @@ def audit(
         similarities=similarities,
         lift=lift,
         lengths=lengths,
+        stress=changed,
+        stored=sweep,
         notes=(
             *prompt_notes(described),
             *similarity_notes(described),
@@ -146,6 +164,7 @@ def audit(
             *vector_notes,
             *label_notes(spelled, built, seed),
             *scaling_notes(sizes, balance),
+            *unchanged_notes(kinds, changed),
         ),
     )
     if output is not None:

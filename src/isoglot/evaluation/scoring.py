@@ -44,7 +44,7 @@ class RankedPool:
             measures: Names of the measures to compute.
             run_depth: How many of the top documents of each query to keep.
         """
-        values = np.stack([parse_measure(name)(self._judged) for name in measures], axis=1)
+        values = np.stack([parse_measure(name)(self.judged) for name in measures], axis=1)
         intervals = bootstrap_means(values, self.seed, units=self._contents)
         cell = cell_of(self.pool, self.collection)
         return ScenarioResult(
@@ -58,7 +58,7 @@ class RankedPool:
             by_language=self._by_language(),
             cut=self._cut() if self._is_cut else None,
             query_ids=self._query_ids,
-            judged=self._judged,
+            judged=self.judged,
             run=self._run(run_depth) if run_depth else (),
             contents=self._contents,
         )
@@ -78,7 +78,8 @@ class RankedPool:
         return tuple(self.collection.golds[query_id][0] for query_id in self._query_ids)
 
     @cached_property
-    def _judged(self) -> Judged:
+    def judged(self) -> Judged:
+        """The ranks of the golds."""
         pool, ranking = self.pool, self.ranking
         return Judged(
             ranks=ranking.gold_ranks,
@@ -92,10 +93,10 @@ class RankedPool:
     @cached_property
     def _best(self) -> list[Floats]:
         """For each of the L languages (q,) ranks of the best gold in it."""
-        return [best_in_language(self._judged, language) for language in range(len(self.pool.languages))]
+        return [best_in_language(self.judged, language) for language in range(len(self.pool.languages))]
 
     def _cut(self) -> Cut:
-        judged, ranked = self._judged, self.ranking.ranked
+        judged, ranked = self.judged, self.ranking.ranked
         names = [self.collection.named(tag) for tag in self.pool.languages]
         beyond = np.bincount(judged.languages[judged.beyond], minlength=len(names))
         depth, missing = int(ranked.max()), int(np.count_nonzero(ranked == 0))
@@ -114,7 +115,7 @@ class RankedPool:
         languages = self.pool.languages
         size, total = len(languages), len(self.pool.documents)
         counts = np.bincount(self.pool.document_languages, minlength=size)
-        worst = [worst_in_language(self._judged, language) for language in range(size)]
+        worst = [worst_in_language(self.judged, language) for language in range(size)]
         columns = np.stack([*self._best, *worst, *self._top_shares()], axis=1)
         means = bootstrap_means(columns, self.seed, units=self._contents)
         above_shares = self._above_shares()
@@ -143,7 +144,7 @@ class RankedPool:
 
     def _above_shares(self) -> list[Interval]:
         """For each of the L languages its share of the non-gold documents above the worst-placed golds."""
-        above = np.where(self._judged.beyond.any(axis=1, keepdims=True), np.inf, self.ranking.above)
+        above = np.where(self.judged.beyond.any(axis=1, keepdims=True), np.inf, self.ranking.above)
         totals = np.repeat(above.sum(axis=1, keepdims=True), len(self.pool.languages), axis=1)
         return bootstrap_ratios(100 * above, totals, self.seed, units=self._contents)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from isoglot.evaluation.comparison.comparison import Comparison
 from isoglot.evaluation.results import Audit
 from isoglot.platform.text import visible
+from isoglot.report.changes import change_tables, comparison_change_tables
 from isoglot.report.lift import text_tables
 from isoglot.report.similarities import comparison_similarity_tables
 from isoglot.report.tables import (
@@ -47,7 +48,7 @@ def audit_to_markdown(audit: Audit) -> str:
         "Means over queries with 95% bootstrap intervals, all questions about a content drawn together; shares and "
         "gains in percent, ranks from 1 (lower is better).",
         "",
-        *map(table_to_markdown, (*audit_tables(audit), *text_tables(audit))),
+        *map(table_to_markdown, (*audit_tables(audit), *change_tables(audit), *text_tables(audit))),
         "## How it was made",
         "",
         f"- isoglot {escape(audit.isoglot)}, seed {audit.seed}"
@@ -76,7 +77,7 @@ def comparison_to_markdown(comparison: Comparison) -> str:
         *map(table_to_markdown, overview),
         *(f"- {escape(note)}" for note in comparison_notes(comparison)),
         "",
-        *map(table_to_markdown, comparison_similarity_tables(comparison)),
+        *map(table_to_markdown, (*comparison_change_tables(comparison), *comparison_similarity_tables(comparison))),
         *map(table_to_markdown, comparison_tables(comparison)),
     ]
     return "\n".join(lines).rstrip() + "\n"
