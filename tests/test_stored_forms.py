@@ -146,7 +146,7 @@ def test_what_cannot_be_stored_so_is_told(tiny_model: Path, small_collection: Co
     with pytest.raises(IsoglotError, match="has no vectors, which --stored and --dimensions could store otherwise"):
         isoglot.audit("bm25", small_collection, stored=["binary"])
     with pytest.raises(IsoglotError, match="need one of the scenarios multi, mono-same"):
-        isoglot.audit(str(tiny_model), small_collection, stored=["binary"], scenarios=["control"])
+        isoglot.audit("no such model", small_collection, stored=["binary"], scenarios=["control"])
     done = command("audit", tiny_model, "--data", "mini@test", "--dimensions", "384,many")
     assert (done.returncode, done.stdout) == (2, "")
     assert "--dimensions takes whole numbers, such as 384,256; 'many' is none" in done.stderr

@@ -13,6 +13,7 @@ from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources import load_collection
 from isoglot.corpora.stress import chosen_kinds
 from isoglot.encoders.lengths import cut_notes
+from isoglot.evaluation.changes import check_scenarios
 from isoglot.evaluation.labels import label_notes
 from isoglot.evaluation.lengths import text_lengths, zero_notes
 from isoglot.evaluation.lift import lift_of_pools
@@ -95,6 +96,8 @@ def audit(
     check_measures(measures)
     kinds = chosen_kinds(stress)
     check_stored(stored, dimensions)
+    if kinds or stored or dimensions:
+        check_scenarios(scenarios)
     balance = str(parse_balance(balance))
     loaded = load_collection(collection) if isinstance(collection, str) else collection
     spelled = loaded.spelled_as(chain(*(pools or ()), query_languages or ()))

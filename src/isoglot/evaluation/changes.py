@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from isoglot.evaluation.statistics.intervals import Interval
+from isoglot.platform.errors import IsoglotError
 
 MEASURES = {"multi": ("complete@10", "max_r", "tie_rate"), "mono-same": ("ndcg@10",)}
 """Scenario -> the measures whose change is recorded."""
@@ -56,3 +59,13 @@ class StoredVectors(msgspec.Struct, frozen=True, kw_only=True):
     dimension: int
     bytes: int
     measures: dict[str, Change]
+
+
+def check_scenarios(scenarios: Sequence[str]) -> None:
+    """Refuse scenarios of which no change is recorded.
+
+    Raises:
+        IsoglotError: None of them is in `MEASURES`.
+    """
+    if not MEASURES.keys() & set(scenarios):
+        raise IsoglotError(f"--stress, --stored and --dimensions need one of the scenarios {', '.join(MEASURES)}")

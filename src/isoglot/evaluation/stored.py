@@ -108,15 +108,13 @@ def sweep_stored(
         balance: How the languages' results are merged.
 
     Raises:
-        IsoglotError: There are no vectors, they have fewer components, or no pool has a scenario of `MEASURES`.
+        IsoglotError: There are no vectors, or they have fewer components.
     """
     if not dtypes and not dimensions:
         return ()
     if not isinstance(rankings, VectorRankings):
         raise IsoglotError("what is audited has no vectors, which --stored and --dimensions could store otherwise")
     places = [number for number, pool in enumerate(pools) if pool.scenario in MEASURES]
-    if not places:
-        raise IsoglotError(f"--stored and --dimensions need one of the scenarios {', '.join(MEASURES)}")
     asked = [pools[place] for place in places]
     queries, documents = rankings.vectors_at(used_queries(asked), used_documents(asked))
     every = documents.shape[1]
