@@ -42,6 +42,8 @@ def test_a_code_switched_query_is_half_english_and_an_english_one_stays() -> Non
         "who hat gewonnen",
     }
     assert changed("code-switched", "en", "who has won") == "who has won"
+    alone = Collection("alone", [Document("c", "de", "text")], [Query("q", "de", "wer  hat gewonnen")], {"q": ("c",)})
+    assert stressed(alone, "code-switched").queries == alone.queries
 
 
 @pytest.mark.parametrize(

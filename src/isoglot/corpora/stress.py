@@ -43,12 +43,12 @@ def stressed(collection: Collection, kind: str, seed: int = 0) -> Collection:
     Raises:
         IsoglotError: The kind is unknown, or uroman is not installed.
     """
-    chosen_kinds([kind])
+    change_text = _CHANGES[_known(kind)]
     english = {query.query_id: query.text for query in collection.queries if query.language == "en"}
 
     def change(query: Query) -> Query:
         generator = random.Random(f"{seed}\t{kind}\t{query.query_id}\t{query.language}")
-        text = _CHANGES[kind](query, english.get(query.query_id, query.text), generator)
+        text = change_text(query, english.get(query.query_id), generator)
         return replace(query, text=text) if text.strip() else query
 
     return replace(collection, queries=[change(query) for query in collection.queries])
@@ -62,34 +62,41 @@ def chosen_kinds(names: Sequence[str]) -> tuple[str, ...]:
     """
     kinds = tuple(dict.fromkeys(kind for name in names for kind in (KINDS if name == "all" else (name,))))
     for kind in kinds:
-        if kind not in KINDS:
-            raise IsoglotError(f"unknown stress {kind!r}; choose from {', '.join(KINDS)}, or all")
+        _known(kind)
     if "romanised" in kinds:
         _romaniser()
     return kinds
 
 
-def _code_switched(query: Query, english: str, generator: random.Random) -> str:
-    return query.text if query.language == "en" else code_switched(query.text, english, generator, "clause")
+def _known(kind: str) -> str:
+    if kind not in KINDS:
+        raise IsoglotError(f"unknown stress {kind!r}; choose from {', '.join(KINDS)}, or all")
+    return kind
 
 
-def _romanised(query: Query, _english: str, _generator: random.Random) -> str:
+def _code_switched(query: Query, english: str | None, generator: random.Random) -> str:
+    if english is None or query.language == "en":
+        return query.text
+    return code_switched(query.text, english, generator, "clause")
+
+
+def _romanised(query: Query, _english: str | None, _generator: random.Random) -> str:
     if not pattern(r"(?!\p{Latin})\p{L}").search(query.text):
         return query.text
     return " ".join(str(_romaniser().romanize_string(query.text, lcode=_alpha3(query.language))).split())
 
 
-def _without_diacritics(query: Query, _english: str, _generator: random.Random) -> str:
+def _without_diacritics(query: Query, _english: str | None, _generator: random.Random) -> str:
     plain = pattern(_MARKS).sub("", unicodedata.normalize("NFD", query.text)).translate(_WITHOUT_MARK)
     composed = unicodedata.normalize("NFC", plain)
     return query.text if composed == unicodedata.normalize("NFC", query.text) else composed
 
 
-def _mistyped(query: Query, _english: str, generator: random.Random) -> str:
+def _mistyped(query: Query, _english: str | None, generator: random.Random) -> str:
     return mistyped(query.text, query.language, generator)
 
 
-_CHANGES: dict[str, Callable[[Query, str, random.Random], str]] = {
+_CHANGES: dict[str, Callable[[Query, str | None, random.Random], str]] = {
     "code-switched": _code_switched,
     "romanised": _romanised,
     "no-diacritics": _without_diacritics,
