@@ -10,8 +10,8 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isoglot.alignment.options import CODE_SWITCH_LEVELS as LEVELS
-from isoglot.alignment.training.code_switch import code_switched, with_code_switching
+from isoglot.corpora.code_switch import CODE_SWITCH_LEVELS as LEVELS
+from isoglot.corpora.code_switch import code_switched, with_code_switching
 from isoglot.platform.errors import IsoglotError
 
 LATIN = ["who", "is", "the", "Königin,", "3,000", "e\u0301te\u0301?", "👩‍🔬"]

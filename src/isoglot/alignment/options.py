@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import Field, dataclass, field
 from typing import Any
 
+from isoglot.corpora.code_switch import CODE_SWITCH_LEVELS
 from isoglot.platform.errors import IsoglotError
 from isoglot.transforms.shares import SHARES
 
@@ -18,7 +19,6 @@ TRAINING, LOSS, ADDED, OTHERS = "Training", "Loss", "Added to a trained method",
 HEADINGS = (TRAINING, LOSS, ADDED, OTHERS)
 """The headings under which ``isoglot align --help`` shows the options."""
 
-CODE_SWITCH_LEVELS = ("clause", "word")
 TOKEN_KINDS = ("maxsim", "transport")
 TEACHERS = ("center", "lir")
 

@@ -31,6 +31,7 @@ from isoglot.cli.options import (
     chosen_fields,
     chosen_prompts,
     split,
+    whole_numbers,
     with_scaled_options,
 )
 from isoglot.platform.errors import IsoglotError
@@ -73,6 +74,17 @@ def audit(
     balanced: Annotated[bool, typer.Option("--balanced", help="The old name of --balance equal.")] = False,
     limit: Annotated[int | None, typer.Option(help="The most questions to ask.")] = None,
     measures: Annotated[str | None, typer.Option(help="Measures, e.g. max_r,complete@5.")] = None,
+    stress: Annotated[
+        str | None,
+        typer.Option(help="Ask changed queries too: code-switched,romanised,no-diacritics,typos, or all."),
+    ] = None,
+    stored: Annotated[
+        str | None,
+        typer.Option(help="Rank by stored vectors too: float32,float16,int8,int8-codes,binary."),
+    ] = None,
+    dimensions: Annotated[
+        str | None, typer.Option(help="Numbers of components of the vectors of --stored, e.g. 384,256,128.")
+    ] = None,
     prompts: Prompts = None,
     query_prompt: QueryPrompt = None,
     document_prompt: DocumentPrompt = None,
@@ -151,6 +163,9 @@ def audit(
         balance="equal" if balanced else with_scaled_options(balance, scaled_k, scaled_weight),
         limit=limit,
         measures=split(measures) or DEFAULT_MEASURES,
+        stress=split(stress) or (),
+        stored=split(stored) or (),
+        dimensions=whole_numbers(dimensions, "--dimensions"),
         seed=seed,
         run_depth=DEPTH if runs else 0,
         output=output,

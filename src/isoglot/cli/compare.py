@@ -56,6 +56,7 @@ def compare(
     """Put audits of the same collection side by side."""
     import isoglot
     from isoglot.evaluation.comparison.conditions import Condition
+    from isoglot.report.changes import comparison_change_tables
     from isoglot.report.similarities import comparison_similarity_tables
     from isoglot.report.tables import comparison_notes, comparison_tables, kept_table, summary_table
     from isoglot.report.terminal import print_lines, print_tables
@@ -81,7 +82,8 @@ def compare(
     else:
         tables = [table for table in (summary_table(comparison), kept_table(comparison)) if table.rows]
         scenarios = comparison_tables(comparison) if details or not tables else []
-        print_tables([*tables, *comparison_similarity_tables(comparison), *scenarios])
+        more = [*comparison_change_tables(comparison), *comparison_similarity_tables(comparison)]
+        print_tables([*tables, *more, *scenarios])
         print_lines(comparison_notes(comparison))
     for failure in failures:
         print(f"isoglot: fails: {failure}", file=sys.stderr)

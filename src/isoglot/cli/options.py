@@ -123,3 +123,18 @@ def chosen_fields(language: str | None, content: str | None = None, vector: str 
 def split(text: str | None) -> list[str] | None:
     """Split ``"en,zh"`` at its commas; None stays None."""
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def whole_numbers(text: str | None, option: str) -> list[int]:
+    """Split ``"384,256"`` at its commas; None is none.
+
+    Raises:
+        IsoglotError: A part is no whole number.
+    """
+    from isoglot.platform.errors import IsoglotError
+
+    parts = split(text) or []
+    wrong = next((part for part in parts if not part.isdecimal()), None)
+    if wrong is not None:
+        raise IsoglotError(f"{option} takes whole numbers, such as 384,256; {wrong!r} is none")
+    return list(map(int, parts))

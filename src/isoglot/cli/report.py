@@ -109,14 +109,17 @@ def _encoders(
 def _tables(audits: Sequence[Audit], names: Sequence[str] | None, suffix: str) -> str:
     """The tables of one audit, or of a comparison of several, as Markdown (``.md``) or LaTeX."""
     import isoglot
+    from isoglot.report.changes import change_tables, comparison_change_tables
     from isoglot.report.latex import to_latex
     from isoglot.report.similarities import comparison_similarity_tables
     from isoglot.report.tables import audit_tables, comparison_tables, kept_table, summary_table
 
     if len(audits) == 1:
-        return isoglot.to_markdown(audits[0]) if suffix == ".md" else to_latex(audit_tables(audits[0]))
+        tables = [*audit_tables(audits[0]), *change_tables(audits[0])]
+        return isoglot.to_markdown(audits[0]) if suffix == ".md" else to_latex(tables)
     comparison = isoglot.compare(*audits, names=names)
     if suffix == ".md":
         return isoglot.to_markdown(comparison)
     overview = [table for table in (summary_table(comparison), kept_table(comparison)) if table.rows]
-    return to_latex([*overview, *comparison_similarity_tables(comparison), *comparison_tables(comparison)])
+    more = [*comparison_change_tables(comparison), *comparison_similarity_tables(comparison)]
+    return to_latex([*overview, *more, *comparison_tables(comparison)])

@@ -11,7 +11,9 @@ import msgspec
 
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources import load_collection
+from isoglot.corpora.stress import chosen_kinds
 from isoglot.encoders.lengths import cut_notes
+from isoglot.evaluation.changes import check_scenarios
 from isoglot.evaluation.labels import label_notes
 from isoglot.evaluation.lengths import text_lengths, zero_notes
 from isoglot.evaluation.lift import lift_of_pools
@@ -21,6 +23,8 @@ from isoglot.evaluation.results import Audit, ScenarioResult, StageResult
 from isoglot.evaluation.scoring import TOP_K, RankedPool, cell_of
 from isoglot.evaluation.similarities import sample_similarities
 from isoglot.evaluation.stages import StagedPool
+from isoglot.evaluation.stored import check_stored, sweep_stored
+from isoglot.evaluation.stress import ask_stressed, unchanged_notes
 from isoglot.platform.version import __version__
 from isoglot.ranking.balance import parse_balance, scaling_notes
 from isoglot.ranking.pools import SCENARIOS, build_pools
@@ -46,6 +50,9 @@ def audit(
     device: str = "auto",
     trust_remote_code: bool = False,
     prompts: Mapping[str, str] | None = None,
+    stress: Sequence[str] = (),
+    stored: Sequence[str] = (),
+    dimensions: Sequence[int] = (),
     run_depth: int = 0,
     keep_vectors: bool = True,
     output: str | Path | None = None,
@@ -72,6 +79,10 @@ def audit(
         trust_remote_code: Whether code inside the model's repository may run.
         prompts: ``query`` or ``document`` -> the prompt before such texts: its text, or the name of one of the model's
             prompts; None: the model's own.
+        stress: Kinds of changed queries to ask too, out of ``isoglot.corpora.stress.KINDS``, or ``all``.
+        stored: Forms of stored vectors to rank by too, out of ``isoglot.evaluation.stored.DTYPES``; none, with
+            `dimensions`: ``float32``.
+        dimensions: Numbers of components of stored vectors to rank by too; none, with `stored`: all components.
         run_depth: How many of the top documents of each query to keep for a TREC run.
         keep_vectors: Whether a model's vectors are read from and written to the cache on disk; false for a model whose
             weights change between two audits, such as one in training.
@@ -84,6 +95,10 @@ def audit(
             message says what to do.
     """
     check_measures(measures)
+    kinds = chosen_kinds(stress)
+    check_stored(stored, dimensions)
+    if kinds or stored or dimensions:
+        check_scenarios(scenarios)
     balance = str(parse_balance(balance))
     loaded = load_collection(collection) if isinstance(collection, str) else collection
     spelled = loaded.spelled_as(chain(*(pools or ()), query_languages or ()))
@@ -127,6 +142,10 @@ def audit(
             vector_notes += (f"{described.name} gave all documents the same vector: their ranks are those of chance.",)
         similarities = sample_similarities(spelled, built, rankings.vectors_at, seed)
         lift = lift_of_pools(spelled, built, rankings.vectors_at, seed)
+    sweep = sweep_stored(rankings, spelled, built, results, stored, dimensions, seed=seed, balance=balance)
+    changed = ask_stressed(
+        retriever, spelled, built, results, kinds, seed=seed, balance=balance, show_progress=show_progress
+    )
     languages = tuple(map(spelled.named, spelled.languages))
     sizes = [{tag: language.documents for tag, language in result.by_language.items()} for result in results]
     lengths = text_lengths(spelled, built, retriever)
@@ -143,6 +162,8 @@ def audit(
         similarities=similarities,
         lift=lift,
         lengths=lengths,
+        stress=changed,
+        stored=sweep,
         notes=(
             *prompt_notes(described),
             *similarity_notes(described),
@@ -150,6 +171,7 @@ def audit(
             *vector_notes,
             *label_notes(spelled, built, seed),
             *scaling_notes(sizes, balance),
+            *unchanged_notes(kinds, changed),
         ),
     )
     if output is not None:

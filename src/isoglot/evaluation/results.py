@@ -14,6 +14,7 @@ import msgspec
 
 from isoglot.corpora.collection import CollectionRecord
 from isoglot.encoders.lengths import TextLengths
+from isoglot.evaluation.changes import StoredVectors, StressedQueries
 from isoglot.evaluation.lift import LanguageLift
 from isoglot.evaluation.measures import Judged
 from isoglot.evaluation.ranks import StoredRanks, pack_ranks, read_ranks
@@ -208,6 +209,8 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     similarities: Similarities | None = None
     lift: dict[str, LanguageLift] = {}
     lengths: dict[str, TextLengths] = {}
+    stress: tuple[StressedQueries, ...] = ()
+    stored: tuple[StoredVectors, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -231,6 +234,8 @@ class Audit:
             older audits.
         lengths: Role -> how long the texts are for the model; empty of a retriever that does not tell and in older
             audits.
+        stress: What became of changed queries, where that was asked for.
+        stored: What became of vectors that are stored otherwise, where that was asked for.
         notes: What distorts the numbers: prompts that are not used, texts that were cut, labels that disagree with
             the texts, and what the balance could not know of these pools.
     """
@@ -247,6 +252,8 @@ class Audit:
     similarities: Similarities | None = None
     lift: Mapping[str, LanguageLift] = field(default_factory=dict)
     lengths: Mapping[str, TextLengths] = field(default_factory=dict)
+    stress: tuple[StressedQueries, ...] = ()
+    stored: tuple[StoredVectors, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -282,6 +289,8 @@ class Audit:
             similarities=self.similarities,
             lift=dict(self.lift),
             lengths=dict(self.lengths),
+            stress=self.stress,
+            stored=self.stored,
             notes=self.notes,
         )
         body: dict[str, Any] = msgspec.to_builtins(record)
@@ -289,7 +298,7 @@ class Audit:
         for scenario in (*body["scenarios"], *(stage["result"] for stage in body["stages"])):
             if scenario.get("cut") is None:
                 scenario.pop("cut", None)
-        for name in ("stages", "similarities", "lift", "lengths", "notes"):
+        for name in ("stages", "similarities", "lift", "lengths", "stress", "stored", "notes"):
             if not body[name]:
                 del body[name]
         return json_text(body)
@@ -340,6 +349,8 @@ class Audit:
             similarities=record.similarities,
             lift=record.lift,
             lengths=record.lengths,
+            stress=record.stress,
+            stored=record.stored,
             notes=record.notes,
         )
 

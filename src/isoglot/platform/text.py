@@ -94,8 +94,16 @@ class VisibleStream:
 
 
 @cache
-def _controls() -> Any:
+def pattern(expression: str) -> Any:
+    """Return a compiled pattern of the package regex, which knows scripts and grapheme clusters."""
     import regex  # type: ignore[import-untyped]
+
+    return regex.compile(expression)
+
+
+@cache
+def _controls() -> Any:
+    import regex
 
     return regex.compile(r"[\p{Cc}--[\t\n]]", regex.VERSION1)
 

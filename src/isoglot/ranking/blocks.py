@@ -47,7 +47,7 @@ class Products:
 
     Args:
         queries: (q, d) float32.
-        documents: (m, d) float16 or float32.
+        documents: (m, d) float16, float32 or int8.
         positions: (m,) where in the pool the documents stand, increasing; None: they are the pool.
         longest: The length of the longest document of each block, by its bounds, as far as it is known: shared by those
             that multiply the same documents with other queries.

@@ -41,7 +41,7 @@ def rank(
 
     Args:
         queries: (q, d) float32.
-        documents: (n, d) float16 or float32; may be mapped from a file, it is read block by block.
+        documents: (n, d) float16, float32 or int8; may be mapped from a file, it is read block by block.
         golds: (q, g) positions of the gold documents, filled up with -1; at least one a query.
         languages: (n,) language numbers from 0, not decreasing; None: one language.
         tie_keys: (n,) distinct numbers, smaller ranks first among equal scores; None: the documents' order.

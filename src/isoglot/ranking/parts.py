@@ -31,7 +31,7 @@ def exact_gold_scores(queries: Vectors, documents: NDArray[Any], golds: Ints, po
 
     Args:
         queries: (q, d) float32.
-        documents: (m, d) float16 or float32.
+        documents: (m, d) float16, float32 or int8.
         golds: (q, g) positions in the pool, filled up with -1.
         positions: (m,) where in the pool the documents stand, increasing; None: they are the pool.
     """
@@ -54,7 +54,7 @@ def find_peaks(
 
     Args:
         queries: (q, d) float32.
-        documents: (m, d) float16 or float32.
+        documents: (m, d) float16, float32 or int8.
         task: What is to be ranked.
         positions: (m,) where in the pool the documents stand, increasing; None: they are the pool.
         block_bytes: About how much memory a block of scores may take.
@@ -86,7 +86,7 @@ def rank_part(
 
     Args:
         queries: (q, d) float32.
-        documents: (m, d) float16 or float32.
+        documents: (m, d) float16, float32 or int8.
         task: What is to be ranked.
         gold_scores: (q, g) of `exact_gold_scores`, over the whole pool.
         usual: (q, L) of `usual_scores_of` over the whole pool; required for ``scaled``, unless the documents are the

@@ -1,8 +1,9 @@
-"""The tables of an audit behind those of its measures: a pipeline's stages, language lift, lengths."""
+"""The tables of an audit behind those of its measures."""
 
 from __future__ import annotations
 
 from isoglot.evaluation.results import Audit
+from isoglot.report.changes import change_tables
 from isoglot.report.lengths import length_tables
 from isoglot.report.lift import lift_table
 from isoglot.report.stages import stage_tables
@@ -10,6 +11,6 @@ from isoglot.report.tables import Table
 
 
 def further_tables(audit: Audit) -> list[Table]:
-    """What a pipeline's stages do, language lift, and lengths for the model, as far as each is known."""
+    """A pipeline's stages, changed queries and vectors, language lift, and lengths for the model, if they are known."""
     lifts = [lift_table(audit.lift)] if audit.lift else []
-    return [*stage_tables(audit), *lifts, *length_tables(audit)]
+    return [*stage_tables(audit), *change_tables(audit), *lifts, *length_tables(audit)]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from isoglot.evaluation.comparison.comparison import Comparison
 from isoglot.evaluation.results import Audit
 from isoglot.platform.text import visible
+from isoglot.report.changes import comparison_change_tables
 from isoglot.report.further import further_tables
 from isoglot.report.similarities import comparison_similarity_tables
 from isoglot.report.tables import (
@@ -76,7 +77,7 @@ def comparison_to_markdown(comparison: Comparison) -> str:
         *map(table_to_markdown, overview),
         *(f"- {escape(note)}" for note in comparison_notes(comparison)),
         "",
-        *map(table_to_markdown, comparison_similarity_tables(comparison)),
+        *map(table_to_markdown, (*comparison_change_tables(comparison), *comparison_similarity_tables(comparison))),
         *map(table_to_markdown, comparison_tables(comparison)),
     ]
     return "\n".join(lines).rstrip() + "\n"

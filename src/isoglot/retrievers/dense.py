@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isoglot.corpora.collection import Collection
 from isoglot.encoders.prompts import Prompt
@@ -145,14 +146,14 @@ def rank_encoded(
 
 
 def rank_vectors(
-    pools: Sequence[Pool], queries: Vectors, documents: Vectors, *, balance: str, top_k: int
+    pools: Sequence[Pool], queries: Vectors, documents: NDArray[Any], *, balance: str, top_k: int
 ) -> VectorRankings:
     """The ranking of each pool by inner products.
 
     Args:
         pools: What is ranked.
         queries: A vector for each of `used_queries`.
-        documents: A vector for each of `used_documents`.
+        documents: A vector for each of `used_documents`, of any dtype that `rank` takes.
         balance: As for `rank`.
         top_k: Likewise.
 

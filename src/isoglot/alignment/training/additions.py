@@ -9,11 +9,11 @@ from torch import Tensor
 
 from isoglot.alignment.options import AdditionOptions
 from isoglot.alignment.row_vectors import encode_rows
-from isoglot.alignment.training.code_switch import with_code_switching
 from isoglot.alignment.training.embedding_loss import TokenTerm
 from isoglot.alignment.training.examples import Example
 from isoglot.alignment.training.negatives import mine
 from isoglot.alignment.training.tokens import max_similarity_distance, transport_distance
+from isoglot.corpora.code_switch import with_code_switching
 from isoglot.encoders.encoder import Encoder
 from isoglot.training_data.groups import answer_groups
 from isoglot.training_data.row import Row

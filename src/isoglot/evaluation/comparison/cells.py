@@ -108,7 +108,7 @@ def compare_scenario(
     first = cells[0][0][0]
     measures = list(first.measures)
     by_seed = [[_values(seeds, measures) for seeds in audits] for audits in cells]
-    columns = [_with_differences(np.stack([seeds.mean(axis=0) for seeds in audits])) for audits in by_seed]
+    columns = [with_differences(np.stack([seeds.mean(axis=0) for seeds in audits])) for audits in by_seed]
     units = [[contents.get(query, query) for query in audits[0][0].query_ids] for audits in cells]
     sums, counts = unit_sums(columns, units)
     intervals = [
@@ -147,7 +147,7 @@ def _values(seeds: Sequence[ScenarioResult], measures: Sequence[str]) -> Floats:
     return np.stack([np.stack([parse_measure(name)(ranks) for name in measures], axis=1) for ranks in judged])
 
 
-def _with_differences(values: Floats) -> Floats:
+def with_differences(values: Floats) -> Floats:
     """(queries, 2, audits, measures): (audits, queries, measures) `values`, and each audit's less the first's.
 
     A difference is infinite where a value of either audit is, which means that it is not known.
@@ -217,8 +217,8 @@ def _p_values(sums: Floats, counts: Floats, tested: Sequence[int], seed: int) ->
     The last cell is the mean. NaN where the difference is not known for every query.
 
     Args:
-        sums: (units, cells, 2, audits, measures), as `unit_sums` returns them for `_with_differences`.
-        counts: (units, cells, 2, audits, measures), as `unit_sums` returns them for `_with_differences`.
+        sums: (units, cells, 2, audits, measures), as `unit_sums` returns them for `with_differences`.
+        counts: (units, cells, 2, audits, measures), as `unit_sums` returns them for `with_differences`.
         tested: Positions of the measures that are tested.
         seed: Random seed for the permutations.
     """
@@ -236,7 +236,7 @@ def _wins(columns: Sequence[Floats], measures: Sequence[str]) -> list[Ints]:
     """For each cell, and for their sum at the end, (3, audits, measures) queries that are better, the same and worse.
 
     Args:
-        columns: For each cell (queries, 2, audits, measures), as `_with_differences` returns them.
+        columns: For each cell (queries, 2, audits, measures), as `with_differences` returns them.
         measures: Their names.
     """
     sign = np.array([-1 if name in LOWER_IS_BETTER else 1 for name in measures])

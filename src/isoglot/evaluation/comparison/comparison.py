@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from isoglot.corpora.collection import Collection, CollectionRecord
+from isoglot.evaluation.changes import StoredVectors, StressedQueries
 from isoglot.evaluation.comparison.cells import ComparedCell, compare_scenario
 from isoglot.evaluation.comparison.comparable import AuditSource, common_cells, load_audits
 from isoglot.evaluation.results import Audit, Cell, json_text
@@ -34,6 +35,8 @@ class ComparedModel(msgspec.Struct, frozen=True, kw_only=True):
         seeds: Number of audits that are pooled.
         golds_beyond: Of TREC runs the number of golds beyond their end; None where all documents are ranked.
         similarities: As `Audit.similarities`; of several seeds those of the first.
+        stress: As `Audit.stress`; of several seeds those of the first.
+        stored: As `Audit.stored`; of several seeds those of the first.
         notes: As `Audit.notes`; of several seeds those of the first.
     """
 
@@ -43,6 +46,8 @@ class ComparedModel(msgspec.Struct, frozen=True, kw_only=True):
     seeds: int
     golds_beyond: int | None = None
     similarities: Similarities | None = None
+    stress: tuple[StressedQueries, ...] = ()
+    stored: tuple[StoredVectors, ...] = ()
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -56,12 +61,20 @@ class ComparedModel(msgspec.Struct, frozen=True, kw_only=True):
             seeds=len(audits),
             golds_beyond=sum(sum(cut.beyond.values()) for cut in cuts) if cuts else None,
             similarities=audits[0].similarities,
+            stress=audits[0].stress,
+            stored=audits[0].stored,
             notes=audits[0].notes,
         )
 
     def plain(self) -> dict[str, Any]:
-        """The model as comparison.json holds it: flat, without what is None or empty of the last three attributes."""
-        known = {"golds_beyond": self.golds_beyond, "similarities": self.similarities, "notes": self.notes or None}
+        """The model as comparison.json holds it: flat, without what is None or empty of the last five attributes."""
+        known = {
+            "golds_beyond": self.golds_beyond,
+            "similarities": self.similarities,
+            "stress": self.stress or None,
+            "stored": self.stored or None,
+            "notes": self.notes or None,
+        }
         return {
             "label": self.label,
             **model_record(self.record),

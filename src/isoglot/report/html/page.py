@@ -18,6 +18,7 @@ from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import canonical
 from isoglot.platform.version import __version__
+from isoglot.report.changes import comparison_change_tables
 from isoglot.report.further import further_tables
 from isoglot.report.html import charts, shares, spaces
 from isoglot.report.html.changes import most_changed
@@ -180,7 +181,7 @@ def _tables(comparison: Comparison) -> list[Table]:
         for title, table in titled.items()
         if table.rows
     ]
-    return [*tables, *comparison_similarity_tables(comparison)]
+    return [*tables, *comparison_change_tables(comparison), *comparison_similarity_tables(comparison)]
 
 
 def mixed_pools(audits: Sequence[Audit]) -> list[charts.Mixed]:

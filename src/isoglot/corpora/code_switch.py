@@ -6,18 +6,18 @@ import random
 from collections.abc import Sequence
 from itertools import groupby, pairwise
 
-import regex  # type: ignore[import-untyped]
-
-from isoglot.alignment.options import CODE_SWITCH_LEVELS
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.text import pattern
+
+CODE_SWITCH_LEVELS = ("clause", "word")
 
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}ーｰ]"
 _OPENING, _OTHER_PUNCTUATION = r"[\p{Ps}\p{Pi}]", r"[^\P{P}\p{Ps}\p{Pi}]"
-_UNIT = regex.compile(
+_UNIT = (
     rf"(?:(?={_OPENING})\X)*(?={_UNSPACED})\X(?:(?={_OTHER_PUNCTUATION})\X)* ?"  # a character, its punctuation
     rf"|(?:(?!{_UNSPACED}| )\X)+ ?"  # a word
 )
-_CLAUSE_END = regex.compile(r"\p{Terminal_Punctuation}[\p{Pe}\p{Pf}\"' ]*$")
+_CLAUSE_END = r"\p{Terminal_Punctuation}[\p{Pe}\p{Pf}\"' ]*$"
 
 
 def code_switched(first: str, second: str, generator: random.Random, level: str) -> str:
@@ -37,7 +37,7 @@ def code_switched(first: str, second: str, generator: random.Random, level: str)
         first: A text.
         second: Its translation.
         generator: Decides which language begins, or supplies each piece.
-        level: One of `isoglot.alignment.options.CODE_SWITCH_LEVELS`.
+        level: One of `CODE_SWITCH_LEVELS`.
 
     Returns:
         The mix, with single spaces; if a text is a single unit, the whole of one of the two.
@@ -90,13 +90,13 @@ def with_code_switching(
 
 def _units(text: str) -> list[str]:
     """The units of `code_switched`, each with the space behind it; joined they are the text with single spaces."""
-    return list(_UNIT.findall(" ".join(text.split())))
+    return list(pattern(_UNIT).findall(" ".join(text.split())))
 
 
 def _clauses(units: Sequence[str]) -> list[str]:
     clauses, begin = [], 0
     for end, unit in enumerate(units, start=1):
-        if end == len(units) or _CLAUSE_END.search(unit):
+        if end == len(units) or pattern(_CLAUSE_END).search(unit):
             clauses.append("".join(units[begin:end]))
             begin = end
     return clauses
