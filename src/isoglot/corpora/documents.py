@@ -27,7 +27,8 @@ from isoglot.corpora.readers.lines import kind_of
 from isoglot.corpora.readers.records import READERS_OF_RECORDS
 from isoglot.corpora.seen import SeenIds
 from isoglot.corpora.sources import SOURCES, load_collection
-from isoglot.corpora.sources.folder import Part, corpus_parts, records
+from isoglot.corpora.sources.beir import Part, records
+from isoglot.corpora.sources.folder import corpus_parts
 from isoglot.corpora.sources.hub_datasets import stream_dataset
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.files import expanded
