@@ -81,8 +81,11 @@ class SourceDocument:
 
 
 def is_source(corpus: str) -> bool:
-    """Return whether `corpus` names one of isoglot's sources, such as ``mini@test``, and no file or folder."""
-    return not expanded(corpus).exists() and corpus.partition(":")[0].partition("@")[0] in SOURCES
+    """Return whether `corpus` names one of isoglot's sources, such as ``mini@test``, and no file or folder.
+
+    ``hub:DATASET`` does not: as a corpus it is a data set of documents alone (see `read_hub_documents`).
+    """
+    return not expanded(corpus).exists() and corpus.partition(":")[0].partition("@")[0] in SOURCES.keys() - {"hub"}
 
 
 def corpus_name(corpus: str) -> str:

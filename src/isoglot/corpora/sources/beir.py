@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection as Container
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,26 +42,35 @@ _SURE = 0.5
 """The probability of another language from which on it is not; Xhosa's and Igbo's texts are in none at 0.35."""
 
 
+Rows = Iterable[tuple[int, dict[str, Any]]]
+"""Numbered rows: line, and name of a field -> value."""
+
+
 class Part(NamedTuple):
-    """One file of a collection, or one split of a configuration on the hub.
+    """One file of a collection, one split of a configuration on the hub, or rows that a source makes.
 
     Attributes:
-        path: The file; of a split on the hub, its name in messages.
+        path: The file, or what messages name.
         split: The name of the split, or of the file without suffixes.
         configuration: What stands before the name of its folder or configuration (``de`` of ``de-corpus``), which is
             part of the ids; else empty.
-        rows: What yields the numbered rows of a split on the hub; None for a file.
+        rows: What yields the numbered rows; None: the file is read.
     """
 
     path: Path
     split: str
     configuration: str = ""
-    rows: Callable[[], Iterator[tuple[int, dict[str, Any]]]] | None = None
+    rows: Callable[[], Rows] | None = None
 
     @classmethod
     def of_file(cls, path: Path, configuration: str = "") -> Part:
         """Return the part that a file is."""
         return cls(path, _SHARD.sub("", path.name.removesuffix(".gz").rpartition(".")[0]), configuration)
+
+    @classmethod
+    def of_rows(cls, path: Path, rows: Container[tuple[int, dict[str, Any]]]) -> Part:
+        """Return the part that rows are which were made of the file `path`."""
+        return cls(path, "test", rows=lambda: rows)
 
     @property
     def language_name(self) -> str:
@@ -95,14 +105,19 @@ def qrels_of_split(parts: Sequence[Part], split: str | None, corpus: Iterable[Pa
     Raises:
         InputError: There is no such split.
     """
-    splits = sorted({part.split for part in parts})
-    if split is None and len(splits) > 1 and {part.split for part in corpus} >= set(splits) and all(map(_tag, splits)):
+    if split is None and are_by_language(parts, corpus):
         return [part._replace(split=EACH_LANGUAGE, configuration=part.split) for part in parts]
+    splits = sorted({part.split for part in parts})
     wanted = split or ("test" if "test" in splits or len(splits) > 1 else splits[0])
     if wanted not in splits:
-        place = parts[0].path.parent
-        raise InputError(f"has no {wanted}{parts[0].path.suffix}; name one of @{', @'.join(splits)}", place)
+        raise InputError(f"has no split {wanted!r}; name one of @{', @'.join(splits)}", parts[0].path.parent)
     return [part for part in parts if part.split == wanted]
+
+
+def are_by_language(qrels: Iterable[Part], corpus: Iterable[Part]) -> bool:
+    """Return whether the splits of qrels are languages, several of them, and the corpus has the same."""
+    splits = {part.split for part in qrels}
+    return len(splits) > 1 and splits <= {part.split for part in corpus} and all(map(_tag, splits))
 
 
 def of_split(parts: Sequence[Part], split: str) -> list[Part]:
@@ -120,7 +135,8 @@ def collection(
     left_out: LeftOut,
     *,
     where: Path,
-    find_identical: bool,
+    find_identical: bool = False,
+    notes: Sequence[str] = (),
 ) -> Collection:
     """Read a collection; queries without a relevant document are left out, as is usual for BEIR.
 
@@ -132,6 +148,7 @@ def collection(
         left_out: Counts what is left out.
         where: Its folder or data set, for messages.
         find_identical: Whether a query finds a document that has its id.
+        notes: What a reader of results has to know of it.
 
     Raises:
         InputError: A part is missing or wrong, or there is no document, or no query that is judged.
@@ -147,16 +164,16 @@ def collection(
         raise InputError("; ".join(("no query has a relevant document", *left_out.notes)), where)
     relevant = {query: tuple(documents) for query, documents in golds.items()}
     identical = {} if find_identical else _identical(document_versions, query_versions, relevant)
-    notes = [*document_versions.detected.notes, *query_versions.detected.notes]
+    found = [*notes, *document_versions.detected.notes, *query_versions.detected.notes]
     if identical:
-        notes.append(f"{len(identical)} queries have the id of a document, which they do not find (--find-identical)")
+        found.append(f"{len(identical)} queries have the id of a document, which they do not find (--find-identical)")
     return Collection(
         name,
         documents,
         judged,
         relevant,
         document_versions.names | query_versions.names | document_versions.names,
-        tuple(notes),
+        tuple(found),
         identical,
     )
 
@@ -252,14 +269,21 @@ def read_judgements(
 
 
 def records(parts: Iterable[Part]) -> Iterator[Fields]:
-    """Yield the fields of each line; a configuration is part of the id, and its name, or that of the split, the language if it is one."""
+    """Yield the fields of each line; a configuration is part of the id.
+
+    Its name, or else that of the split, is the language of lines that name none, if it is one.
+    """
     files = list(parts)
     languages = _languages(files)
     for part in files:
         stated = {"lang": part.language_name} if part.language_name in languages else {}
         for fields in part.fields():
             identity = {"_id": part.identity(fields.required_id())} if part.configuration else {}
-            yield Fields({**stated, **fields.values, **identity}, part.path, fields.line) if stated or identity else fields
+            yield (
+                Fields({**stated, **fields.values, **identity}, part.path, fields.line)
+                if stated or identity
+                else fields
+            )
 
 
 def _languages(parts: Iterable[Part]) -> set[str]:

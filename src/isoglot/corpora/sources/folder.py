@@ -6,9 +6,10 @@ Each corpus line has ``_id``, ``text`` and ``lang``, and optionally ``title`` an
 is missing, the language is detected, and counted in a note.
 
 The files may be gzipped, or of another format of records. They may also lie as on the Hugging Face hub and in mteb:
-folders ``corpus``, ``queries`` and ``qrels`` (or ``default``), or one of each for every configuration (``de-corpus``), or
-folders of all three (``de``). The configuration is part of the ids, and the language of lines that name none where it
-is one. In a folder ``corpus`` or ``queries`` a file may be named by its language (``corpus/de.jsonl``).
+folders ``corpus``, ``queries`` and ``qrels`` (or ``default``), or one of each for every configuration (``de-corpus``),
+or a folder with all three for every language (``de``). The configuration is part of the ids, and the language of lines
+that name none where it is one. In a folder ``corpus`` or ``queries`` a file may be named by its language
+(``corpus/de.jsonl``).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from isoglot.corpora.collection import Collection
 from isoglot.corpora.left_out import LeftOut
 from isoglot.corpora.readers.lines import kind_of
 from isoglot.corpora.readers.records import READERS_OF_RECORDS
-from isoglot.corpora.sources.beir import Part, collection, of_split, qrels_of_split
+from isoglot.corpora.sources.beir import EACH_LANGUAGE, Part, are_by_language, collection, of_split, qrels_of_split
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.languages import known
 
@@ -64,7 +65,9 @@ def corpus_parts(folder: Path) -> list[Part]:
     beside = ("queries.*", "data/queries.*", "*queries", "*qrels", "*/queries.*")
     if not any(next(folder.glob(pattern), None) for pattern in beside):
         return []
-    return _files_if_any(folder, "corpus")
+    corpus = _files_if_any(folder, "corpus")
+    qrels = _parts(folder, ("qrels", "default"), _KINDS_OF_QRELS)
+    return of_split(corpus, EACH_LANGUAGE) if are_by_language(qrels, corpus) else corpus
 
 
 def qrels_files(folder: Path, split: str | None) -> list[Part]:
