@@ -13,8 +13,10 @@ import pytest
 
 import isoglot
 from isoglot import IsoglotError, load_collection
+from isoglot.alignment.guard import hold_out
 from isoglot.ranking.pools import PoolBuilder
 from isoglot.training_data.loading import training_rows
+from isoglot.training_data.row import Row
 from tests import command_line
 
 PAIRS = [
@@ -188,6 +190,24 @@ def test_src_and_tgt_name_the_columns_of_a_table(tmp_path: Path) -> None:
         done = command_line.isoglot(*command, "--data", path, "--src", "en")
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert "--src and --tgt go together" in done.stderr
+
+
+def test_no_similarity_is_that_of_a_sentence_with_itself(tmp_path: Path, tiny_model: Path) -> None:
+    path = table(tmp_path / "a.tsv", ("en", "es"), *PAIRS)
+    found = isoglot.audit(str(tiny_model), f"parallel:{path}").similarities
+    assert found is not None
+    assert found.relevant_same is None
+    assert found.relevant_cross is not None
+    assert found.relevant_cross.pairs == 8
+    assert found.unrelated_same is not None
+    assert found.unrelated_same.pairs == 2 * 4 * 3
+
+
+def test_what_is_held_out_of_parallel_sentences_finds_translations_alone() -> None:
+    texts = [{"en": f"snow {number}", "es": f"nieve {number}"} for number in range(40)]
+    _, development = hold_out([Row(f"c{number}", both, both) for number, both in enumerate(texts)], "rows")
+    assert development is not None
+    assert "mono-same" not in {pool.scenario for pool in PoolBuilder(development).build()}
 
 
 def test_parallel_sentences_are_rows_to_align_on(tmp_path: Path) -> None:
