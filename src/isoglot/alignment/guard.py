@@ -180,14 +180,16 @@ def _collection(name: str, held_rows: Sequence[Row], training: Sequence[Row], or
         for text in row.query.values() if row.content_id in shown else ():
             answers[text][row.content_id] = None
     asked: Counter[str] = Counter()
-    queries, golds = [], {}
+    queries, golds, identical = [], {}, {}
     for row in held_rows:
         asked[row.content_id] += 1
         if asked[row.content_id] <= MOST_QUESTIONS and any(tag in languages for tag in row.document):
             query_id = f"{row.content_id} {asked[row.content_id]}"
             queries += [Query(query_id, tag, text) for tag, text in row.query.items() if tag in languages]
             golds[query_id] = tuple(dict.fromkeys(chain.from_iterable(answers[text] for text in row.query.values())))
-    return Collection(name, documents, queries, golds)
+            own = [tag for tag, text in row.query.items() if row.document.get(tag) == text]  # parallel sentences
+            identical.update({(query_id, tag): (row.content_id, tag) for tag in own})
+    return Collection(name, documents, queries, golds, identical=identical)
 
 
 def named_development(source: str | Collection, rows: Sequence[Row]) -> Collection:

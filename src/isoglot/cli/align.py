@@ -20,12 +20,15 @@ from isoglot.cli.options import (
     Prompts,
     QueryPrompt,
     Seed,
+    SourceLanguage,
     StrictReading,
+    TargetLanguage,
     Trust,
     VectorField,
     chosen_fields,
     chosen_prompts,
     split,
+    with_columns,
 )
 from isoglot.retrievers.kinds import VECTOR_FORMS
 
@@ -46,6 +49,8 @@ def align(
             "vectors:DIR needs none."
         ),
     ] = None,
+    src: SourceLanguage = None,
+    tgt: TargetLanguage = None,
     method: Annotated[
         str | None, typer.Option(help=f"{', '.join(METHODS)}, or auto; center if not named, for a corpus.")
     ] = None,
@@ -112,7 +117,7 @@ def align(
         isoglot.align(
             model,
             method,
-            data,
+            with_columns(data, src, tgt),
             output,
             queries=queries,
             languages=split(languages),

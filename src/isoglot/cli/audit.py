@@ -25,13 +25,16 @@ from isoglot.cli.options import (
     ScaledK,
     ScaledWeight,
     Seed,
+    SourceLanguage,
     StrictReading,
+    TargetLanguage,
     Trust,
     VectorField,
     chosen_fields,
     chosen_prompts,
     split,
     whole_numbers,
+    with_columns,
     with_scaled_options,
 )
 from isoglot.platform.errors import IsoglotError
@@ -60,6 +63,8 @@ def audit(
     data: Annotated[
         str | None, typer.Option(help="A source: mini@test, xquad:DIR, folder:DIR ... see `isoglot sources`.")
     ] = None,
+    src: SourceLanguage = None,
+    tgt: TargetLanguage = None,
     pool: Annotated[list[str] | None, typer.Option(help="Languages of a pool, e.g. en,zh; may be repeated.")] = None,
     query_languages: Annotated[str | None, typer.Option(help="Languages to ask in, e.g. en,zh.")] = None,
     scenarios: Annotated[
@@ -128,6 +133,7 @@ def audit(
     if runs and output is None:
         raise IsoglotError("--runs needs -o DIR to write to")
     started = time.monotonic()
+    data = with_columns(data, src, tgt)
     sources = _Sources(
         model=model,
         data=data,

@@ -15,10 +15,13 @@ from isoglot.cli.options import (
     Prompts,
     QueryPrompt,
     Seed,
+    SourceLanguage,
     StrictReading,
+    TargetLanguage,
     Trust,
     chosen_prompts,
     split,
+    with_columns,
 )
 from isoglot.platform.files import write_text
 
@@ -34,6 +37,8 @@ def compare(
     data: Annotated[
         str | None, typer.Option("--data", help="The source to audit models on, where models are named.")
     ] = None,
+    src: SourceLanguage = None,
+    tgt: TargetLanguage = None,
     names: Annotated[str | None, typer.Option(help="What to call them, e.g. before,after.")] = None,
     margin: Annotated[float, typer.Option(help="Points of mono-same and control ndcg@10 that may be lost.")] = 1.0,
     fail_if: Annotated[
@@ -61,6 +66,7 @@ def compare(
     from isoglot.report.tables import comparison_notes, comparison_tables, kept_table, summary_table
     from isoglot.report.terminal import print_lines, print_tables
 
+    data = with_columns(data, src, tgt)
     conditions = [Condition.parse(text) for text in fail_if or []]
     comparison = isoglot.compare(
         *audits,

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 Data = Annotated[
     str, typer.Option("--data", help="A source: mini@test, xquad:DIR, folder:DIR ...; see `isoglot sources`.")
 ]
+SourceLanguage = Annotated[
+    str | None,
+    typer.Option(
+        "--src", help="Language of the first column of --data, a table of parallel sentences; its head may name it too."
+    ),
+]
+TargetLanguage = Annotated[str | None, typer.Option("--tgt", help="Language of its second column.")]
 Seed = Annotated[int, typer.Option(help="Random seed; the same seed gives the same result.")]
 Device = Annotated[str, typer.Option(help="The device: auto, cpu, cuda, cuda:1, mps ...")]
 Precision = Annotated[
@@ -118,6 +125,21 @@ def chosen_fields(language: str | None, content: str | None = None, vector: str 
     from isoglot.stores.base import Fields
 
     return Fields(language=language, content=content, vector=vector)
+
+
+def with_columns(data: str | None, src: str | None, tgt: str | None) -> str | None:
+    """Return the source that ``--data``, ``--src`` and ``--tgt`` name: ``parallel:FILE@SRC,TGT`` where they are given.
+
+    Raises:
+        IsoglotError: One of them is missing.
+    """
+    from isoglot.platform.errors import IsoglotError
+
+    if src is None and tgt is None:
+        return data
+    if data is None or src is None or tgt is None:
+        raise IsoglotError("--src and --tgt go together, with --data FILE, a table of parallel sentences")
+    return f"parallel:{data.removeprefix('parallel:')}@{src},{tgt}"
 
 
 def split(text: str | None) -> list[str] | None:

@@ -27,7 +27,8 @@ from isoglot.corpora.readers.lines import kind_of
 from isoglot.corpora.readers.records import READERS_OF_RECORDS
 from isoglot.corpora.seen import SeenIds
 from isoglot.corpora.sources import SOURCES, load_collection
-from isoglot.corpora.sources.folder import Part, corpus_parts, records
+from isoglot.corpora.sources.beir import Part, records
+from isoglot.corpora.sources.folder import corpus_parts
 from isoglot.corpora.sources.hub_datasets import stream_dataset
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.files import expanded
@@ -80,8 +81,11 @@ class SourceDocument:
 
 
 def is_source(corpus: str) -> bool:
-    """Return whether `corpus` names one of isoglot's sources, such as ``mini@test``, and no file or folder."""
-    return not expanded(corpus).exists() and corpus.partition(":")[0].partition("@")[0] in SOURCES
+    """Return whether `corpus` names one of isoglot's sources, such as ``mini@test``, and no file or folder.
+
+    ``hub:DATASET`` does not: as a corpus it is a data set of documents alone (see `read_hub_documents`).
+    """
+    return not expanded(corpus).exists() and corpus.partition(":")[0].partition("@")[0] in SOURCES.keys() - {"hub"}
 
 
 def corpus_name(corpus: str) -> str:

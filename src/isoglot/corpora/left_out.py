@@ -19,6 +19,8 @@ UNREADABLE_FILES = "files that cannot be read, or not to their end"
 TOO_MUCH = "files that are too large or nested too deeply, or take too long to read"
 REPEATED_DOCUMENTS = "documents with the id of an earlier one, or its text if they have no id"
 REPEATED_QUERIES = "queries with the id of an earlier one"
+REPEATED_SENTENCES = "rows with a sentence of an earlier row"
+ROWS_WITHOUT_ID = "rows without an id"
 SPECIAL_FILES = "pipes, sockets and devices"
 UNREADABLE_NAMES = "files whose names are not UTF-8"
 QUERIES_WITHOUT_TEXT = "queries without text"
@@ -26,6 +28,7 @@ UNKNOWN_LANGUAGE = "texts whose language cannot be told (name it in a field 'lan
 UNKNOWN_WORDS = "passages of which a model knows no word"
 UNKNOWN_DOCUMENTS = "judgements of documents that the corpus lacks"
 UNKNOWN_IN_RUN = "lines of the run with documents that are not known"
+UNPAIRED_ROWS = "rows with a sentence in fewer than two languages"
 UNKNOWN_QUERIES = "judgements of queries that the collection lacks"
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import numpy as np
 
-from isoglot.corpora.collection import Collection
+from isoglot.corpora.collection import Collection, Document, Query
 from isoglot.platform.arrays import Bools, Floats, Ints, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.ranking.pools import Pool
@@ -162,6 +162,8 @@ def _relevant_pairs(
     kinds: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
     for number, query in enumerate(asked):
         for at in (at for content in golds[number] for at in places[content]):
+            if _is_itself(collection, query, collection.documents[at]):
+                continue
             kinds[collection.documents[at].language == query.language].append((number, at))
     same, cross = (
         generator.permutation(np.array(pairs, dtype=np.int64).reshape(-1, 2))[:RELEVANT_SAMPLE]
@@ -171,11 +173,20 @@ def _relevant_pairs(
 
 
 def _relations(collection: Collection, queries: Ints, documents: Ints) -> tuple[Bools, Bools]:
-    """(q, n) whether a document is relevant to a query, and whether it is in the query's language."""
+    """(q, n) whether a document is relevant to a query, or it itself, and whether it is in the query's language."""
     asked, found = [collection.queries[at] for at in queries], [collection.documents[at] for at in documents]
-    related = [[d.content_id in golds for d in found] for golds in (collection.golds[q.query_id] for q in asked)]
+    related = [
+        [d.content_id in golds or _is_itself(collection, query, d) for d in found]
+        for query, golds in ((query, collection.golds[query.query_id]) for query in asked)
+    ]
     same = [[d.language == query.language for d in found] for query in asked]
     return np.array(related, dtype=bool), np.array(same, dtype=bool)
+
+
+def _is_itself(collection: Collection, query: Query, document: Document) -> bool:
+    """Whether a document is a query itself, which is no pair of either kind."""
+    version = collection.identical.get((query.query_id, query.language))
+    return version == (document.content_id, document.language)
 
 
 def _unit(vectors: Vectors) -> Floats:

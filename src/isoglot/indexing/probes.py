@@ -18,7 +18,8 @@ import numpy as np
 from isoglot.corpora.collection import Collection, Document, Query
 from isoglot.corpora.left_out import LeftOut
 from isoglot.corpora.sources import load_collection
-from isoglot.corpora.sources.folder import qrels_files, read_judgements, read_queries
+from isoglot.corpora.sources.beir import read_judgements, read_queries
+from isoglot.corpora.sources.folder import files_of, qrels_files
 from isoglot.encoders.encoder import Encoder
 from isoglot.indexing.encoders import EncodingRetriever
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, passage_from_row
@@ -207,7 +208,7 @@ def _user_questions(data: str, passages: Sequence[Passage], contents: Sequence[s
         path, _, split = data.removeprefix("folder:").partition("@")
         folder = expanded(path)
         qrels = qrels_files(folder, split or None)
-        queries, versions = read_queries(folder, qrels[0].split, unread)
+        queries, versions = read_queries(files_of(folder, "queries", qrels[0].split), folder, unread)
         query_ids = {identity: query for identity, (query, _) in versions.of.items()}
         judged: dict[str, dict[str, None]] = defaultdict(dict)
         for query, content in read_judgements(qrels, query_ids, known, unread):

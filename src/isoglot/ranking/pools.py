@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations
@@ -142,10 +142,11 @@ class PoolBuilder:
         positions: dict[str, list[int]] = defaultdict(list)
         for position, candidate in enumerate(candidates):
             positions[candidate.gold_key].append(position)
+        itself = self._itself(query_language, candidates)
         asked = [
             (query, found)
             for query in self._queries.get(query_language, ())
-            if (found := [position for key in self._gold_keys(query) for position in positions.get(key, ())])
+            if (found := _places(self._gold_keys(query), positions, itself.get(query)))
         ]
         golds = np.full((len(asked), max((len(found) for _, found in asked), default=0)), -1, dtype=np.int64)
         for number, (_, found) in enumerate(asked):
@@ -159,15 +160,21 @@ class PoolBuilder:
             tie_keys,
             np.array([query for query, _ in asked], dtype=np.int64),
             golds,
-            self._ignored([query for query, _ in asked], candidates) if self.collection.identical else None,
+            np.array([itself.get(query, -1) for query, _ in asked], dtype=np.int64)
+            if self.collection.identical
+            else None,
         )
 
-    def _ignored(self, queries: Sequence[int], candidates: Sequence[_Candidate]) -> Ints:
-        """The position among the candidates of the document that each query is, or -1."""
+    def _itself(self, query_language: str, candidates: Sequence[_Candidate]) -> dict[int, int]:
+        """The queries in a language that are documents of the pool -> the positions of these among the candidates."""
+        if not self.collection.identical:
+            return {}
         places = {(c.content_id, c.language): place for place, c in enumerate(candidates)}
-        asked = (self.collection.queries[at] for at in queries)
-        same = (self.collection.identical.get((query.query_id, query.language)) for query in asked)
-        return np.array([-1 if version is None else places.get(version, -1) for version in same], dtype=np.int64)
+        same = {
+            at: self.collection.identical.get((self.collection.queries[at].query_id, query_language))
+            for at in self._queries.get(query_language, ())
+        }
+        return {at: places[version] for at, version in same.items() if version in places}
 
     @cached_property
     def _by_language(self) -> dict[str, list[_Candidate]]:
@@ -258,6 +265,11 @@ class _Candidate(NamedTuple):
     document: int
     content_id: str
     language: str
+
+
+def _places(keys: Sequence[str], positions: Mapping[str, Sequence[int]], without: int | None) -> list[int]:
+    """The positions of the documents of some keys, but for one of them."""
+    return [position for key in keys for position in positions.get(key, ()) if position != without]
 
 
 def _row_key(query_id: str, content_id: str) -> str:

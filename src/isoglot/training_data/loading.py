@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from isoglot.corpora.collection import Collection
+from isoglot.corpora.documents import is_source
 from isoglot.corpora.sources import load_collection
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.languages import canonical
@@ -39,7 +40,7 @@ def training_rows(
     Raises:
         IsoglotError: `data` cannot be read, or has no text in one of `languages`.
     """
-    if isinstance(data, Path) or (isinstance(data, str) and is_row_file(data)):
+    if isinstance(data, Path) or (isinstance(data, str) and is_row_file(data) and not is_source(data)):
         rows = read_rows(data, strict=strict)
     elif isinstance(data, str | Collection):
         rows = _rows_of_collection(load_collection(data, strict=strict) if isinstance(data, str) else data)

@@ -27,6 +27,12 @@ def kind_of(path: Path) -> str:
     return Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
 
 
+def or_gzipped(path: Path) -> Path:
+    """Return `path`, or the file of that name with ``.gz`` where only that is there."""
+    gzipped = path.with_name(path.name + ".gz")
+    return gzipped if gzipped.is_file() and not path.is_file() else path
+
+
 def words(line: str) -> list[str]:
     """Return what stands between spaces and tabs, as trec_eval reads it: an id may hold Unicode's other spaces."""
     return _WORD.findall(line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,12 +59,7 @@ def read_qrels(path: Path) -> Iterator[Judgement]:
     """
     if kind_of(path) in (".jsonl", ".csv", ".parquet"):
         for line, fields in read_records(path):
-            names = _names(fields)
-            missing = next((name for name in FIELDS if name not in names), None)
-            if missing is not None:
-                raise InputError(f"field {missing!r} is missing; a judgement has {', '.join(FIELDS)}", path, line)
-            query, document, relevance = (fields[names[name]] for name in FIELDS)
-            yield _judgement(query, document, relevance, path, line)
+            yield judgement_of(fields, path, line)
         return
     header: list[str] = []
     columns = [0, -2, -1]
@@ -86,6 +81,20 @@ def read_qrels(path: Path) -> Iterator[Judgement]:
             )
         query, document, relevance = (cells[column] for column in columns)
         yield _judgement(query, document, relevance, path, line)
+
+
+def judgement_of(fields: Mapping[str, Any], path: Path, line: int) -> Judgement:
+    """Return the judgement that the fields of a record are.
+
+    Raises:
+        InputError: A field of `FIELDS` is missing or malformed.
+    """
+    names = _names(fields)
+    missing = next((name for name in FIELDS if name not in names), None)
+    if missing is not None:
+        raise InputError(f"field {missing!r} is missing; a judgement has {', '.join(FIELDS)}", path, line)
+    query, document, relevance = (fields[names[name]] for name in FIELDS)
+    return _judgement(query, document, relevance, path, line)
 
 
 def _names(fields: Iterable[str]) -> dict[str, str]:

@@ -23,7 +23,9 @@ class Source:
         form: The form in which it is written on the command line.
         summary: The line that ``isoglot sources`` prints.
         licence: SPDX id, or where to look.
-        module: The module with ``load(path, split)``; that of ``folder`` takes a `LeftOut` too.
+        module: The module with ``load(path, split)``.
+        place: What stands after the colon: a ``folder``, a ``file``, or the name of a data set on the ``hub``.
+        takes: What ``load`` takes besides: ``left_out``, a `LeftOut`, and ``find_identical``.
     """
 
     name: str
@@ -31,7 +33,12 @@ class Source:
     summary: str
     licence: str
     module: str
+    place: str = "folder"
+    takes: tuple[str, ...] = ()
 
+
+_OWN = ("left_out", "find_identical")
+"""What the sources of a user's own collections take."""
 
 SOURCES = {
     source.name: source
@@ -60,6 +67,54 @@ SOURCES = {
             module="isoglot.corpora.sources.belebele",
         ),
         Source(
+            name="mlqa",
+            form="mlqa[:DIR][@dev]",
+            summary="Wikipedia and questions in 7 languages, partly parallel; the hub's google/xtreme or a folder",
+            licence="CC-BY-SA-3.0",
+            module="isoglot.corpora.sources.mlqa",
+            takes=("left_out",),
+        ),
+        Source(
+            name="miracl",
+            form="miracl[:DIR][@SPLIT]",
+            summary="questions in 18 languages, each of its own Wikipedia; mteb's on the hub or a folder",
+            licence="Apache-2.0",
+            module="isoglot.corpora.sources.miracl",
+            takes=("left_out",),
+        ),
+        Source(
+            name="neuclir",
+            form="neuclir[:DIR]",
+            summary="news in fa, ru and zh, asked in these and English; the hub's neuclir/bench or a folder",
+            licence="ODC-BY",
+            module="isoglot.corpora.sources.neuclir",
+            takes=("left_out",),
+        ),
+        Source(
+            name="multieup",
+            form="multieup[:DIR]",
+            summary="Multi-EuP v2: speeches in 24 languages; the hub's unimelb-nlp/MultiEup-v2 or a folder",
+            licence="CC-BY-4.0",
+            module="isoglot.corpora.sources.multieup",
+            takes=("left_out",),
+        ),
+        Source(
+            name="xrag",
+            form="xrag[:DIR][@dev]",
+            summary="news and questions in 5 languages; the hub's AmazonScience/XRAG or a folder",
+            licence="CC-BY-NC-4.0",
+            module="isoglot.corpora.sources.xrag",
+            takes=("left_out",),
+        ),
+        Source(
+            name="mlir-benchmarks",
+            form="mlir-benchmarks[:DIR]@NAME",
+            summary="Belebele_test, MLQA_test ... as SHIFT pools them; the hub's yjoonjang/mlir-benchmarks or a folder",
+            licence="see its card",
+            module="isoglot.corpora.sources.mlir_benchmarks",
+            takes=("left_out",),
+        ),
+        Source(
             name="gnome-help",
             form="gnome-help[:DIR]",
             summary="361 pages and sections of GNOME's help in 31 languages; Debian's package or a folder of "
@@ -81,6 +136,25 @@ SOURCES = {
             "line",
             licence="yours",
             module="isoglot.corpora.sources.folder",
+            takes=_OWN,
+        ),
+        Source(
+            name="hub",
+            form="hub:NAME[@SPLIT]",
+            summary="a data set of the hub in that layout: configurations corpus, queries, qrels, or LANG-corpus ...",
+            licence="see its card",
+            module="isoglot.corpora.sources.hub",
+            place="hub",
+            takes=_OWN,
+        ),
+        Source(
+            name="parallel",
+            form="parallel:FILE[@L1,L2]",
+            summary="parallel sentences: a .csv, .tsv, .jsonl or .parquet with a column for each language",
+            licence="yours",
+            module="isoglot.corpora.sources.parallel",
+            place="file",
+            takes=_OWN,
         ),
     )
 }
@@ -89,11 +163,12 @@ SOURCES = {
 def load_collection(spec: str, *, strict: bool = False, find_identical: bool = False) -> Collection:
     """Load the collection that `spec` names.
 
-    What is of no use in a folder of the user's, such as a document without text, is left out; a note of the collection
-    and a warning say how much it was.
+    What is of no use in it, such as a document without text, is left out of the sources that a user may have made; a
+    note of the collection and a warning say how much it was.
 
     Args:
-        spec: ``NAME[:DIR][@SPLIT]``, e.g. ``mini@test``, ``xquad:data/xquad``, ``folder:my-corpus@dev``.
+        spec: ``NAME[:DIR][@SPLIT]``, e.g. ``mini@test``, ``xquad:data/xquad``, ``folder:my-corpus@dev``,
+            ``hub:mteb/XQuADRetrieval``, ``parallel:pairs.csv@en,es``.
         strict: Whether the first that would be left out is an error.
         find_identical: Whether a query of a folder finds a document that has its id; by default it does not, as in
             BEIR's evaluation, unless that document is judged relevant.
@@ -105,19 +180,23 @@ def load_collection(spec: str, *, strict: bool = False, find_identical: bool = F
     if not colon:
         name, _, rest = spec.partition("@")
         rest = f"@{rest}" if rest else ""
-    parts = re.fullmatch(r"(?P<path>.*?)(?:@(?P<split>[\w.-]+))?", rest, re.DOTALL)
+    parts = re.fullmatch(r"(?P<path>.*?)(?:@(?P<split>[\w.,-]+))?", rest, re.DOTALL)
     assert parts is not None  # the pattern matches any text
     source = SOURCES.get(name)
     if source is None:
-        hint = f"; for a folder write folder:{spec}" if Path(spec).is_dir() else ""
+        hints = {
+            f"; for a folder write folder:{spec}": Path(spec).is_dir(),
+            f"; for parallel sentences write parallel:{spec}": Path(spec).is_file(),
+        }
+        hint = next((hint for hint, fits in hints.items() if fits), "")
         raise IsoglotError(f"unknown source {name!r}; known are {', '.join(SOURCES)}{hint}")
     path = expanded(parts["path"]) if parts["path"] else None
-    if path is not None and not path.is_dir():
-        raise IsoglotError(f"{path}: no such folder (from the source {spec!r})")
+    missing = {"hub": False, "file": path and not path.is_file(), "folder": path and not path.is_dir()}
+    if missing[source.place]:
+        raise IsoglotError(f"{path}: no such {source.place} (from the source {spec!r})")
     load: Callable[..., Collection] = import_module(source.module).load
-    if name != "folder":
-        return load(path, parts["split"])
     left_out = LeftOut(strict)
-    collection = load(path, parts["split"], left_out, find_identical=find_identical)
+    options = {"left_out": left_out, "find_identical": find_identical}
+    collection = load(path, parts["split"], **{option: options[option] for option in source.takes})
     left_out.warn(spec)
-    return replace(collection, notes=(*collection.notes, *left_out.notes))
+    return replace(collection, notes=(*collection.notes, *left_out.notes)) if left_out.notes else collection

@@ -51,8 +51,9 @@ def load(path: Path | None, split: str | None) -> Collection:
 def _languages(path: Path | None) -> Iterable[tuple[str, Path, Iterable[tuple[int, dict[str, Any]]]]]:
     """Yield for each language its name, its file, and the numbered fields of its lines."""
     if path is None:
-        for name in configurations(HUB_NAME):
-            yield name, Path(HUB_NAME) / name, enumerate(read_dataset(HUB_NAME, name, "test"), start=1)
+        for name in configurations(HUB_NAME, "belebele:DIR"):
+            lines = read_dataset(HUB_NAME, name, "test", "belebele:DIR")
+            yield name, Path(HUB_NAME) / name, enumerate(lines, start=1)
         return
     files = sorted(file for file in path.iterdir() if re.fullmatch(r"[a-z]{3}_[A-Z][a-z]{3}\.jsonl(\.gz)?", file.name))
     if not files:

@@ -61,19 +61,24 @@ def load(path: Path | None, split: str | None) -> Collection:
         questions = {
             name.removeprefix("xquad."): [
                 Question(fields["id"], fields["question"], fields["context"])
-                for fields in read_dataset(HUB_NAME, name, "validation")
+                for fields in read_dataset(HUB_NAME, name, "validation", "xquad:DIR")
             ]
-            for name in configurations(HUB_NAME)
+            for name in configurations(HUB_NAME, "xquad:DIR")
         }
     else:
         files = sorted(file for file in path.iterdir() if re.fullmatch(r"xquad\.[\w-]+\.json(\.gz)?", file.name))
         if not files:
             raise InputError("has no file named xquad.XX.json", path)
-        questions = {file.name.split(".")[1]: list(_read(file)) for file in files}
+        questions = {file.name.split(".")[1]: list(read_squad(file)) for file in files}
     return _collection(questions, path or Path(HUB_NAME))
 
 
-def _read(file: Path) -> Iterator[Question]:
+def read_squad(file: Path) -> Iterator[Question]:
+    """Yield the questions of a file in SQuAD's form.
+
+    Raises:
+        InputError: The file is malformed.
+    """
     try:
         squad = msgspec.convert(read_json(file), _SquadFile)
     except msgspec.ValidationError as error:
