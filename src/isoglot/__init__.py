@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from isoglot import losses, mteb_tasks
     from isoglot.alignment.guard import LossyError
     from isoglot.alignment.run import align
+    from isoglot.choosing.choice import Choice
+    from isoglot.choosing.run import choose
     from isoglot.corpora.collection import Collection, Document, Query
     from isoglot.corpora.sources import load_collection
     from isoglot.encoders.models import model_path
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Audit",
+    "Choice",
     "Collection",
     "Comparison",
     "Document",
@@ -49,6 +52,7 @@ __all__ = [
     "__version__",
     "align",
     "audit",
+    "choose",
     "compare",
     "load_collection",
     "losses",
@@ -63,6 +67,7 @@ __all__ = [
 if not TYPE_CHECKING:  # a type checker sees the imports above, and so reports a misspelt name
     _MODULES = {
         "Audit": "evaluation.results",
+        "Choice": "choosing.choice",
         "Collection": "corpora.collection",
         "Comparison": "evaluation.comparison.comparison",
         "Document": "corpora.collection",
@@ -75,6 +80,7 @@ if not TYPE_CHECKING:  # a type checker sees the imports above, and so reports a
         "Transform": "transforms.transform",
         "align": "alignment.run",
         "audit": "evaluation.audit",
+        "choose": "choosing.run",
         "compare": "evaluation.comparison.comparison",
         "load_collection": "corpora.sources",
         "model_path": "encoders.models",

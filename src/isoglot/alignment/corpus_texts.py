@@ -173,6 +173,17 @@ def read_corpus_texts(
     return CorpusTexts(name=str(data), documents=documents, queries=pairs, asked=queries is not None)
 
 
+def texts_of_collection(collection: Collection, seed: int = 0) -> CorpusTexts:
+    """A sample of a collection's documents and spans of them, as if nothing were known of its questions."""
+    by_language = defaultdict(list)
+    for document in sorted(collection.documents, key=lambda d: stable_hash(f"{d.content_id} {d.language}", seed)):
+        by_language[document.language].append(document)
+    generator = random.Random(seed)
+    documents = [document for found in by_language.values() for document in found[:SAMPLE]]
+    spans = [(tag, random_span(each.text, generator)) for tag, found in by_language.items() for each in found[:SPANS]]
+    return CorpusTexts(name=collection.name, documents=documents, queries=spans, asked=False)
+
+
 def index_of(data: object) -> str:
     """The folder or address of the index that data such as ``index:DIR`` names; empty: it names none."""
     return data.removeprefix("index:") if isinstance(data, str) and data.startswith("index:") else ""
