@@ -14,10 +14,11 @@ from isoglot.corpora.sources import load_collection
 from isoglot.corpora.stress import chosen_kinds
 from isoglot.encoders.lengths import cut_notes
 from isoglot.evaluation.changes import check_scenarios
+from isoglot.evaluation.correlation import rank_correlations
 from isoglot.evaluation.labels import label_notes
 from isoglot.evaluation.lengths import text_lengths, zero_notes
 from isoglot.evaluation.lift import lift_of_pools
-from isoglot.evaluation.measures import DEFAULT_MEASURES, check_measures
+from isoglot.evaluation.measures import DEFAULT_MEASURES, check_measures, correlation_cutoffs, spelled_out
 from isoglot.evaluation.output import AuditSettings, check_output
 from isoglot.evaluation.results import Audit, ScenarioResult, StageResult
 from isoglot.evaluation.scoring import TOP_K, RankedPool, cell_of
@@ -73,7 +74,7 @@ def audit(
             ``proportional`` (to their shares of the pool), ``scaled`` (by score, less what is usual for the language),
             or ``scaled(k=5, weight=0.7)``; see `isoglot.ranking.balance`.
         limit: The most questions to ask, chosen by seed, the same in all languages; None: all.
-        measures: Names such as ``max_r`` or ``complete@10``.
+        measures: Names such as ``max_r`` or ``complete@10``; ``classes`` stands for the four of the first document.
         seed: Random seed for ties, control pools, the limit and the bootstrap.
         device: ``auto`` or a torch device.
         trust_remote_code: Whether code inside the model's repository may run.
@@ -94,6 +95,7 @@ def audit(
         IsoglotError: A name is unknown, something cannot be used, or `output` holds an audit with other settings; the
             message says what to do.
     """
+    measures = spelled_out(measures)
     check_measures(measures)
     kinds = chosen_kinds(stress)
     check_stored(stored, dimensions)
@@ -126,12 +128,16 @@ def audit(
             cells=tuple(cell_of(pool, spelled) for pool in built),
         )
         check_output(output, settings)
-    depth = max(TOP_K, run_depth)
+    cutoffs = correlation_cutoffs(measures)
+    depth = max(TOP_K, run_depth, *cutoffs)
     rankings = retriever.rankings(spelled, built, balance=balance, top_k=depth, show_progress=show_progress)
+    ranked = list(rankings)
+    correlations = {k: rank_correlations(spelled, built, ranked, k) for k in cutoffs}
     results: list[ScenarioResult] = []
     stages: list[StageResult] = []
-    for pool, ranking in zip(built, rankings, strict=True):
-        results.append(RankedPool(spelled, pool, ranking, seed).result(documents_mode, measures, run_depth))
+    for number, (pool, ranking) in enumerate(zip(built, ranked, strict=True)):
+        correlated = {k: values[number] for k, values in correlations.items()}
+        results.append(RankedPool(spelled, pool, ranking, seed, correlated).result(documents_mode, measures, run_depth))
         if ranking.stages and pool.scenario == "multi":
             stages += StagedPool(spelled, pool, ranking, seed).results(documents_mode, measures)
     similarities, lift = None, {}

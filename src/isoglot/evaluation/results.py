@@ -170,6 +170,8 @@ class ScenarioResult(StoredResult):
             query_language=pool.index(stored.query_language) if stored.query_language in pool else None,
             documents=stored.documents,
             depth=None if stored.cut is None else stored.cut.depth,
+            top_languages=ranks.top_languages,
+            correlations=ranks.correlations,
         )
         return cls(**parts, query_ids=ranks.query_ids, judged=judged, contents=ranks.contents)
 
