@@ -30,8 +30,9 @@ from isoglot.platform.errors import InputError
 from isoglot.report.html.page import Material, audits_to_html
 from isoglot.report.latex import to_latex
 from isoglot.report.markdown import audit_to_markdown
-from isoglot.report.tables import audit_notes, audit_tables, comparison_tables, verdicts
+from isoglot.report.tables import audit_notes, audit_tables, comparison_tables
 from isoglot.report.trec import write_runs
+from isoglot.report.verdicts import verdicts
 from isoglot.retrievers.bm25 import tokenize
 from isoglot.retrievers.runs import RunRetriever
 from isoglot.retrievers.stored_vectors import StoredVectorsRetriever

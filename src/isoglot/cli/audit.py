@@ -16,6 +16,7 @@ from isoglot.cli.options import (
     Device,
     DocumentPrompt,
     Force,
+    Goal,
     Json,
     LanguageField,
     OutputFolder,
@@ -73,6 +74,7 @@ def audit(
     documents_mode: Annotated[
         str, typer.Option(help="dedup: each document once; per-question: one for each question, as in the paper.")
     ] = "dedup",
+    goal: Goal = "together",
     balance: Balance = "none",
     scaled_k: ScaledK = None,
     scaled_weight: ScaledWeight = None,
@@ -166,6 +168,7 @@ def audit(
         query_languages=split(query_languages),
         scenarios=SCENARIOS if scenarios is None else split(scenarios) or [],
         documents_mode=documents_mode,
+        goal=goal,
         balance="equal" if balanced else with_scaled_options(balance, scaled_k, scaled_weight),
         limit=limit,
         measures=split(measures) or DEFAULT_MEASURES,
@@ -306,10 +309,11 @@ class _Sources:
 
 def _print(result: Audit, *, tables: bool) -> None:
     from isoglot.report.further import further_tables
-    from isoglot.report.tables import audit_notes, audit_tables, verdicts
+    from isoglot.report.tables import audit_notes, audit_tables
     from isoglot.report.terminal import print_lines, print_tables
+    from isoglot.report.verdicts import goal_notes, verdicts
 
     if tables:
         print_tables([*audit_tables(result), *further_tables(result)])
     notes = [f"Note: {note}" for note in result.collection.notes]
-    print_lines([*verdicts(result), *audit_notes(result), *notes])
+    print_lines([*verdicts(result), *goal_notes(result), *audit_notes(result), *notes])

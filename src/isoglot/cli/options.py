@@ -29,6 +29,13 @@ Precision = Annotated[
         "docs/performance.md."
     ),
 ]
+Goal = Annotated[
+    str,
+    typer.Option(
+        help="What is judged. together: all versions of the right document in the top 10; own-first: so, and the one "
+        "in the question's language first."
+    ),
+]
 Balance = Annotated[
     str,
     typer.Option(

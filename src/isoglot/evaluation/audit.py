@@ -15,6 +15,7 @@ from isoglot.corpora.stress import chosen_kinds
 from isoglot.encoders.lengths import cut_notes
 from isoglot.evaluation.changes import check_scenarios
 from isoglot.evaluation.correlation import rank_correlations
+from isoglot.evaluation.goals import find_goal
 from isoglot.evaluation.labels import label_notes
 from isoglot.evaluation.lengths import text_lengths, zero_notes
 from isoglot.evaluation.lift import lift_of_pools
@@ -44,6 +45,7 @@ def audit(
     query_languages: Sequence[str] | None = None,
     scenarios: Sequence[str] = SCENARIOS,
     documents_mode: str = "dedup",
+    goal: str = "together",
     balance: str = "none",
     limit: int | None = None,
     measures: Sequence[str] = DEFAULT_MEASURES,
@@ -70,6 +72,9 @@ def audit(
         query_languages: The languages to ask in; None: those of each pool, and those in which there is no document.
         scenarios: Names out of ``isoglot.ranking.pools.SCENARIOS``.
         documents_mode: ``dedup``, or ``per-question`` to reproduce the paper's pools (one document for each question).
+        goal: What the verdict is about: ``together`` (all versions of the right document in the top 10) or
+            ``own-first`` (so, and the first of them in the query's language; brings measures of its own); see
+            `isoglot.evaluation.goals`.
         balance: How the languages' results are merged: ``none`` (by score), ``equal`` (they take turns) or
             ``proportional`` (to their shares of the pool), ``scaled`` (by score, less what is usual for the language),
             or ``scaled(k=5, weight=0.7)``; see `isoglot.ranking.balance`.
@@ -95,7 +100,8 @@ def audit(
         IsoglotError: A name is unknown, something cannot be used, or `output` holds an audit with other settings; the
             message says what to do.
     """
-    measures = spelled_out(measures)
+    chosen_goal = find_goal(goal)
+    measures = spelled_out((*measures, *chosen_goal.measures))
     check_measures(measures)
     kinds = chosen_kinds(stress)
     check_stored(stored, dimensions)
@@ -162,6 +168,7 @@ def audit(
         stages=tuple(stages),
         seed=seed,
         limit=limit,
+        goal=chosen_goal.name,
         balance=balance,
         environment=retriever.environment(),
         isoglot=__version__,

@@ -15,6 +15,7 @@ import msgspec
 from isoglot.corpora.collection import CollectionRecord
 from isoglot.encoders.lengths import TextLengths
 from isoglot.evaluation.changes import StoredVectors, StressedQueries
+from isoglot.evaluation.goals import TOGETHER, GoalName
 from isoglot.evaluation.lift import LanguageLift
 from isoglot.evaluation.measures import Judged
 from isoglot.evaluation.ranks import StoredRanks, pack_ranks, read_ranks
@@ -208,6 +209,7 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     collection: CollectionRecord
     scenarios: tuple[StoredResult, ...]
     stages: tuple[StageResult, ...] = ()
+    goal: GoalName = TOGETHER.name
     similarities: Similarities | None = None
     lift: dict[str, LanguageLift] = {}
     lengths: dict[str, TextLengths] = {}
@@ -231,6 +233,7 @@ class Audit:
         environment: Platform and versions of the libraries used.
         isoglot: The version of isoglot that made it.
         stages: What each stage of a pipeline found in each mixed pool; empty of other retrievers.
+        goal: What the verdict is about, a name out of ``isoglot.evaluation.goals.GOALS``.
         similarities: How similar queries are to documents; None of a retriever without vectors, and in older audits.
         lift: Language -> how often its documents' neighbours are in it; empty of a retriever without vectors, and in
             older audits.
@@ -251,6 +254,7 @@ class Audit:
     environment: Mapping[str, Any]
     isoglot: str
     stages: tuple[StageResult, ...] = ()
+    goal: GoalName = TOGETHER.name
     similarities: Similarities | None = None
     lift: Mapping[str, LanguageLift] = field(default_factory=dict)
     lengths: Mapping[str, TextLengths] = field(default_factory=dict)
@@ -288,6 +292,7 @@ class Audit:
             collection=self.collection,
             scenarios=tuple(result.stored() for result in self.scenarios),
             stages=self.stages,
+            goal=self.goal,
             similarities=self.similarities,
             lift=dict(self.lift),
             lengths=dict(self.lengths),
@@ -348,6 +353,7 @@ class Audit:
             environment=record.environment,
             isoglot=record.isoglot,
             stages=record.stages,
+            goal=record.goal,
             similarities=record.similarities,
             lift=record.lift,
             lengths=record.lengths,
