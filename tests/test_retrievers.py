@@ -245,8 +245,10 @@ def test_runs_are_found_by_the_languages_as_the_user_spells_them(
     assert len(isoglot.audit(RunRetriever(tmp_path), small_collection, **asked).scenarios) == 2  # type: ignore[arg-type]
 
 
-def test_whole_runs_are_scaled_as_the_model_is(tiny_model: Path, runs: Path, small_collection: Collection) -> None:
-    scaled = "scaled(k=2, weight=0.5)"
+@pytest.mark.parametrize("scaled", ["scaled(k=2, weight=0.5)", "scaled(k=2, weight=0.5, prefer=0.1)"])
+def test_whole_runs_are_scaled_as_the_model_is(
+    scaled: str, tiny_model: Path, runs: Path, small_collection: Collection
+) -> None:
     ours = isoglot.audit(RunRetriever(runs), small_collection, balance=scaled)
     theirs = isoglot.audit(str(tiny_model), small_collection, balance=scaled)
     for one, other in zip(ours.scenarios, theirs.scenarios, strict=True):

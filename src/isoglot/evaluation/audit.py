@@ -77,7 +77,8 @@ def audit(
             `isoglot.evaluation.goals`.
         balance: How the languages' results are merged: ``none`` (by score), ``equal`` (they take turns) or
             ``proportional`` (to their shares of the pool), ``scaled`` (by score, less what is usual for the language),
-            or ``scaled(k=5, weight=0.7)``; see `isoglot.ranking.balance`.
+            ``scaled(k=5, weight=0.7)`` or ``scaled(k=5, weight=0.7, prefer=0.02)``, which prefers the query's language;
+            see `isoglot.ranking.balance`.
         limit: The most questions to ask, chosen by seed, the same in all languages; None: all.
         measures: Names such as ``max_r`` or ``complete@10``; ``classes`` stands for the four of the first document.
         seed: Random seed for ties, control pools, the limit and the bootstrap.

@@ -87,7 +87,7 @@ class RankedPool:
             ranks=ranking.gold_ranks,
             tied=ranking.gold_tied,
             languages=pool.document_languages[pool.golds],
-            query_language=pool.languages.index(pool.query_language) if pool.query_language in pool.languages else None,
+            query_language=pool.query_language_number,
             documents=len(pool.documents),
             depth=int(ranking.ranked.max()) if self._is_cut else None,
             top_languages=self._top_languages[:, 0],

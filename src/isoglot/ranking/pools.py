@@ -55,6 +55,11 @@ class Pool:
     golds: Ints
     ignored: Ints | None = None
 
+    @property
+    def query_language_number(self) -> int | None:
+        """The position of the queries' language in `languages`; None: no document is in it."""
+        return self.languages.index(self.query_language) if self.query_language in self.languages else None
+
 
 @dataclass(frozen=True)
 class PoolBuilder:

@@ -87,11 +87,14 @@ def described(model: RetrieverRecord) -> str:
 
 def balance_note(balance: str) -> str:
     """Say in a phrase what a balance did to the results."""
+    parsed = parse_balance(balance)
+    preferred = f"; {parsed.prefer:g} more for documents in the query's language" if parsed.prefer else ""
     return {
         "equal": "equal balance: the languages take turns, by the ranks in their own lists",
         "proportional": "proportional balance: each language has its share of the pool, by the ranks in its own list",
-        "scaled": f"{balance} balance: by score, less what is usual for the document's language and the query",
-    }[parse_balance(balance).name]
+        "scaled": f"{balance} balance: by score, less what is usual for the document's language and the query"
+        + preferred,
+    }[parsed.name]
 
 
 def audit_notes(audit: Audit) -> list[str]:
