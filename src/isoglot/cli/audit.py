@@ -82,6 +82,10 @@ def audit(
     prefer_query_language: Prefer = None,
     balanced: Annotated[bool, typer.Option("--balanced", help="The old name of --balance equal.")] = False,
     limit: Annotated[int | None, typer.Option(help="The most questions to ask.")] = None,
+    relevant_from: Annotated[
+        float | None,
+        typer.Option(help="Lowest grade that is relevant; ndcg@K counts all grades. By default any above 0."),
+    ] = None,
     measures: Annotated[str | None, typer.Option(help="Measures, e.g. max_r,complete@5.")] = None,
     stress: Annotated[
         str | None,
@@ -173,6 +177,7 @@ def audit(
         goal=goal,
         balance="equal" if balanced else with_scaled_options(balance, scaled_k, scaled_weight, prefer_query_language),
         limit=limit,
+        relevant_from=relevant_from,
         measures=split(measures) or DEFAULT_MEASURES,
         stress=split(stress) or (),
         stored=split(stored) or (),

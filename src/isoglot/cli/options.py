@@ -54,7 +54,7 @@ Prefer = Annotated[
     float | None,
     typer.Option(
         "--prefer-query-language",
-        help="What documents in the question's language gain with --balance scaled, in units of the scores, e.g. 0.02.",
+        help="What documents in the question's language gain with --balance scaled, in units of the scores, e.g. 0.01.",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is in the output folder.")]

@@ -48,6 +48,7 @@ def audit(
     goal: str = "together",
     balance: str = "none",
     limit: int | None = None,
+    relevant_from: float | None = None,
     measures: Sequence[str] = DEFAULT_MEASURES,
     seed: int = 0,
     device: str = "auto",
@@ -80,6 +81,8 @@ def audit(
             ``scaled(k=5, weight=0.7)`` or ``scaled(k=5, weight=0.7, prefer=0.02)``, which prefers the query's language;
             see `isoglot.ranking.balance`.
         limit: The most questions to ask, chosen by seed, the same in all languages; None: all.
+        relevant_from: The lowest grade from which a document is relevant for all measures but nDCG, which counts every
+            grade; None: any above 0.
         measures: Names such as ``max_r`` or ``complete@10``; ``classes`` stands for the four of the first document.
         seed: Random seed for ties, control pools, the limit and the bootstrap.
         device: ``auto`` or a torch device.
@@ -110,6 +113,8 @@ def audit(
         check_scenarios(scenarios)
     balance = str(parse_balance(balance))
     loaded = load_collection(collection) if isinstance(collection, str) else collection
+    if relevant_from is not None:
+        loaded = loaded.relevant_from(relevant_from)
     spelled = loaded.spelled_as(chain(*(pools or ()), query_languages or ()))
     built = build_pools(
         loaded,

@@ -57,6 +57,9 @@ class Judged:
             without any; None in older audits.
         correlations: K -> (q,) rank correlation with the same question in the pool's other query languages (see
             `isoglot.evaluation.correlation`); only those that were asked for.
+        grades: (q, g) grades of the golds, 0 where there is none; None: all are 1.
+        lesser_ranks: (q, g) ranks of documents that are judged, but too low to be golds, in the columns behind the
+            golds; `grades` has theirs too, and nDCG alone counts them. None: there are none.
     """
 
     ranks: Ints
@@ -67,6 +70,8 @@ class Judged:
     depth: int | None = None
     top_languages: Ints | None = None
     correlations: Mapping[int, Floats] = field(default_factory=dict)
+    grades: Floats | None = None
+    lesser_ranks: Ints | None = None
 
     @property
     def counts(self) -> Ints:
@@ -117,7 +122,10 @@ def recall(judged: Judged, k: int) -> Floats:
 
 
 def ndcg(judged: Judged, k: int) -> Floats:
-    """nDCG@K with binary gain and discount 1 / log2(1 + rank); 0-100 (Jarvelin and Kekalainen 2002)."""
+    """nDCG@K with the grade as gain and discount 1 / log2(1 + rank); 0-100 (Jarvelin and Kekalainen 2002).
+
+    The gain is the grade itself, as in trec_eval, and 1 without grades.
+    """
     return _discounted(judged, np.ones(judged.ranks.shape), k)
 
 
@@ -236,7 +244,17 @@ def _in_other_languages(judged: Judged) -> Judged:
 
 
 def _discounted(judged: Judged, gains: Floats, k: int) -> Floats:
-    """(q,) the discounted gains (q, g) of the golds in the top k, over those of the best possible order; 0-100."""
+    """(q,) the discounted gains of the golds in the top k, over those of the best possible order; 0-100.
+
+    Args:
+        judged: The ranks of the golds, and of what is judged lower.
+        gains: (q, g) what a grade of 1 gains.
+        k: How many of the first documents count.
+    """
+    if judged.lesser_ranks is not None:
+        judged = replace(judged, ranks=judged.ranks + judged.lesser_ranks)
+    if judged.grades is not None:
+        gains = gains * judged.grades
     in_top = (judged.ranks > 0) & (judged.ranks <= k)
     gained = np.where(in_top, gains / np.log2(1 + np.maximum(judged.ranks, 1)), 0).sum(axis=1)
     best_first = -np.sort(-np.where(judged.ranks > 0, gains, 0), axis=1)[:, :k]

@@ -27,6 +27,8 @@ _KINDS = {
     "gold_languages": "iu",
     "gold_tied": "b",
     "top_languages": "i",
+    "grades": "f",
+    "lesser_ranks": "iu",
 }
 """Name of an array -> numpy's letters for what its elements may be."""
 
@@ -49,6 +51,8 @@ class StoredRanks:
         gold_tied: (q, g) as `Judged.tied`.
         top_languages: (q,) as `Judged.top_languages`; None where the audit is older.
         correlations: K -> (q,) as `Judged.correlations`.
+        grades: (q, g) as `Judged.grades`.
+        lesser_ranks: (q, g) as `Judged.lesser_ranks`.
     """
 
     query_ids: tuple[str, ...]
@@ -58,6 +62,8 @@ class StoredRanks:
     gold_tied: Bools
     top_languages: Ints | None = None
     correlations: Mapping[int, Floats] = field(default_factory=dict)
+    grades: Floats | None = None
+    lesser_ranks: Ints | None = None
 
 
 def pack_ranks(results: Sequence[ScenarioResult], digest: str) -> bytes:
@@ -76,6 +82,10 @@ def pack_ranks(results: Sequence[ScenarioResult], digest: str) -> bytes:
             arrays[f"{number}/gold_tied"] = result.judged.tied
             if result.judged.top_languages is not None:
                 arrays[f"{number}/top_languages"] = result.judged.top_languages.astype(np.int16)
+            if result.judged.grades is not None:
+                arrays[f"{number}/grades"] = result.judged.grades
+            if result.judged.lesser_ranks is not None:
+                arrays[f"{number}/lesser_ranks"] = result.judged.lesser_ranks.astype(np.int32)
             for k, values in result.judged.correlations.items():
                 arrays[f"{number}/{_CORRELATION}{k}"] = values
     buffer = io.BytesIO()
@@ -142,19 +152,16 @@ def _checked(number: int, arrays: Mapping[str, NDArray[Any]]) -> StoredRanks:
             raise ValueError(f"the array {number}/{name} holds {arrays[name].dtype}")
     query_ids = tuple(map(str, arrays["query_ids"].reshape(-1)))
     shape = arrays["gold_ranks"].shape
-    for name in _GOLD_ARRAYS:
-        if arrays[name].ndim != 2 or arrays[name].shape != shape or len(arrays[name]) != len(query_ids):
-            raise ValueError(f"{number}/{name} has the shape {arrays[name].shape}, with {len(query_ids)} queries")
+    if len(shape) != 2 or shape[0] != len(query_ids):
+        raise ValueError(f"{number}/gold_ranks has the shape {shape}, with {len(query_ids)} queries")
     contents = tuple(map(str, arrays["contents"].reshape(-1))) if "contents" in arrays else ()
     if contents and len(contents) != len(query_ids):
         raise ValueError(f"{number}/contents has {len(contents)} entries, with {len(query_ids)} queries")
-    of_queries = {
-        name: array for name, array in arrays.items() if name == "top_languages" or name.startswith(_CORRELATION)
-    }
-    for name, array in of_queries.items():
-        if array.shape != (len(query_ids),):
+    for name, array in arrays.items():
+        expected = (len(query_ids),) if name == "top_languages" or name.startswith(_CORRELATION) else shape
+        if name not in ("query_ids", "contents") and array.shape != expected:
             raise ValueError(f"{number}/{name} has the shape {array.shape}, with {len(query_ids)} queries")
-    top_languages = of_queries.pop("top_languages", None)
+    top_languages, lesser_ranks = arrays.get("top_languages"), arrays.get("lesser_ranks")
     return StoredRanks(
         query_ids=query_ids,
         contents=contents,
@@ -163,6 +170,10 @@ def _checked(number: int, arrays: Mapping[str, NDArray[Any]]) -> StoredRanks:
         gold_tied=arrays["gold_tied"],
         top_languages=None if top_languages is None else top_languages.astype(np.int64),
         correlations={
-            int(name.removeprefix(_CORRELATION)): values.astype(np.float64) for name, values in of_queries.items()
+            int(name.removeprefix(_CORRELATION)): values.astype(np.float64)
+            for name, values in arrays.items()
+            if name.startswith(_CORRELATION)
         },
+        grades=arrays.get("grades"),
+        lesser_ranks=None if lesser_ranks is None else lesser_ranks.astype(np.int64),
     )

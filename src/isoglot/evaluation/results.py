@@ -173,6 +173,8 @@ class ScenarioResult(StoredResult):
             depth=None if stored.cut is None else stored.cut.depth,
             top_languages=ranks.top_languages,
             correlations=ranks.correlations,
+            grades=ranks.grades,
+            lesser_ranks=ranks.lesser_ranks,
         )
         return cls(**parts, query_ids=ranks.query_ids, judged=judged, contents=ranks.contents)
 

@@ -83,8 +83,9 @@ class RankedPool:
     def judged(self) -> Judged:
         """The ranks of the golds."""
         pool, ranking = self.pool, self.ranking
+        lesser = pool.lesser
         return Judged(
-            ranks=ranking.gold_ranks,
+            ranks=ranking.gold_ranks if lesser is None else np.where(lesser, 0, ranking.gold_ranks),
             tied=ranking.gold_tied,
             languages=pool.document_languages[pool.golds],
             query_language=pool.query_language_number,
@@ -92,6 +93,8 @@ class RankedPool:
             depth=int(ranking.ranked.max()) if self._is_cut else None,
             top_languages=self._top_languages[:, 0],
             correlations=self.correlations,
+            grades=pool.grades,
+            lesser_ranks=None if lesser is None else np.where(lesser, ranking.gold_ranks, 0),
         )
 
     @cached_property
