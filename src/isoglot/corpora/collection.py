@@ -2,8 +2,7 @@
 
 A document has a language and a content id, which its translations share. A query has a language and a query id, which
 its translations share. Golds are stated once for a query id, as content ids: every language version of a gold content
-is relevant. Where documents
-are judged by grades, the collection has these too.
+is relevant. Where documents are judged by grades, the collection has these too.
 """
 
 from __future__ import annotations

@@ -157,10 +157,11 @@ def _checked(number: int, arrays: Mapping[str, NDArray[Any]]) -> StoredRanks:
     contents = tuple(map(str, arrays["contents"].reshape(-1))) if "contents" in arrays else ()
     if contents and len(contents) != len(query_ids):
         raise ValueError(f"{number}/contents has {len(contents)} entries, with {len(query_ids)} queries")
-    for name, array in arrays.items():
-        expected = (len(query_ids),) if name == "top_languages" or name.startswith(_CORRELATION) else shape
-        if name not in ("query_ids", "contents") and array.shape != expected:
-            raise ValueError(f"{number}/{name} has the shape {array.shape}, with {len(query_ids)} queries")
+    of_queries = ["top_languages", *(name for name in arrays if name.startswith(_CORRELATION))]
+    expected = dict.fromkeys((*_GOLD_ARRAYS, "grades", "lesser_ranks"), shape) | dict.fromkeys(of_queries, shape[:1])
+    for name in expected.keys() & arrays.keys():
+        if arrays[name].shape != expected[name]:
+            raise ValueError(f"{number}/{name} has the shape {arrays[name].shape}, with {len(query_ids)} queries")
     top_languages, lesser_ranks = arrays.get("top_languages"), arrays.get("lesser_ranks")
     return StoredRanks(
         query_ids=query_ids,

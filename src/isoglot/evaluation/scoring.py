@@ -91,7 +91,7 @@ class RankedPool:
             query_language=pool.query_language_number,
             documents=len(pool.documents),
             depth=int(ranking.ranked.max()) if self._is_cut else None,
-            top_languages=self._top_languages[:, 0],
+            top_languages=self._top_languages[:, 0] if self._top_languages.size else np.full(len(ranking.top), -1),
             correlations=self.correlations,
             grades=pool.grades,
             lesser_ranks=None if lesser is None else np.where(lesser, ranking.gold_ranks, 0),
