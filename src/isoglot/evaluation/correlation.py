@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 
@@ -46,11 +47,11 @@ def rank_correlations(
         total = len(pools[numbers[0]].documents)
         for places in asked.values():
             lists = [_first(rankings[number], row, k) for number, row in places]
-            pairs = [[spearman(one, other, total) for other in lists] for one in lists]
-            for place, (number, row) in enumerate(places):
-                others = [value for at, value in enumerate(pairs[place]) if at != place]
-                if others:
-                    found[number][row] = 100 * np.mean(others)
+            pairs = np.zeros((len(lists), len(lists)))
+            for one, other in combinations(range(len(lists)), 2):
+                pairs[one, other] = pairs[other, one] = spearman(lists[one], lists[other], total)
+            for (number, row), correlations in zip(places if len(places) > 1 else (), pairs, strict=False):
+                found[number][row] = 100 * correlations.sum() / (len(places) - 1)
     for pool, ranking, values in zip(pools, rankings, found, strict=True):
         if ranking.ranked.max() < min(k, len(pool.documents)):
             values[~np.isnan(values)] = np.inf

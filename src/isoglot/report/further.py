@@ -12,6 +12,6 @@ from isoglot.report.tables import Table
 
 
 def further_tables(audit: Audit) -> list[Table]:
-    """First documents, stages of a pipeline, changed queries and vectors, language lift, and lengths, as far as known."""
+    """First documents, stages of a pipeline, changed queries and vectors, language lift, and lengths."""
     lifts = [lift_table(audit.lift)] if audit.lift else []
     return [*class_tables(audit), *stage_tables(audit), *change_tables(audit), *lifts, *length_tables(audit)]

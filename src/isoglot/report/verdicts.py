@@ -38,7 +38,7 @@ def _verdict(result: ScenarioResult, balance: str, goal: Goal) -> str:
 def _share(result: ScenarioResult, goal: Goal) -> str:
     """Say for how many questions the goal was reached, and how many have too many golds for that."""
     reached = result.measures.get(goal.headline)
-    if reached is None:
+    if reached is None or (goal == OWN_FIRST and math.isnan(reached.mean)):  # no document is in the query's language
         return ""
     too_many = 0 if result.judged is None else int((result.judged.counts > 10).sum())
     if too_many == result.queries:
