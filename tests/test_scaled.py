@@ -107,8 +107,8 @@ def test_neither_blocks_nor_what_is_kept_changes_anything(
         query_language=ASKED_IN,
     )
     for name in Ranking.__dataclass_fields__:
-        assert (getattr(one, name) == getattr(two, name)).all()
-        assert (getattr(one, name) == getattr(given_, name)).all()
+        assert np.array_equal(getattr(one, name), getattr(two, name)), name
+        assert np.array_equal(getattr(one, name), getattr(given_, name)), name
 
 
 @pytest.mark.parametrize("block_bytes", [4 * 500, parts.BLOCK_BYTES])
