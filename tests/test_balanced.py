@@ -104,7 +104,7 @@ def test_a_search_orders_as_an_audit_does(problem: Problem, k: int, balance: str
 def test_the_block_size_changes_nothing(problem: Problem, width: int, balance: str) -> None:
     one, two = balanced(problem, balance), balanced(problem, balance, block_bytes=4 * 64 * width)
     for name in Ranking.__dataclass_fields__:
-        assert (getattr(one, name) == getattr(two, name)).all()
+        assert np.array_equal(getattr(one, name), getattr(two, name)), name
 
 
 @settings(deadline=None)
@@ -114,7 +114,7 @@ def test_a_pool_of_one_language_is_left_as_it_is(problem: Problem, balance: str)
     one = balanced(problem._replace(languages=np.zeros_like(languages)), balance)
     two = rank(queries, documents, golds, tie_keys=keys)
     for name in Ranking.__dataclass_fields__:
-        assert (getattr(one, name) == getattr(two, name)).all()
+        assert np.array_equal(getattr(one, name), getattr(two, name)), name
 
 
 @settings(deadline=None)
@@ -126,7 +126,7 @@ def test_shuffling_the_documents_of_each_language_changes_nothing(problem: Probl
     one, two = balanced(problem), balanced(Problem(queries, documents[shuffle], moved, languages, keys[shuffle]))
     assert (one.top == shuffle[two.top]).all()
     for name in ("gold_ranks", "gold_tied", "top_scores", "above"):
-        assert (getattr(one, name) == getattr(two, name)).all()
+        assert np.array_equal(getattr(one, name), getattr(two, name)), name
 
 
 @settings(deadline=None)

@@ -245,7 +245,7 @@ def test_the_lift_by_hand() -> None:
         )
 
     cells = [cell("en", 90, 50), cell("en", 30, 60), cell("ar", 20, 10)]
-    found = measures_of(SimpleNamespace(scenarios=cells))  # type: ignore[arg-type]
+    found = measures_of(SimpleNamespace(scenarios=cells, goal="together"))  # type: ignore[arg-type]
     assert found["en"][LIFT] == pytest.approx((1.8 + 0.5) / 2)
     assert found["ar"][LIFT] == pytest.approx(2)
     assert found["mean"][LIFT] == pytest.approx((1.15 + 2) / 2)

@@ -140,7 +140,9 @@ def test_scaling_takes_its_options(tiny_model: Path, data: str, cache: Path, tmp
         assert json.loads(done.stdout)["balance"] == stated
     refused = isoglot(*command, "--balance", "equal", "--scaled-k", "2", cache=cache)
     assert refused.returncode == 2
-    assert refused.stderr == "isoglot: --scaled-k and --scaled-weight go with --balance scaled\n"
+    assert (
+        refused.stderr == "isoglot: --scaled-k, --scaled-weight and --prefer-query-language go with --balance scaled\n"
+    )
 
 
 def test_every_command_that_ends_by_itself_can_print_json() -> None:

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 import isoglot
 from isoglot import Audit, Collection, Document, IsoglotError, Query, Row
 from isoglot.alignment import execute as aligning
+from isoglot.alignment import guard
 from isoglot.alignment.guard import (
     JUDGED,
-    SHOWN,
     LossyError,
     Verdict,
     development_audit,
@@ -268,7 +268,7 @@ def test_the_guard_answers_as_a_comparison_of_the_same_audits_does() -> None:
 
 def test_the_guard_judges_and_shows_what_every_comparison_guards() -> None:
     assert JUDGED in GUARDED
-    assert set(GUARDED) <= set(SHOWN)
+    assert set(GUARDED) <= set(guard.shown("together"))
 
 
 def test_measures_are_means_over_a_language_s_pools_then_over_languages(

@@ -136,6 +136,15 @@ def test_scaled_hits_say_by_what_they_are_ordered(index: Index) -> None:
     scaled = index.search_vector(vector, k=8, balance="scaled")
     assert [hit.passage.id for hit in scaled] == [passage for _, passage in expected[:8]]
     np.testing.assert_allclose([hit.scaled for hit in scaled], [score for score, _ in expected[:8]], atol=1e-6)
+    usual["zh"] -= 0.1
+    in_chinese = sorted(((hit.score - usual[hit.passage.language], hit.passage.id) for hit in plain), reverse=True)
+    balance = "scaled(k=5, weight=0.7, prefer=0.1)"
+    preferred = index.search_vector(vector, k=30, balance=balance, language="zh")
+    assert [hit.passage.id for hit in preferred] == [passage for _, passage in in_chinese]
+    assert index.rank_of([preferred[6].passage.id], vector, balance=balance, language="zh") == {
+        preferred[6].passage.id: 7
+    }
+    assert index.search_vector(vector, k=8, balance=balance, language="fr") == scaled  # no passage is in French
 
 
 def test_equal_scores_keep_their_places_and_top_agrees_with_order() -> None:
@@ -410,15 +419,15 @@ def test_approximate_results_are_balanced_and_filtered_alike(large: Index) -> No
     assert [hit.score for hit in only] == sorted((hit.score for hit in only), reverse=True)
 
 
-@pytest.mark.parametrize("balance", ["scaled", "scaled(k=3, weight=1)"])
+@pytest.mark.parametrize("balance", ["scaled", "scaled(k=3, weight=1)", "scaled(k=3, weight=1, prefer=0.05)"])
 def test_approximate_scaled_results_are_those_of_the_exact_search(large: Index, balance: str) -> None:
     shares = []
     for number in range(20):
         vector = question(f"document number {number}")
-        hits = large.search_vector(vector, k=10, balance=balance)
+        hits = large.search_vector(vector, k=10, balance=balance, language="zh")
         approximate = [hit.passage.id for hit in hits]
         assert [hit.scaled for hit in hits] == sorted((hit.scaled or 0 for hit in hits), reverse=True)
-        exact = large.rank_of(approximate, vector, balance=balance)
+        exact = large.rank_of(approximate, vector, balance=balance, language="zh")
         shares.append(np.mean([rank <= 10 for rank in exact.values()]))
         assert [exact[passage] for passage in approximate] == sorted(exact.values())
     assert np.mean(shares) > 0.7  # random vectors are the worst case for partitions

@@ -353,6 +353,10 @@ def test_the_command_line_indexes_describes_searches_and_deletes(
     assert command_line.isoglot(*scaled).stderr.startswith(note.format("de (6), ru (6)"))
     assert command_line.isoglot(*scaled, "--languages", "ru,en").stderr.startswith(note.format("ru (6)"))
     assert command_line.isoglot(*scaled, "--languages", "ru").stderr == ""
+    found = command_line.isoglot(*scaled, "--prefer-query-language", 9, "--json")
+    languages = [hit["passage"]["language"] for hit in json.loads(found.stdout)]
+    assert languages[0] == "en"
+    assert languages == sorted(languages, key=lambda tag: tag != "en")
     assert run("index", "--delete", "odd", "-o", folder) == "deleted 1 passages of 1 documents\n"
     state = json.loads(run("index", "-o", folder, "--json"))
     assert (state["passages"], state["languages"]) == (18, {"de": 6, "en": 6, "ru": 6})

@@ -161,6 +161,16 @@ def test_scaling_finds_candidates_of_both_languages_and_merges_them_again() -> N
     assert scaled.scenarios[0].cut.beyond == {"en": 0, "zh": 0}
 
 
+@given(st.integers(0, 10**6))
+def test_a_large_margin_puts_the_query_language_first_in_fused_and_reranked_lists(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    parts = [ScorerRetriever(Scores(draw.normal(size=(4, 8)), name)) for name in "ab"]
+    collection = collection_of(4)
+    for pipeline in (Fusion(parts), Reranking(*parts, candidates=8)):
+        for found in ranked(pipeline, collection, "scaled(k=5, weight=0.7, prefer=100)"):
+            assert {int(text.split()[-1]) < 4 for text in found[:4]} == {True}
+
+
 def test_stages_say_which_one_loses_the_other_version(tmp_path: Any) -> None:
     fair = Scores(np.array([[4.0, 1, 3, 2], [1, 4, 2, 3]]), "fair")
     biased = Scores(np.array([[4.0, 3, 2, 1], [3, 4, 1, 2]]), "biased")

@@ -90,6 +90,19 @@ def test_every_kind_is_audited_balanced_and_reranks(kind: str, models: dict[str,
         assert ("stages" in done.stdout) == (" " in arguments[0])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_can_prefer_the_query_language(
+    kind: str, models: dict[str, Path], small: tuple[Collection, Pool]
+) -> None:
+    collection, pool = small
+    balance = "scaled(k=5, weight=0.7, prefer=1000)"
+    retriever = as_retriever(f"{kind}:{models[kind]}", device="cpu")
+    (ranking,) = retriever.rankings(collection, [pool], balance=balance, top_k=10**6, show_progress=False)
+    own = pool.document_languages[ranking.top] == pool.query_language_number
+    assert own[:, 0].all()
+    assert (np.diff(own.astype(int), axis=1) <= 0).all()
+
+
 def test_no_pair_is_scored_twice(
     models: dict[str, Path], small: tuple[Collection, Pool], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,7 +103,7 @@ def test_a_ranking_depends_on_the_vectors_alone_not_on_the_blocks(
     one = rank(queries, pool, golds, **options)
     two = rank(queries, pool, golds, **options, block_bytes=block_bytes)
     for name in Ranking.__dataclass_fields__:
-        assert (getattr(one, name) == getattr(two, name)).all()
+        assert np.array_equal(getattr(one, name), getattr(two, name)), name
 
 
 def test_scores_that_float32_cannot_tell_apart_are_compared_exactly() -> None:
@@ -139,7 +139,7 @@ def test_half_precision_vectors_in_a_file_rank_as_the_same_numbers_in_memory(tmp
     one = rank(queries, halves, golds, languages=languages, tie_keys=keys, top_k=30)
     two = rank(queries, halves.astype(np.float32), golds, languages=languages, tie_keys=keys, top_k=30)
     for name in Ranking.__dataclass_fields__:
-        assert (getattr(one, name) == getattr(two, name)).all()
+        assert np.array_equal(getattr(one, name), getattr(two, name)), name
 
 
 @settings(deadline=None, max_examples=60)
@@ -162,7 +162,7 @@ def test_no_block_size_and_no_tie_at_the_cut_changes_a_result(seed: int, documen
     assert (one.gold_ranks == places).all()
     assert (one.above.sum(axis=1) == places.max(axis=1) - np.count_nonzero(places, axis=1)).all()
     for name in Ranking.__dataclass_fields__:
-        assert (getattr(one, name) == getattr(two, name)).all()
+        assert np.array_equal(getattr(one, name), getattr(two, name)), name
 
 
 def test_a_missing_further_gold_has_rank_zero_and_is_not_tied() -> None:

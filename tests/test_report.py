@@ -16,9 +16,10 @@ from isoglot import Audit, Collection, Document, Query
 from isoglot.alignment.card import model_card
 from isoglot.alignment.record import SCHEMA, AlignmentRecord, BaseRecord, DataRecord
 from isoglot.report.markdown import audit_to_markdown, code, comparison_to_markdown, escape
-from isoglot.report.tables import audit_tables, comparison_tables, summary_table, verdicts
+from isoglot.report.tables import audit_tables, comparison_tables, summary_table
 from isoglot.report.terminal import print_lines, print_tables
 from isoglot.report.trec import write_runs
+from isoglot.report.verdicts import verdicts
 
 
 @pytest.fixture(scope="module")

@@ -30,8 +30,9 @@ from isoglot.platform.errors import InputError
 from isoglot.report.html.page import Material, audits_to_html
 from isoglot.report.latex import to_latex
 from isoglot.report.markdown import audit_to_markdown
-from isoglot.report.tables import audit_notes, audit_tables, comparison_tables, verdicts
+from isoglot.report.tables import audit_notes, audit_tables, comparison_tables
 from isoglot.report.trec import write_runs
+from isoglot.report.verdicts import verdicts
 from isoglot.retrievers.bm25 import tokenize
 from isoglot.retrievers.runs import RunRetriever
 from isoglot.retrievers.stored_vectors import StoredVectorsRetriever
@@ -244,8 +245,10 @@ def test_runs_are_found_by_the_languages_as_the_user_spells_them(
     assert len(isoglot.audit(RunRetriever(tmp_path), small_collection, **asked).scenarios) == 2  # type: ignore[arg-type]
 
 
-def test_whole_runs_are_scaled_as_the_model_is(tiny_model: Path, runs: Path, small_collection: Collection) -> None:
-    scaled = "scaled(k=2, weight=0.5)"
+@pytest.mark.parametrize("scaled", ["scaled(k=2, weight=0.5)", "scaled(k=2, weight=0.5, prefer=0.1)"])
+def test_whole_runs_are_scaled_as_the_model_is(
+    scaled: str, tiny_model: Path, runs: Path, small_collection: Collection
+) -> None:
     ours = isoglot.audit(RunRetriever(runs), small_collection, balance=scaled)
     theirs = isoglot.audit(str(tiny_model), small_collection, balance=scaled)
     for one, other in zip(ours.scenarios, theirs.scenarios, strict=True):

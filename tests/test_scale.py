@@ -234,18 +234,22 @@ def test_an_audit_of_shards_has_the_ranks_of_the_model_on_one_process_and_on_ray
         assert means[0] == pytest.approx(means[1], abs=1e-3)  # shards are in half precision
 
 
+PREFER = "scaled(k=3, weight=0.5, prefer=0.05)"
+
+
 @settings(deadline=None, max_examples=40)
-@given(st.integers(0, 10_000), st.integers(1, 7), st.sampled_from(BALANCES), st.integers(0, 30))
+@given(st.integers(0, 10_000), st.integers(1, 7), st.sampled_from([*BALANCES, PREFER]), st.integers(0, 30))
 def test_parts_joined_are_the_whole(seed: int, parts: int, balance: str, k: int) -> None:
     queries, pool, golds, languages, keys = problem(seed, duplicates=6)
     golds[1, 1] = -1
-    one = rank(queries, pool, golds, languages=languages, tie_keys=keys, balance=balance, top_k=k)
-    task = RankingTask(golds, len(pool), languages=languages, tie_keys=keys, balance=balance, top_k=k)
+    options = {"languages": languages, "tie_keys": keys, "balance": balance, "top_k": k, "query_language": 1}
+    one = rank(queries, pool, golds, **options)  # type: ignore[arg-type]
+    task = RankingTask(golds, len(pool), **options)  # type: ignore[arg-type]
     where = np.random.default_rng(seed).integers(0, parts, len(pool))
     positions = [np.flatnonzero(where == number) for number in range(parts)]
     scores = np.max([exact_gold_scores(queries, pool[at], golds, at) for at in positions], axis=0)
     peaks = usual = None
-    if balance == "scaled":
+    if balance.startswith("scaled"):
         found = [find_peaks(queries, pool[at], task, positions=at) for at in positions]
         peaks, usual = usual_scores_of(found, task)
     parted = [rank_part(queries, pool[at], task, scores, usual=usual, positions=at) for at in positions]

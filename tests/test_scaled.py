@@ -19,7 +19,14 @@ from isoglot.ranking.exact import rank, rank_scores
 from isoglot.ranking.result import Ranking
 from tests.test_balanced import Problem, problems
 
-OPTIONS = st.builds("scaled(k={}, weight={})".format, st.integers(1, 7), st.sampled_from([0, 0.5, 1]))
+OPTIONS = st.builds(
+    "scaled(k={}, weight={}, prefer={})".format,
+    st.integers(1, 7),
+    st.sampled_from([0, 0.5, 1]),
+    st.sampled_from([0, 0, 0.25, 2]),
+)
+ASKED_IN = 1
+"""The number of the language that problems are asked in; some have no document in it."""
 
 
 def scaled_scores(problem: Problem, balance: Balance) -> np.ndarray:
@@ -30,12 +37,22 @@ def scaled_scores(problem: Problem, balance: Balance) -> np.ndarray:
             own = query[problem.languages == language].copy()
             best = np.sort(own)[::-1][: balance.k]
             query[problem.languages == language] -= balance.weight * best.mean() + (1 - balance.weight) * own.mean()
+            query[problem.languages == language] += balance.prefer * (language == ASKED_IN)
     return scores
 
 
 def ranked(problem: Problem, balance: str, **options: int) -> Ranking:
     queries, documents, golds, languages, keys = problem
-    return rank(queries, documents, golds, languages=languages, tie_keys=keys, balance=balance, **options)
+    return rank(
+        queries,
+        documents,
+        golds,
+        languages=languages,
+        tie_keys=keys,
+        balance=balance,
+        query_language=ASKED_IN,
+        **options,
+    )
 
 
 @settings(deadline=None, max_examples=150)
@@ -87,10 +104,11 @@ def test_neither_blocks_nor_what_is_kept_changes_anything(
         languages=problem.languages,
         tie_keys=problem.keys,
         balance=balance,
+        query_language=ASKED_IN,
     )
     for name in Ranking.__dataclass_fields__:
-        assert (getattr(one, name) == getattr(two, name)).all()
-        assert (getattr(one, name) == getattr(given_, name)).all()
+        assert np.array_equal(getattr(one, name), getattr(two, name)), name
+        assert np.array_equal(getattr(one, name), getattr(given_, name)), name
 
 
 @pytest.mark.parametrize("block_bytes", [4 * 500, parts.BLOCK_BYTES])
@@ -121,7 +139,8 @@ def test_a_search_orders_as_an_audit_does(problem: Problem, balance: str, k: int
     by_key = np.argsort(problem.keys)
     sizes, languages = np.bincount(problem.languages), problem.languages[by_key]
     for query, scores in enumerate((problem.queries @ problem.documents.T)[:, by_key]):
-        for positions in (top(scores, languages, sizes, balance, k), order(scores, languages, sizes, balance)[:k]):
+        found_first = top(scores, languages, sizes, balance, k, ASKED_IN)
+        for positions in (found_first, order(scores, languages, sizes, balance, ASKED_IN)[:k]):
             assert by_key[positions].tolist() == found.top[query].tolist()
 
 
@@ -147,6 +166,8 @@ def test_worked_example_of_the_docs() -> None:
         ("scaled", Balance("scaled")),
         ("scaled(k=3, weight=0.25)", Balance("scaled", 3, 0.25)),
         ("scaled(k=10,weight=1)", Balance("scaled", 10, 1.0)),
+        ("scaled(k=5, weight=0.7, prefer=0.02)", Balance("scaled", prefer=0.02)),
+        ("scaled(k=5, weight=0.7, prefer=0.00001)", Balance("scaled", prefer=1e-5)),
         ("equal", Balance("equal")),
     ],
 )
@@ -161,12 +182,35 @@ def test_a_balance_is_read_and_written(text: str, expected: Balance) -> None:
         ("fair", "unknown balance 'fair'; choose none, equal, proportional, scaled"),
         ("scaled(k=0, weight=1)", "k is 0; it must be at least 1"),
         ("scaled(k=2, weight=1.5)", r"the weight is 1\.5; it must be from 0 to 1"),
+        ("scaled(k=2, weight=1, prefer=-1)", "unknown balance 'scaled"),
         ("scaled(3)", r"unknown balance 'scaled\(3\)'"),
     ],
 )
 def test_a_wrong_balance_is_refused(text: str, message: str) -> None:
     with pytest.raises(IsoglotError, match=message):
         parse_balance(text)
+
+
+def test_worked_example_of_a_margin_for_the_query_language() -> None:
+    """The example above, asked in English: .075 + .2 is before the Chinese .225, which is right behind."""
+    scores = np.array([[0.9, 0.8, 0.7, 0.75, 0.3]], dtype=np.float32)
+
+    def ranks(query_language: int | None) -> list[list[int]]:
+        ranking = rank_scores(
+            lambda start, end: scores[start:end],
+            np.array([[0, 3]]),
+            languages=np.array([0, 0, 0, 1, 1]),
+            tie_keys=np.arange(5),
+            balance="scaled(k=2, weight=0.5, prefer=0.2)",
+            query_language=query_language,
+        )
+        return [row.tolist() for row in ranking.gold_ranks]
+
+    assert ranks(0) == [[1, 2]]
+    assert ranks(1) == [[2, 1]]
+    assert ranks(None) == [[2, 1]]
+    with pytest.raises(IsoglotError, match="the margin is -1; it must be 0 or more"):
+        Balance("scaled", prefer=-1)
 
 
 FEW = "Scaled balance, languages with fewer than 5 documents: {}. What is usual for them is the mean of fewer scores."

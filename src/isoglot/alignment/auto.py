@@ -35,6 +35,7 @@ from isoglot.alignment.record import (
 from isoglot.alignment.registry import METHODS, Method
 from isoglot.alignment.request import Request, Run, prepare
 from isoglot.encoders.prompts import ROLES
+from isoglot.evaluation.goals import TOGETHER, find_goal
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import new_folder
 from isoglot.training_data.row import Row
@@ -43,7 +44,7 @@ log = logging.getLogger(__name__)
 
 TRIED = ("center", "soft-center", "lir", "leace", "wccn", "distill", "jsd-nce")
 
-GAIN = "multi complete@10"
+GAIN = f"multi {TOGETHER.headline}"
 TAG_FREE_WITHIN = 1.0
 """How many points a method that needs no language tag may be behind one that does, and still be preferred."""
 
@@ -93,6 +94,7 @@ def align_auto(
         no_tag=no_tag,
         max_loss=request.max_loss,
         keep_scale=request.keep_scale,
+        goal=request.goal,
     )
     if not request.force and _chosen_before(first, recipe):
         return output
@@ -104,7 +106,7 @@ def align_auto(
         tried.append(_try(run, deadline - time.monotonic()))
     documents = first.development.documents
     translated = len({document.content_id for document in documents}) < len(documents)
-    chosen, why = choose(tried, GAIN if translated else LIFT)
+    chosen, why = choose(tried, f"multi {find_goal(request.goal).headline}" if translated else LIFT)
     record = _record_with(working / chosen.folder, recipe, tried, why)
     passed = _passed(chosen.verdict)
     place = output if passed else first.lossy
@@ -125,8 +127,8 @@ def choose(tried: Sequence[Trial], by: str = GAIN) -> tuple[Trial, str]:
 
     Args:
         tried: What was tried.
-        by: `GAIN`; or `isoglot.alignment.guard.LIFT`, for collections without translations: the nearest to 1 is best,
-            and 0.01 counts as a point.
+        by: What is to be high, such as `GAIN`; or `isoglot.alignment.guard.LIFT`, for collections without translations:
+            the nearest to 1 is best, and 0.01 counts as a point.
 
     Raises:
         IsoglotError: No method could be audited.
@@ -143,13 +145,13 @@ def choose(tried: Sequence[Trial], by: str = GAIN) -> tuple[Trial, str]:
         value = trial.measures.get(by)
         if value is None:
             return -math.inf
-        return value if by == GAIN else -100 * abs(value - 1)
+        return -100 * abs(value - 1) if by == LIFT else value
 
     best = max(passed, key=points)
     tag_free = max((trial for trial in passed if not trial.needs_language), key=points, default=best)
     if tag_free is not best and points(tag_free) >= points(best) - TAG_FREE_WITHIN:
         return tag_free, f"within {TAG_FREE_WITHIN:g} point of {best.method} in {by}, and it needs no language tag"
-    return best, f"the {'highest' if by == GAIN else 'best'} {by} of those that the guard passed"
+    return best, f"the {'best' if by == LIFT else 'highest'} {by} of those that the guard passed"
 
 
 def _options_by_method(methods: Sequence[Method], options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -33,6 +33,7 @@ from isoglot.alignment.record import (
 from isoglot.alignment.request import Run
 from isoglot.alignment.row_vectors import encode_rows
 from isoglot.alignment.training_plot import training_svg
+from isoglot.corpora.collection import Collection
 from isoglot.encoders.adapters import write_adapter
 from isoglot.encoders.sentence_transformer import load_encoder, load_model
 from isoglot.evaluation.results import Audit
@@ -132,7 +133,11 @@ def _make(run: Run) -> Path:
 def _audit(run: Run) -> Audit | None:
     if run.development is None:
         return None
-    return development_audit(run.encoder, run.development, show_progress=run.request.show_progress)
+    return _development_audit(run, run.development)
+
+
+def _development_audit(run: Run, development: Collection) -> Audit:
+    return development_audit(run.encoder, development, goal=run.request.goal, show_progress=run.request.show_progress)
 
 
 def _audits(run: Run, base: Audit | None) -> Audits | None:
@@ -144,7 +149,7 @@ def _audits(run: Run, base: Audit | None) -> Audits | None:
     if run.request.keep_scale:
         common_share = keep_scale(run.encoder, base.similarities, aligned.similarities)
     if common_share is not None:
-        aligned = development_audit(run.encoder, run.development, show_progress=run.request.show_progress)
+        aligned = _development_audit(run, run.development)
     verdict = judge(base, aligned, run.development.golds, run.request.max_loss)
     return Audits(base, aligned, verdict, common_share)
 

@@ -19,6 +19,7 @@ from isoglot.corpora.sources import load_collection
 from isoglot.evaluation.audit import audit
 from isoglot.evaluation.comparison.cells import mean_over_cells, unit_sums
 from isoglot.evaluation.comparison.comparison import GUARDED
+from isoglot.evaluation.goals import TOGETHER, find_goal
 from isoglot.evaluation.measures import mean_of_known, parse_measure
 from isoglot.evaluation.results import Audit
 from isoglot.evaluation.statistics.intervals import Interval
@@ -49,8 +50,15 @@ MOST_QUESTIONS = 2
 JUDGED = next(entry for entry in GUARDED if entry[0] == "mono-same")
 """The scenario and the measure that the guard judges: the one of `GUARDED` that every development split has."""
 
-SHOWN = (("multi", "complete@10"), ("multi", "max_r"), *GUARDED)
-"""What records, cards and tables show of an audit: the first two say what was gained, the others what was kept."""
+
+def shown(goal: str) -> tuple[tuple[str, str], ...]:
+    """What records, cards and tables show of an audit: the first two say what was gained, the others what was kept.
+
+    Args:
+        goal: A name out of `isoglot.evaluation.goals.GOALS`.
+    """
+    return (("multi", find_goal(goal).headline), ("multi", "max_r"), *GUARDED)
+
 
 LIFT = "own-language lift"
 """How often documents of the query's language are in its top 10, over how often they are in its pool: 1 is by meaning
@@ -217,14 +225,16 @@ def named_development(source: str | Collection, rows: Sequence[Row]) -> Collecti
     return replace(named, documents=documents, queries=queries)
 
 
-def development_audit(encoder: Encoder | Retriever, development: Collection, *, show_progress: bool) -> Audit:
+def development_audit(
+    encoder: Encoder | Retriever, development: Collection, *, goal: str = TOGETHER.name, show_progress: bool
+) -> Audit:
     """Audit an encoder in all scenarios, with random seed 0, so that models of all training seeds are judged alike."""
-    measures = list(dict.fromkeys(measure for _, measure in SHOWN))
-    return audit(encoder, development, measures=measures, show_progress=show_progress)
+    measures = list(dict.fromkeys(measure for _, measure in shown(goal)))
+    return audit(encoder, development, measures=measures, goal=goal, show_progress=show_progress)
 
 
 def measures_of(audited: Audit) -> Measures:
-    """What `SHOWN` names of an audit, and `LIFT`: each language's mean over its pools, and the mean over languages."""
+    """What `shown` names of an audit, and `LIFT`: each language's mean over its pools, and the mean over languages."""
     collected: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for name, language, value in _shown_values(audited):
         collected[language][name].append(value)
@@ -241,7 +251,7 @@ def measures_of(audited: Audit) -> Measures:
 
 def _shown_values(audited: Audit) -> Iterator[tuple[str, str, float]]:
     """The measure's name, the query language and the value of each cell, measure by measure."""
-    for scenario, measure in SHOWN:
+    for scenario, measure in shown(audited.goal):
         for result in audited.scenarios:
             if result.scenario == scenario:
                 yield f"{scenario} {measure}", result.query_language, result.measures[measure].mean

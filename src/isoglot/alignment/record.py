@@ -12,6 +12,7 @@ import msgspec
 
 from isoglot.alignment.guard import Measures, Verdict
 from isoglot.encoders.models import ALIGNMENT_RECORD
+from isoglot.evaluation.goals import TOGETHER, GoalName
 from isoglot.evaluation.results import without_nan
 from isoglot.evaluation.similarities import Similarities
 from isoglot.evaluation.statistics.intervals import Interval
@@ -86,6 +87,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         data: The training rows.
         development: The development split; None: no guard.
         keep_scale: Whether unrelated pairs are to keep their mean cosine (see `isoglot.alignment.keep_scale`).
+        goal: The goal by which the development split was audited.
     """
 
     schema: str
@@ -98,6 +100,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     data: DataRecord
     development: DevelopmentRecord | None = None
     keep_scale: bool = False
+    goal: GoalName = TOGETHER.name
 
 
 class AutoRecipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +116,7 @@ class AutoRecipe(msgspec.Struct, frozen=True, kw_only=True):
     no_tag: bool
     max_loss: float
     keep_scale: bool = False
+    goal: GoalName = TOGETHER.name
 
 
 class VerdictRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources import load_collection
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.sentence_transformer import load_encoder
+from isoglot.evaluation.goals import TOGETHER, GoalName
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.version import __version__
 from isoglot.training_data.loading import data_name, training_rows
@@ -48,6 +49,7 @@ class Request:
     languages: Sequence[str] | None = None
     per_row: int | None = None
     dev: str | Collection | None = None
+    goal: GoalName = TOGETHER.name
     max_loss: float = 1.0
     keep_scale: bool = False
     device: str = "auto"
@@ -142,6 +144,7 @@ def prepare(request: Request, method: Method, options: Mapping[str, Any], output
         data=_data_record(rows, data_name(request.data)),
         development=None if development is None else _development_record(development),
         keep_scale=request.keep_scale,
+        goal=request.goal,
     )
     return Run(
         request=request,

@@ -16,6 +16,7 @@ from isoglot.alignment.seeds import align_seeds
 from isoglot.alignment.transforms import align_vectors
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.documents import corpus_name
+from isoglot.evaluation.goals import find_goal
 from isoglot.platform.errors import IsoglotError
 from isoglot.retrievers.base import Retriever
 from isoglot.retrievers.dense import Encodes
@@ -34,6 +35,7 @@ def align(
     languages: Sequence[str] | None = None,
     per_row: int | None = None,
     dev: str | Collection | None = None,
+    goal: str = "together",
     max_loss: float = 1.0,
     keep_scale: bool = False,
     seeds: int = 1,
@@ -68,6 +70,8 @@ def align(
         languages: The languages to use; None: all of `data`.
         per_row: The most languages in a row besides English, evenly over languages; None: all.
         dev: A collection to audit on; None: contents held out of `data`; ``none``: no guard.
+        goal: What is to be gained on the development split, ``together`` or ``own-first`` (see
+            `isoglot.evaluation.goals`); ``auto`` chooses by it.
         max_loss: The most points that mono-same ndcg@10 may fall on the development split.
         keep_scale: Whether unrelated pairs keep their mean cosine on the development split, by one more component of
             every vector (see `isoglot.alignment.keep_scale`).
@@ -119,6 +123,7 @@ def align(
         languages=languages,
         per_row=per_row,
         dev=dev,
+        goal=find_goal(goal).name,
         max_loss=max_loss,
         keep_scale=keep_scale,
         device=device,

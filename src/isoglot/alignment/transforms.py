@@ -80,7 +80,8 @@ def align_vectors(
     if development is not None:
         changed = TransformedRetriever(retriever, transform, output.name)
         before, after = (
-            development_audit(each, development, show_progress=request.show_progress) for each in (retriever, changed)
+            development_audit(each, development, goal=request.goal, show_progress=request.show_progress)
+            for each in (retriever, changed)
         )
         verdict = judge(before, after, development.golds, request.max_loss)
         log.info("%s: %s", development.name, verdict)

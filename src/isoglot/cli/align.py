@@ -69,6 +69,14 @@ def align(
             help="A source to audit on, or none; if not named, a tenth of the data is held out.",
         ),
     ] = None,
+    goal: Annotated[
+        str,
+        typer.Option(
+            rich_help_panel=_GUARD,
+            help="What is to be gained. together: all versions of the right document in the top 10; own-first: so, and "
+            "the one in the question's language first.",
+        ),
+    ] = "together",
     max_loss: Annotated[
         float, typer.Option(rich_help_panel=_GUARD, help="Points that mono-same ndcg@10 may fall.")
     ] = 1.0,
@@ -123,6 +131,7 @@ def align(
             languages=split(languages),
             per_row=per_row,
             dev=dev,
+            goal=goal,
             max_loss=max_loss,
             keep_scale=keep_scale,
             seeds=seeds,

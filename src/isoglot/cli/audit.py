@@ -16,10 +16,12 @@ from isoglot.cli.options import (
     Device,
     DocumentPrompt,
     Force,
+    Goal,
     Json,
     LanguageField,
     OutputFolder,
     Precision,
+    Prefer,
     Prompts,
     QueryPrompt,
     ScaledK,
@@ -73,11 +75,17 @@ def audit(
     documents_mode: Annotated[
         str, typer.Option(help="dedup: each document once; per-question: one for each question, as in the paper.")
     ] = "dedup",
+    goal: Goal = "together",
     balance: Balance = "none",
     scaled_k: ScaledK = None,
     scaled_weight: ScaledWeight = None,
+    prefer_query_language: Prefer = None,
     balanced: Annotated[bool, typer.Option("--balanced", help="The old name of --balance equal.")] = False,
     limit: Annotated[int | None, typer.Option(help="The most questions to ask.")] = None,
+    relevant_from: Annotated[
+        float | None,
+        typer.Option(help="Lowest grade that is relevant; ndcg@K counts all grades. By default any above 0."),
+    ] = None,
     measures: Annotated[str | None, typer.Option(help="Measures, e.g. max_r,complete@5.")] = None,
     stress: Annotated[
         str | None,
@@ -166,8 +174,10 @@ def audit(
         query_languages=split(query_languages),
         scenarios=SCENARIOS if scenarios is None else split(scenarios) or [],
         documents_mode=documents_mode,
-        balance="equal" if balanced else with_scaled_options(balance, scaled_k, scaled_weight),
+        goal=goal,
+        balance="equal" if balanced else with_scaled_options(balance, scaled_k, scaled_weight, prefer_query_language),
         limit=limit,
+        relevant_from=relevant_from,
         measures=split(measures) or DEFAULT_MEASURES,
         stress=split(stress) or (),
         stored=split(stored) or (),
@@ -306,10 +316,11 @@ class _Sources:
 
 def _print(result: Audit, *, tables: bool) -> None:
     from isoglot.report.further import further_tables
-    from isoglot.report.tables import audit_notes, audit_tables, verdicts
+    from isoglot.report.tables import audit_notes, audit_tables
     from isoglot.report.terminal import print_lines, print_tables
+    from isoglot.report.verdicts import goal_notes, verdicts
 
     if tables:
         print_tables([*audit_tables(result), *further_tables(result)])
     notes = [f"Note: {note}" for note in result.collection.notes]
-    print_lines([*verdicts(result), *audit_notes(result), *notes])
+    print_lines([*verdicts(result), *goal_notes(result), *audit_notes(result), *notes])

@@ -29,6 +29,13 @@ Precision = Annotated[
         "docs/performance.md."
     ),
 ]
+Goal = Annotated[
+    str,
+    typer.Option(
+        help="What is judged. together: all versions of the right document in the top 10; own-first: so, and the one "
+        "in the question's language first."
+    ),
+]
 Balance = Annotated[
     str,
     typer.Option(
@@ -42,6 +49,13 @@ ScaledK = Annotated[
 ScaledWeight = Annotated[
     float | None,
     typer.Option(help="Weight of that average against the mean of all scores, from 0 to 1 (default 0.7)."),
+]
+Prefer = Annotated[
+    float | None,
+    typer.Option(
+        "--prefer-query-language",
+        help="What documents in the question's language gain with --balance scaled, in units of the scores, e.g. 0.01.",
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is in the output folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
@@ -86,20 +100,21 @@ Against = Annotated[
 ]
 
 
-def with_scaled_options(balance: str, k: int | None, weight: float | None) -> str:
+def with_scaled_options(balance: str, k: int | None, weight: float | None, prefer: float | None = None) -> str:
     """The balance with the options of ``scaled`` that a user gave.
 
     Raises:
         IsoglotError: An option is out of range, or goes with another balance.
     """
-    if k is None and weight is None:
+    if (k, weight, prefer) == (None, None, None):
         return balance
     from isoglot.platform.errors import IsoglotError
     from isoglot.ranking.balance import SCALED_K, SCALED_WEIGHT, Balance
 
     if balance != "scaled":
-        raise IsoglotError("--scaled-k and --scaled-weight go with --balance scaled")
-    return str(Balance("scaled", SCALED_K if k is None else k, SCALED_WEIGHT if weight is None else weight))
+        raise IsoglotError("--scaled-k, --scaled-weight and --prefer-query-language go with --balance scaled")
+    chosen_k, chosen_weight = SCALED_K if k is None else k, SCALED_WEIGHT if weight is None else weight
+    return str(Balance("scaled", chosen_k, chosen_weight, prefer or 0.0))
 
 
 def chosen_prompts(prompts: str | None, query: str | None, document: str | None = None) -> dict[str, str]:

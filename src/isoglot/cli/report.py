@@ -81,13 +81,15 @@ def report(
 
 
 def _audited(data: str, fingerprint: str) -> Collection:
-    """Load the collection as it was audited: with --find-identical, if it has another fingerprint without."""
+    """Load the collection as it was audited: with --find-identical or --relevant-from, as its fingerprint says."""
     from isoglot.corpora.sources import load_collection
 
     collection = load_collection(data)
     if collection.identical and collection.fingerprint != fingerprint:
-        return load_collection(data, find_identical=True)
-    return collection
+        collection = load_collection(data, find_identical=True)
+    grades = sorted({grade for judged in collection.grades.values() for grade in judged.values()})
+    by_grade = (collection.relevant_from(grade) for grade in grades)
+    return next((chosen for chosen in by_grade if chosen.fingerprint == fingerprint), collection)
 
 
 def _encoders(

@@ -11,6 +11,7 @@ from isoglot.cli.options import (
     Balance,
     Device,
     Json,
+    Prefer,
     QueryPrompt,
     ScaledK,
     ScaledWeight,
@@ -46,6 +47,7 @@ def search(
     balance: Balance = "none",
     scaled_k: ScaledK = None,
     scaled_weight: ScaledWeight = None,
+    prefer_query_language: Prefer = None,
     query_prompt: QueryPrompt = None,
     explain: Annotated[bool, typer.Option("--explain", help="Explain the rank of each passage.")] = False,
     device: Device = "auto",
@@ -60,7 +62,7 @@ def search(
     from isoglot.report.terminal import print_lines
 
     opened = Index(index)
-    balance = with_scaled_options(balance, scaled_k, scaled_weight)
+    balance = with_scaled_options(balance, scaled_k, scaled_weight, prefer_query_language)
     for note in opened.scaling_notes(balance, split(languages)):
         log.warning(note)
     with waiting(f"loading {model or 'the model'}"):

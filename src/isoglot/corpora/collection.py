@@ -2,7 +2,7 @@
 
 A document has a language and a content id, which its translations share. A query has a language and a query id, which
 its translations share. Golds are stated once for a query id, as content ids: every language version of a gold content
-is relevant.
+is relevant. Where documents are judged by grades, the collection has these too.
 """
 
 from __future__ import annotations
@@ -77,6 +77,8 @@ class Collection:
         notes: What a reader of results has to know, such as the licence or a known contamination.
         identical: (query id, language) -> the (content id, language) of the document that the query itself is, which it
             does not find; it is no gold of the query.
+        grades: Query id -> content id -> its grade, above 0, of all that is judged, golds or not; empty where each
+            gold has the grade 1 and nothing else is judged. Only nDCG looks at it.
 
     Raises:
         IsoglotError: There is no document or no query, a text is empty, a version occurs twice, or a query has no gold
@@ -90,6 +92,7 @@ class Collection:
     names: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     identical: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    grades: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.documents or not self.queries:
@@ -115,10 +118,11 @@ class Collection:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over documents, queries, golds and identical ids, in hex; their order does not matter."""
+        """SHA-256 over documents, queries, golds, identical ids and grades, in hex; their order does not matter."""
         parts = [repr(("d", d.content_id, d.language, d.text)) for d in self.documents]
         parts += [repr(("q", q.query_id, q.language, q.text, sorted(self.golds[q.query_id]))) for q in self.queries]
         parts += [repr(("i", *pair)) for pair in self.identical.items()]
+        parts += [repr(("g", query, *sorted(grades.items()))) for query, grades in self.grades.items()]
         digest = hashlib.sha256()
         for part in sorted(parts):
             digest.update(part.encode())
@@ -144,6 +148,31 @@ class Collection:
             raise IsoglotError(f"{self.name} has no text in {tag!r}; it has {has}")
         return language
 
+    def relevant_from(self, grade: float) -> Collection:
+        """This collection, in which documents of a lower grade are no golds; they keep their grades, which nDCG counts.
+
+        Queries without a gold are left out, and a note counts them.
+
+        Args:
+            grade: The lowest grade that is relevant.
+
+        Raises:
+            IsoglotError: No query has a document of that grade.
+        """
+        golds = {
+            query: kept
+            for query, contents in self.golds.items()
+            if (kept := tuple(c for c in contents if self.grades.get(query, {}).get(c, 1) >= grade))
+        }
+        queries = [query for query in self.queries if query.query_id in golds]
+        if not queries:
+            raise IsoglotError(f"{self.name}: no query has a document of grade {grade:g} or more")
+        left_out = len({query.query_id for query in self.queries}) - len({query.query_id for query in queries})
+        note = f"relevant from grade {grade:g}; {left_out} queries without such a document are left out"
+        if golds == dict(self.golds):
+            return self
+        return replace(self, queries=queries, golds=golds, notes=(*self.notes, note))
+
     def spelled_as(self, tags: Iterable[str]) -> Collection:
         """This collection with its languages named as in `tags`; of two spellings of a language the last counts.
 
@@ -151,6 +180,17 @@ class Collection:
             IsoglotError: A tag is unknown, or the collection has no text in it.
         """
         return replace(self, names={**self.names, **{self.find_language(tag): tag for tag in tags}})
+
+
+def known_grades(judged: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Return the grades of what is judged, as `Collection.grades` has them: none, if all are 1.
+
+    Args:
+        judged: Query id -> content id -> grade, above 0.
+    """
+    if all(grade == 1 for grades in judged.values() for grade in grades.values()):
+        return {}
+    return {query: dict(grades) for query, grades in judged.items()}
 
 
 def _check_unique(name: str, kind: str, versions: Iterable[tuple[str, str, str]]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from isoglot.corpora.collection import Collection, Document, Query
+from isoglot.corpora.collection import Collection, Document, Query, known_grades
 from isoglot.corpora.fields import ID_FIELDS, LANGUAGE_FIELDS, Fields, Versions, read_fields
 from isoglot.corpora.left_out import REPEATED_DOCUMENTS, UNKNOWN_DOCUMENTS, UNKNOWN_LANGUAGE, LeftOut
 from isoglot.corpora.readers.lines import kind_of, read_lines, words
@@ -103,18 +103,20 @@ def judged_collection(table: Path, qrels: Path, query_language: str, *, strict: 
     left_out = LeftOut(strict)
     documents = _read_table(table, left_out)
     names = {language: query_language}
-    golds: dict[str, dict[str, None]] = {}
+    grades: dict[str, dict[str, float]] = {}
     for judgement in _relevant(qrels, documents.of, left_out):
-        golds.setdefault(judgement.query, {})[documents.of[judgement.document][0]] = None
+        of_query, content = grades.setdefault(judgement.query, {}), documents.of[judgement.document][0]
+        of_query[content] = max(judgement.relevance, of_query.get(content, 0))
     left_out.warn(str(qrels))
     how = f"documents of {table.name}, judged by {qrels.name}; ids stand for the texts, which are not known"
     return Collection(
         table.stem,
         [Document(content, tag, identity) for identity, (content, tag) in documents.of.items()],
-        [Query(query, language, query) for query in golds],
-        {query: tuple(contents) for query, contents in golds.items()},
+        [Query(query, language, query) for query in grades],
+        {query: tuple(contents) for query, contents in grades.items()},
         names | documents.names | names,
         (how, *documents.detected.notes, *left_out.notes),
+        grades=known_grades(grades),
     )
 
 

@@ -14,10 +14,12 @@ from isoglot.corpora.sources import load_collection
 from isoglot.corpora.stress import chosen_kinds
 from isoglot.encoders.lengths import cut_notes
 from isoglot.evaluation.changes import check_scenarios
+from isoglot.evaluation.correlation import rank_correlations
+from isoglot.evaluation.goals import find_goal
 from isoglot.evaluation.labels import label_notes
 from isoglot.evaluation.lengths import text_lengths, zero_notes
 from isoglot.evaluation.lift import lift_of_pools
-from isoglot.evaluation.measures import DEFAULT_MEASURES, check_measures
+from isoglot.evaluation.measures import DEFAULT_MEASURES, check_measures, correlation_cutoffs, spelled_out
 from isoglot.evaluation.output import AuditSettings, check_output
 from isoglot.evaluation.results import Audit, ScenarioResult, StageResult
 from isoglot.evaluation.scoring import TOP_K, RankedPool, cell_of
@@ -43,8 +45,10 @@ def audit(
     query_languages: Sequence[str] | None = None,
     scenarios: Sequence[str] = SCENARIOS,
     documents_mode: str = "dedup",
+    goal: str = "together",
     balance: str = "none",
     limit: int | None = None,
+    relevant_from: float | None = None,
     measures: Sequence[str] = DEFAULT_MEASURES,
     seed: int = 0,
     device: str = "auto",
@@ -69,11 +73,17 @@ def audit(
         query_languages: The languages to ask in; None: those of each pool, and those in which there is no document.
         scenarios: Names out of ``isoglot.ranking.pools.SCENARIOS``.
         documents_mode: ``dedup``, or ``per-question`` to reproduce the paper's pools (one document for each question).
+        goal: What the verdict is about: ``together`` (all versions of the right document in the top 10) or
+            ``own-first`` (so, and the first of them in the query's language; brings measures of its own); see
+            `isoglot.evaluation.goals`.
         balance: How the languages' results are merged: ``none`` (by score), ``equal`` (they take turns) or
             ``proportional`` (to their shares of the pool), ``scaled`` (by score, less what is usual for the language),
-            or ``scaled(k=5, weight=0.7)``; see `isoglot.ranking.balance`.
+            ``scaled(k=5, weight=0.7)`` or ``scaled(k=5, weight=0.7, prefer=0.02)``, which prefers the query's language;
+            see `isoglot.ranking.balance`.
         limit: The most questions to ask, chosen by seed, the same in all languages; None: all.
-        measures: Names such as ``max_r`` or ``complete@10``.
+        relevant_from: The lowest grade from which a document is relevant for all measures but nDCG, which counts every
+            grade; None: any above 0.
+        measures: Names such as ``max_r`` or ``complete@10``; ``classes`` stands for the four of the first document.
         seed: Random seed for ties, control pools, the limit and the bootstrap.
         device: ``auto`` or a torch device.
         trust_remote_code: Whether code inside the model's repository may run.
@@ -94,6 +104,8 @@ def audit(
         IsoglotError: A name is unknown, something cannot be used, or `output` holds an audit with other settings; the
             message says what to do.
     """
+    chosen_goal = find_goal(goal)
+    measures = spelled_out((*measures, *chosen_goal.measures))
     check_measures(measures)
     kinds = chosen_kinds(stress)
     check_stored(stored, dimensions)
@@ -101,6 +113,8 @@ def audit(
         check_scenarios(scenarios)
     balance = str(parse_balance(balance))
     loaded = load_collection(collection) if isinstance(collection, str) else collection
+    if relevant_from is not None:
+        loaded = loaded.relevant_from(relevant_from)
     spelled = loaded.spelled_as(chain(*(pools or ()), query_languages or ()))
     built = build_pools(
         loaded,
@@ -126,12 +140,16 @@ def audit(
             cells=tuple(cell_of(pool, spelled) for pool in built),
         )
         check_output(output, settings)
-    depth = max(TOP_K, run_depth)
+    cutoffs = correlation_cutoffs(measures)
+    depth = max(TOP_K, run_depth, *cutoffs)
     rankings = retriever.rankings(spelled, built, balance=balance, top_k=depth, show_progress=show_progress)
+    ranked = list(rankings)
+    correlations = {k: rank_correlations(spelled, built, ranked, k) for k in cutoffs}
     results: list[ScenarioResult] = []
     stages: list[StageResult] = []
-    for pool, ranking in zip(built, rankings, strict=True):
-        results.append(RankedPool(spelled, pool, ranking, seed).result(documents_mode, measures, run_depth))
+    for number, (pool, ranking) in enumerate(zip(built, ranked, strict=True)):
+        correlated = {k: values[number] for k, values in correlations.items()}
+        results.append(RankedPool(spelled, pool, ranking, seed, correlated).result(documents_mode, measures, run_depth))
         if ranking.stages and pool.scenario == "multi":
             stages += StagedPool(spelled, pool, ranking, seed).results(documents_mode, measures)
     similarities, lift = None, {}
@@ -156,6 +174,7 @@ def audit(
         stages=tuple(stages),
         seed=seed,
         limit=limit,
+        goal=chosen_goal.name,
         balance=balance,
         environment=retriever.environment(),
         isoglot=__version__,

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from statistics import fmean
 from typing import Any
 
@@ -33,6 +34,11 @@ DEFAULT_MEASURES = (
     "lpr",
     "tie_rate",
 )
+CLASSES = ("right_own", "right_other", "wrong_own", "wrong_other")
+"""The classes of the first document, as names of measures: the content, and whether it is in the query's language."""
+
+OTHER_GAIN = 0.5
+"""``lang_ndcg``: the gain of a gold in another language than the query's, against 1 in the query's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +53,13 @@ class Judged:
             in it.
         documents: Number of documents in the pool.
         depth: Number of ranked documents of each query; None: all are ranked.
+        top_languages: (q,) position of the first document's language among the pool's languages, -1 for a query
+            without any; None in older audits.
+        correlations: K -> (q,) rank correlation with the same question in the pool's other query languages (see
+            `isoglot.evaluation.correlation`); only those that were asked for.
+        grades: (q, g) grades of the golds, 0 where there is none; None: all are 1.
+        lesser_ranks: (q, g) ranks of documents that are judged, but too low to be golds, in the columns behind the
+            golds; `grades` has theirs too, and nDCG alone counts them. None: there are none.
     """
 
     ranks: Ints
@@ -55,6 +68,10 @@ class Judged:
     query_language: int | None
     documents: int
     depth: int | None = None
+    top_languages: Ints | None = None
+    correlations: Mapping[int, Floats] = field(default_factory=dict)
+    grades: Floats | None = None
+    lesser_ranks: Ints | None = None
 
     @property
     def counts(self) -> Ints:
@@ -100,15 +117,16 @@ def complete(judged: Judged, k: int) -> Floats:
 def recall(judged: Judged, k: int) -> Floats:
     """Recall@K: the share of a query's golds that are in the top K; 0-100."""
     hits = np.count_nonzero((judged.ranks > 0) & (judged.ranks <= k), axis=1)
-    return _if_known(judged, k, 100 * hits / judged.counts)
+    with np.errstate(invalid="ignore"):  # a query without golds
+        return _if_known(judged, k, 100 * hits / judged.counts)
 
 
 def ndcg(judged: Judged, k: int) -> Floats:
-    """nDCG@K with binary gain and discount 1 / log2(1 + rank); 0-100 (Jarvelin and Kekalainen 2002)."""
-    in_top = (judged.ranks > 0) & (judged.ranks <= k)
-    gain = np.where(in_top, 1 / np.log2(1 + np.maximum(judged.ranks, 1)), 0).sum(axis=1)
-    ideal = np.cumsum(1 / np.log2(1 + np.arange(1, k + 1)))
-    return _if_known(judged, k, 100 * gain / ideal[np.minimum(judged.counts, k) - 1])
+    """nDCG@K with the grade as gain and discount 1 / log2(1 + rank); 0-100 (Jarvelin and Kekalainen 2002).
+
+    The gain is the grade itself, as in trec_eval, and 1 without grades.
+    """
+    return _discounted(judged, np.ones(judged.ranks.shape), k)
 
 
 def rr(judged: Judged) -> Floats:
@@ -146,6 +164,58 @@ def lpr(judged: Judged) -> Floats:
     return np.where(np.isnan(same) | np.isnan(other), np.nan, preferred)
 
 
+def tlr(judged: Judged, k: int) -> Floats:
+    """TLR@K: the share of a query's golds in other languages that are in the top K; 0-100 (arXiv 2606.18801).
+
+    NaN for a query without golds in other languages than its own.
+    """
+    return recall(_in_other_languages(judged), k)
+
+
+def lang_ndcg(judged: Judged, k: int) -> Floats:
+    """Lang-nDCG@K: nDCG@K in which golds in other languages gain `OTHER_GAIN`; 0-100.
+
+    The idea is that of MLAIRE (arXiv 2605.07249), whose formula is not public to us; this form is isoglot's own.
+    """
+    own = judged.languages == (-1 if judged.query_language is None else judged.query_language)
+    return _discounted(judged, np.where(own, 1.0, OTHER_GAIN), k)
+
+
+def own_first(judged: Judged, k: int) -> Floats:
+    """Own-first@K: whether all golds are in the top K, and the first of them is in the query's language; 0 or 100.
+
+    NaN for a query without golds on both sides, or with more than K golds. isoglot's own.
+    """
+    preferred, completed = lpr(judged), complete(judged, k)
+    values = np.where(preferred == 0, 0.0, completed)
+    return np.where(np.isnan(preferred) | np.isnan(completed), np.nan, values)
+
+
+def first_document(judged: Judged, right: bool, own: bool) -> Floats:
+    """Whether the first document is of a class of `CLASSES`; 0 or 100 (MLAIRE, arXiv 2605.07249).
+
+    NaN where the language of the first document is not known. A query without any document is in no class.
+
+    Args:
+        judged: The ranks of the golds.
+        right: Whether the class is that of golds.
+        own: Whether it is that of documents in the query's language.
+    """
+    if judged.top_languages is None:
+        return np.full(len(judged.ranks), np.nan)
+    is_right = (judged.ranks == 1).any(axis=1)
+    is_own = judged.top_languages == (-2 if judged.query_language is None else judged.query_language)
+    return np.asarray(100.0 * ((is_right == right) & (is_own == own) & (judged.top_languages >= 0)))
+
+
+def mrc(judged: Judged, k: int) -> Floats:
+    """MRC@K: rank correlation with the same question in other languages; -100 to 100 (see `Judged.correlations`).
+
+    NaN for a query that is not asked in another language, and where it was not asked for before the ranking.
+    """
+    return judged.correlations.get(k, np.full(len(judged.ranks), np.nan))
+
+
 def tie_rate(judged: Judged) -> Floats:
     """The share of a query's golds that have the same score as another document; 0-100."""
     rate = 100 * np.count_nonzero(judged.tied & (judged.ranks > 0), axis=1) / judged.counts
@@ -167,6 +237,31 @@ def worst_in_language(judged: Judged, language: int) -> Floats:
     return np.where(judged.counts > 1, shares, np.nan)
 
 
+def _in_other_languages(judged: Judged) -> Judged:
+    """The golds that are not in the query's language."""
+    own = judged.languages == (-1 if judged.query_language is None else judged.query_language)
+    return replace(judged, ranks=np.where(own, 0, judged.ranks))
+
+
+def _discounted(judged: Judged, gains: Floats, k: int) -> Floats:
+    """(q,) the discounted gains of the golds in the top k, over those of the best possible order; 0-100.
+
+    Args:
+        judged: The ranks of the golds, and of what is judged lower.
+        gains: (q, g) what a grade of 1 gains.
+        k: How many of the first documents count.
+    """
+    if judged.lesser_ranks is not None:
+        judged = replace(judged, ranks=judged.ranks + judged.lesser_ranks)
+    if judged.grades is not None:
+        gains = gains * judged.grades
+    in_top = (judged.ranks > 0) & (judged.ranks <= k)
+    gained = np.where(in_top, gains / np.log2(1 + np.maximum(judged.ranks, 1)), 0).sum(axis=1)
+    best_first = -np.sort(-np.where(judged.ranks > 0, gains, 0), axis=1)[:, :k]
+    ideal = np.cumsum(best_first / np.log2(1 + np.arange(1, best_first.shape[1] + 1)), axis=1)[:, -1]
+    return _if_known(judged, k, 100 * gained / ideal)
+
+
 def _finite_or_beyond(ranks: Ints) -> Floats:
     """Ranks as floats, infinite where they are `BEYOND`."""
     return np.where(ranks == BEYOND, np.inf, ranks.astype(np.float64))
@@ -185,15 +280,23 @@ _PLAIN: dict[str, Callable[[Judged], Floats]] = {
     "rank_distance": rank_distance,
     "lpr": lpr,
     "tie_rate": tie_rate,
+    "right_own": partial(first_document, right=True, own=True),
+    "right_other": partial(first_document, right=True, own=False),
+    "wrong_own": partial(first_document, right=False, own=True),
+    "wrong_other": partial(first_document, right=False, own=False),
 }
 _CUT: dict[str, Callable[[Judged, int], Floats]] = {
     "complete": complete,
     "ndcg": ndcg,
     "recall": recall,
     "rr": rr_cut,
+    "tlr": tlr,
+    "lang_ndcg": lang_ndcg,
+    "own_first": own_first,
+    "mrc": mrc,
 }
-LOWER_IS_BETTER = frozenset({"max_r", "rank_distance", "tie_rate"})
-"""Of the others more is better, but for ``lpr``, which is good neither high nor low."""
+LOWER_IS_BETTER = frozenset({"max_r", "rank_distance", "tie_rate", "wrong_own", "wrong_other"})
+"""Of the others more is better, but for ``lpr`` and ``right_other``, which are good neither high nor low."""
 
 
 def mean_of_known(values: Sequence[float]) -> float:
@@ -216,6 +319,16 @@ def parse_measure(name: str) -> Callable[[Judged], Floats]:
         raise IsoglotError(f"unknown measure {name!r}; known are {', '.join(known)}")
     function, k = _CUT[match[1]], int(match[2])
     return lambda judged: function(judged, k)
+
+
+def correlation_cutoffs(names: Sequence[str]) -> tuple[int, ...]:
+    """The K of each ``mrc@K`` among names of measures."""
+    return tuple(int(name.removeprefix("mrc@")) for name in dict.fromkeys(names) if name.startswith("mrc@"))
+
+
+def spelled_out(names: Sequence[str]) -> list[str]:
+    """Return names of measures, each once, with those of `CLASSES` in place of ``classes``."""
+    return list(dict.fromkeys(each for name in names for each in (CLASSES if name == "classes" else (name,))))
 
 
 def check_measures(names: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from isoglot.corpora.collection import CollectionRecord
 from isoglot.encoders.lengths import TextLengths
 from isoglot.evaluation.changes import StoredVectors, StressedQueries
+from isoglot.evaluation.goals import TOGETHER, GoalName
 from isoglot.evaluation.lift import LanguageLift
 from isoglot.evaluation.measures import Judged
 from isoglot.evaluation.ranks import StoredRanks, pack_ranks, read_ranks
@@ -170,6 +171,10 @@ class ScenarioResult(StoredResult):
             query_language=pool.index(stored.query_language) if stored.query_language in pool else None,
             documents=stored.documents,
             depth=None if stored.cut is None else stored.cut.depth,
+            top_languages=ranks.top_languages,
+            correlations=ranks.correlations,
+            grades=ranks.grades,
+            lesser_ranks=ranks.lesser_ranks,
         )
         return cls(**parts, query_ids=ranks.query_ids, judged=judged, contents=ranks.contents)
 
@@ -206,6 +211,7 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
     collection: CollectionRecord
     scenarios: tuple[StoredResult, ...]
     stages: tuple[StageResult, ...] = ()
+    goal: GoalName = TOGETHER.name
     similarities: Similarities | None = None
     lift: dict[str, LanguageLift] = {}
     lengths: dict[str, TextLengths] = {}
@@ -229,6 +235,7 @@ class Audit:
         environment: Platform and versions of the libraries used.
         isoglot: The version of isoglot that made it.
         stages: What each stage of a pipeline found in each mixed pool; empty of other retrievers.
+        goal: What the verdict is about, a name out of ``isoglot.evaluation.goals.GOALS``.
         similarities: How similar queries are to documents; None of a retriever without vectors, and in older audits.
         lift: Language -> how often its documents' neighbours are in it; empty of a retriever without vectors, and in
             older audits.
@@ -249,6 +256,7 @@ class Audit:
     environment: Mapping[str, Any]
     isoglot: str
     stages: tuple[StageResult, ...] = ()
+    goal: GoalName = TOGETHER.name
     similarities: Similarities | None = None
     lift: Mapping[str, LanguageLift] = field(default_factory=dict)
     lengths: Mapping[str, TextLengths] = field(default_factory=dict)
@@ -286,6 +294,7 @@ class Audit:
             collection=self.collection,
             scenarios=tuple(result.stored() for result in self.scenarios),
             stages=self.stages,
+            goal=self.goal,
             similarities=self.similarities,
             lift=dict(self.lift),
             lengths=dict(self.lengths),
@@ -346,6 +355,7 @@ class Audit:
             environment=record.environment,
             isoglot=record.isoglot,
             stages=record.stages,
+            goal=record.goal,
             similarities=record.similarities,
             lift=record.lift,
             lengths=record.lengths,

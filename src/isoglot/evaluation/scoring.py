@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +12,7 @@ from isoglot.corpora.collection import Collection
 from isoglot.evaluation.measures import Judged, best_in_language, parse_measure, worst_in_language
 from isoglot.evaluation.results import Cell, Cut, LanguageResult, ScenarioResult
 from isoglot.evaluation.statistics.intervals import Interval, bootstrap_means, bootstrap_ratios
-from isoglot.platform.arrays import Floats
+from isoglot.platform.arrays import Floats, Ints
 from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
 
@@ -29,12 +29,14 @@ class RankedPool:
         pool: q queries in one language, and documents in L languages.
         ranking: Their ranking, with at least `TOP_K` of the best documents.
         seed: Random seed for the bootstrap.
+        correlations: As `Judged.correlations`.
     """
 
     collection: Collection
     pool: Pool
     ranking: Ranking
     seed: int
+    correlations: Mapping[int, Floats] = field(default_factory=dict)
 
     def result(self, documents_mode: str, measures: Sequence[str], run_depth: int) -> ScenarioResult:
         """Compute the result of the pool.
@@ -81,13 +83,18 @@ class RankedPool:
     def judged(self) -> Judged:
         """The ranks of the golds."""
         pool, ranking = self.pool, self.ranking
+        lesser = pool.lesser
         return Judged(
-            ranks=ranking.gold_ranks,
+            ranks=ranking.gold_ranks if lesser is None else np.where(lesser, 0, ranking.gold_ranks),
             tied=ranking.gold_tied,
             languages=pool.document_languages[pool.golds],
-            query_language=pool.languages.index(pool.query_language) if pool.query_language in pool.languages else None,
+            query_language=pool.query_language_number,
             documents=len(pool.documents),
             depth=int(ranking.ranked.max()) if self._is_cut else None,
+            top_languages=self._top_languages[:, 0] if self._top_languages.size else np.full(len(ranking.top), -1),
+            correlations=self.correlations,
+            grades=pool.grades,
+            lesser_ranks=None if lesser is None else np.where(lesser, ranking.gold_ranks, 0),
         )
 
     @cached_property
@@ -134,13 +141,18 @@ class RankedPool:
 
     def _top_shares(self) -> list[Floats]:
         """For each of the L languages (q,) its share of the top documents in percent; NaN for a query without any."""
-        top = self.ranking.top
-        languages = np.where(top >= 0, self.pool.document_languages[top], -1)[:, :TOP_K]
+        languages = self._top_languages[:, :TOP_K]
         with np.errstate(invalid="ignore"):
             return [
                 100 * (np.count_nonzero(languages == language, axis=1) / np.count_nonzero(languages >= 0, axis=1))
                 for language in range(len(self.pool.languages))
             ]
+
+    @cached_property
+    def _top_languages(self) -> Ints:
+        """(q, k) language numbers of the best documents; -1 where there is none."""
+        top = self.ranking.top
+        return np.where(top >= 0, self.pool.document_languages[top], -1)
 
     def _above_shares(self) -> list[Interval]:
         """For each of the L languages its share of the non-gold documents above the worst-placed golds."""

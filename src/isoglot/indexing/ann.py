@@ -9,8 +9,8 @@ import numpy as np
 
 from isoglot.indexing.snapshot import EXACT_BELOW, Snapshot, StoredModel, vectors_in
 from isoglot.indexing.tables import sql_literal
-from isoglot.platform.arrays import Floats, Ints, RowIds, Vectors
-from isoglot.ranking.balance import Balance, order, parse_balance, usual_scores
+from isoglot.platform.arrays import Floats, RowIds, Vectors
+from isoglot.ranking.balance import order, parse_balance, usual_scores
 
 PARTITION_SIZE = 4096
 """About how many passages a partition holds."""
@@ -54,7 +54,14 @@ def build_ann(table: Any, column: str, count: int) -> None:
 
 
 def nearest(
-    snapshot: Snapshot, model: StoredModel, vector: Vectors, *, languages: list[str] | None, balance: str, k: int
+    snapshot: Snapshot,
+    model: StoredModel,
+    vector: Vectors,
+    *,
+    languages: list[str] | None,
+    balance: str,
+    k: int,
+    query_language: str | None = None,
 ) -> tuple[RowIds, Vectors, Floats | None]:
     """Search approximately for the first `k` passages. With a balance, each language is searched for its own first k.
 
@@ -65,6 +72,7 @@ def nearest(
         languages: Canonical tags to search in; None: all.
         balance: One of `isoglot.ranking.balance.BALANCES`.
         k: How many passages to return at most.
+        query_language: Canonical tag of the question's language, which ``scaled`` may prefer.
 
     Returns:
         Row ids, cosines and, with ``scaled``, scaled scores (else None), (k,) each, in the order of
@@ -85,18 +93,14 @@ def nearest(
     if parsed.name != "scaled":
         best = order(scores, language_numbers, sizes, balance)[:k]
         return row_ids[best], scores[best], None
-    scaled = scores - _usual(snapshot, model, vector, scores, language_numbers, parsed)[language_numbers]
+    own = tags.index(query_language) if query_language in counts else None
+    best_scores = [
+        -np.sort(-scores[language_numbers == number].astype(np.float64))[None, :] for number in range(len(sizes))
+    ]
+    totals = (snapshot.language_sums(model) @ vector.astype(np.float64))[None, :]
+    scaled = scores - usual_scores(best_scores, totals, sizes, parsed, own)[0][language_numbers]
     best = np.argsort(-scaled, kind="stable")[:k]
     return row_ids[best], scores[best], scaled[best]
-
-
-def _usual(
-    snapshot: Snapshot, model: StoredModel, vector: Vectors, scores: Vectors, language_numbers: Ints, balance: Balance
-) -> Floats:
-    """What is usual for each language (L,): from the best neighbours in it, and from the sum of all its vectors."""
-    sums, sizes = snapshot.language_sums(model), np.array(list(snapshot.language_counts.values()), dtype=np.int64)
-    best = [-np.sort(-scores[language_numbers == number].astype(np.float64))[None, :] for number in range(len(sizes))]
-    return np.asarray(usual_scores(best, (sums @ vector.astype(np.float64))[None, :], sizes, balance)[0])
 
 
 def _search(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from isoglot.corpora.collection import Collection, Document, Query
+from isoglot.corpora.collection import Collection, Document, Query, known_grades
 from isoglot.corpora.left_out import LeftOut
 from isoglot.corpora.sources import load_collection
 from isoglot.corpora.sources.beir import read_judgements, read_queries
@@ -133,7 +133,9 @@ def audit_inputs(
     questions = _probes(passages, contents, seed) if data is None else _user_questions(data, passages, contents, strict)
     name = f"index {Path(index.folder).name}" + (f", {data}" if data else "")
     by_document = {(d.content_id, d.language): row_id for d, row_id in zip(documents, row_ids, strict=True)}
-    collection = Collection(name, documents, questions.queries, questions.golds, notes=questions.notes)
+    collection = Collection(
+        name, documents, questions.queries, questions.golds, notes=questions.notes, grades=questions.grades
+    )
     return collection, IndexRetriever(snapshot, encoder.name, asked, by_document)
 
 
@@ -159,11 +161,12 @@ def _content_ids(passages: Sequence[Passage]) -> list[str]:
 
 
 class _Questions(NamedTuple):
-    """Queries, query id -> content ids of its relevant documents, and notes for the collection."""
+    """Queries, query id -> content ids of its relevant documents, notes for the collection, and grades, if known."""
 
     queries: list[Query]
     golds: dict[str, tuple[str, ...]]
     notes: tuple[str, ...]
+    grades: Mapping[str, Mapping[str, float]] = {}
 
 
 def _probes(passages: Sequence[Passage], contents: Sequence[str], seed: int) -> _Questions:
@@ -204,15 +207,15 @@ def _user_questions(data: str, passages: Sequence[Passage], contents: Sequence[s
     golds: dict[str, tuple[str, ...]]
     unread = LeftOut(strict)
     notes: list[str] = []
+    judged: dict[str, dict[str, float]] = defaultdict(dict)
     if data.startswith("folder:"):
         path, _, split = data.removeprefix("folder:").partition("@")
         folder = expanded(path)
         qrels = qrels_files(folder, split or None)
         queries, versions = read_queries(files_of(folder, "queries", qrels[0].split), folder, unread)
         query_ids = {identity: query for identity, (query, _) in versions.of.items()}
-        judged: dict[str, dict[str, None]] = defaultdict(dict)
-        for query, content in read_judgements(qrels, query_ids, known, unread):
-            judged[query][content] = None
+        for query, content, grade in read_judgements(qrels, query_ids, known, unread):
+            judged[query][content] = max(grade, judged[query].get(content, 0))
         golds = {query: tuple(judgements) for query, judgements in judged.items()}
         notes += versions.detected.notes
     else:
@@ -228,4 +231,5 @@ def _user_questions(data: str, passages: Sequence[Passage], contents: Sequence[s
         what = "what answers them is missing or in several passages"
         notes.append(f"{left_out} of {len(golds)} questions were left out: {what}")
     kept = [query for query in queries if query.query_id in usable]
-    return _Questions(kept, usable, (*notes, *unread.notes))
+    grades = known_grades({query: judged[query] for query in usable if query in judged})
+    return _Questions(kept, usable, (*notes, *unread.notes), grades)

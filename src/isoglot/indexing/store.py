@@ -206,7 +206,8 @@ class Index:
             question: Text in any language.
             k: How many hits to return at most.
             model: One of `models`; None: the first.
-            language: Language of the question, see `text_language`. Only a model with a language module uses it.
+            language: Language of the question, see `text_language`. Only a model with a language module
+                uses it, and a balance that prefers it.
             languages: Languages to search in; None or empty: all.
             balance: ``none``: by score; ``equal``: the languages take turns; ``scaled``: by score, less what is
                 usual for the language; ``proportional``: each language has its
@@ -219,11 +220,13 @@ class Index:
         if not question.strip():
             raise IsoglotError("the question is empty")
         encoder = self.load_encoder(model)
-        vector = encoder.encode([question], "query", [self.text_language(question, language).tag])[0]
+        tag = self.text_language(question, language).tag
+        vector = encoder.encode([question], "query", [tag])[0]
         return self.search_vector(
             vector,
             model=encoder.name,
             k=k,
+            language=tag,
             languages=languages,
             balance=balance,
             question=question if explain else None,
@@ -235,6 +238,7 @@ class Index:
         *,
         model: str | None = None,
         k: int = 10,
+        language: str | None = None,
         languages: Sequence[str] | None = None,
         balance: str = "none",
         question: str | None = None,
@@ -245,6 +249,7 @@ class Index:
             vector: Vector (d,) of unit length, as the model encodes a query.
             model: One of `models`; None: the first.
             k: How many hits to return at most.
+            language: Canonical tag of the question's language, which a balance may prefer; None: not known.
             languages: Languages to search in; None or empty: all.
             balance: As in `search`.
             question: Text of the question, for explanations; None: no explanations.
@@ -256,12 +261,14 @@ class Index:
         stored = _check_search(snapshot, model, vector, k, balance)
         tags = language_filter(languages, snapshot.language_counts)
         if question is None and is_approximate(snapshot, stored, balance):
-            return _hits(snapshot, *nearest(snapshot, stored, vector, languages=tags, balance=balance, k=k))
+            found = nearest(snapshot, stored, vector, languages=tags, balance=balance, k=k, query_language=language)
+            return _hits(snapshot, *found)
         arrays = snapshot.arrays
         scores = snapshot.scores(stored, vector)
         searched = _positions_in(snapshot, tags)
         numbers, sizes = arrays.language_numbers[searched], arrays.language_sizes
-        ordering, by = compared(scores[searched], numbers, sizes, balance)
+        own = _number(arrays.language_tags, language)
+        ordering, by = compared(scores[searched], numbers, sizes, balance, own)
         first = top(ordering, numbers, sizes, by, k)
         best = searched[first]
         hits = _hits(snapshot, arrays.row_ids[best], scores[best], ordering[first] if by != balance else None)
@@ -275,6 +282,7 @@ class Index:
         vector: Vectors,
         *,
         model: str | None = None,
+        language: str | None = None,
         languages: Sequence[str] | None = None,
         balance: str = "none",
     ) -> dict[str, int]:
@@ -291,7 +299,8 @@ class Index:
         searched = _positions_in(snapshot, language_filter(languages, snapshot.language_counts))
         arrays = snapshot.arrays
         scores = snapshot.scores(stored, vector)[searched]
-        ordered = order(scores, arrays.language_numbers[searched], arrays.language_sizes, balance)
+        own = _number(arrays.language_tags, language)
+        ordered = order(scores, arrays.language_numbers[searched], arrays.language_sizes, balance, own)
         ranks = np.empty(len(searched), dtype=np.int64)
         ranks[ordered] = np.arange(1, len(searched) + 1)
         searched_keys = arrays.keys[searched]
@@ -413,6 +422,11 @@ def _positions_in(snapshot: Snapshot, tags: list[str] | None) -> Ints:
         return np.arange(len(arrays.keys))
     numbers = [arrays.language_tags.index(tag) for tag in tags]
     return np.flatnonzero(np.isin(arrays.language_numbers, numbers))
+
+
+def _number(tags: Sequence[str], language: str | None) -> int | None:
+    """The position of a language among tags; None if it is not among them."""
+    return tags.index(language) if language in tags else None
 
 
 def _hits(snapshot: Snapshot, row_ids: RowIds, scores: Vectors, scaled: Floats | None) -> list[Hit]:

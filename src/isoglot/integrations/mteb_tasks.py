@@ -176,6 +176,7 @@ def _split(collection: Collection, pool: Pool) -> RetrievalSplitData:
         f"{last - key:09d}/{document.content_id}@{document.language}"
         for key, document in zip(pool.tie_keys.tolist(), documents, strict=True)
     ]
+    grades = np.ones(pool.golds.shape) if pool.grades is None else pool.grades
     return RetrievalSplitData(
         corpus=Dataset.from_dict(
             {"id": ids, "text": [d.text for d in documents], "language": [d.language for d in documents]}
@@ -188,8 +189,8 @@ def _split(collection: Collection, pool: Pool) -> RetrievalSplitData:
             }
         ),
         relevant_docs={
-            query.query_id: {ids[gold]: 1 for gold in golds if gold >= 0}
-            for query, golds in zip(queries, pool.golds.tolist(), strict=True)
+            query.query_id: {ids[gold]: int(grade) for gold, grade in zip(*judged, strict=True) if gold >= 0}
+            for query, *judged in zip(queries, pool.golds.tolist(), grades.tolist(), strict=True)
         },
         top_ranked=None,
     )

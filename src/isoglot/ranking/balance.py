@@ -11,13 +11,15 @@ share of the corpus in every beginning of the list: the r-th document of a langu
 
     scaled(q, d) = score(q, d) - [w mean of the k best scores of d's language for q + (1 - w) mean of all its scores]
 
-The order within a language stays as it is. It is isoglot's own; its relatives are the merging of result lists
-normalised by their best scores (Lin and Chen, CLEF 2002) and CSLS (Conneau et al., ICLR 2018, equation 3), which
-subtracts the mean of the k best scores on both sides.
+With a margin, what is usual for the query's own language is less by it, so that of documents that differ by less the
+one in that language is first. The order within a language stays as it is. It is isoglot's own; its relatives are the
+merging of result lists normalised by their best scores (Lin and Chen, CLEF 2002) and CSLS (Conneau et al., ICLR 2018,
+equation 3), which subtracts the mean of the k best scores on both sides.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +42,7 @@ RARE = 100
 
 _GRID = 2.0**36
 """What is usual is rounded to 1 / _GRID, so that sums over parts in another order give the same."""
-_GRAMMAR = re.compile(r"scaled\(k=(\d+), ?weight=(\d*\.?\d+)\)")
+_GRAMMAR = re.compile(r"scaled\(k=(\d+), ?weight=(\d*\.?\d+)(?:, ?prefer=(\d*\.?\d+))?\)")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Balance:
         name: One of `BALANCES`.
         k: ``scaled``: how many of a language's best scores are averaged, at least 1.
         weight: ``scaled``: the weight of that average against the mean of all scores of the language, from 0 to 1.
+        prefer: ``scaled``: what documents in the query's language gain, in units of the scores, at least 0.
 
     Raises:
         IsoglotError: The name is unknown, or an option is out of range.
@@ -59,6 +62,7 @@ class Balance:
     name: str
     k: int = SCALED_K
     weight: float = SCALED_WEIGHT
+    prefer: float = 0.0
 
     def __post_init__(self) -> None:
         if self.name not in BALANCES:
@@ -67,12 +71,15 @@ class Balance:
             raise IsoglotError(f"scaled balance: k is {self.k}; it must be at least 1")
         if not 0 <= self.weight <= 1:
             raise IsoglotError(f"scaled balance: the weight is {self.weight:g}; it must be from 0 to 1")
+        if not 0 <= self.prefer < math.inf:
+            raise IsoglotError(f"scaled balance: the margin is {self.prefer:g}; it must be 0 or more and finite")
 
     def __str__(self) -> str:
         """The text that `parse_balance` reads; options are named where they are not the defaults."""
-        if self.name != "scaled" or (self.k, self.weight) == (SCALED_K, SCALED_WEIGHT):
+        if self.name != "scaled" or (self.k, self.weight, self.prefer) == (SCALED_K, SCALED_WEIGHT, 0):
             return self.name
-        return f"scaled(k={self.k}, weight={self.weight:g})"
+        prefer = f", prefer={np.format_float_positional(self.prefer, trim='-')}" if self.prefer else ""
+        return f"scaled(k={self.k}, weight={self.weight:g}{prefer})"
 
     @property
     def by_language(self) -> bool:
@@ -82,13 +89,15 @@ class Balance:
 
 @cache
 def parse_balance(text: str) -> Balance:
-    """Read a balance: one of `BALANCES`, or ``scaled(k=5, weight=0.7)``.
+    """Read a balance: one of `BALANCES`, ``scaled(k=5, weight=0.7)`` or ``scaled(k=5, weight=0.7, prefer=0.02)``.
 
     Raises:
         IsoglotError: The text names no balance, or an option is out of range.
     """
     options = _GRAMMAR.fullmatch(text)
-    return Balance(text) if options is None else Balance("scaled", int(options[1]), float(options[2]))
+    if options is None:
+        return Balance(text)
+    return Balance("scaled", int(options[1]), float(options[2]), float(options[3] or 0))
 
 
 def scaling_notes(pools: Sequence[Mapping[str, int]], balance: str) -> tuple[str, ...]:
@@ -161,8 +170,10 @@ def merged_before(before: Ints, gold_languages: Ints, sizes: Ints, balance: Bala
     return np.asarray(np.minimum(earlier, sizes) + (before >= same))
 
 
-def usual_scores(best: Sequence[Floats], totals: Floats, sizes: Ints, balance: Balance) -> Floats:
-    """What is usual for each language and query, which ``scaled`` subtracts: (q, L).
+def usual_scores(
+    best: Sequence[Floats], totals: Floats, sizes: Ints, balance: Balance, query_language: int | None = None
+) -> Floats:
+    """What is usual for each language and query, less its margin, which ``scaled`` subtracts: (q, L).
 
     Args:
         best: For each language the best scores of each query, in descending order: (q, m); m is at least k, or all
@@ -170,10 +181,13 @@ def usual_scores(best: Sequence[Floats], totals: Floats, sizes: Ints, balance: B
         totals: (q, L) sums of all scores of each language.
         sizes: (L,) number of documents of each language; those with none get 0.
         balance: ``scaled``.
+        query_language: The number of the queries' language, which has the margin; None: it is not among them.
     """
+    margins = balance.prefer * (np.arange(len(sizes)) == (-1 if query_language is None else query_language))
     highest = np.stack([_mean_of_found(scores[:, : balance.k]) for scores in best])
     means = totals / np.maximum(sizes, 1)
-    return np.round((balance.weight * highest.T + (1 - balance.weight) * means) * _GRID) / _GRID
+    usual = balance.weight * highest.T + (1 - balance.weight) * means - margins
+    return np.asarray(np.round(usual * _GRID) / _GRID)
 
 
 def _mean_of_found(scores: Floats) -> Floats:
@@ -214,7 +228,9 @@ def dot(vectors: Vectors, vector: Vectors) -> Vectors:
     return np.asarray(np.einsum("ij,j->i", vectors, vector))
 
 
-def compared(scores: Vectors | Floats, languages: Ints, sizes: Ints, balance: str) -> tuple[NDArray[Any], str]:
+def compared(
+    scores: Vectors | Floats, languages: Ints, sizes: Ints, balance: str, query_language: int | None = None
+) -> tuple[NDArray[Any], str]:
     """The scores (n,) that are compared, and the balance by which: scaled scores are ordered as they are.
 
     Args:
@@ -222,12 +238,15 @@ def compared(scores: Vectors | Floats, languages: Ints, sizes: Ints, balance: st
         languages: (n,) numbers of their languages.
         sizes: (L,) number of passages of each language in the corpus.
         balance: As `parse_balance` reads it.
+        query_language: As for `usual_scores`.
     """
     parsed = parse_balance(balance)
-    return (scaled(scores, languages, sizes, parsed), "none") if parsed.name == "scaled" else (scores, balance)
+    if parsed.name != "scaled":
+        return scores, balance
+    return scaled(scores, languages, sizes, parsed, query_language), "none"
 
 
-def order(scores: NDArray[Any], languages: Ints, sizes: Ints, balance: str) -> Ints:
+def order(scores: NDArray[Any], languages: Ints, sizes: Ints, balance: str, query_language: int | None = None) -> Ints:
     """All positions, best first: (n,). Of equal scores the earlier position is first.
 
     Args:
@@ -235,8 +254,9 @@ def order(scores: NDArray[Any], languages: Ints, sizes: Ints, balance: str) -> I
         languages: (n,) numbers of their languages.
         sizes: (L,) number of passages of each language in the corpus.
         balance: As `parse_balance` reads it.
+        query_language: As for `usual_scores`.
     """
-    scores, balance = compared(scores, languages, sizes, balance)
+    scores, balance = compared(scores, languages, sizes, balance, query_language)
     by_score = np.argsort(-scores, kind="stable")
     if balance == "none":
         return by_score
@@ -247,7 +267,9 @@ def order(scores: NDArray[Any], languages: Ints, sizes: Ints, balance: str) -> I
     return by_score[np.argsort(turn[by_score], kind="stable")]
 
 
-def scaled(scores: Vectors | Floats, languages: Ints, sizes: Ints, balance: Balance) -> Floats:
+def scaled(
+    scores: Vectors | Floats, languages: Ints, sizes: Ints, balance: Balance, query_language: int | None = None
+) -> Floats:
     """The scores (n,) of one query's passages, scaled: less what is usual for their languages.
 
     Args:
@@ -255,6 +277,7 @@ def scaled(scores: Vectors | Floats, languages: Ints, sizes: Ints, balance: Bala
         languages: (n,) numbers of their languages.
         sizes: (L,) number of passages of each language in the corpus.
         balance: ``scaled``.
+        query_language: As for `usual_scores`.
     """
     exact = scores.astype(np.float64)
     usual = np.zeros(len(sizes))
@@ -262,13 +285,16 @@ def scaled(scores: Vectors | Floats, languages: Ints, sizes: Ints, balance: Bala
         in_language = exact[languages == language]
         best = -np.sort(-_at_least(in_language, balance.k))[None, :]
         total = np.array([[in_language.sum()]])
-        usual[language] = usual_scores([best], total, np.array([len(in_language)]), balance)[0, 0]
+        own = 0 if language == query_language else None
+        usual[language] = usual_scores([best], total, np.array([len(in_language)]), balance, own)[0, 0]
     return np.asarray(exact - usual[languages])
 
 
-def top(scores: NDArray[Any], languages: Ints, sizes: Ints, balance: str, k: int) -> Ints:
+def top(
+    scores: NDArray[Any], languages: Ints, sizes: Ints, balance: str, k: int, query_language: int | None = None
+) -> Ints:
     """The first `k` positions of `order`, without ordering the rest."""
-    scores, balance = compared(scores, languages, sizes, balance)
+    scores, balance = compared(scores, languages, sizes, balance, query_language)
     groups = (
         [np.arange(len(scores))]
         if balance == "none"

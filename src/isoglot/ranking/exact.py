@@ -35,6 +35,7 @@ def rank(
     balance: str = "none",
     top_k: int = 10,
     ignored: Ints | None = None,
+    query_language: int | None = None,
     block_bytes: int = BLOCK_BYTES,
 ) -> Ranking:
     """Rank every document for every query by inner product.
@@ -48,6 +49,7 @@ def rank(
         balance: How the languages' lists are merged, as `parse_balance` reads it.
         top_k: How many of the best documents to return; 0: none.
         ignored: (q,) positions of documents that their queries do not find, -1 for none; None: none at all.
+        query_language: The number of the queries' language, which ``scaled`` may prefer; None: no document is in it.
         block_bytes: About how much memory a block of scores may take; the result does not depend on it.
 
     Raises:
@@ -64,6 +66,7 @@ def rank(
         balance=balance,
         top_k=top_k,
         ignored=ignored,
+        query_language=query_language,
     )
     gold_scores = exact_gold_scores(queries, documents, golds)
     return join([rank_part(queries, documents, task, gold_scores, block_bytes=block_bytes)], task)
@@ -78,6 +81,7 @@ def rank_scores(
     balance: str = "none",
     top_k: int = 10,
     ignored: Ints | None = None,
+    query_language: int | None = None,
 ) -> Ranking:
     """Rank every document for every query by any scores.
 
@@ -90,6 +94,7 @@ def rank_scores(
         balance: How the languages' lists are merged, as `parse_balance` reads it.
         top_k: How many of the best documents to return; 0: none.
         ignored: As for `rank`.
+        query_language: As for `rank`.
 
     Raises:
         IsoglotError: The balance is unknown.
@@ -102,6 +107,7 @@ def rank_scores(
         balance=balance,
         top_k=top_k,
         ignored=ignored,
+        query_language=query_language,
     )
     step = max(1, BLOCK_BYTES // (4 * len(languages)))
     parts = []

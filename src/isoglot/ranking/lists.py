@@ -48,8 +48,9 @@ def ordered_list(positions: Ints, scores: Floats, pool: Pool, balance: str, hidd
     by_key = np.argsort(pool.tie_keys[positions])
     positions, scores = positions[by_key], np.asarray(scores, dtype=np.float64)[by_key]
     languages, sizes = pool.document_languages[positions], language_sizes(pool)
-    best_first = order(scores, languages, sizes, balance)
-    return RankedList(positions[best_first], compared(scores, languages, sizes, balance)[0][best_first], hidden)
+    own = pool.query_language_number
+    best_first = order(scores, languages, sizes, balance, own)
+    return RankedList(positions[best_first], compared(scores, languages, sizes, balance, own)[0][best_first], hidden)
 
 
 def language_sizes(pool: Pool) -> Ints:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from isoglot.corpora.collection import Collection
-from isoglot.platform.arrays import Ints
+from isoglot.platform.arrays import Bools, Floats, Ints
 from isoglot.platform.errors import IsoglotError
 
 SCENARIOS = ("multi", "mono-same", "mono-cross", "control")
@@ -41,6 +41,9 @@ class Pool:
         tie_keys: (n,) a permutation: of two documents with equal scores the one with the smaller key ranks first.
         queries: (q,) positions in ``collection.queries``.
         golds: (q, g) positions in `documents`, filled up with -1.
+        grades: (q, g) grades of the golds, 0 where there is none; None: all are 1.
+        lesser: (q, g) which of the golds are judged, but too low to be relevant: nDCG alone counts them, and they stand
+            behind the others; None: all are relevant.
         ignored: (q,) position in `documents` of the document that is the query itself, which it does not find; -1 where
             there is none; None: there is none at all.
     """
@@ -54,6 +57,13 @@ class Pool:
     queries: Ints
     golds: Ints
     ignored: Ints | None = None
+    grades: Floats | None = None
+    lesser: Bools | None = None
+
+    @property
+    def query_language_number(self) -> int | None:
+        """The position of the queries' language in `languages`; None: no document is in it."""
+        return self.languages.index(self.query_language) if self.query_language in self.languages else None
 
 
 @dataclass(frozen=True)
@@ -148,9 +158,14 @@ class PoolBuilder:
             for query in self._queries.get(query_language, ())
             if (found := _places(self._gold_keys(query), positions, itself.get(query)))
         ]
-        golds = np.full((len(asked), max((len(found) for _, found in asked), default=0)), -1, dtype=np.int64)
-        for number, (_, found) in enumerate(asked):
-            golds[number, : len(found)] = found
+        lower = [_places(self._lesser_keys(query), positions, itself.get(query)) for query, _ in asked]
+        width = max((len(found) + len(less) for (_, found), less in zip(asked, lower, strict=True)), default=0)
+        golds = np.full((len(asked), width), -1, dtype=np.int64)
+        grades, lesser = np.zeros(golds.shape), np.zeros(golds.shape, dtype=bool)
+        for row, ((_, found), less) in enumerate(zip(asked, lower, strict=True)):
+            count = len(found) + len(less)
+            golds[row, :count], grades[row, :count] = zip(*found, *less, strict=True)
+            lesser[row, len(found) : count] = True
         return Pool(
             scenario,
             languages,
@@ -163,6 +178,8 @@ class PoolBuilder:
             np.array([itself.get(query, -1) for query, _ in asked], dtype=np.int64)
             if self.collection.identical
             else None,
+            grades if self.collection.grades else None,
+            lesser if lesser.any() else None,
         )
 
     def _itself(self, query_language: str, candidates: Sequence[_Candidate]) -> dict[int, int]:
@@ -193,10 +210,20 @@ class PoolBuilder:
             found.sort()
         return dict(candidates)
 
-    def _gold_keys(self, query: int) -> list[str]:
+    def _gold_keys(self, query: int) -> dict[str, float]:
+        """The key of each gold of a query -> its grade."""
         query_id = self.collection.queries[query].query_id
-        golds = dict.fromkeys(self.collection.golds[query_id])
-        return list(golds) if self.documents_mode == "dedup" else [_row_key(query_id, content) for content in golds]
+        grades = self.collection.grades.get(query_id, {})
+        golds = {content: grades.get(content, 1.0) for content in self.collection.golds[query_id]}
+        if self.documents_mode == "dedup":
+            return golds
+        return {_row_key(query_id, content): grade for content, grade in golds.items()}
+
+    def _lesser_keys(self, query: int) -> dict[str, float]:
+        """The key of each document that is judged, but no gold -> its grade; no pool by question has them."""
+        query_id = self.collection.queries[query].query_id
+        grades = self.collection.grades.get(query_id, {})
+        return {content: grade for content, grade in grades.items() if content not in self.collection.golds[query_id]}
 
     @cached_property
     def _queries(self) -> dict[str, list[int]]:
@@ -267,9 +294,11 @@ class _Candidate(NamedTuple):
     language: str
 
 
-def _places(keys: Sequence[str], positions: Mapping[str, Sequence[int]], without: int | None) -> list[int]:
-    """The positions of the documents of some keys, but for one of them."""
-    return [position for key in keys for position in positions.get(key, ()) if position != without]
+def _places(
+    keys: Mapping[str, float], positions: Mapping[str, Sequence[int]], without: int | None
+) -> list[tuple[int, float]]:
+    """The positions of the documents of some keys but for one of them, each with the grade of its key."""
+    return [(at, grade) for key, grade in keys.items() for at in positions.get(key, ()) if at != without]
 
 
 def _row_key(query_id: str, content_id: str) -> str:

@@ -22,6 +22,7 @@ class RankingTask:
         balance: As `parse_balance` reads it.
         top_k: How many of the best documents to return; 0: none.
         ignored: (q,) positions of documents that their queries do not find, -1 for none; None: none at all.
+        query_language: The number of the queries' language, which ``scaled`` may prefer; None: no document is in it.
 
     Attributes:
         bounds: (L + 1,) where each language's documents begin, and n.
@@ -43,8 +44,10 @@ class RankingTask:
         balance: str = "none",
         top_k: int = 10,
         ignored: Ints | None = None,
+        query_language: int | None = None,
     ) -> None:
         self.ignored = ignored if ignored is not None and (ignored >= 0).any() else None
+        self.query_language = query_language
         self.golds, self.balance, self.top_k = golds, parse_balance(balance), min(top_k, n)
         self.bounds = _language_bounds(np.zeros(n, dtype=np.int64) if languages is None else languages)
         self.sizes = np.diff(self.bounds)

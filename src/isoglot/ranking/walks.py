@@ -134,7 +134,9 @@ def kept_scores(task: RankingTask) -> Ints:
 def usual_of(peaks: Peaks, task: RankingTask) -> Floats:
     """What is usual for each language and query, (q, L), by the peaks of a whole pool."""
     assert peaks.totals is not None
-    return usual_scores([scores for _, scores in peaks.tops], peaks.totals, task.sizes, task.balance)
+    return usual_scores(
+        [scores for _, scores in peaks.tops], peaks.totals, task.sizes, task.balance, task.query_language
+    )
 
 
 def _blocks(

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from isoglot.evaluation.comparison.comparison import Comparison
+from isoglot.evaluation.goals import find_goal
 from isoglot.evaluation.results import Audit
 from isoglot.platform.text import visible
 from isoglot.report.changes import comparison_change_tables
@@ -22,8 +23,8 @@ from isoglot.report.tables import (
     described,
     kept_table,
     summary_table,
-    verdicts,
 )
+from isoglot.report.verdicts import goal_notes, verdicts
 
 _MARKUP = re.compile(r"[\\`|~]|\*(?!$)|\](?=[(\[:])|(?<![^\W_])_|_(?![^\W_])")
 """Markdown's marks. A star that ends a text, a bracket without a link behind it or an underscore in a word is none."""
@@ -43,7 +44,7 @@ def audit_to_markdown(audit: Audit) -> str:
         f"# {escape(model.name)} on {escape(collection.name)}"
         + ("" if audit.balance == "none" else f", {escape(audit.balance)} balance"),
         "",
-        *(f"- {escape(line)}" for line in (*verdicts(audit), *audit_notes(audit))),
+        *(f"- {escape(line)}" for line in (*verdicts(audit), *goal_notes(audit), *audit_notes(audit))),
         "",
         "Means over queries with 95% bootstrap intervals, all questions about a content drawn together; shares and "
         "gains in percent, ranks from 1 (lower is better).",
@@ -60,6 +61,7 @@ def audit_to_markdown(audit: Audit) -> str:
         ),
         *(["- the model was told each text's language"] if model.language_given else []),
         *([] if audit.balance == "none" else [f"- {escape(balance_note(audit.balance))}"]),
+        f"- judged: {escape(str(find_goal(audit.goal)))}",
         f"- collection: {escape(collection.name)}, fingerprint {code(collection.fingerprint[:16])}, "
         f"languages {', '.join(map(escape, collection.languages))}",
         *(f"- note: {escape(note)}" for note in collection.notes),

@@ -9,6 +9,7 @@ from statistics import fmean
 
 from isoglot.evaluation.comparison.cells import ComparedCell, Outcome, headlines
 from isoglot.evaluation.comparison.comparison import Comparison
+from isoglot.evaluation.goals import Goal, find_goal
 from isoglot.evaluation.results import Audit, ScenarioResult
 from isoglot.evaluation.statistics.intervals import Interval
 from isoglot.evaluation.statistics.significance import ANSWERS, LEVEL
@@ -84,52 +85,16 @@ def described(model: RetrieverRecord) -> str:
     return "; ".join(filter(None, (model.how, sizes)))
 
 
-def verdicts(audit: Audit) -> list[str]:
-    """One sentence for each mixed pool and query language: at which ranks the versions of the right document are."""
-    return [_verdict(result, audit.balance) for result in audit.scenarios if result.scenario == "multi"]
-
-
 def balance_note(balance: str) -> str:
     """Say in a phrase what a balance did to the results."""
+    parsed = parse_balance(balance)
+    preferred = f"; {parsed.prefer:g} more for documents in the query's language" if parsed.prefer else ""
     return {
         "equal": "equal balance: the languages take turns, by the ranks in their own lists",
         "proportional": "proportional balance: each language has its share of the pool, by the ranks in its own list",
-        "scaled": f"{balance} balance: by score, less what is usual for the document's language and the query",
-    }[parse_balance(balance).name]
-
-
-def _verdict(result: ScenarioResult, balance: str) -> str:
-    places = sorted(
-        (math.inf if (rank := result.median_rank(tag)) is None else rank, tag)
-        for tag, language in result.by_language.items()
-        if language.median_rank is not None or (result.cut and result.cut.beyond[tag])
-    )
-    text = ", ".join(f"{language_name(tag)} version {_place(result, tag)}" for _, tag in places)
-    share = _complete_share(result)
-    balanced = "" if balance == "none" else f", {balance} balance"
-    return (
-        f"{language_name(result.query_language)} questions among {result.documents} documents in "
-        f"{pool_name(result.pool_languages)}{balanced}: median rank of the {text}{share}."
-    )
-
-
-def _complete_share(result: ScenarioResult) -> str:
-    """Say for how many questions all golds are in the top 10, and how many have too many golds for that."""
-    complete = result.measures.get("complete@10")
-    if complete is None:
-        return ""
-    too_many = 0 if result.judged is None else int((result.judged.counts > 10).sum())
-    if too_many == result.queries:
-        return "; every question has more than 10 relevant documents, which no top 10 can hold"
-    share = f"; all in the top 10 for {number(complete.mean, 1)}%"
-    return f"{share} of the {result.queries - too_many} questions with at most 10 of them" if too_many else share
-
-
-def _place(result: ScenarioResult, language: str) -> str:
-    rank = result.median_rank(language)
-    if rank is None:
-        return "not known"
-    return f"beyond {result.cut.depth}" if result.cut and math.isinf(rank) else f"at {rank:g}"
+        "scaled": f"{balance} balance: by score, less what is usual for the document's language and the query"
+        + preferred,
+    }[parsed.name]
 
 
 def audit_notes(audit: Audit) -> list[str]:
@@ -214,8 +179,14 @@ def _language_table(results: Sequence[ScenarioResult]) -> Table:
     return Table("multi, by the documents' language: which one is buried, and by what", columns, rows, labels=3)
 
 
-SUMMARY = (("multi", "complete@10"), ("multi", "max_r"), ("mono-same", "ndcg@10"))
-"""What the summary of a comparison shows of each mixed pool: what was gained in it, what was kept in one language."""
+def summarised(goal: Goal) -> tuple[tuple[str, str], ...]:
+    """What the summary of a comparison shows of each mixed pool: what was gained in it, what was kept in one language.
+
+    Args:
+        goal: What was judged.
+    """
+    return (("multi", goal.headline), ("multi", "max_r"), ("mono-same", "ndcg@10"))
+
 
 _SIDE_BY_SIDE = 3
 """The most audits that stand side by side in the summary; more are put below each other."""
@@ -229,8 +200,9 @@ def summary_table(comparison: Comparison) -> Table:
     """
     rows = list(_summary_rows(comparison))
     empty = ["-"] * len(comparison.names)
-    shown = [column for column in range(len(SUMMARY)) if any(values[column] != empty for _, values in rows)]
-    heads = [f"{SUMMARY[column][0]}\n{SUMMARY[column][1]}" for column in shown]
+    heads = ["\n".join(entry) for entry in summarised(find_goal(comparison.goal))]
+    shown = [column for column in range(len(heads)) if any(values[column] != empty for _, values in rows)]
+    heads = [heads[column] for column in shown]
     title = f"{comparison.collection.name}: before and after"
     if len(comparison.names) <= _SIDE_BY_SIDE:
         columns = ("pool", "asked in", *(f"{head}\n{audit}" for head in heads for audit in comparison.names))
@@ -245,13 +217,14 @@ def summary_table(comparison: Comparison) -> Table:
 
 
 def _summary_rows(comparison: Comparison) -> Iterator[tuple[tuple[str, str], list[list[str]]]]:
-    """Pool and query language of each row of the summary, and for each of `SUMMARY` what it shows of every audit."""
+    """Pool and query language of each row of the summary, and for each of `summarised` what it shows of every audit."""
+    summary = summarised(find_goal(comparison.goal))
     empty = ["-"] * len(comparison.names)
     alone = {cell.query_language: cell for cell in comparison.cells if cell.scenario == "mono-same"}
     mixed = [cell for cell in comparison.cells if cell.scenario == "multi"]
 
     def marked(sources: Mapping[str, ComparedCell | None]) -> list[list[str]]:
-        cells = ((sources.get(scenario), measure) for scenario, measure in SUMMARY)
+        cells = ((sources.get(scenario), measure) for scenario, measure in summary)
         return [empty if cell is None else _marked(cell, measure) for cell, measure in cells]
 
     for cell in mixed:
@@ -262,7 +235,7 @@ def _summary_rows(comparison: Comparison) -> Iterator[tuple[tuple[str, str], lis
         yield ("mean", ""), marked({mean.scenario: mean for mean in comparison.means})
     for size in sizes if len(sizes) > 1 else ():
         same = [cell for cell in mixed if len(cell.pool_languages) == size]
-        means = [_unmarked_means(same, measure) if scenario == "multi" else empty for scenario, measure in SUMMARY]
+        means = [_unmarked_means(same, measure) if scenario == "multi" else empty for scenario, measure in summary]
         yield (f"mean, {size} languages", ""), means
 
 

@@ -47,8 +47,8 @@ def _qrels(result: ScenarioResult, collection: Collection) -> list[str]:
         if document.language in pool:
             languages.setdefault(document.content_id, []).append(document.language)
     return [
-        f"{trec_token(query)} {language} {version_id(content, language)} 1"
+        f"{trec_token(query)} {language} {version_id(content, language)} {grade:g}"
         for query in result.query_ids
-        for content in collection.golds[query]
+        for content, grade in (collection.grades.get(query) or dict.fromkeys(collection.golds[query], 1)).items()
         for language in languages.get(content, ())
     ]

@@ -91,6 +91,7 @@ class Bm25Retriever:
                     balance=balance,
                     top_k=top_k,
                     ignored=pool.ignored,
+                    query_language=pool.query_language_number,
                 )
                 advance(len(queries))
 

@@ -175,6 +175,7 @@ def rank_vectors(
                 balance=balance,
                 top_k=top_k,
                 ignored=pool.ignored,
+                query_language=pool.query_language_number,
             )
 
     for role, vectors in (("query", queries), ("document", documents)):

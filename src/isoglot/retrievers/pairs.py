@@ -86,6 +86,7 @@ class PairRetriever(ABC):
                 balance=balance,
                 top_k=top_k,
                 ignored=pool.ignored,
+                query_language=pool.query_language_number,
             )
 
     def pair_scores(self, collection: Collection, wanted: Bools, *, show_progress: bool) -> Vectors:

@@ -136,6 +136,7 @@ class EncodedRetriever(RankingModel, ABC):
                 balance=balance,
                 top_k=top_k,
                 ignored=pool.ignored,
+                query_language=pool.query_language_number,
             )
 
     def _encoded(self, role: str, texts: list[str], show_progress: bool) -> Any:

@@ -210,7 +210,7 @@ def _scaled(
         )
     best = [-np.sort(-scores[languages == number])[None, :] for number in range(len(sizes))]
     totals = np.array([[scores[languages == number].sum() for number in range(len(sizes))]])
-    usual = usual_scores(best, totals, sizes, balance)[0]
+    usual = usual_scores(best, totals, sizes, balance, pool.query_language_number)[0]
     bound = (scores.min() - usual[counts < sizes]).max(initial=-np.inf)
     known = scores - usual[languages] > bound
     return positions[known], (scores - usual[languages])[known]

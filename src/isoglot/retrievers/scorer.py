@@ -78,6 +78,7 @@ class ScorerRetriever:
                     balance=balance,
                     top_k=top_k,
                     ignored=pool.ignored,
+                    query_language=pool.query_language_number,
                 )
 
     def _checked(self, scores: Any, queries: int, documents: Sequence[Any]) -> Vectors | Floats:

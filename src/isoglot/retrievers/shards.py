@@ -103,6 +103,7 @@ class ShardsRetriever:
                         balance=balance,
                         top_k=top_k,
                         ignored=pool.ignored,
+                        query_language=pool.query_language_number,
                     ),
                     over,
                 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from isoglot.corpora.collection import Document
 from isoglot.evaluation.comparison.comparison import compare
+from isoglot.evaluation.goals import shared_goal
 from isoglot.evaluation.results import Audit
 from isoglot.report.html import spaces
 from isoglot.report.html.page import Material, audits_to_html, check_ranks, mixed_pools, overview
@@ -69,9 +70,10 @@ class Charts:
             if self._bias is None:
                 names = self._comparison.names if self._comparison else [audit.retriever for audit in self._audits]
                 pools = mixed_pools(self._audits) if self._audits else []
+                goal = shared_goal(audit.goal for audit in self._audits)
                 self._bias = BiasCharts(
                     collection=self._audits[0].collection.name if self._audits else None,
-                    headline=headline(names, pools, self._comparison) if self._audits else [],
+                    headline=headline(names, pools, self._comparison, goal) if self._audits else [],
                     charts=[_message(chart) for chart in overview(names, self._audits, pools)],
                 )
             return self._bias

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from isoglot.corpora.collection import Collection, Document, Query
+from isoglot.corpora.collection import Collection, Document, Query, known_grades
 from isoglot.corpora.fields import Fields, Versions, full_text, read_fields
 from isoglot.corpora.left_out import (
     DOCUMENTS_WITHOUT_TEXT,
@@ -156,13 +156,14 @@ def collection(
     documents, document_versions = _read_corpus(corpus, where, left_out)
     asked, query_versions = read_queries(queries, where, left_out)
     query_ids, contents = _shared_ids(query_versions), _shared_ids(document_versions)
-    golds: dict[str, dict[str, None]] = {}
-    for query, document in read_judgements(qrels, query_ids, contents, left_out):
-        golds.setdefault(query, {})[document] = None
-    judged = [query for query in asked if query.query_id in golds]
+    grades: dict[str, dict[str, float]] = {}
+    for query, document, grade in read_judgements(qrels, query_ids, contents, left_out):
+        of_query = grades.setdefault(query, {})
+        of_query[document] = max(grade, of_query.get(document, 0))
+    judged = [query for query in asked if query.query_id in grades]
     if not judged:
         raise InputError("; ".join(("no query has a relevant document", *left_out.notes)), where)
-    relevant = {query: tuple(documents) for query, documents in golds.items()}
+    relevant = {query: tuple(of_query) for query, of_query in grades.items()}
     identical = {} if find_identical else _identical(document_versions, query_versions, relevant)
     found = [*notes, *document_versions.detected.notes, *query_versions.detected.notes]
     if identical:
@@ -175,6 +176,7 @@ def collection(
         document_versions.names | query_versions.names | document_versions.names,
         tuple(found),
         identical,
+        known_grades(grades),
     )
 
 
@@ -245,8 +247,8 @@ def _shared_ids(versions: Versions) -> dict[str, str]:
 
 def read_judgements(
     qrels: Iterable[Part], query_ids: Mapping[str, str], contents: Mapping[str, str], left_out: LeftOut
-) -> Iterator[tuple[str, str]]:
-    """Yield the pairs of query id and content id that qrels call relevant.
+) -> Iterator[tuple[str, str, float]]:
+    """Yield query id, content id and grade of all that qrels call relevant.
 
     Args:
         qrels: The judgements.
@@ -263,7 +265,7 @@ def read_judgements(
             if judgement.relevance <= 0:
                 continue
             if query in query_ids and document in contents:
-                yield query_ids[query], contents[document]
+                yield query_ids[query], contents[document], judgement.relevance
             else:
                 left_out.add(UNKNOWN_DOCUMENTS if query in query_ids else UNKNOWN_QUERIES, part.path, judgement.line)
 

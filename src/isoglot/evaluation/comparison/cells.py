@@ -26,6 +26,8 @@ HEADLINES = {
     "control": ("ndcg@1", "ndcg@10", "rr"),
 }
 """The measures that the tables of each scenario show and comparisons test, where they were computed."""
+ASKED_FOR = {"multi": ("own_first", "lang_ndcg", "tlr", "mrc")}
+"""Those that are shown with any K too; no audit computes them unasked."""
 
 _EQUAL = 1e-9  # means over seeds that are equal on paper may differ in their last bits
 
@@ -88,7 +90,9 @@ class ComparedCell:
 def headlines(scenario: str, measures: Iterable[str]) -> list[str]:
     """Those of `measures` that the tables of a scenario show; all of them, if it would be none."""
     computed = list(measures)
-    return [name for name in HEADLINES[scenario] if name in computed] or computed
+    usual = [name for name in HEADLINES[scenario] if name in computed]
+    asked_for = [name for name in computed if name.partition("@")[0] in ASKED_FOR.get(scenario, ())]
+    return [*usual, *asked_for] or computed
 
 
 def compare_scenario(

@@ -13,6 +13,7 @@ from isoglot.corpora.collection import Collection, CollectionRecord
 from isoglot.evaluation.changes import StoredVectors, StressedQueries
 from isoglot.evaluation.comparison.cells import ComparedCell, compare_scenario
 from isoglot.evaluation.comparison.comparable import AuditSource, common_cells, load_audits
+from isoglot.evaluation.goals import TOGETHER, GoalName, shared_goal
 from isoglot.evaluation.results import Audit, Cell, json_text
 from isoglot.evaluation.similarities import Similarities
 from isoglot.evaluation.statistics.significance import non_inferior
@@ -106,6 +107,7 @@ class ComparisonRecord(msgspec.Struct, frozen=True, kw_only=True):
     means: tuple[ComparedCell, ...]
     cells: tuple[ComparedCell, ...]
     left_out: int
+    goal: GoalName = TOGETHER.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +122,7 @@ class Comparison:
         margin: The points that `GUARDED` measures may lose and still count as kept.
         unit: What was drawn and flipped whole: ``content``, or ``query`` where no audit records its contents.
         left_out: Number of results in scenarios that only some of the audits have.
+        goal: The goal that all audits were judged by; ``together`` where they differ.
     """
 
     models: tuple[ComparedModel, ...]
@@ -129,6 +132,7 @@ class Comparison:
     margin: float
     unit: str
     left_out: int = 0
+    goal: GoalName = TOGETHER.name
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -171,6 +175,7 @@ class Comparison:
             means=self.means,
             cells=self.cells,
             left_out=self.left_out,
+            goal=self.goal,
         )
         return json_text(record)
 
@@ -226,4 +231,5 @@ def compare(
         margin=margin,
         unit="content" if contents else "query",
         left_out=len({result.cell for audit in every for result in audit.scenarios}) - len(cells),
+        goal=shared_goal(audit.goal for audit in every).name,
     )

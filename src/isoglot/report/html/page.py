@@ -13,6 +13,7 @@ from isoglot.corpora.collection import Collection, Document
 from isoglot.corpora.sources import SOURCES
 from isoglot.encoders.models import BUNDLED
 from isoglot.evaluation.comparison.comparison import Comparison, compare
+from isoglot.evaluation.goals import find_goal, shared_goal
 from isoglot.evaluation.results import Audit, ScenarioResult, without_nan
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
@@ -92,6 +93,7 @@ def audits_to_html(material: Material, *, show_progress: bool = False) -> str:
     comparison = compare(*audits, names=material.names) if len(audits) > 1 else None
     names = comparison.names if comparison else tuple(material.names or [audits[0].retriever])
     pools = mixed_pools(audits)
+    goal = shared_goal(audit.goal for audit in audits)
     falls, rises = most_changed(pools, material.folders, material.collection)
     script = (Path(__file__).parent / "script.js").read_text(encoding="utf-8")
     return str(
@@ -102,8 +104,8 @@ def audits_to_html(material: Material, *, show_progress: bool = False) -> str:
             collection=audits[0].collection,
             licence=_licence(audits[0].collection.name),
             model_licences=[_model_licence(audit.model.name) for audit in audits],
-            headline=headline(names, pools, comparison) + ([] if comparison else audit_notes(audits[0])),
-            steps=next_steps(audits, pools, comparison),
+            headline=headline(names, pools, comparison, goal) + ([] if comparison else audit_notes(audits[0])),
+            steps=next_steps(audits, pools, comparison, goal),
             overview=overview(names, audits, pools),
             spaces=_spaces(names, material, vectors) if vectors else [],
             details=[_detail(names, pool) for pool in _most_buried(pools)],
@@ -139,6 +141,7 @@ def _template() -> Any:
         tag=canonical,
         described=described,
         balance_note=balance_note,
+        goal=find_goal,
         further_tables=further_tables,
     )
     return templates.get_template("page.html.j2")

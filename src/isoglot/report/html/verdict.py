@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from statistics import fmean
 
 import numpy as np
 
 from isoglot.evaluation.comparison.cells import ComparedCell
 from isoglot.evaluation.comparison.comparison import Comparison
-from isoglot.evaluation.measures import complete
+from isoglot.evaluation.goals import OWN_FIRST, TOGETHER, Goal
+from isoglot.evaluation.measures import mean_of_known, parse_measure
 from isoglot.evaluation.results import Audit
 from isoglot.report.html.charts import CUTOFFS, Mixed, cutoff, judged_of
 from isoglot.report.html.drawing import short_pool
@@ -29,28 +29,36 @@ _MEANINGS = {"mono-same": "one language, asked in it", "control": "each content 
 _KEPT = {True: "kept", False: "lost", None: "not certain to be kept"}
 
 
-def headline(names: Sequence[str], pools: Sequence[Mixed], comparison: Comparison | None) -> list[str]:
+def headline(
+    names: Sequence[str], pools: Sequence[Mixed], comparison: Comparison | None, goal: Goal = TOGETHER
+) -> list[str]:
     """Return the verdict in sentences with numbers.
 
     Args:
         names: Names of the audits; the first is before, the last is after.
         pools: Mixed pools of the audits.
         comparison: Comparison of the audits; None for one audit.
+        goal: What is judged.
     """
     lines = []
+    reached = (
+        "The version in the question's language is first of all, and every version of the relevant document"
+        if goal == OWN_FIRST
+        else "Every version of the relevant document"
+    )
     for top in sorted({cutoff([pool]) for pool in pools}):
         same_cutoff = [pool for pool in pools if cutoff([pool]) == top]
         shares = ", ".join(
-            f"{number(_complete(same_cutoff, audit), 1)}\u00a0% ({name})" for audit, name in enumerate(names)
+            f"{number(_reached(same_cutoff, audit, goal), 1)}\u00a0% ({name})" for audit, name in enumerate(names)
         )
         lines.append(
-            f"Every version of the relevant document is in the top {top} for {shares} of the questions, on average "
+            f"{reached} is in the top {top} for {shares} of the questions, on average "
             f"over {_counted(len(same_cutoff), 'mixed pool and query language', 'mixed pools and query languages')}"
             f"{f' with more than {max(k for k in CUTOFFS if k < top)} versions' if top > CUTOFFS[0] else ''}."
         )
     if pools:
         lines += _buried_lines(names, pools)
-    return lines + (_kept_lines(comparison, pools) if comparison else [])
+    return lines + (_kept_lines(comparison, pools, goal) if comparison else [])
 
 
 def _is_buried(pool: Mixed, median_rank: float | None) -> bool:
@@ -89,7 +97,7 @@ def _buried_lines(names: Sequence[str], pools: Sequence[Mixed]) -> list[str]:
     return lines
 
 
-def _kept_lines(comparison: Comparison, pools: Sequence[Mixed]) -> list[str]:
+def _kept_lines(comparison: Comparison, pools: Sequence[Mixed], goal: Goal) -> list[str]:
     """Return a sentence for each quality that must be kept, and one that names the best audit that keeps all."""
     lines = []
     others = range(1, len(comparison.names))
@@ -98,12 +106,13 @@ def _kept_lines(comparison: Comparison, pools: Sequence[Mixed]) -> list[str]:
             continue  # beyond the end of a run
         parts = "; ".join(_kept_phrase(comparison, mean, measure, audit) for audit in others)
         lines.append(f"Quality in {mean.scenario} pools ({_MEANINGS[mean.scenario]}), {measure}, is {parts}.")
-    known = bool(pools) and all(np.isfinite(_complete(pools, audit)) for audit in others)
+    known = bool(pools) and all(np.isfinite(_reached(pools, audit, goal)) for audit in others)
+    most = "reaches the goal for most questions" if goal == OWN_FIRST else "completes most questions"
     if len(others) > 1 and comparison.guarded and known:
         safe = [a for a in others if all(comparison.kept(mean, measure, a) for measure, mean in comparison.guarded)]
-        best = comparison.names[max(safe, key=lambda audit: _complete(pools, audit))] if safe else ""
+        best = comparison.names[max(safe, key=lambda audit: _reached(pools, audit, goal))] if safe else ""
         lines.append(
-            f"Of those that certainly keep it, {best} completes most questions in mixed pools."
+            f"Of those that certainly keep it, {best} {most} in mixed pools."
             if best
             else "None of them certainly keeps it."
         )
@@ -120,13 +129,16 @@ def _kept_phrase(comparison: Comparison, mean: ComparedCell, measure: str, audit
     )
 
 
-def next_steps(audits: Sequence[Audit], pools: Sequence[Mixed], comparison: Comparison | None) -> list[str]:
+def next_steps(
+    audits: Sequence[Audit], pools: Sequence[Mixed], comparison: Comparison | None, goal: Goal = TOGETHER
+) -> list[str]:
     """Return what to do next, by isoglot's own rules, judged by the last audit.
 
     Args:
         audits: The audits; the first is before, the last is after.
         pools: Mixed pools of the audits.
         comparison: Comparison of the audits; None for one audit.
+        goal: What is judged.
     """
     last = audits[-1]
     if not pools:
@@ -144,9 +156,10 @@ def next_steps(audits: Sequence[Audit], pools: Sequence[Mixed], comparison: Comp
             "Calibrate the model on your own documents: `isoglot align MODEL --data corpus.jsonl -o DIR` (minutes, no "
             "labels; it needs each text's language afterwards), audit DIR, and report both."
         )
+        prefer = " --prefer-query-language MARGIN" if goal == OWN_FIRST else ""
         steps.append(
-            "Or leave the model and scale the search: `isoglot audit MODEL --data ... --balance scaled` shows what "
-            "that does (it needs the documents' languages)."
+            f"Or leave the model and scale the search: `isoglot audit MODEL --data ... --balance scaled{prefer}` shows "
+            "what that does (it needs the documents' languages)."
         )
         steps.append("With training rows, `--method distill --data ROWS` makes a model that needs no language tags.")
     elif buried_for:
@@ -169,9 +182,10 @@ def next_steps(audits: Sequence[Audit], pools: Sequence[Mixed], comparison: Comp
     return steps
 
 
-def _complete(pools: Sequence[Mixed], audit: int) -> float:
-    """Return the mean of complete@K over pools in percent, for the audit with that index and K as in `cutoff`."""
-    return fmean(float(np.mean(complete(judged_of(pool[audit]), cutoff([pool])))) for pool in pools)
+def _reached(pools: Sequence[Mixed], audit: int, goal: Goal) -> float:
+    """Return the mean over pools of the goal's measure, for the audit with that index and K as in `cutoff`."""
+    values = [parse_measure(f"{goal.measure}@{cutoff([pool])}")(judged_of(pool[audit])) for pool in pools]
+    return mean_of_known([mean_of_known(of_pool.tolist()) for of_pool in values])
 
 
 def _counted(count: int, one: str, many: str) -> str:
