@@ -62,7 +62,7 @@ def test_every_option_of_a_method_is_shown_with_its_help_and_default(
 def test_no_option_is_shown_that_no_method_has(shown: dict[str, Any]) -> None:
     python = set(inspect.signature(isoglot.align).parameters) - {"options", "show_progress"}
     others = {"no_jsd", "no_nce", "json", "debug", "query_prompt", "document_prompt"}
-    others |= {"language_field", "content_field", "vector_field"}
+    others |= {"language_field", "content_field", "vector_field", "src", "tgt"}
     assert set(shown) - python == {field.name for _, field in FIELDS} | others
 
 

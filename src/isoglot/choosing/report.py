@@ -25,8 +25,8 @@ def choice_lines(choice: Choice) -> list[str]:
     if not choice.labelled:
         lines.append(
             "A proxy: nobody has said what is relevant, so documents were asked for by spans of their own text. "
-            "Quality is how well a span finds its document. Whether other languages' documents are found cannot be seen, "
-            "only how much the question's language is preferred."
+            "Quality is how well a span finds its document. Whether documents in other languages are found "
+            "cannot be seen, only how much the question's language is preferred."
         )
     if choice.unfound_count:
         lines.append(
