@@ -21,7 +21,7 @@ def choice_lines(choice: Choice) -> list[str]:
         lines.append(f"Take {_named(best.name, best.mend)}: it {best.reason}.")
         if best.also:
             lines.append(f"Within its interval: {'; '.join(_named(*each) for each in best.also)}.")
-    lines += [f"{each.name} could not be tried: {each.error}" for each in choice.candidates if each.error]
+    lines += [f"Could not be tried: {each.error}" for each in choice.candidates if each.error]
     if not choice.labelled:
         lines.append(
             "A proxy: nobody has said what is relevant, so documents were asked for by spans of their own text. "

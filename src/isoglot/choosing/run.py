@@ -173,8 +173,9 @@ def choose(
             facts = facts_of(name, retriever, audits[MENDS[0]], trial.collection)
             candidates.append((name, None, facts, audits))
         except IsoglotError as error:
-            log.warning("%s: left out: %s", name, error)
-            candidates.append((name, str(error), Facts(), {}))
+            log.warning("left out: %s", error)
+            reason = str(error) if name in str(error) else f"{name}: {error}"
+            candidates.append((name, reason, Facts(), {}))
     keys = [(name, mend) for name, _, _, audits in candidates for mend in audits]
     if not keys:
         raise IsoglotError(f"no model could be tried; the first said: {candidates[0][1]}")
