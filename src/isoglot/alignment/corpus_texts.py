@@ -173,11 +173,18 @@ def read_corpus_texts(
     return CorpusTexts(name=str(data), documents=documents, queries=pairs, asked=queries is not None)
 
 
-def texts_of_collection(collection: Collection, seed: int = 0) -> CorpusTexts:
-    """A sample of a collection's documents and spans of them, as if nothing were known of its questions."""
+def texts_of_collection(collection: Collection, languages: set[str] | None = None, seed: int = 0) -> CorpusTexts:
+    """A sample of a collection's documents and spans of them, as if nothing were known of its questions.
+
+    Args:
+        collection: The collection.
+        languages: Canonical tags of the languages to keep; None: all.
+        seed: Random seed of the sample and of the spans.
+    """
     by_language = defaultdict(list)
     for document in sorted(collection.documents, key=lambda d: stable_hash(f"{d.content_id} {d.language}", seed)):
-        by_language[document.language].append(document)
+        if languages is None or document.language in languages:
+            by_language[document.language].append(document)
     generator = random.Random(seed)
     documents = [document for found in by_language.values() for document in found[:SAMPLE]]
     spans = [(tag, random_span(each.text, generator)) for tag, found in by_language.items() for each in found[:SPANS]]

@@ -215,7 +215,8 @@ def _trial(
         if queries is not None:
             raise IsoglotError("--queries is for a corpus without labels; a collection has its own questions")
         collection = load_collection(data) if isinstance(data, str) else data
-        texts = texts_of_collection(collection, seed)
+        used = None if pools is None else {collection.find_language(tag) for pool in pools for tag in pool}
+        texts = texts_of_collection(collection, used, seed)
     else:
         texts = read_corpus_texts(str(data), queries, seed=seed)
         probes = texts.probes(seed)
