@@ -1,4 +1,4 @@
-"""The training rows of `e5-small-q4+aligned`, second edition: `mix` in English and two more languages, `mini@train` in all.
+"""The training rows of `e5-small-q4+aligned`, second edition: `mix` in English and two languages, `mini@train` in all.
 
 isoglot data build mix --without mini -o mix.jsonl
 python -m benchmarks.second_edition mix.jsonl rows.jsonl
