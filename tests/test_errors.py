@@ -21,7 +21,7 @@ from isoglot.platform.errors import IsoglotError, first_line, raised_by_isoglot
 from tests.command_line import isoglot
 
 MISTAKE = ["audit", "x", "--data", "nope"]
-MESSAGE = "isoglot: unknown source 'nope'; known are mini, xquad, belebele, gnome-help, debian-faq, folder\n"
+MESSAGE = f"isoglot: unknown source 'nope'; known are {', '.join(sources.SOURCES)}\n"
 
 
 def ended(*arguments: str, **environment: str) -> tuple[int, str]:
