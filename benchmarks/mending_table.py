@@ -32,7 +32,7 @@ def row(audit: Audit) -> list[str]:
     target = mean(cells("multi", False), "complete@10")
     by_language = {cell.query_language: mean([cell], "complete@10").mean for cell in cells("multi", False)}
     lowest = min(by_language, key=lambda tag: by_language[tag])
-    wide = [cell for cell in audit.scenarios if cell.scenario == "multi" and not is_pair(cell)]
+    wide = [cell for cell in audit.scenarios if cell.scenario == "multi" and len(cell.pool_languages) > 2]
     return [
         f"{both('multi', 'complete@10')} ({target.low:.1f}-{target.high:.1f})",
         f"{by_language[lowest]:.1f} ({lowest})",
