@@ -31,6 +31,7 @@ def test_who_finds_most_is_taken_among_those_that_are_good_in_one_language() -> 
         ("poor", "scaled"): tried(88.0, 99.0),
     }
     best = recommend(found, labelled=True)
+    assert best is not None
     assert (best.name, best.mend) == ("good", "scaled")
     assert best.also == (("close", "scaled"), ("even", "scaled"))
     assert best.reason.startswith("finds all versions in the top 10 for 80.0% of the questions")
@@ -43,6 +44,7 @@ def test_without_labels_who_prefers_its_own_language_least_is_taken() -> None:
         ("b", "as it is"): tried(70.0, 60.0, 1.0),
     }
     best = recommend(found, labelled=False)
+    assert best is not None
     assert (best.name, best.mend, best.also) == ("a", "calibrated", ())
     assert "0.5 points of nDCG@10 behind a, as it is in one language" in best.reason
 
@@ -88,7 +90,16 @@ def test_a_corpus_without_labels_is_openly_a_proxy(tmp_path: Path) -> None:
     plain, _, calibrated, _ = choice.candidates[0].tried
     assert plain.preference > calibrated.preference
     assert choice.recommendation is not None
-    assert choice.recommendation.mend != "as it is"
+    assert (choice.recommendation.name, choice.recommendation.mend == "as it is") == ("e5-small-q4", False)
+
+
+def test_what_finds_by_words_is_not_recommended_by_spans(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus.jsonl"
+    documents = [{"id": str(number), "text": f"word{number} " * 30 + "and more", "lang": "en"} for number in range(9)]
+    corpus.write_text("".join(json.dumps(document) + "\n" for document in documents), encoding="utf-8")
+    choice = choose(["bm25 + bm25"], str(corpus))
+    assert [each.error for each in choice.candidates] == [None, None]
+    assert choice.recommendation is None
 
 
 def test_questions_that_no_model_finds_are_listed_and_escaped() -> None:

@@ -117,7 +117,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         collection: What the models were tried on.
         labelled: Whether relevance is known; else documents were asked for by spans of their own text (a proxy).
         candidates: All models, in the order in which they were named; bm25 last if it was not named.
-        recommendation: The best of them; None if all failed.
+        recommendation: The best of them; None if there is none. Without labels, what finds by words is not considered.
         unfound: The first questions that no model finds in its own language; nothing without labels.
         unfound_count: Number of all of these.
         settings: Seed, limit and pools.

@@ -26,7 +26,8 @@ def choice_lines(choice: Choice) -> list[str]:
         lines.append(
             "A proxy: nobody has said what is relevant, so documents were asked for by spans of their own text. "
             "Quality is how well a span finds its document. Whether documents in other languages are found "
-            "cannot be seen, only how much the question's language is preferred."
+            "cannot be seen, only how much the question's language is preferred. What finds by words, such as bm25, is "
+            "not recommended here, since a span shares its words with its document."
         )
     if choice.unfound_count:
         lines.append(

@@ -165,11 +165,14 @@ def choose(
     """
     trial = _trial(data, queries, pools, limit, seed, device, trust_remote_code, output, show_progress)
     candidates: list[tuple[str, str | None, Facts, dict[str, Audit]]] = []
+    by_words = set()
     for name in dict.fromkeys([*models, BASELINE]):
         audits: dict[str, Audit] = {}
         try:
             retriever = as_retriever(name, device=device, trust_remote_code=trust_remote_code)
             audits.update(trial.audits(name, retriever))
+            if finds_by_words(retriever):
+                by_words.add(name)
             facts = facts_of(name, retriever, audits[MENDS[0]], trial.collection)
             candidates.append((name, None, facts, audits))
         except IsoglotError as error:
@@ -182,6 +185,8 @@ def choose(
     all_audits = [found for _, _, _, audits in candidates for found in audits.values()]
     comparison = compare(*all_audits, names=[f"{name}, {mend}" for name, mend in keys], margin=MARGIN)
     tried = dict(zip(keys, _tried(comparison, all_audits, [mend for _, mend in keys]), strict=True))
+    # a span shares its words with its document, so what finds by words would always look best
+    considered = tried if trial.labelled else {key: each for key, each in tried.items() if key[0] not in by_words}
     unfound = _unfound(all_audits, trial.collection) if trial.labelled else []
     return Choice(
         collection=all_audits[0].collection,
@@ -190,7 +195,7 @@ def choose(
             Candidate(name=name, error=error, facts=facts, tried=tuple(tried[name, mend] for mend in audits))
             for name, error, facts, audits in candidates
         ),
-        recommendation=recommend(tried, labelled=trial.labelled),
+        recommendation=recommend(considered, labelled=trial.labelled),
         unfound=tuple(unfound[:MOST_UNFOUND]),
         unfound_count=len(unfound),
         settings={"seed": seed, "limit": limit, "pools": None if pools is None else [list(pool) for pool in pools]},
@@ -237,7 +242,13 @@ def _trial(
     )
 
 
-def recommend(tried: Mapping[tuple[str, str], Tried], *, labelled: bool) -> Recommendation:
+def finds_by_words(retriever: Retriever) -> bool:
+    """Whether a retriever, or a part of a pipeline, finds documents by the words that they share with the query."""
+    parts = getattr(retriever, "parts", ())
+    return getattr(retriever, "finds_by_terms", False) or any(map(finds_by_words, parts))
+
+
+def recommend(tried: Mapping[tuple[str, str], Tried], *, labelled: bool) -> Recommendation | None:
     """The best of what was tried.
 
     Whoever is at most `MARGIN` points of quality in one language behind the best is considered. With labels, the one
@@ -245,9 +256,14 @@ def recommend(tried: Mapping[tuple[str, str], Tried], *, labelled: bool) -> Reco
     spans of a corpus ask for documents of their own language.
 
     Args:
-        tried: (name, mend) -> what was found; not empty.
+        tried: (name, mend) -> what was found.
         labelled: Whether relevance is known.
+
+    Returns:
+        The best; None if nothing was tried.
     """
+    if not tried:
+        return None
     best = max(tried, key=lambda key: _known(tried[key].quality.mean))
     kept = {key: each for key, each in tried.items() if _behind(each, tried[best]) <= MARGIN}
     if labelled:
