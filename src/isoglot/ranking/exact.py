@@ -20,6 +20,7 @@ from isoglot.platform.arrays import Floats, Ints, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.ranking.blocks import WIDTH, Given, check_finite
 from isoglot.ranking.parts import BLOCK_BYTES, exact_gold_scores, join, rank_part, stack_parts
+from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
 from isoglot.ranking.task import RankingTask
 from isoglot.ranking.walks import count_part, count_scaled
@@ -70,6 +71,32 @@ def rank(
     )
     gold_scores = exact_gold_scores(queries, documents, golds)
     return join([rank_part(queries, documents, task, gold_scores, block_bytes=block_bytes)], task)
+
+
+def rank_pool(
+    score: Callable[[int, int], Vectors | Floats], pool: Pool, *, balance: str = "none", top_k: int = 10
+) -> Ranking:
+    """Rank every document of a pool for each of its queries by any scores; see `rank_scores`.
+
+    Args:
+        score: Returns the (end - start, n) scores of all documents for the queries from start to end.
+        pool: The pool.
+        balance: How the languages' lists are merged, as `parse_balance` reads it.
+        top_k: How many of the best documents to return; 0: none.
+
+    Raises:
+        IsoglotError: The balance is unknown.
+    """
+    return rank_scores(
+        score,
+        pool.golds,
+        languages=pool.document_languages,
+        tie_keys=pool.tie_keys,
+        balance=balance,
+        top_k=top_k,
+        ignored=pool.ignored,
+        query_language=pool.query_language_number,
+    )
 
 
 def rank_scores(

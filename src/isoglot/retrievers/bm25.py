@@ -18,7 +18,7 @@ from isoglot.corpora.collection import Collection
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.progress import progress
-from isoglot.ranking.exact import rank_scores
+from isoglot.ranking.exact import rank_pool
 from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
 from isoglot.retrievers.base import RetrieverRecord, environment, used_documents
@@ -83,16 +83,7 @@ class Bm25Retriever:
             for pool in pools:
                 index = _Index([terms[int(at)] for at in pool.documents])
                 queries = [tokenize(collection.queries[at].text) for at in pool.queries]
-                yield rank_scores(
-                    partial(index.scores, queries),
-                    pool.golds,
-                    languages=pool.document_languages,
-                    tie_keys=pool.tie_keys,
-                    balance=balance,
-                    top_k=top_k,
-                    ignored=pool.ignored,
-                    query_language=pool.query_language_number,
-                )
+                yield rank_pool(partial(index.scores, queries), pool, balance=balance, top_k=top_k)
                 advance(len(queries))
 
 

@@ -186,7 +186,7 @@ class EmbeddingsApiRetriever:
                 "%s: %d %s texts to send, about %.0f tokens%s", self._name, len(missing), role, about, self._cost(about)
             )
         with progress(f"{self._name}: encoding {role} texts", len(missing), show=show_progress) as advance:
-            for batch in _batches(missing, self._provider.batch):
+            for batch in batches(missing, self._provider.batch):
                 vectors, tokens = self._vectors(batch, role, None if keep else 1)
                 if vectors.shape[1] != self.dimension:
                     raise self._bad(f"vectors of {vectors.shape[1]} dimensions, and before of {self.dimension}")
@@ -317,7 +317,7 @@ def _numbers(vector: Any) -> Any:
     return np.frombuffer(base64.b64decode(vector, validate=True), dtype="<f4") if isinstance(vector, str) else vector
 
 
-def _batches(texts: Sequence[str], most: int) -> Iterator[list[str]]:
+def batches(texts: Sequence[str], most: int) -> Iterator[list[str]]:
     """Texts, in order, `most` at a time or as many as have `CHARACTERS` characters together."""
     batch: list[str] = []
     characters = 0

@@ -16,7 +16,7 @@ from isoglot.encoders.cache import VectorCache
 from isoglot.platform.arrays import Bools, Ints, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.progress import progress
-from isoglot.ranking.exact import rank_scores
+from isoglot.ranking.exact import rank_pool
 from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
 from isoglot.retrievers.base import RetrieverRecord
@@ -78,16 +78,7 @@ class PairRetriever(ABC):
             return scores[np.ix_(pool.queries[start:end], pool.documents)]
 
         for pool in pools:
-            yield rank_scores(
-                partial(block, pool),
-                pool.golds,
-                languages=pool.document_languages,
-                tie_keys=pool.tie_keys,
-                balance=balance,
-                top_k=top_k,
-                ignored=pool.ignored,
-                query_language=pool.query_language_number,
-            )
+            yield rank_pool(partial(block, pool), pool, balance=balance, top_k=top_k)
 
     def pair_scores(self, collection: Collection, wanted: Bools, *, show_progress: bool) -> Vectors:
         """The score of each pair that is wanted.

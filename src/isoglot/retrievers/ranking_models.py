@@ -19,7 +19,7 @@ from isoglot.encoders.sentence_transformer import load_kind
 from isoglot.platform.arrays import Ints, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.progress import progress
-from isoglot.ranking.exact import rank_scores
+from isoglot.ranking.exact import rank_pool
 from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
 from isoglot.retrievers.base import RetrieverRecord, environment, used_documents, used_queries
@@ -128,15 +128,8 @@ class EncodedRetriever(RankingModel, ABC):
 
         for pool in pools:
             of_pool = _rows(documents, np.searchsorted(found, pool.documents))
-            yield rank_scores(
-                partial(block, np.searchsorted(asked, pool.queries), of_pool),
-                pool.golds,
-                languages=pool.document_languages,
-                tie_keys=pool.tie_keys,
-                balance=balance,
-                top_k=top_k,
-                ignored=pool.ignored,
-                query_language=pool.query_language_number,
+            yield rank_pool(
+                partial(block, np.searchsorted(asked, pool.queries), of_pool), pool, balance=balance, top_k=top_k
             )
 
     def _encoded(self, role: str, texts: list[str], show_progress: bool) -> Any:

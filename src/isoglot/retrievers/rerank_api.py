@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -15,7 +15,7 @@ import numpy as np
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.retrievers.base import RetrieverRecord, environment
-from isoglot.retrievers.embeddings_api import CHARACTERS, provider_api
+from isoglot.retrievers.embeddings_api import batches, provider_api
 from isoglot.retrievers.pairs import PairRetriever, Pairs
 from isoglot.retrievers.providers import PROVIDERS
 
@@ -116,19 +116,9 @@ class RerankApiRetriever(PairRetriever):
         scores = [
             self._scores(query, texts)
             for query, of_query in groupby(pairs, key=itemgetter(0))
-            for texts in self._requests([document for _, document in of_query])
+            for texts in batches([document for _, document in of_query], self._rerank.most)
         ]
         return np.concatenate(scores)
-
-    def _requests(self, documents: list[str]) -> Iterator[list[str]]:
-        """Documents in order, as many at a time as a request may hold."""
-        request: list[str] = []
-        for text in documents:
-            if request and (len(request) == self._rerank.most or sum(map(len, request)) + len(text) > CHARACTERS):
-                yield request
-                request = []
-            request.append(text)
-        yield request
 
     def _scores(self, query: str, texts: list[str]) -> Vectors:
         answer = self._api.post(self._rerank.path, self._rerank.body(self._model, query, texts))

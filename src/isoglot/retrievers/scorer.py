@@ -12,7 +12,7 @@ from isoglot.corpora.collection import Collection
 from isoglot.platform.arrays import Floats, Vectors
 from isoglot.platform.errors import IsoglotError, first_line
 from isoglot.platform.progress import progress
-from isoglot.ranking.exact import rank_scores
+from isoglot.ranking.exact import rank_pool
 from isoglot.ranking.pools import Pool
 from isoglot.ranking.result import Ranking
 from isoglot.retrievers.base import RetrieverRecord, Scorer, environment
@@ -70,16 +70,7 @@ class ScorerRetriever:
                     advance(end - start)
                     return found
 
-                yield rank_scores(
-                    scores,
-                    pool.golds,
-                    languages=pool.document_languages,
-                    tie_keys=pool.tie_keys,
-                    balance=balance,
-                    top_k=top_k,
-                    ignored=pool.ignored,
-                    query_language=pool.query_language_number,
-                )
+                yield rank_pool(scores, pool, balance=balance, top_k=top_k)
 
     def _checked(self, scores: Any, queries: int, documents: Sequence[Any]) -> Vectors | Floats:
         """Return the scores as an array in float32, or in float64 where float32 would make ties of them."""
