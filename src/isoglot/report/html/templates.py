@@ -25,7 +25,7 @@ def environment(folder: Path) -> Environment:
     from markupsafe import Markup
 
     return Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader([folder, COLOURS.parent]),  # the latter has macros that all pages share
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
