@@ -95,7 +95,7 @@ class CorpusTexts:
         generator = random.Random(seed)
         asked: Counter[str] = Counter()
         queries, golds = [], {}
-        for document in sorted(documents, key=lambda d: stable_hash(f"{d.content_id} {d.language}", seed)):
+        for document in _drawn(documents, seed):
             span = random_span(document.text, generator)
             if asked[document.language] < MOST_HELD_OUT and len(span) < len(document.text):
                 asked[document.language] += 1
@@ -158,13 +158,8 @@ def read_corpus_texts(
     left_out.warn(str(data))
     if not documents:
         raise IsoglotError(f"{data}: holds no document" + (f" in {', '.join(languages)}" if languages else ""))
-    generator = random.Random(seed)
     if queries is None:
-        pairs = [
-            (tag, random_span(document.text, generator))
-            for tag, of_language in groupby(documents, key=lambda document: document.language)
-            for document in islice(of_language, SPANS)
-        ]
+        pairs = _spans(documents, seed)
     else:
         asked = read_queries(queries, present, strict=strict)
         pairs = [pair for pair in asked if kept is None or pair[0] in kept]
@@ -182,13 +177,26 @@ def texts_of_collection(collection: Collection, languages: set[str] | None = Non
         seed: Random seed of the sample and of the spans.
     """
     by_language = defaultdict(list)
-    for document in sorted(collection.documents, key=lambda d: stable_hash(f"{d.content_id} {d.language}", seed)):
+    for document in _drawn(collection.documents, seed):
         if languages is None or document.language in languages:
             by_language[document.language].append(document)
-    generator = random.Random(seed)
     documents = [document for found in by_language.values() for document in found[:SAMPLE]]
-    spans = [(tag, random_span(each.text, generator)) for tag, found in by_language.items() for each in found[:SPANS]]
-    return CorpusTexts(name=collection.name, documents=documents, queries=spans, asked=False)
+    return CorpusTexts(name=collection.name, documents=documents, queries=_spans(documents, seed), asked=False)
+
+
+def _drawn(documents: Sequence[Document], seed: int) -> list[Document]:
+    """Documents in an order that depends on their ids, their languages and the seed alone."""
+    return sorted(documents, key=lambda d: stable_hash(f"{d.content_id} {d.language}", seed))
+
+
+def _spans(documents: Sequence[Document], seed: int) -> list[tuple[str, str]]:
+    """A span, with its language, of the first `SPANS` documents of each language; a language's stand together."""
+    generator = random.Random(seed)
+    return [
+        (tag, random_span(document.text, generator))
+        for tag, of_language in groupby(documents, key=lambda document: document.language)
+        for document in islice(of_language, SPANS)
+    ]
 
 
 def index_of(data: object) -> str:

@@ -36,7 +36,6 @@ def facts_of(name: str, retriever: Retriever, audit: Audit, collection: Collecti
     lengths = audit.lengths["document"].by_language if "document" in audit.lengths else {}
     texts = sum(each.texts for each in lengths.values())
     price = PRICES.get(record.name)
-    tokens = sum(estimated_tokens(document.text) for document in collection.documents)
     model: Any = getattr(retriever.encoder if isinstance(retriever, DenseRetriever) else retriever, "model", None)
     weights = [] if model is None else list(model.parameters())
     speed = _speed(retriever, collection) if isinstance(retriever, DenseRetriever) else {}
@@ -48,7 +47,7 @@ def facts_of(name: str, retriever: Retriever, audit: Audit, collection: Collecti
         max_length=record.max_length,
         cut=100 * sum(each.cut for each in lengths.values()) / texts if texts else None,
         tokens_per_word={tag: each.tokens_per_word for tag, each in lengths.items() if each.tokens_per_word},
-        usd=None if price is None else price * tokens / 1e6,
+        usd=None if price is None else price * sum(estimated_tokens(each.text) for each in collection.documents) / 1e6,
         **speed,
     )
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources import load_collection
 from isoglot.evaluation.audit import audit
 from isoglot.evaluation.comparison.comparison import Comparison, compare
+from isoglot.evaluation.output import AuditSettings
 from isoglot.evaluation.results import AUDIT, Audit, ScenarioResult
 from isoglot.evaluation.statistics.intervals import Interval
 from isoglot.platform.errors import IsoglotError
@@ -52,8 +54,6 @@ class Trial:
         pools: The languages of each pool; None: English with each other language.
         limit: The most questions; None: all.
         seed: Random seed.
-        device: ``auto`` or a torch device.
-        trust_remote_code: Whether code inside a model's repository may run.
         output: A folder for the audits, which are read again when a stopped run goes on; None: they are not kept.
         show_progress: Whether to show progress on standard error.
     """
@@ -64,8 +64,6 @@ class Trial:
     pools: Sequence[Sequence[str]] | None
     limit: int | None
     seed: int
-    device: str
-    trust_remote_code: bool
     output: Path | None
     show_progress: bool
 
@@ -101,9 +99,16 @@ class Trial:
             held = Audit.load(folder)
         except IsoglotError:
             return None
-        known = (held.model, held.collection.fingerprint, held.seed, held.limit, held.balance, held.isoglot)
-        asked = (ranks.describe(), self.collection.fingerprint, self.seed, self.limit, balance, __version__)
-        return held if known == asked else None
+        asked = AuditSettings(
+            model=ranks.describe(),
+            collection=self.collection.fingerprint,
+            seed=self.seed,
+            limit=self.limit,
+            balance=balance,
+            documents_mode="dedup",
+            cells=AuditSettings.of(held).cells,  # the folder's name says which pools
+        )
+        return held if AuditSettings.of(held) == asked and held.isoglot == __version__ else None
 
     def _calibrated(self, retriever: Retriever) -> Retriever | None:
         """A retriever with its vectors calibrated on `texts`; None for one that encodes no texts."""
@@ -163,7 +168,13 @@ def choose(
     Raises:
         IsoglotError: The data cannot be read, or a corpus has no document that is long enough to be asked for.
     """
-    trial = _trial(data, queries, pools, limit, seed, device, trust_remote_code, output, show_progress)
+    trial = Trial(
+        **_material(data, queries, pools, seed),
+        limit=limit,
+        seed=seed,
+        output=None if output is None else Path(output),
+        show_progress=show_progress,
+    )
     candidates: list[tuple[str, str | None, Facts, dict[str, Audit]]] = []
     by_words = set()
     for name in dict.fromkeys([*models, BASELINE]):
@@ -204,42 +215,22 @@ def choose(
     )
 
 
-def _trial(
-    data: str | Collection,
-    queries: str | Path | None,
-    pools: Sequence[Sequence[str]] | None,
-    limit: int | None,
-    seed: int,
-    device: str,
-    trust_remote_code: bool,
-    output: str | Path | None,
-    show_progress: bool,
-) -> Trial:
-    labelled = not (isinstance(data, str) and is_corpus(data))
-    if labelled:
+def _material(
+    data: str | Collection, queries: str | Path | None, pools: Sequence[Sequence[str]] | None, seed: int
+) -> dict[str, Any]:
+    """The collection, texts and pools of a `Trial`, and whether relevance is known."""
+    if not (isinstance(data, str) and is_corpus(data)):
         if queries is not None:
             raise IsoglotError("--queries is for a corpus without labels; a collection has its own questions")
         collection = load_collection(data) if isinstance(data, str) else data
         used = None if pools is None else {collection.find_language(tag) for pool in pools for tag in pool}
         texts = texts_of_collection(collection, used, seed)
-    else:
-        texts = read_corpus_texts(str(data), queries, seed=seed)
-        probes = texts.probes(seed)
-        if probes is None:
-            raise IsoglotError(f"{data}: no document is long enough to be asked for by a span of its text")
-        collection, pools = probes, pools or [texts.languages]
-    return Trial(
-        collection=collection,
-        texts=texts,
-        labelled=labelled,
-        pools=pools,
-        limit=limit,
-        seed=seed,
-        device=device,
-        trust_remote_code=trust_remote_code,
-        output=None if output is None else Path(output),
-        show_progress=show_progress,
-    )
+        return {"collection": collection, "texts": texts, "pools": pools, "labelled": True}
+    texts = read_corpus_texts(data, queries, seed=seed)
+    probes = texts.probes(seed)
+    if probes is None:
+        raise IsoglotError(f"{data}: no document is long enough to be asked for by a span of its text")
+    return {"collection": probes, "texts": texts, "pools": pools or [texts.languages], "labelled": False}
 
 
 def finds_by_words(retriever: Retriever) -> bool:
