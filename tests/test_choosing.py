@@ -127,6 +127,18 @@ def test_if_all_models_fail_the_first_reason_is_told(monkeypatch: pytest.MonkeyP
         choose(["no/such/model"], "mini@demo")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--limit", "0"], "isoglot: the limit of queries is 0; it must be at least 1\n"),
+        (["--pool", "fr,pl"], "isoglot: mini@demo has no text in 'fr'; it has en, ar, de, es, hi, ru, th, zh\n"),
+    ],
+)
+def test_what_no_model_can_be_asked_is_told_in_one_line(arguments: list[str], message: str) -> None:
+    done = command_line.isoglot("choose", "bm25", "--data", "mini@demo", *arguments)
+    assert (done.returncode, done.stderr) == (2, message)
+
+
 def test_the_command_writes_a_page_markdown_and_json(tmp_path: Path) -> None:
     done = command_line.isoglot(
         *("choose", "bm25", "--data", "mini@demo", "--pool", "en,de", "--limit", "5", "-o", str(tmp_path / "out"))

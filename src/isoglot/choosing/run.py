@@ -24,6 +24,7 @@ from isoglot.evaluation.results import AUDIT, Audit, ScenarioResult
 from isoglot.evaluation.statistics.intervals import Interval
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.version import __version__
+from isoglot.ranking.pools import build_pools
 from isoglot.retrievers.base import Retriever
 from isoglot.retrievers.dense import Encodes
 from isoglot.retrievers.registry import as_retriever
@@ -166,7 +167,8 @@ def choose(
         show_progress: Whether to show progress on standard error.
 
     Raises:
-        IsoglotError: The data cannot be read, or a corpus has no document that is long enough to be asked for.
+        IsoglotError: The data cannot be read, nothing can be asked of it, all models failed, or a corpus has no
+            document that is long enough to be asked for.
     """
     trial = Trial(
         **_material(data, queries, pools, seed),
@@ -174,6 +176,15 @@ def choose(
         seed=seed,
         output=None if output is None else Path(output),
         show_progress=show_progress,
+    )
+    build_pools(  # what nothing can be asked is no model's fault
+        trial.collection,
+        pools=trial.pools,
+        query_languages=None,
+        scenarios=SCENARIOS,
+        documents_mode="dedup",
+        limit=limit,
+        seed=seed,
     )
     candidates: list[tuple[str, str | None, Facts, dict[str, Audit]]] = []
     by_words = set()
