@@ -1,0 +1,69 @@
+"""A collection as files: the BEIR layout that the source ``folder:DIR`` reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from isoglot.corpora.collection import Collection
+from isoglot.platform.errors import IsoglotError
+from isoglot.platform.files import EXPORT_MARK, new_folder, write_text
+
+
+def save_collection(collection: Collection, folder: str | Path, *, force: bool = False) -> Path:
+    """Write a collection as corpus.jsonl, queries.jsonl and qrels/test.tsv.
+
+    ``folder:DIR`` reads them back with the same versions, texts, relevant documents and grades. A judgement names one
+    version of a query and one of a document and counts for all of them. The id of a document is ``CONTENT_ID/LANGUAGE``,
+    that of a query ``q:QUERY_ID/LANGUAGE``, since a query with a document's id would not find that document.
+
+    Args:
+        collection: The collection.
+        folder: The folder to write.
+        force: Whether a folder that isoglot exported before may be replaced.
+
+    Returns:
+        The folder.
+
+    Raises:
+        IsoglotError: The folder exists or cannot be written, an id has white space, which qrels cannot hold, or a query
+            is a document of the collection, which ids of this form cannot say.
+    """
+    target = Path(folder)
+    if collection.identical:
+        raise IsoglotError(f"{collection.name}: queries that are documents themselves cannot be saved")
+    if target.exists() and not force:
+        raise IsoglotError(f"{target}: exists already; choose another name or pass --force")
+    language = collection.named
+    documents = [
+        {
+            "_id": f"{d.content_id}/{d.language}",
+            "text": d.text,
+            "lang": language(d.language),
+            "content_id": d.content_id,
+        }
+        for d in collection.documents
+    ]
+    queries = [
+        {"_id": f"q:{q.query_id}/{q.language}", "text": q.text, "lang": language(q.language), "query_id": q.query_id}
+        for q in collection.queries
+    ]
+    one_document = {document["content_id"]: document["_id"] for document in reversed(documents)}
+    one_query = {query["query_id"]: query["_id"] for query in reversed(queries)}
+    judgements = ["query-id\tcorpus-id\tscore"]
+    for query_id, contents in collection.golds.items():
+        grades = collection.grades.get(query_id) or dict.fromkeys(contents, 1)
+        judgements += [f"{one_query[query_id]}\t{one_document[content]}\t{g:g}" for content, g in grades.items()]
+    if any(len(line.split()) != 3 for line in judgements):
+        raise IsoglotError(f"{collection.name}: an id has white space, which qrels cannot hold")
+    with new_folder(target, replaces=EXPORT_MARK) as new:
+        (new / EXPORT_MARK).touch()
+        write_text(new / "corpus.jsonl", _json_lines(documents))
+        write_text(new / "queries.jsonl", _json_lines(queries))
+        write_text(new / "qrels" / "test.tsv", "\n".join(judgements) + "\n")
+    return target
+
+
+def _json_lines(records: Iterable[Mapping[str, str]]) -> str:
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
