@@ -15,8 +15,8 @@ def save_collection(collection: Collection, folder: str | Path, *, force: bool =
     """Write a collection as corpus.jsonl, queries.jsonl and qrels/test.tsv.
 
     ``folder:DIR`` reads them back with the same versions, texts, relevant documents and grades. A judgement names one
-    version of a query and one of a document and counts for all of them. The id of a document is ``CONTENT_ID/LANGUAGE``,
-    that of a query ``q:QUERY_ID/LANGUAGE``, since a query with a document's id would not find that document.
+    version of a query and one of a document and counts for all of them. The id of a document is
+    ``CONTENT_ID/LANGUAGE``. That of a query is ``q:QUERY_ID/LANGUAGE``: a query with a document's id would not find it.
 
     Args:
         collection: The collection.
