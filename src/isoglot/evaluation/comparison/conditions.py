@@ -104,7 +104,7 @@ class Condition:
         more = f" and {len(held) - _SHOWN} more" if len(held) > _SHOWN else ""
         what = f"the {self.change} of its mean is" if self.change else "its mean is"
         return (
-            f"{comparison.names[-1]}: {self}: {what} {value:.2f}; by themselves {len(held)} of {len(cells)}: "
+            f"{comparison.names[-1]}: {self}: {what} {value:.2f}; it holds in {len(held)} of {len(cells)} pools and query languages: "
             f"{', '.join(named) or 'none'}{more}"
         )
 
