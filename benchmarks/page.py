@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import vl_convert
 
 from benchmarks.measuring import RESULTS
+from benchmarks.pictures import ranking_cost
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = Path(__file__).parent / "pages"
@@ -28,7 +28,8 @@ def main() -> None:
     for page in sorted(PAGES.glob("*.md.in")):
         (DOCS / "results" / page.stem).write_text(filled(page.read_text(encoding="utf-8"), made), encoding="utf-8")
     record = json.loads((RESULTS / "ranking.json").read_text(encoding="utf-8"))
-    (DOCS / "pictures" / "ranking-cost.svg").write_text(picture(record["seconds"]) + "\n", encoding="utf-8")
+    chart = ranking_cost.draw(record["seconds"])
+    (DOCS / "pictures" / "ranking-cost.svg").write_text(chart, encoding="utf-8")
 
 
 def filled(text: str, made: dict[str, str]) -> str:
@@ -174,31 +175,6 @@ def start_up(record: dict[str, Any]) -> str:
     for name, times in record["seconds"].items():
         lines.append(f"| {name} | {statistics.median(times):.2f} ({min(times):.2f}-{max(times):.2f}) |")
     return "\n".join(lines)
-
-
-def picture(costs: dict[str, dict[str, float]]) -> str:
-    """Draw seconds against pool size, queries and dimensions, on logarithmic axes."""
-    fixed = {
-        "documents": "1,190 queries, 384 dimensions",
-        "queries": "50,000 documents",
-        "dimensions": "50,000 documents",
-    }
-    charts = [
-        {
-            "width": 180,
-            "height": 180,
-            "title": {"text": fixed[quantity], "fontSize": 11, "fontWeight": "normal"},
-            "data": {"values": [{quantity: int(size), "seconds": took} for size, took in seconds.items()]},
-            "mark": {"type": "line", "point": True, "color": "#31688e"},
-            "encoding": {
-                "x": {"field": quantity, "type": "quantitative", "scale": {"type": "log"}, "axis": {"tickCount": 3}},
-                "y": {"field": "seconds", "type": "quantitative", "scale": {"type": "log"}, "axis": {"tickCount": 4}},
-            },
-        }
-        for quantity, seconds in costs.items()
-    ]
-    specification = {"hconcat": charts, "config": {"background": "white", "view": {"stroke": None}}}
-    return str(vl_convert.vegalite_to_svg(specification))
 
 
 if __name__ == "__main__":
