@@ -1,4 +1,4 @@
-"""ranking-cost.svg: seconds of a ranking against documents, queries and dimensions, for docs/performance.md."""
+"""ranking-cost.svg: seconds of a ranking against documents, queries and dimensions, for docs/results/performance.md."""
 
 from __future__ import annotations
 
