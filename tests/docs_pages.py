@@ -43,6 +43,7 @@ NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?")
 UNSTEADY = re.compile(
     r"\d[\d,.]* ?(?:s|ms|MiB|GiB|MB|minutes?|seconds?|(?:texts|tokens|documents)/s)\b|[\d.]+(?= documents a second)"
 )
+PROGRESS = re.compile(r".+ing .*: [\d,]+/[\d,]+")
 WIDTH = "100"
 
 
@@ -223,8 +224,8 @@ def put_back(text: str, here: Mapping[str, str]) -> str:
 
 
 def tidy(text: str) -> str:
-    """The text without blanks at ends of lines and empty lines at its ends."""
-    return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n")
+    """The text without progress, blanks at ends of lines and empty lines at its ends."""
+    return "\n".join(line.rstrip() for line in text.splitlines() if not PROGRESS.fullmatch(line)).strip("\n")
 
 
 def differences(expected: str, printed: str) -> list[str]:
