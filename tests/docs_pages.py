@@ -7,6 +7,7 @@
 - A block whose title is ``Output`` is what the block before it printed, standard error included. A line ``...`` stands
   for any lines, ``...`` within a line for any text. Numbers may differ by a little, times and speeds by anything.
 - Any other block with a title is a file of that name, and is written.
+- A line ``--8<-- "examples/own_retriever.py"`` stands for the text of that file, as on the site.
 - ``<!-- not run: reason -->`` before a block says why the tests cannot run it.
 - ``<!-- exit code: 4 -->`` before a block says how its last command ends; without it every command must succeed.
 
@@ -38,6 +39,7 @@ FENCE = re.compile(
 )
 NOT_RUN = re.compile(r"<!-- not run: (.+?) -->\s*\Z", re.S)
 EXIT_CODE = re.compile(r"<!-- exit code: (\d+) -->\s*\Z")
+SNIPPET = re.compile(r'^--8<-- "(.+)"$', re.M)
 NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?")
 UNSTEADY = re.compile(
     r"\d[\d,.]* ?(?:s|ms|MiB|GiB|MB|minutes?|seconds?|(?:texts|tokens|documents)/s)\b|\d+(?:\.\d+)?(?= documents a second)"
@@ -138,6 +140,7 @@ def blocks(text: str) -> list[Block]:
         reason, code = NOT_RUN.search(before), EXIT_CODE.search(before)
         indent = match["indent"]
         content = "\n".join(line.removeprefix(indent) for line in match["text"].split("\n"))
+        content = SNIPPET.sub(lambda named: (DOCS.parent / named[1]).read_text(encoding="utf-8").rstrip(), content)
         found.append(
             Block(
                 language=match["language"],
