@@ -4,7 +4,7 @@
 
 - A ``bash`` block is commands. Those that begin with ``isoglot`` run in this process, others in bash.
 - A ``python`` block runs as in one interpreter for the whole page.
-- A block whose title is ``Output`` is what the block before it printed, standard error included. A line ``...`` stands
+- A block whose title is ``Output`` is what the block before it printed, standard error included, without lines of progress. A line ``...`` stands
   for any lines, ``...`` within a line for any text. Numbers may differ by a little, times and speeds by anything.
 - Any other block with a title is a file of that name, and is written.
 - A line ``--8<-- "examples/own_retriever.py"`` stands for the text of that file, as on the site.
@@ -40,6 +40,8 @@ FENCE = re.compile(
 NOT_RUN = re.compile(r"<!-- not run: (.+?) -->\s*\Z", re.S)
 EXIT_CODE = re.compile(r"<!-- exit code: (\d+) -->\s*\Z")
 SNIPPET = re.compile(r'^--8<-- "(.+)"$', re.M)
+PROGRESS = re.compile(r"^[^\n]+: \d+/\d+\n", re.M)
+"""What a command prints every few seconds, and so on a slow machine more often."""
 NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?")
 UNSTEADY = re.compile(
     r"\d[\d,.]* ?(?:s|ms|MiB|GiB|MB|minutes?|seconds?|(?:texts|tokens|documents)/s)\b|\d+(?:\.\d+)?(?= documents a second)"
@@ -181,7 +183,7 @@ def in_this_process(arguments: list[str]) -> tuple[str, int]:
     from tests.command_line import isoglot
 
     done = isoglot(*arguments, environment={"COLUMNS": WIDTH})
-    return done.stdout + done.stderr, done.returncode
+    return done.stdout + PROGRESS.sub("", done.stderr), done.returncode
 
 
 def with_isoglot(line: str) -> str:

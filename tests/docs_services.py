@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from isoglot import Document, load_collection
+from isoglot import Document, load_collection, model_path
 from isoglot.encoders.cache import VectorCache
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.sentence_transformer import load_encoder
@@ -37,8 +37,13 @@ def serving(names: Sequence[str]) -> Iterator[dict[str, str]]:
 
 
 @cache
+def model_folder() -> str:
+    return str(model_path(MODEL))
+
+
+@cache
 def encoder() -> Encoder:
-    return load_encoder(MODEL, device="cpu")
+    return load_encoder(model_folder(), device="cpu")
 
 
 @cache
@@ -57,23 +62,32 @@ def fields(document: Document, language_field: str) -> dict[str, str]:
 def openai() -> Iterator[dict[str, str]]:
     """A server of OpenAI's protocol whose model is ``e5-small-q4``; isoglot's cache is empty, so that texts are sent."""
     from tests.embedding_protocols import PROTOCOLS, body
+    from tests.llm_server import Reply
     from tests.llm_server import serving as llm_serving
 
     protocol, lock = PROTOCOLS["openai"], threading.Lock()
     kept = VectorCache({"documentation": MODEL})
+    model_folder()  # which lies in the cache
 
     def vectors(texts: list[str]) -> list[list[float]]:
         with lock:
             known = kept.get(texts)
-            for text in [text for text in dict.fromkeys(texts) if text not in known]:
-                prompt, _, rest = text.partition(": ")
-                role = {"query": "query", "passage": "document"}[prompt]
-                known[text] = encoder().encode([rest], role, [""], keep=False)[0]
-                kept.put([text], known[text][None])
+            missing = [text for text in dict.fromkeys(texts) if text not in known]
+            for prompt, role in (("query: ", "query"), ("passage: ", "document")):
+                new = [text for text in missing if text.startswith(prompt)]
+                if new:
+                    found = encoder().encode([t.removeprefix(prompt) for t in new], role, [""] * len(new), keep=False)
+                    kept.put(new, found)
+                    known |= dict(zip(new, found, strict=True))
         return [known[text].tolist() for text in texts]
 
+    def answer(texts: list[str]) -> Reply:
+        tokens = sum(len(text.encode()) for text in texts) // 4  # about as many
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        return body(protocol.answer(vectors(texts)) | {"usage": usage})
+
     with (
-        llm_serving(lambda texts: body(protocol.answer(vectors(texts))), posts=[protocol.path]) as server,
+        llm_serving(answer, posts=[protocol.path]) as server,
         tempfile.TemporaryDirectory() as folder,
         pytest.MonkeyPatch.context() as patch,
     ):
