@@ -40,8 +40,8 @@ FENCE = re.compile(
 NOT_RUN = re.compile(r"<!-- not run: (.+?) -->\s*\Z", re.S)
 EXIT_CODE = re.compile(r"<!-- exit code: (\d+) -->\s*\Z")
 SNIPPET = re.compile(r'^--8<-- "(.+)"$', re.M)
-PROGRESS = re.compile(r"^[^\n]+: \d+/\d+\n", re.M)
-"""What a command prints every few seconds, and so on a slow machine more often."""
+PROGRESS = re.compile(r"(?:^|(?<=\r))[^\r\n]+: (?:\d+/\d+| *\d+%\|[^\r\n]*)[\r\n]+", re.M)
+"""A line of progress, of which a slow machine prints more: isoglot's, or a bar of tqdm's."""
 NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?")
 UNSTEADY = re.compile(
     r"\d[\d,.]* ?(?:s|ms|MiB|GiB|MB|minutes?|seconds?|(?:texts|tokens|documents)/s)\b|\d+(?:\.\d+)?(?= documents a second)"
@@ -130,7 +130,7 @@ class Run:
         code = compile(self._here(block.text), f"{self.page.name}:{block.line}", "exec")
         with redirect_stdout(output), redirect_stderr(output):
             exec(code, self.names)
-        return output.getvalue()
+        return PROGRESS.sub("", output.getvalue())
 
 
 def blocks(text: str) -> list[Block]:
