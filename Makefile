@@ -16,7 +16,7 @@ venv: $(VENV)/installed ## Make .venv and install isoglot into it, editable
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[serve]'
+	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[report,serve]'
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
