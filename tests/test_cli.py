@@ -171,7 +171,7 @@ def test_balanced_audits_have_folders_of_their_own_and_compare_with_plain_ones(
     plain, balanced = tmp_path / "plain", tmp_path / "balanced"
     command = ("audit", tiny_model, "--data", data, "--pool", "en,zho_Hans", "--scenarios", "multi")
     audit(str(tiny_model), data, pools=[["en", "zho_Hans"]], scenarios=["multi"]).save(plain)
-    refused = isoglot(*command, "--balanced", "-o", plain, cache=cache)
+    refused = isoglot(*command, "--balance", "equal", "-o", plain, cache=cache)
     assert refused.returncode == 2
     assert "plain: holds another audit, of " in refused.stderr
     done = isoglot(*command, "--balance", "equal", "-o", balanced, cache=cache)
