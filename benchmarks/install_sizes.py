@@ -21,7 +21,7 @@ from benchmarks import measuring
 
 ROOT = Path(__file__).parents[1]
 TORCH = ("torch", "triton", "nvidia-", "cuda-")
-"""What the names of torch's own packages begin with; a build for CUDA takes some gigabytes more than one for the CPU."""
+"""How the names of torch's own packages begin; a build for CUDA takes gigabytes more than one for the CPU."""
 
 
 def main() -> None:
@@ -37,14 +37,13 @@ def measured(working: Path) -> dict[str, Any]:
     pip(sys.executable, "wheel", "--no-deps", "--wheel-dir", working, ROOT)
     (wheel,) = working.glob("*.whl")
     venv.create(working / "venv", with_pip=True)
-    python = next((working / "venv").glob("*/python*"))
+    python = working / "venv" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     tools = sizes(site_packages(working / "venv")).keys()  # pip itself
     pip(python, "install", wheel)
     base = {name: size for name, size in sizes(site_packages(working / "venv")).items() if name not in tools}
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    extras = {
-        extra: added(python, wheel, extra, working / extra) for extra in sorted(declared.keys() - {"dev", "docs"})
-    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = sorted(project["optional-dependencies"].keys() - {"dev", "docs"})
+    extras = {extra: added(python, wheel, extra, working / extra) for extra in names}
     system = f"{platform.system()} {platform.machine()}"
     return {"python": platform.python_version(), "system": system, "base": base, "extras": extras}
 

@@ -18,9 +18,8 @@ def main() -> None:
     """Exit with what is wrong, if anything is."""
     dist = Path(sys.argv[1] if len(sys.argv) > 1 else "dist")
     (wheel,), (sdist,) = dist.glob("*.whl"), dist.glob("*.tar.gz")
-    tracked = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
-    ).stdout.split()
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    tracked = listed.stdout.splitlines()
     with zipfile.ZipFile(wheel) as archive:
         in_wheel = {name for name in archive.namelist() if ".dist-info/" not in name}
     with tarfile.open(sdist) as archive:

@@ -6,7 +6,6 @@ Needs a registry of packages, and no hub of models.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -16,8 +15,9 @@ from pathlib import Path
 
 CORPUS = """
 import json, sys, isoglot
-documents = [document for document in isoglot.load_collection("mini@demo").documents if document.language in ("en", "zh")]
-lines = [json.dumps({"lang": document.language, "text": document.text}) for document in documents]
+documents = isoglot.load_collection("mini@demo").documents
+texts = [(document.language, document.text) for document in documents if document.language in ("en", "zh")]
+lines = [json.dumps({"lang": language, "text": text}) for language, text in texts]
 open(sys.argv[1], "w", encoding="utf-8").write("\\n".join(lines))
 """
 NAMES = "import isoglot; [getattr(isoglot, name) for name in isoglot.__all__ if name not in ('losses', 'mteb_tasks')]"
@@ -51,9 +51,8 @@ def smoke(python: Path, folder: Path) -> None:
 
     def run(*command: str, code: int = 0) -> str:
         print("$", *(word if "\n" not in word else "..." for word in command), flush=True)
-        done = subprocess.run(
-            [python, *command], cwd=folder, env=environ, capture_output=True, text=True, encoding="utf-8"
-        )
+        called = [python, *command]
+        done = subprocess.run(called, cwd=folder, env=environ, capture_output=True, text=True, encoding="utf-8")
         if done.returncode != code:
             sys.exit(f"exit code {done.returncode}, not {code}\n{done.stdout}\n{done.stderr}")
         return done.stdout + done.stderr
@@ -79,11 +78,6 @@ def smoke(python: Path, folder: Path) -> None:
     isoglot("align", "e5-small-q4", "--method", "wccn", "--data", "mini@train", "--languages", "en,zh", "-o", "wccn")
     isoglot("audit", "center", *audit, "-o", "after")
     print(isoglot("compare", "before", "after", "aligned"), end="")
-    before, after = (
-        json.loads((folder / name / "audit.json").read_text(encoding="utf-8")) for name in ("before", "after")
-    )
-    if before == after:
-        sys.exit("calibration changed nothing")
     lacks = isoglot("report", "before", "-o", "report.html", code=2)
     if "pip install 'isoglot[report]'" not in lacks:
         sys.exit(f"a missing package is not explained: {lacks}")
