@@ -51,7 +51,7 @@ def smoke(python: Path, folder: Path) -> None:
 
     def run(*command: str, code: int = 0) -> str:
         print("$", *(word if "\n" not in word else "..." for word in command), flush=True)
-        called = [python, *command]
+        called = [str(python), *command]
         done = subprocess.run(called, cwd=folder, env=environ, capture_output=True, text=True, encoding="utf-8")
         if done.returncode != code:
             sys.exit(f"exit code {done.returncode}, not {code}\n{done.stdout}\n{done.stderr}")
