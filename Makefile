@@ -34,11 +34,12 @@ demo: venv ## Audit, calibrate, scale and compare on the bundled model and texts
 	@echo
 	@echo "Ask it yourself, both models side by side:  $(ISOGLOT) serve demo/index --audit demo/base --audit demo/calibrated"
 
-lint: $(VENV)/installed-dev ## Check style, types, and which room imports which
+lint: $(VENV)/installed-dev ## Check style, types, which room imports which, and the Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint deploy/Dockerfile
 
 format: $(VENV)/installed-dev ## Put imports in order, mend what ruff can, and format
 	$(BIN)/ruff check --fix .
