@@ -18,15 +18,15 @@ def main() -> None:
     """Exit with what is wrong, if anything is."""
     dist = Path(sys.argv[1] if len(sys.argv) > 1 else "dist")
     (wheel,), (sdist,) = dist.glob("*.whl"), dist.glob("*.tar.gz")
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    tracked = listed.stdout.splitlines()
+    git = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]  # new files too, but what is ignored
+    files = subprocess.run(git, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     with zipfile.ZipFile(wheel) as archive:
         in_wheel = {name for name in archive.namelist() if ".dist-info/" not in name}
     with tarfile.open(sdist) as archive:
         in_sdist = {member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()} - {"PKG-INFO"}
     faults = [
-        *differences("wheel", in_wheel, {name.removeprefix("src/") for name in tracked if name.startswith("src/")}),
-        *differences("sdist", in_sdist, {name for name in tracked if not name.startswith(NOT_IN_SDIST)}),
+        *differences("wheel", in_wheel, {name.removeprefix("src/") for name in files if name.startswith("src/")}),
+        *differences("sdist", in_sdist, {name for name in files if not name.startswith(NOT_IN_SDIST)}),
     ]
     if (size := wheel.stat().st_size) > MAX_WHEEL:
         faults.append(f"{wheel.name} has {size:,} bytes; at most {MAX_WHEEL:,} are allowed")
