@@ -108,7 +108,7 @@ KINDS = tuple(_CHANGES)
 
 @cache
 def _romaniser() -> Any:
-    with needs("--stress romanised", "stress"):
+    with needs("romanising queries", "stress"):
         from uroman import Uroman
     return Uroman()
 

@@ -102,7 +102,7 @@ def _engine_id(passage: Passage) -> str:
 
 def _to_faiss(batches: Batches, dimension: int, folder: Path) -> list[str]:
     """Write a FAISS index, which is built in memory and so takes as much of it as the vectors do."""
-    with needs("--to faiss", "faiss"):
+    with needs("exporting to faiss", "faiss"):
         import faiss
     flat_index = faiss.IndexFlatIP(dimension)
     with (folder / "passages.jsonl").open("w", encoding="utf-8", newline="\n") as file:
@@ -118,7 +118,7 @@ def _to_faiss(batches: Batches, dimension: int, folder: Path) -> list[str]:
 
 
 def _to_qdrant(batches: Batches, dimension: int, folder: Path) -> list[str]:
-    with needs("--to qdrant", "qdrant"):
+    with needs("exporting to qdrant", "qdrant"):
         from qdrant_client import QdrantClient, models
     client = QdrantClient(path=str(folder))
     try:

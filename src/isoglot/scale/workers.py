@@ -45,7 +45,7 @@ def ray_cluster(address: str | None = None) -> Iterator[Any]:
     Raises:
         IsoglotError: Ray is not installed, or there is no such cluster.
     """
-    with needs("--engine ray", "ray"):
+    with needs("working on a Ray cluster", "ray"):
         import ray
     connected_here = not ray.is_initialized()
     if connected_here:
