@@ -7,7 +7,7 @@ ISOGLOT := $(BIN)/isoglot
 # A test file stays whole on one worker, since its tests share fixtures; tests/conftest.py puts the slowest files first.
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help venv demo lint format test test-fast coverage build smoke lock bench clean
+.PHONY: help venv demo lint format test test-fast coverage build smoke docs lock bench clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read -r target text; do printf '%-10s %s\n' "$$target" "$$text"; done
@@ -63,6 +63,10 @@ build: $(VENV)/installed-dev ## Build wheel and sdist into dist/, and check both
 smoke: build ## Install the wheel alone into a new environment and use it
 	$(BIN)/python deploy/smoke.py dist/*.whl
 
+# Offline. The variable silences a notice about MkDocs 2, which the pins keep out.
+docs: $(VENV)/installed-dev ## Build the documentation's site into site/, strictly
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 lock: $(VENV)/installed-dev ## Write the versions in .venv to requirements-dev.lock; after `make clean`, the newest ones
 	{ sed -n '/^#/p' requirements-dev.lock; $(BIN)/python -m pip freeze --exclude-editable | sed '/ @ /d; s/+.*//'; } > $(VENV)/lock
 	mv $(VENV)/lock requirements-dev.lock
@@ -72,4 +76,4 @@ bench: $(VENV)/installed-dev ## Run every benchmark beside its peers
 	$(BIN)/python -m benchmarks
 
 clean: ## Remove .venv and what the demo made
-	rm -rf $(VENV) demo dist
+	rm -rf $(VENV) demo dist site
