@@ -1,10 +1,12 @@
 """A hub of Hugging Face on this machine: the endpoints with which huggingface_hub makes, fills and reads a repository.
 
-It keeps repositories in memory, with branches, commits, pull requests and large files (LFS), and misbehaves by a script.
+It keeps repositories in memory, with branches, commits, pull requests and large files (LFS), and fails by a script.
 Xet, a binary protocol for large files, is not spoken: `environment` turns it off.
 
     with running_hub() as hub:
         subprocess.run(["isoglot", "push", "aligned", "me/model"], env=os.environ | hub.environment)
+
+`use_in_this_process` does the same where huggingface_hub was imported before.
 """
 
 from __future__ import annotations
@@ -18,10 +20,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import huggingface_hub
+import pytest
 import yaml
+
+from isoglot.platform.hub import reachable
 
 TOKEN = "hf_" + "t" * 34
 OTHERS_TOKEN = "hf_" + "o" * 34
@@ -147,6 +154,24 @@ def running_hub() -> Iterator[Hub]:
         thread.join()
 
 
+def use_in_this_process(hub: Hub, patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let huggingface_hub use this hub, with a cache and without a stored token, until `patch` is undone."""
+    for name, value in hub.environment.items():
+        patch.setenv(name, value)
+    read_at_import = {
+        "ENDPOINT": hub.url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": hub.url + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HUB_CACHE": str(folder / "hub"),
+        "HF_HUB_OFFLINE": False,
+        "HF_HUB_DISABLE_XET": True,
+        "HF_TOKEN_PATH": str(folder / "no token"),
+    }
+    for name, value in read_at_import.items():
+        patch.setattr(huggingface_hub.constants, name, value)
+    patch.setattr(huggingface_hub.hf_api.api, "endpoint", hub.url)
+    reachable.cache_clear()  # whoever asks anew is told of this hub
+
+
 class _RefusedError(Exception):
     """An answer that is an error: status, message, the hub's code in a header, and more of the body."""
 
@@ -164,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer()
 
-    do_HEAD = do_POST = do_PUT = do_GET
+    do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

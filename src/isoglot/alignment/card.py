@@ -189,10 +189,10 @@ def hub_tags(*, with_results: bool) -> list[str]:
 def _introduction(record: AlignmentRecord, base: ModelCardFacts) -> str:
     origin = ""
     if base.hub_name and base.hub_name != record.base.name:
-        origin = f", made from {code(base.hub_name)}"
+        origin = f", made from {escape(base.hub_name)}"
     return f"""# {escape(_title(record))}
 
-This is the embedding model {code(without_folders(record.base.name))}{origin}, changed by [isoglot]({HOMEPAGE}).
+This is the embedding model {escape(without_folders(record.base.name))}{origin}, changed by [isoglot]({HOMEPAGE}).
 It ranks by meaning and not by language: a question finds the versions of the relevant document in all languages.
 """
 

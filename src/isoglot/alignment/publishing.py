@@ -27,7 +27,7 @@ from isoglot.encoders.cards import CARD
 from isoglot.evaluation.results import AUDIT, Audit
 from isoglot.platform.errors import IsoglotError, first_line
 from isoglot.platform.files import expanded, os_errors_explained
-from isoglot.platform.hub import endpoint, hub_errors
+from isoglot.platform.hub import hub_errors
 from isoglot.report.markdown import escape, table_to_markdown
 from isoglot.report.model_index import eval_results
 from isoglot.report.tables import audit_tables
@@ -186,11 +186,11 @@ def publish(
         raise IsoglotError("there is no token for the hub: set HF_TOKEN, or run `hf auth login`")
     if not re.fullmatch("[!-~]+", token):
         raise IsoglotError("the token for the hub has characters that no token has; set HF_TOKEN anew")
-    api = HfApi(endpoint=endpoint(), token=token)
+    api = HfApi(token=token)
     size = sum(publication.sizes.values())
     if show_progress:
         log.info("sending %d files, %.1f MB, to %s", len(publication.files), size / 1e6, publication.name)
-    with _hub_errors_explained(publication.name, token), _bars(show_progress):
+    with _hub_errors_explained(api, publication.name), _bars(show_progress):
         name, is_private = _repository(api, publication.name, private)
         if revision is not None:
             _make_branch(api, name, revision)
@@ -226,7 +226,9 @@ def _checked_record(folder: Path, force: bool) -> AlignmentRecord | None:
     if is_transform(folder):
         raise IsoglotError(f"{folder}: is a transform of vectors; the hub's libraries load models only")
     if (folder / SEEDS).is_file():
-        raise IsoglotError(f"{folder}: holds the models of several seeds; push one of them, such as {folder / 'seed-0'}")
+        raise IsoglotError(
+            f"{folder}: holds the models of several seeds; push one of them, such as {folder / 'seed-0'}"
+        )
     if not (folder / "modules.json").is_file():
         raise IsoglotError(f"{folder}: is no model of sentence-transformers: it has no modules.json")
     record = read_record(folder)
@@ -272,19 +274,21 @@ def _without_folders(record: AlignmentRecord) -> AlignmentRecord:
 
 
 def _loaded(folder: Path, audits: Sequence[str | Path | Audit]) -> list[Audit]:
-    """The audits, of which each is known to be of the model in the folder, if the folder says which model that is.
+    """The audits, each of them of the model in the folder, as far as the folder says which model that is.
 
     Raises:
-        IsoglotError: There is no audit, or it is of another model.
+        IsoglotError: There is no audit, or it is of another model, or of more than the model.
     """
     own = folder / DEVELOPMENT / "aligned"
     expected = Audit.load(own, with_ranks=False).model.fingerprint if (own / AUDIT).is_file() else None
     loaded = []
     for source in audits:
         audit = source if isinstance(source, Audit) else Audit.load(source, with_ranks=False)
+        where = audit.model.name if isinstance(source, Audit) else source
         if expected not in (None, audit.model.fingerprint):
-            where = audit.model.name if isinstance(source, Audit) else source
             raise IsoglotError(f"{where}: is an audit of another model; make one with `isoglot audit {folder}`")
+        if audit.balance != "none":
+            raise IsoglotError(f"{where}: is an audit with --balance {audit.balance}; the card shows the model alone")
         loaded.append(named_without_folders(audit))
     return loaded
 
@@ -295,7 +299,7 @@ def _card(folder: Path, name: str, audits: Sequence[Audit], record: AlignmentRec
     Raises:
         IsoglotError: The metadata of the folder's card are damaged.
     """
-    import yaml
+    import yaml  # type: ignore[import-untyped]
     from huggingface_hub import ModelCard
 
     path = folder / CARD
@@ -304,13 +308,12 @@ def _card(folder: Path, name: str, audits: Sequence[Audit], record: AlignmentRec
         card = ModelCard(text)
     except (OSError, ValueError, TypeError, yaml.YAMLError, RecursionError) as error:
         raise IsoglotError(f"{path}: cannot be read as a model card: {first_line(error)}") from error
-    results = [result for audit in audits for result in eval_results(audit, shown(audit.goal))]
-    kept = [old for old in card.data.eval_results or [] if all(not old.is_equal_except_value(new) for new in results)]
-    if results or kept:
-        card.data.model_name = name
-        card.data.eval_results = [*kept, *results]
+    new = [result for audit in audits for result in eval_results(audit, shown(audit.goal))]
+    results = {(*each.unique_identifier, each.metric_type): each for each in [*(card.data.eval_results or []), *new]}
+    if results:
+        card.data.model_name, card.data.eval_results = name, list(results.values())
     if record is not None:
-        card.data.tags = list(dict.fromkeys([*(card.data.tags or []), *hub_tags(with_results=bool(results or kept))]))
+        card.data.tags = list(dict.fromkeys([*(card.data.tags or []), *hub_tags(with_results=bool(results))]))
     sections = [f"\n## Audit on {escape(audit.collection.name)}\n\n{_audit_tables(audit)}" for audit in audits]
     card.text = card.text.replace(PLACE, name) + "".join(sections)
     return card
@@ -328,8 +331,14 @@ def _repository(api: HfApi, name: str, private: bool | None) -> tuple[str, bool]
     Raises:
         IsoglotError: It exists and is not as private as the user asks.
     """
-    full = api.create_repo(name, private=private, exist_ok=True).repo_id
-    is_private = bool(api.model_info(full).private)
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    full = name if "/" in name else f"{api.whoami()['name']}/{name}"
+    try:
+        is_private = bool(api.model_info(full).private)
+    except RepositoryNotFoundError:
+        api.create_repo(full, private=private, exist_ok=True)
+        is_private = bool(api.model_info(full).private)
     if private not in (None, is_private):
         raise IsoglotError(
             f"{full}: exists and is {'private' if is_private else 'public'}; change that in its settings on the hub, "
@@ -363,18 +372,17 @@ def _bars(show: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _hub_errors_explained(name: str, token: str) -> Iterator[None]:
+def _hub_errors_explained(api: HfApi, name: str) -> Iterator[None]:
     """Turn what huggingface_hub raises into an IsoglotError that says what to do and never the token."""
     try:
         yield
     except hub_errors() as error:
-        raise IsoglotError(_explanation(name, error).replace(token, "***")) from error
+        raise IsoglotError(_explanation(api.endpoint, name, error).replace(str(api.token), "***")) from error
 
 
-def _explanation(name: str, error: Exception) -> str:
+def _explanation(hub: str, name: str, error: Exception) -> str:
     from huggingface_hub.errors import OfflineModeIsEnabled
 
-    hub = endpoint()
     if isinstance(error, OfflineModeIsEnabled):
         return "HF_HUB_OFFLINE is set, so nothing is sent; unset it and run the same command again"
     answered: BaseException = error

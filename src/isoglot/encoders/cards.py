@@ -65,7 +65,7 @@ def _metadata(card: Path | None) -> dict[str, Any]:
     """Return the metadata at the top of a card; none where there is no card or its metadata is damaged."""
     if card is None or not card.is_file():
         return {}
-    import yaml
+    import yaml  # type: ignore[import-untyped]
     from huggingface_hub.repocard import metadata_load
 
     try:

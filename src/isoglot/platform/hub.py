@@ -9,16 +9,6 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 
-def endpoint() -> str:
-    """Return the address of the hub: ``HF_ENDPOINT``, else that of Hugging Face.
-
-    huggingface_hub reads the variable once, when it is imported.
-    """
-    from huggingface_hub import constants
-
-    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or str(constants.ENDPOINT)
-
-
 @cache
 def reachable() -> bool:
     """Return whether a connection to the hub opens within 5 seconds; assumed behind a proxy.
@@ -28,7 +18,9 @@ def reachable() -> bool:
     """
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
         return False
-    address = urlsplit(endpoint())
+    from huggingface_hub import constants
+
+    address = urlsplit(constants.ENDPOINT)
     if address.scheme in getproxies():
         return True
     try:
