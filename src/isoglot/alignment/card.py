@@ -175,7 +175,7 @@ def _metadata(record: AlignmentRecord, base: ModelCardFacts, files: FolderFacts)
         base_model=base.hub_name,
         base_model_relation="finetune" if base.hub_name else None,
         datasets=[dataset] if dataset else None,
-        model_name=_title(record),
+        model_name=_title(record) if results else None,
         eval_results=results or None,
     )
 

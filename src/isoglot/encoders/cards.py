@@ -47,7 +47,7 @@ def card_facts(name: str) -> ModelCardFacts:
         licence=_text(metadata.get("license")),
         licence_name=_text(metadata.get("license_name")),
         licence_link=_text(metadata.get("license_link")),
-        hub_name=base if is_hub_id and base == name else _text(metadata.get("base_model")),
+        hub_name=_hub_id(base if is_hub_id and base == name else _text(metadata.get("base_model"))),
     )
 
 
@@ -72,6 +72,18 @@ def _metadata(card: Path | None) -> dict[str, Any]:
         return metadata_load(card) or {}
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return {}
+
+
+def _hub_id(name: str | None) -> str | None:
+    """Return a name that may be one on the hub; None for any other text."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return None
+    return name
 
 
 def _text(value: Any) -> str | None:
