@@ -21,12 +21,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import huggingface_hub
 import pytest
 import yaml
+from huggingface_hub import constants, hf_api
 
 from isoglot.platform.hub import reachable
 
@@ -167,9 +168,19 @@ def use_in_this_process(hub: Hub, patch: pytest.MonkeyPatch, folder: Path) -> No
         "HF_TOKEN_PATH": str(folder / "no token"),
     }
     for name, value in read_at_import.items():
-        patch.setattr(huggingface_hub.constants, name, value)
-    patch.setattr(huggingface_hub.hf_api.api, "endpoint", hub.url)
+        patch.setattr(constants, name, value)
+    patch.setattr(hf_api.api, "endpoint", hub.url)
     reachable.cache_clear()  # whoever asks anew is told of this hub
+
+
+@contextmanager
+def documented_hub() -> Iterator[dict[str, str]]:
+    """Run a hub for a page of the documentation, whose reader is the user ``jane`` and has set ``HF_TOKEN``."""
+    with running_hub() as hub, pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
+        hub.users[TOKEN] = "jane"
+        use_in_this_process(hub, patch, Path(folder))
+        yield {"https://huggingface.co": hub.url}
+    reachable.cache_clear()
 
 
 class _RefusedError(Exception):

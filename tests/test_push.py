@@ -10,12 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub
 import msgspec
 import numpy as np
 import pytest
 import torch
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, constants
 from huggingface_hub.repocard import metadata_load
 from sentence_transformers import SentenceTransformer
 
@@ -369,7 +368,7 @@ def test_what_the_hub_refuses_is_one_line_that_says_what_to_do(
 
 def test_a_hub_that_is_not_there_and_metadata_that_it_refuses(folder: Path, hub: Hub) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
+        patch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
         assert "http://127.0.0.1:9: " in last_line(push(folder, "me/model"))
     card = ModelCard.load(folder / "README.md")
     card.data.license = "no such licence"
@@ -378,7 +377,7 @@ def test_a_hub_that_is_not_there_and_metadata_that_it_refuses(folder: Path, hub:
 
 
 def test_offline_nothing_is_sent(calibrated: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert "HF_HUB_OFFLINE is set, so nothing is sent" in last_line(push(calibrated, "me/model"))
 
 

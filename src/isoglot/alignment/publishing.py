@@ -14,20 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from isoglot.alignment.card import (
-    DEVELOPMENT,
-    PLACE,
-    hub_tags,
-    named_without_folders,
-    without_folders,
-)
+from isoglot.alignment.card import DEVELOPMENT, PLACE, hub_tags, named_without_folders, without_folders
 from isoglot.alignment.guard import shown
 from isoglot.alignment.record import RECORD, SEEDS, AlignmentRecord, read_record, to_json
 from isoglot.encoders.cards import CARD
 from isoglot.evaluation.results import AUDIT, Audit
 from isoglot.platform.errors import IsoglotError, first_line
 from isoglot.platform.files import expanded, os_errors_explained
-from isoglot.platform.hub import hub_errors
+from isoglot.platform.hub import hub_errors_explained
 from isoglot.report.markdown import escape, table_to_markdown
 from isoglot.report.model_index import eval_results
 from isoglot.report.tables import audit_tables
@@ -41,8 +35,6 @@ log = logging.getLogger(__name__)
 _PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill"}
 _PICKLED = re.compile(rb"\x80[\x02-\x05]")
 """How a pickle begins, since its second protocol."""
-
-_AGAIN = "run the same command again, which sends only what has not arrived"
 
 _SCENARIOS = ("multi", "mono-same", "control")
 """The scenarios of an audit that the card shows as tables."""
@@ -190,7 +182,7 @@ def publish(
     size = sum(publication.sizes.values())
     if show_progress:
         log.info("sending %d files, %.1f MB, to %s", len(publication.files), size / 1e6, publication.name)
-    with _hub_errors_explained(api, publication.name), _bars(show_progress):
+    with hub_errors_explained(publication.name, api.endpoint, token), _bars(show_progress):
         name, is_private = _repository(api, publication.name, private)
         if revision is not None:
             _make_branch(api, name, revision)
@@ -369,45 +361,3 @@ def _bars(show: bool) -> Iterator[None]:
         yield
     finally:
         enable_progress_bars()
-
-
-@contextmanager
-def _hub_errors_explained(api: HfApi, name: str) -> Iterator[None]:
-    """Turn what huggingface_hub raises into an IsoglotError that says what to do and never the token."""
-    try:
-        yield
-    except hub_errors() as error:
-        raise IsoglotError(_explanation(api.endpoint, name, error).replace(str(api.token), "***")) from error
-
-
-def _explanation(hub: str, name: str, error: Exception) -> str:
-    from huggingface_hub.errors import OfflineModeIsEnabled
-
-    if isinstance(error, OfflineModeIsEnabled):
-        return "HF_HUB_OFFLINE is set, so nothing is sent; unset it and run the same command again"
-    answered: BaseException = error
-    while getattr(answered, "response", None) is None and answered.__cause__ is not None:
-        answered = answered.__cause__  # of a failed upload or a refused card the answer is the cause
-    response: Any = getattr(answered, "response", None)
-    if response is None:
-        return f"{hub}: {first_line(answered)}; check HF_ENDPOINT and the network, and {_AGAIN}"
-    said = getattr(answered, "server_message", None) if answered is error else str(error)
-    quoted = f" ({' '.join(said.split())[:200]})" if said else ""
-    wait = response.headers.get("Retry-After")
-    return f"{name}: {hub} answers {response.status_code}{quoted}; {_advice(response.status_code, wait, hub)}"
-
-
-def _advice(status: int, wait: str | None, hub: str) -> str:
-    if status == 401:
-        return f"the token is not valid; make one that may write at {hub}/settings/tokens and set HF_TOKEN"
-    if status == 403:
-        return "the token may not write there; use one that may, or push to a name of your own"
-    if status == 404:
-        return "there is no such model or branch, or the token does not see it; check the name and the token"
-    if status == 409:
-        return f"it has changed meanwhile; {_AGAIN}"
-    if status == 429:
-        return f"it asks for fewer requests; {f'wait {wait} s' if wait else 'wait'}, then {_AGAIN}"
-    if status >= 500:
-        return f"that is the hub's fault; later {_AGAIN}"
-    return "nothing was changed there"

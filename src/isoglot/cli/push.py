@@ -74,7 +74,8 @@ def push(
         print(json_text(described | dataclasses.asdict(published)), end="")
         return
     seen = "only its owner sees it" if published.private else "everyone sees it"
-    print(f"{published.name}: sent, {seen}; next: isoglot audit {published.name} --data ...", file=sys.stderr)
+    next_step = "" if revision or create_pr else f"; next: isoglot audit {published.name} --data ..."
+    print(f"{published.name}: sent, {seen}{next_step}", file=sys.stderr)
     print(published.address)
 
 
