@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
-SERVICES: dict[str, Callable[[], AbstractContextManager[dict[str, str]]]] = {}
+from tests.hub_server import documented_hub
+
+SERVICES: dict[str, Callable[[], AbstractContextManager[dict[str, str]]]] = {"hub": documented_hub}
 """Name in a page's head -> what starts it; yields text in commands -> what stands for it here."""
 
 
