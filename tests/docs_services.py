@@ -22,6 +22,7 @@ from isoglot import Document, load_collection, model_path
 from isoglot.encoders.cache import VectorCache
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.sentence_transformer import load_encoder
+from tests.hub_server import documented_hub
 
 MODEL = "e5-small-q4"
 
@@ -195,6 +196,12 @@ def faiss() -> Iterator[dict[str, str]]:
 
 
 SERVICES: dict[str, Callable[[], AbstractContextManager[dict[str, str]]]] = {
-    made.__name__: made for made in (openai, qdrant, pgvector, elasticsearch, lancedb, faiss)
+    "elasticsearch": elasticsearch,
+    "faiss": faiss,
+    "hub": documented_hub,
+    "lancedb": lancedb,
+    "openai": openai,
+    "pgvector": pgvector,
+    "qdrant": qdrant,
 }
 """Name in a page's head -> what starts it; yields text in commands -> what stands for it here."""

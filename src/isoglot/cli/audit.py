@@ -80,7 +80,6 @@ def audit(
     scaled_k: ScaledK = None,
     scaled_weight: ScaledWeight = None,
     prefer_query_language: Prefer = None,
-    balanced: Annotated[bool, typer.Option("--balanced", help="The old name of --balance equal.")] = False,
     limit: Annotated[int | None, typer.Option(help="The most questions to ask.")] = None,
     relevant_from: Annotated[
         float | None,
@@ -175,7 +174,7 @@ def audit(
         scenarios=SCENARIOS if scenarios is None else split(scenarios) or [],
         documents_mode=documents_mode,
         goal=goal,
-        balance="equal" if balanced else with_scaled_options(balance, scaled_k, scaled_weight, prefer_query_language),
+        balance=with_scaled_options(balance, scaled_k, scaled_weight, prefer_query_language),
         limit=limit,
         relevant_from=relevant_from,
         measures=split(measures) or DEFAULT_MEASURES,

@@ -24,10 +24,7 @@ Seed = Annotated[int, typer.Option(help="Random seed; the same seed gives the sa
 Device = Annotated[str, typer.Option(help="The device: auto, cpu, cuda, cuda:1, mps ...")]
 Precision = Annotated[
     str,
-    typer.Option(
-        help="The number format of the model's products: auto, float32, bfloat16, or int8 (on a CPU); see "
-        "docs/performance.md."
-    ),
+    typer.Option(help="Number format of the model's products: auto, float32, bfloat16, or int8 (on a CPU)."),
 ]
 Goal = Annotated[
     str,
