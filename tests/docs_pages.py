@@ -7,7 +7,7 @@
 - A block whose title is ``Output`` is what the block before it printed, standard error included. A line ``...`` stands
   for any lines, ``...`` within a line for any text. Numbers may differ by a little, times and speeds by anything.
 - Any other block with a title is a file of that name, and is written.
-- A line ``--8<-- "examples/own_retriever.py"`` stands for the text of that file, as on the site.
+- The name of a file between two lines ``--8<--`` stands for its text, as on the site.
 - ``<!-- not run: reason -->`` before a block says why the tests cannot run it.
 - ``<!-- exit code: 4 -->`` before a block says how its last command ends; without it every command must succeed.
 
@@ -45,7 +45,7 @@ UNSTEADY = re.compile(
     r"\d[\d,.]* ?(?:s|ms|MiB|GiB|MB|minutes?|seconds?|(?:texts|tokens|documents)/s)\b|[\d.]+(?= documents a second)"
 )
 PROGRESS = re.compile(r".+ing .*: (?:[\d,]+/[\d,]+| *\d+%\|.*)")
-SNIPPET = re.compile(r'^--8<-- "(.+)"$', re.M)
+SNIPPET = re.compile(r"^--8<--\n(.+)\n--8<--$", re.M)
 WIDTH = "100"
 
 

@@ -61,7 +61,7 @@ def fields(document: Document, language_field: str) -> dict[str, str]:
 
 @contextmanager
 def openai() -> Iterator[dict[str, str]]:
-    """A server of OpenAI's protocol whose model is ``e5-small-q4``; isoglot's cache is empty, so that texts are sent."""
+    """A server of OpenAI's protocol with the model ``e5-small-q4``; isoglot has kept nothing yet, so texts are sent."""
     from tests.embedding_protocols import PROTOCOLS, body
     from tests.llm_server import Reply
     from tests.llm_server import serving as llm_serving

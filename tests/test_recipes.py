@@ -160,4 +160,4 @@ def test_elasticsearch_and_opensearch_get_the_body_that_they_document(corpus: Co
 def test_the_page_shows_each_recipe() -> None:
     page = (ROOT / "docs" / "how-to" / "scaled-search.md").read_text(encoding="utf-8")
     for path in RECIPES:
-        assert f'--8<-- "examples/recipes/{path.name}"' in page
+        assert f"--8<--\n    examples/recipes/{path.name}\n" in page

@@ -14,9 +14,10 @@ from isoglot.platform.files import EXPORT_MARK, new_folder, write_text
 def save_collection(collection: Collection, folder: str | Path, *, force: bool = False) -> Path:
     """Write a collection as corpus.jsonl, queries.jsonl and qrels/test.tsv.
 
-    ``folder:DIR`` reads them back with the same versions, texts, relevant documents and grades. Each
-    version of a query has a judgement of the document in its language, or in another one if there is none; it counts
-    for all versions of the document. The id of a document is ``CONTENT_ID/LANGUAGE``. That of a query is ``q:QUERY_ID/LANGUAGE``: a query with a document's id would not find it.
+    ``folder:DIR`` reads them back with the same versions, texts, relevant documents and grades. A judgement pairs a
+    version of a query with the document in its language, or in another one if there is none, and counts for all
+    versions of both. The id of a document is ``CONTENT_ID/LANGUAGE``. That of a query is ``q:QUERY_ID/LANGUAGE``: a
+    query with a document's id would not find it.
 
     Args:
         collection: The collection.
