@@ -83,13 +83,14 @@ def chart_to_svg(chart: Chart) -> str:
         parts.append(f'<text x="{left}" y="42">{mark} {html.escape(label)}</text>')
         left += _LETTER * (len(label) + 4)
     width, height, left = max(left, _LETTER * len(chart.title)), 0.0, _MARGIN
+    top = 76 if any(panel.label for panel in chart.panels) else 56
     for panel in chart.panels:
         panel_width, panel_height = map(float, re.findall(r' (?:width|height)="([\d.]+)"', panel.svg)[:2])
         parts.append(f'<text x="{left}" y="66">{html.escape(panel.label)}</text>')
-        parts.append(panel.svg.replace("<svg", f'<svg x="{left}" y="76"', 1))
+        parts.append(panel.svg.replace("<svg", f'<svg x="{left}" y="{top}"', 1))
         left += int(panel_width) + _MARGIN
         width, height = max(width, left), max(height, panel_height)
-    size = f'width="{width}" height="{76 + height:g}"'
+    size = f'width="{width}" height="{top + height:g}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{html.escape(chart.summary)}"'
     svg = f'{head} font-family="sans-serif" font-size="12" color="var(--text)" fill="currentColor">'
     body = "".join([svg, '<rect width="100%" height="100%" fill="var(--background)"/>', *parts, "</svg>"])
