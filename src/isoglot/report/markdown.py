@@ -92,7 +92,7 @@ def tables_to_markdown(tables: Sequence[Table], lines: Sequence[str]) -> str:
 
 
 def table_to_markdown(table: Table, level: int = 2) -> str:
-    """Write a table with its title as a heading of a level."""
+    """Write a table with its title as a heading of a level, 1 to 6."""
     rule = ["---"] * table.labels + ["---:"] * (len(table.columns) - table.labels)
     rows = [list(map(escape, row)) for row in (table.columns, *table.rows)]
     lines = "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:]))
