@@ -81,6 +81,14 @@ def tiny_model(tiny_berts: tuple[Path, Path], tmp_path_factory: pytest.TempPathF
     return save_model("normalized", tiny_berts, tmp_path_factory.mktemp("models") / "tiny")
 
 
+@pytest.fixture(scope="session")
+def bundled_model() -> Path:
+    """The folder of e5-small-q4 in the user's cache."""
+    from isoglot.encoders.bundled.e5_small_q4 import model_folder
+
+    return model_folder()
+
+
 @pytest.fixture
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache folder of the test's own."""
