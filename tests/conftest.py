@@ -26,9 +26,9 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files with the most slow tests first, so that workers which get whole files end at the same time."""
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    """Put the files with the most dear tests first, so that workers which get whole files end at the same time."""
+    dear = Counter(item.path for item in items if any(map(item.get_closest_marker, ("slow", "process", "browser"))))
+    items.sort(key=lambda item: -dear[item.path])
 
 
 def pytest_collection_finish() -> None:

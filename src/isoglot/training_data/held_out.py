@@ -39,7 +39,8 @@ def evaluation_grams(against: Sequence[str] = ()) -> tuple[dict[str, EightGrams]
             unchecked[source] = str(error)
             log.warning("overlap with %s is not checked: %s", source, error)
             continue
-        grams[source] = _grams_of(tuple(item.text for item in (*collection.documents, *collection.queries)))
+        documents, queries = collection.documents, collection.queries
+        grams[source] = _grams_of((*(document.text for document in documents), *(query.text for query in queries)))
     return grams, unchecked
 
 
