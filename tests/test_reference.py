@@ -1,0 +1,25 @@
+"""The pages of docs/reference that are written from the code say what the code says now."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+REFERENCE = DOCS / "reference"
+
+
+@pytest.mark.parametrize(("writer", "page"), [("command_line.py", "command-line.md")])
+def test_a_generated_page_is_what_its_writer_writes(writer: str, page: str) -> None:
+    written = runpy.run_path(str(DOCS / writer))["page"]()
+    assert (REFERENCE / page).read_text(encoding="utf-8") == written, f"run python docs/{writer} again"
+
+
+def test_the_command_line_page_has_every_command_with_its_options() -> None:
+    text = (REFERENCE / "command-line.md").read_text(encoding="utf-8")
+    for command in ("audit", "align", "compare", "data build"):
+        assert f"\n## isoglot {command}\n" in text
+    assert "`--prefer-query-language`" in text
+    assert text.count("`--debug` |") == 1
