@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 
 import pytest
+
+import isoglot
 
 DOCS = Path(__file__).parents[1] / "docs"
 REFERENCE = DOCS / "reference"
@@ -23,3 +26,18 @@ def test_the_command_line_page_has_every_command_with_its_options() -> None:
         assert f"\n## isoglot {command}\n" in text
     assert "`--prefer-query-language`" in text
     assert text.count("`--debug` |") == 1
+
+
+def test_every_public_name_is_documented() -> None:
+    pages = [page.read_text(encoding="utf-8") for page in (REFERENCE / "python").glob("*.md")]
+    documented = set(re.findall(r"^(?:      heading: |## )isoglot\.(\w+)$", "\n".join(pages), re.M))
+    listed = set(re.findall(r"`isoglot\.(\w+)`", (REFERENCE / "python.md").read_text(encoding="utf-8")))
+    assert documented == listed == set(isoglot.__all__)
+
+
+def test_every_loss_and_mteb_name_is_documented() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in (REFERENCE / "python").glob("*.md"))
+    for module in ("losses", "mteb_tasks"):
+        names = re.findall(rf"heading: {module}\.(\w+)$", text, re.M)
+        exported = re.findall(r'^    "(\w+)",$', (Path(isoglot.__file__).parent / f"{module}.py").read_text(), re.M)
+        assert sorted(names) == sorted(exported)
