@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import runpy
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 import isoglot
+from isoglot.alignment.registry import METHODS, Method
 
 DOCS = Path(__file__).parents[1] / "docs"
 REFERENCE = DOCS / "reference"
@@ -41,3 +43,16 @@ def test_every_loss_and_mteb_name_is_documented() -> None:
         names = re.findall(rf"heading: {module}\.(\w+)$", text, re.M)
         exported = re.findall(r'^    "(\w+)",$', (Path(isoglot.__file__).parent / f"{module}.py").read_text(), re.M)
         assert sorted(names) == sorted(exported)
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_the_methods_page_has_every_option_with_its_default(method: Method) -> None:
+    sections = re.split(r"^## ", (REFERENCE / "methods.md").read_text(encoding="utf-8"), flags=re.M)
+    own = next(section for section in sections if section.startswith(f"{method.name}\n"))
+    shared = next(section for section in sections if section.startswith("Options of all trained methods"))
+    listed = dict(re.findall(r"^\| `--([\w-]+)` \| ([^|]+) \|", own + (shared if method.trained else ""), re.M))
+    for option in fields(method.options_class):
+        default = listed[option.name.replace("_", "-")].replace("`", "")
+        usual, *others = default.split(f", {method.name} ")
+        stated = others[0] if others else usual.split(",")[0]
+        assert stated == {"False": "off", "-1.0": "-1"}.get(str(option.default), str(option.default))
