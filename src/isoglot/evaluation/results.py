@@ -199,7 +199,11 @@ class ScenarioResult(StoredResult):
 
 
 class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The shape of audit.json; see `Audit` for the fields."""
+    """The shape of audit.json, whose other fields are those of `Audit`.
+
+    Attributes:
+        schema: Schema of audit.json.
+    """
 
     schema: str
     isoglot: str

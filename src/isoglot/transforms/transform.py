@@ -53,7 +53,7 @@ class TransformRecord(msgspec.Struct, frozen=True, kw_only=True):
     schema: str
     isoglot: str
     method: str
-    options: dict[str, object]
+    options: dict[str, Any]
     model: str
     data: str
     dimension: int

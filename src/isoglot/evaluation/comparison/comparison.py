@@ -86,7 +86,15 @@ class ComparedModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GuardedRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether each audit kept a `GUARDED` measure of a cell, or of the mean over cells, in comparison.json."""
+    """Whether each audit kept a guarded measure of a cell, or of the mean over cells.
+
+    Attributes:
+        scenario: ``mono-same`` or ``control``.
+        pool_languages: Languages of the pool; empty for the mean.
+        query_language: Language of the questions; empty for the mean.
+        measure: Name of the measure.
+        kept: For each audit: true, false, or null where it is not certain.
+    """
 
     scenario: str
     pool_languages: tuple[str, ...]
@@ -96,7 +104,14 @@ class GuardedRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ComparisonRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The shape of comparison.json; see `Comparison` for the fields."""
+    """The shape of comparison.json, whose other fields are those of `Comparison`.
+
+    Attributes:
+        schema: Schema of comparison.json.
+        models: For each audit the fields of `RetrieverRecord`, with `label`, `balance`, `seeds` and, where there are
+            any, `golds_beyond`, `similarities`, `stress`, `stored` and `notes`.
+        non_inferiority: Whether guarded measures were kept.
+    """
 
     schema: str
     collection: CollectionRecord
