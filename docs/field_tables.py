@@ -41,11 +41,18 @@ def page(name: str) -> str:
 
 
 def schema(name: str) -> str:
-    """Return the JSON Schema of a file, as JSON; what can be NaN in Python is null in the file."""
-    body = msgspec.json.schema(class_of(SCHEMAS[name]))
-    for field in body.get("$defs", {}).get("Interval", {}).get("properties", {}).values():
-        field["type"] = [field["type"], "null"]
-    return json.dumps(body, indent=1, ensure_ascii=False) + "\n"
+    """Return the JSON Schema of a file, as JSON."""
+    return json.dumps(with_nulls(msgspec.json.schema(class_of(SCHEMAS[name]))), indent=1, ensure_ascii=False) + "\n"
+
+
+def with_nulls(part: Any) -> Any:
+    """A schema in which every number may be null, as one is that is not finite."""
+    if isinstance(part, list):
+        return [with_nulls(inner) for inner in part]
+    if not isinstance(part, dict):
+        return part
+    changed = {key: with_nulls(inner) for key, inner in part.items()}
+    return changed | {"type": ["number", "null"]} if changed.get("type") == "number" else changed
 
 
 def table(classes: str) -> str:

@@ -1,7 +1,8 @@
 """The training row, a question and the document that answers it, each in one or more languages; and its file format.
 
 A file of rows is JSON Lines (``.jsonl``), Parquet (``.parquet``) or another file of records, with the fields of `Row`
-and a ``hash``, described in docs/data.md. Rows of other tools are read too (`isoglot.training_data.foreign`).
+and a ``hash``, described in docs/reference/training-rows.md. Rows of other tools are read too
+(`isoglot.training_data.foreign`).
 """
 
 from __future__ import annotations
