@@ -54,7 +54,7 @@ def align(
     src: SourceLanguage = None,
     tgt: TargetLanguage = None,
     method: Annotated[
-        str | None, typer.Option(help=f"{', '.join(METHODS)}, or auto; default for a corpus: center.")
+        str | None, typer.Option(help=f"Method: {', '.join(METHODS)}, or auto; default for a corpus: center.")
     ] = None,
     queries: Annotated[
         Path | None,
