@@ -1,26 +1,56 @@
-"""Write docs/performance.md and its chart from benchmarks/results.
+"""Write docs/results from the records in benchmarks/results: python -m benchmarks.page
 
-python -m benchmarks.page
+A page is made of its text in benchmarks/pages. There {{NAME}} stands for a table that a function below makes of a
+record, and {{FOLDER/NAME}} for the table in benchmarks/results/tables/FOLDER/NAME.csv.
 """
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 import statistics
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import vl_convert
 
 from benchmarks.measuring import RESULTS
+from benchmarks.pictures import ranking_cost
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGES = Path(__file__).parent / "pages"
+NUMBER = re.compile(r"[-+]?\d[\d,.]*%?")
 
 
 def main() -> None:
-    records = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
-    tables = {
+    made = tables()
+    for page in sorted(PAGES.glob("*.md.in")):
+        (DOCS / "results" / page.stem).write_text(filled(page.read_text(encoding="utf-8"), made), encoding="utf-8")
+    record = json.loads((RESULTS / "ranking.json").read_text(encoding="utf-8"))
+    chart = ranking_cost.draw(record["seconds"])
+    (DOCS / "pictures" / "ranking-cost.svg").write_text(chart, encoding="utf-8")
+
+
+def filled(text: str, made: dict[str, str]) -> str:
+    """The text of a page with its tables."""
+    return re.sub(r"\{\{(.+?)\}\}", lambda match: made[match[1]] if match[1] in made else recorded(match[1]), text)
+
+
+def recorded(name: str) -> str:
+    """The table of a CSV file in Markdown; columns of numbers stand to the right."""
+    with (RESULTS / "tables" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    columns = list(zip(*rows, strict=True))
+    numeric = [any(column) and all(NUMBER.match(cell) for cell in column if cell) for column in columns]
+    marks = ["---:" if right else "---" for right in numeric]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, marks, *rows))
+
+
+def tables() -> dict[str, str]:
+    """Name -> table, of the records that are not tables already."""
+    records = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in RESULTS.glob("*.json")}
+    return {
         "MACHINE": machine(records["encoding"]["machine"]),
         "ENCODING": encoding(records["encoding"]),
         "RANKING": ranking(records["ranking"]),
@@ -30,11 +60,6 @@ def main() -> None:
         "TRAINING": training(records["training"]),
         "STARTUP": start_up(records["start_up"]),
     }
-    text = (Path(__file__).parent / "performance.md.in").read_text(encoding="utf-8")
-    for name, table in tables.items():
-        text = text.replace(f"{{{{{name}}}}}", table)
-    (DOCS / "performance.md").write_text(text, encoding="utf-8")
-    (DOCS / "ranking-cost.svg").write_text(picture(records["ranking"]["seconds"]) + "\n", encoding="utf-8")
 
 
 def machine(facts: dict[str, Any]) -> str:
@@ -150,31 +175,6 @@ def start_up(record: dict[str, Any]) -> str:
     for name, times in record["seconds"].items():
         lines.append(f"| {name} | {statistics.median(times):.2f} ({min(times):.2f}-{max(times):.2f}) |")
     return "\n".join(lines)
-
-
-def picture(costs: dict[str, dict[str, float]]) -> str:
-    """Draw seconds against pool size, queries and dimensions, on logarithmic axes."""
-    fixed = {
-        "documents": "1,190 queries, 384 dimensions",
-        "queries": "50,000 documents",
-        "dimensions": "50,000 documents",
-    }
-    charts = [
-        {
-            "width": 180,
-            "height": 180,
-            "title": {"text": fixed[quantity], "fontSize": 11, "fontWeight": "normal"},
-            "data": {"values": [{quantity: int(size), "seconds": took} for size, took in seconds.items()]},
-            "mark": {"type": "line", "point": True, "color": "#31688e"},
-            "encoding": {
-                "x": {"field": quantity, "type": "quantitative", "scale": {"type": "log"}, "axis": {"tickCount": 3}},
-                "y": {"field": "seconds", "type": "quantitative", "scale": {"type": "log"}, "axis": {"tickCount": 4}},
-            },
-        }
-        for quantity, seconds in costs.items()
-    ]
-    specification = {"hconcat": charts, "config": {"background": "white", "view": {"stroke": None}}}
-    return str(vl_convert.vegalite_to_svg(specification))
 
 
 if __name__ == "__main__":

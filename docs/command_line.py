@@ -128,7 +128,7 @@ def options(command: Any) -> list[Any]:
 
 def option_row(option: Any) -> tuple[str, ...]:
     """What the table says of an option: its names, its value, its default and its help."""
-    names = ", ".join(f"`{name}`" for name in option.opts)
+    names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
     value = "" if option.is_flag else f"`{value_of(option)}`"
     default = "required" if option.required else default_of(option)
     return names, value, default, escaped(option.help)

@@ -29,18 +29,22 @@ class Done:
     stderr: str
 
 
-def isoglot(*arguments: object, cache: Path | None = None, environment: dict[str, str] | None = None) -> Done:
+def isoglot(
+    *arguments: object, cache: Path | None = None, environment: dict[str, str] | None = None, together: bool = False
+) -> Done:
     """Run ``isoglot ARGUMENTS`` by `main`, with its own standard output, standard error, logging and warnings.
 
     Args:
         *arguments: Command and options; a path or a number is turned into text.
         cache: Folder for ``ISOGLOT_CACHE``; None: that of this process.
         environment: More variables that the command sees.
+        together: Whether standard output holds both streams, in the order in which a terminal shows them.
     """
     settings = SETTINGS | (environment or {})
     if cache is not None:
         settings["ISOGLOT_CACHE"] = str(cache)
-    output, error = _Text(), _Text()
+    output = _Text()
+    error = output if together else _Text()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
             patch.setenv(name, value)

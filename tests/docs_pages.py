@@ -22,6 +22,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -40,8 +41,9 @@ NOT_RUN = re.compile(r"<!-- not run: (.+?) -->\s*\Z", re.S)
 EXIT_CODE = re.compile(r"<!-- exit code: (\d+) -->\s*\Z")
 NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?")
 UNSTEADY = re.compile(
-    r"\d[\d,.]* ?(?:s|ms|MiB|GiB|MB|minutes?|seconds?|(?:texts|tokens|documents)/s)\b|\d+(?:\.\d+)?(?= documents a second)"
+    r"\d[\d,.]* ?(?:s|ms|MiB|GiB|MB|minutes?|seconds?|(?:texts|tokens|documents)/s)\b|[\d.]+(?= documents a second)"
 )
+PROGRESS = re.compile(r".+ing .*: [\d,]+/[\d,]+")
 WIDTH = "100"
 
 
@@ -115,8 +117,14 @@ class Run:
         if words[0] == "isoglot" and not set("|><;&$`*") & set(re.sub(r"'[^']*'", "", line)):
             printed, code = in_this_process(words[1:])
         else:
-            done = subprocess.run(["bash", "-c", with_isoglot(line)], capture_output=True, text=True, env=shell())
-            printed, code = done.stdout + done.stderr, done.returncode
+            done = subprocess.run(
+                ["bash", "-c", with_isoglot(line)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=shell(),
+            )
+            printed, code = done.stdout, done.returncode
         expected = block.code if command == commands(block.text)[-1] else 0
         assert code == expected, f"{self.page}:{block.line}: exit code {code}\n$ {command}\n{printed}"
         return printed
@@ -164,9 +172,7 @@ def commands(text: str) -> list[str]:
 
 def installed(words: list[str]) -> str:
     """Check that what a page installs of isoglot exists."""
-    from importlib.metadata import metadata
-
-    extras = metadata("isoglot").get_all("Provides-Extra") or []
+    extras = tomllib.loads((DOCS.parent / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     for word in words[2:]:
         named = re.fullmatch(r"isoglot\[(.+)\]", word)
         assert not named or set(named[1].split(",")) <= set(extras), f"{word}: there is no such extra"
@@ -177,13 +183,14 @@ def in_this_process(arguments: list[str]) -> tuple[str, int]:
     """What ``isoglot ARGUMENTS`` prints, and its exit code."""
     from tests.command_line import isoglot
 
-    done = isoglot(*arguments, environment={"COLUMNS": WIDTH})
-    return done.stdout + done.stderr, done.returncode
+    done = isoglot(*arguments, environment={"COLUMNS": WIDTH}, together=True)
+    return done.stdout, done.returncode
 
 
 def with_isoglot(line: str) -> str:
     """The command, in which ``isoglot`` is that of this Python."""
-    return f'isoglot() {{ {shlex.quote(sys.executable)} -m isoglot "$@"; }}; python() {{ {shlex.quote(sys.executable)} "$@"; }}; set -o pipefail; {line}'
+    python = shlex.quote(sys.executable)
+    return f'isoglot() {{ {python} -m isoglot "$@"; }}; python() {{ {python} "$@"; }}; set -o pipefail; {line}'
 
 
 def shell() -> dict[str, str]:
@@ -217,8 +224,8 @@ def put_back(text: str, here: Mapping[str, str]) -> str:
 
 
 def tidy(text: str) -> str:
-    """The text without blanks at ends of lines and empty lines at its ends."""
-    return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n")
+    """The text without progress, blanks at ends of lines and empty lines at its ends."""
+    return "\n".join(line.rstrip() for line in text.splitlines() if not PROGRESS.fullmatch(line)).strip("\n")
 
 
 def differences(expected: str, printed: str) -> list[str]:
@@ -259,18 +266,24 @@ def near(expected: float, printed: float) -> bool:
 
 
 def pages() -> Iterator[Path]:
-    """The pages of the site that have blocks to run, and the README."""
-    yield DOCS.parent / "README.md"
-    for page in sorted(DOCS.rglob("*.md")):
-        if any(block.language in ("bash", "python") for block in blocks(page.read_text(encoding="utf-8"))):
+    """The README and the pages of the site that have blocks to run."""
+    navigation = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
+    for page in [DOCS.parent / "README.md", *(DOCS / name for name in re.findall(r"[\w/-]+\.md", navigation))]:
+        if page.exists() and any(block.language in ("bash", "python") for block in blocks(page.read_text("utf-8"))):
             yield page
 
 
-def check_python(page: Path) -> None:
-    """Check that Python blocks, also those that are not run, are Python."""
+def check(page: Path, folder: Path) -> None:
+    """Run a page and check that it prints what it shows; blocks of Python that are not run are parsed."""
     for block in blocks(page.read_text(encoding="utf-8")):
         if block.language == "python":
             ast.parse(block.text)
+    wrong = [
+        f"{page}:{block.line}: is not printed: {line}\n{printed}"
+        for block, printed in run(page, folder)
+        for line in differences(block.text, printed)[:1]
+    ]
+    assert not wrong, "\n\n".join(wrong)
 
 
 def write_outputs(page: Path, folder: Path) -> int:

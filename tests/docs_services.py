@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
+from tests.hub_server import documented_hub
+
 
 @contextmanager
 def serving(names: Sequence[str]) -> Iterator[dict[str, str]]:
@@ -34,5 +36,5 @@ def serve() -> Iterator[dict[str, str]]:
             yield {"http://127.0.0.1:8000": server.url}
 
 
-SERVICES: dict[str, Callable[[], AbstractContextManager[dict[str, str]]]] = {made.__name__: made for made in (serve,)}
+SERVICES: dict[str, Callable[[], AbstractContextManager[dict[str, str]]]] = {"hub": documented_hub, "serve": serve}
 """Name in a page's head -> what starts it; yields text in commands -> what stands for it here."""

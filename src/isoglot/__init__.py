@@ -19,6 +19,7 @@ from isoglot.platform.version import __version__
 if TYPE_CHECKING:
     from isoglot import losses, mteb_tasks
     from isoglot.alignment.guard import LossyError
+    from isoglot.alignment.publishing import push
     from isoglot.alignment.run import align
     from isoglot.choosing.choice import Choice
     from isoglot.choosing.run import choose
@@ -58,6 +59,7 @@ __all__ = [
     "losses",
     "model_path",
     "mteb_tasks",
+    "push",
     "read_rows",
     "to_markdown",
     "training_rows",
@@ -84,6 +86,7 @@ if not TYPE_CHECKING:  # a type checker sees the imports above, and so reports a
         "compare": "evaluation.comparison.comparison",
         "load_collection": "corpora.sources",
         "model_path": "encoders.models",
+        "push": "alignment.publishing",
         "read_rows": "training_data.row",
         "to_markdown": "report.markdown",
         "training_rows": "training_data.loading",

@@ -87,7 +87,6 @@ def audit(
     scaled_k: ScaledK = None,
     scaled_weight: ScaledWeight = None,
     prefer_query_language: Prefer = None,
-    balanced: Annotated[bool, typer.Option("--balanced", help="Deprecated: the same as --balance equal.")] = False,
     limit: Annotated[int | None, typer.Option(help="Largest number of questions to ask; default: all.")] = None,
     relevant_from: Annotated[
         float | None,
@@ -191,7 +190,7 @@ def audit(
         scenarios=SCENARIOS if scenarios is None else split(scenarios) or [],
         documents_mode=documents_mode,
         goal=goal,
-        balance="equal" if balanced else with_scaled_options(balance, scaled_k, scaled_weight, prefer_query_language),
+        balance=with_scaled_options(balance, scaled_k, scaled_weight, prefer_query_language),
         limit=limit,
         relevant_from=relevant_from,
         measures=split(measures) or DEFAULT_MEASURES,

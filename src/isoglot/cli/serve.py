@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 
 from isoglot.cli.options import Device, QueryPrompt, Trust
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 
 
 def serve(
@@ -55,9 +55,11 @@ def serve(
     trust_remote_code: Trust = False,
 ) -> None:
     """Serve an index: a web page to search and compare models, and an HTTP API."""
-    missing = [name for name in ("fastapi", "lancedb", "prometheus_client", "uvicorn") if find_spec(name) is None]
-    if missing:
-        raise IsoglotError(f"serving needs {', '.join(missing)}: pip install 'isoglot[serve]'")
+    with needs("isoglot serve", "serve"):
+        import fastapi  # noqa: F401
+        import lancedb  # noqa: F401
+        import prometheus_client  # noqa: F401
+        import uvicorn  # noqa: F401
     from isoglot.serving.server import serve as run
     from isoglot.serving.settings import LOOPBACK, Settings
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from isoglot.platform.files import expanded
 
@@ -22,12 +23,14 @@ class BundledModel:
         summary: The line that ``isoglot models`` prints.
         licence: SPDX id.
         module: The module whose ``model_folder()`` makes and returns its folder.
+        hub_base: The hub's name of the model that it was made from.
     """
 
     name: str
     summary: str
     licence: str
     module: str
+    hub_base: str
 
 
 BUNDLED = {
@@ -38,15 +41,25 @@ BUNDLED = {
             "multilingual-e5-small from 4-bit weights: 118M parameters, 384 dimensions, 512 tokens, ~100 languages",
             "MIT",
             "isoglot.encoders.bundled.e5_small_q4",
+            "intfloat/multilingual-e5-small",
         ),
         BundledModel(
             "e5-small-q4+aligned",
             "the same, aligned by isoglot on texts that people translated: ranks by meaning, asks for no language",
             "MIT",
             "isoglot.encoders.bundled.e5_small_q4_aligned",
+            "intfloat/multilingual-e5-small",
         ),
     )
 }
+
+KIND = re.compile(r"[a-z][a-z0-9-]+:")
+"""How kinds of retrievers begin, such as ``openai:MODEL``; no hub id does, and drives of Windows have one letter."""
+
+
+def looks_local(name: str) -> bool:
+    """Return whether a name can only be that of a folder; a hub id is ``NAME`` or ``OWNER/NAME``."""
+    return name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name or bool(PureWindowsPath(name).drive)
 
 
 def model_path(name: str) -> str:

@@ -12,13 +12,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from isoglot.integrations.text_languages import LanguageOf, TextVectors
-from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 from isoglot.transforms.transform import Transform
 
-try:
+with needs("isoglot.integrations.langchain", "langchain"):
     from langchain_core.embeddings import Embeddings
-except ImportError as error:
-    raise IsoglotError(f"LangChain cannot be loaded ({error}): pip install 'isoglot[langchain]'") from error
 
 
 class TransformedEmbeddings(Embeddings):

@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.integrations.text_languages import LanguageOf, TextVectors
-from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 from isoglot.transforms.transform import Transform
 
-try:
+with needs("isoglot.integrations.llama_index", "llama-index"):
     from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.bridge.pydantic import PrivateAttr
-except ImportError as error:
-    raise IsoglotError(f"LlamaIndex cannot be loaded ({error}): pip install 'isoglot[llama-index]'") from error
 
 
 class TransformedEmbedding(BaseEmbedding):

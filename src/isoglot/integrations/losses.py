@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.util.distributed import get_world_size
 from torch import Tensor
@@ -38,9 +37,13 @@ from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.prompts import find_prompts
 from isoglot.integrations.evaluator import loaded_from
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 from isoglot.training_data.groups import answer_groups
 from isoglot.training_data.loading import training_rows
 from isoglot.training_data.row import Row
+
+with needs("isoglot.losses", "train"):
+    from datasets import Dataset
 
 CONTENT = "content_id"
 """Name of the column by which `ContentBatches` batches."""

@@ -21,10 +21,11 @@ from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 from isoglot.ranking.pools import Pool, build_pools
 from isoglot.report.mteb import SPLIT, mteb_languages, revision, subset_name, task_name
 
-try:
+with needs("isoglot.mteb_tasks", "mteb"):
     from datasets import Dataset
     from mteb.abstasks import AbsTaskRetrieval
     from mteb.abstasks.retrieval_dataset_loaders import RetrievalSplitData
@@ -32,8 +33,6 @@ try:
     from mteb.models import ModelMeta
     from mteb.models.abs_encoder import AbsEncoder
     from mteb.models.model_meta import ScoringFunction
-except ImportError as error:
-    raise IsoglotError(f"mteb cannot be loaded ({error}): pip install 'isoglot[mteb]'") from error
 
 
 def tasks(

@@ -95,12 +95,12 @@ def tables_to_markdown(tables: Sequence[Table], lines: Sequence[str]) -> str:
     return "\n\n".join([*shown, *map(escape, lines)]) + "\n"
 
 
-def table_to_markdown(table: Table) -> str:
-    """Write a table with its title as a heading."""
+def table_to_markdown(table: Table, level: int = 2) -> str:
+    """Write a table with its title as a heading of a level."""
     rule = ["---"] * table.labels + ["---:"] * (len(table.columns) - table.labels)
     rows = [list(map(escape, row)) for row in (table.columns, *table.rows)]
     lines = "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:]))
-    return f"## {escape(table.title)}\n\n{lines}\n"
+    return f"{'#' * level} {escape(table.title)}\n\n{lines}\n"
 
 
 def escape(text: str) -> str:

@@ -20,6 +20,7 @@ from isoglot.corpora.left_out import LeftOut
 from isoglot.corpora.readers.lines import kind_of
 from isoglot.corpora.readers.records import READERS_OF_RECORDS, read_records
 from isoglot.platform.errors import InputError, IsoglotError, first_line
+from isoglot.platform.extras import needs
 from isoglot.platform.files import write_bytes
 from isoglot.platform.languages import canonical
 from isoglot.training_data.foreign import FORMS, ForeignRows
@@ -154,8 +155,9 @@ def write_rows(path: str | Path, rows: Iterable[Row]) -> None:
 def _parquet(lines: Iterable[Mapping[str, Any]]) -> bytes:
     import io
 
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    with needs("writing Parquet", "files"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
     texts = pa.map_(pa.string(), pa.string())
     names = (*Row.__struct_fields__, "hash")

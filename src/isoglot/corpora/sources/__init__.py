@@ -160,6 +160,19 @@ SOURCES = {
 }
 
 
+def hub_dataset(spec: str) -> str | None:
+    """Return the hub's name of the data set that `spec` names, or None: of a local copy, or where there is none.
+
+    Args:
+        spec: As for `load_collection`; any other text has no name on the hub.
+    """
+    name, colon, rest = spec.partition(":")
+    if name == "hub" and colon:
+        return rest.partition("@")[0]
+    source = SOURCES.get(spec.partition("@")[0])
+    return None if source is None else getattr(import_module(source.module), "HUB_NAME", None)
+
+
 def load_collection(spec: str, *, strict: bool = False, find_identical: bool = False) -> Collection:
     """Load a collection by name.
 
