@@ -33,7 +33,11 @@ _BLOCK = re.compile(r"^(\d*)([#+.)=-])(?=[#=-]*\s|[#=-]+$)")
 
 
 def to_markdown(result: Audit | Comparison) -> str:
-    """Write an audit or a comparison as Markdown, as `isoglot audit -o` and `isoglot compare -o` do."""
+    """Return an audit or a comparison as Markdown, the text of audit.md or comparison.md.
+
+    Args:
+        result: Audit or comparison.
+    """
     return audit_to_markdown(result) if isinstance(result, Audit) else comparison_to_markdown(result)
 
 
