@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import install_sizes
 from benchmarks.measuring import RESULTS
 from benchmarks.pictures import ranking_cost
 
@@ -59,6 +60,8 @@ def tables() -> dict[str, str]:
         "SCALED_SEARCH": scaled_search(records["scaled_search"]),
         "TRAINING": training(records["training"]),
         "STARTUP": start_up(records["start_up"]),
+        "INSTALL_SIZES": install_sizes.table(records["install_sizes"]),
+        "INSTALL_SYSTEM": "{system} with Python {python}".format(**records["install_sizes"]),
     }
 
 
