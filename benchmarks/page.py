@@ -86,7 +86,7 @@ def encoding(record: dict[str, Any]) -> str:
     lines = [
         f"{record['texts']} texts, {record['tokens']:,} tokens; product: {record['matmul_gflops']:.0f} GFLOP/s.",
         "",
-        "| way | seconds | times as fast | share of the product's rate | cosine to the first, mean (least) | MiB at most |",
+        "| way | seconds | times as fast | share of the product's rate | cosine to the first, mean (least) | MiB |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for name, row in record["ways"].items():
