@@ -42,5 +42,6 @@ def apply(
         print(dumps(asdict(applied)))
     else:
         counts = " and ".join(f"{count} vectors of {role} texts" for role, count in applied.vectors.items())
-        print(f"{counts} changed, of which {applied.kept} were kept from before")
+        again = f", {applied.kept} of them by an earlier run" if applied.kept else ""
+        print(f"{counts} changed{again}")
         print(f"wrote {output}; next: isoglot audit vectors:{output} --data SOURCE")

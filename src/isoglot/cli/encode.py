@@ -100,5 +100,7 @@ def encode(
         print(dumps(asdict(encoded)))
     else:
         texts = " and ".join(f"{count} {role} texts" for role, count in encoded.texts.items())
-        print(f"{texts} in {encoded.shards} shards, of which {encoded.kept} were kept from before")
+        shards = f"{encoded.shards} {'shard' if encoded.shards == 1 else 'shards'}"
+        again = f", {encoded.kept} of them from an earlier run" if encoded.kept else ""
+        print(f"{texts} in {shards}{again}")
         print(f"wrote {output}; next: isoglot audit vectors:{output} --data SOURCE")
