@@ -73,7 +73,7 @@ lock: $(VENV)/installed-dev ## Write the versions in .venv to requirements-dev.l
 	{ sed -n '/^#/p' requirements-dev.lock; $(BIN)/python -m pip freeze --exclude-editable | sed '/ @ /d; s/+.*//'; } > $(VENV)/lock
 	mv $(VENV)/lock requirements-dev.lock
 
-# Every benchmark beside its peers; the records in benchmarks/results are what docs/performance.md is made from.
+# Every benchmark beside its peers; the records in benchmarks/results are what docs/results/performance.md is made from.
 bench: $(VENV)/installed-dev ## Run every benchmark beside its peers
 	$(BIN)/python -m benchmarks
 
