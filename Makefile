@@ -1,6 +1,7 @@
 # `make demo` and `make test` work in a fresh clone with Python 3.11+, pip and make; nothing else is needed.
 PYTHON ?= python3
 WORKERS ?= 2
+PIP_FLAGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 ISOGLOT := $(BIN)/isoglot
@@ -19,9 +20,10 @@ $(VENV)/installed: pyproject.toml
 	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[report,serve]'
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[dev]'
-	touch $@
+$(VENV)/installed-dev: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS) --editable '.[dev]'
+	touch $(VENV)/installed $@
 
 # Audit the model, index the documents, calibrate the model on them, audit that, with scaling too, and compare. A second run reuses vectors.
 demo: venv ## Audit, calibrate, scale and compare on the bundled model and texts
@@ -71,7 +73,7 @@ lock: $(VENV)/installed-dev ## Write the versions in .venv to requirements-dev.l
 	{ sed -n '/^#/p' requirements-dev.lock; $(BIN)/python -m pip freeze --exclude-editable | sed '/ @ /d; s/+.*//'; } > $(VENV)/lock
 	mv $(VENV)/lock requirements-dev.lock
 
-# Every benchmark beside its peers; the records in benchmarks/results are what docs/performance.md is made from.
+# Every benchmark beside its peers; the records in benchmarks/results are what docs/results/performance.md is made from.
 bench: $(VENV)/installed-dev ## Run every benchmark beside its peers
 	$(BIN)/python -m benchmarks
 

@@ -200,10 +200,10 @@ def shell() -> dict[str, str]:
     return {**os.environ, "COLUMNS": WIDTH, "HF_HUB_OFFLINE": "1"}
 
 
-def head(text: str) -> dict[str, Any]:
-    """The metadata at the beginning of a page."""
-    match = re.match(r"---\n(.*?)^---\n", text, re.M | re.S)
-    return yaml.safe_load(match[1]) or {} if match else {}
+def services(text: str) -> list[str]:
+    """The servers that the head of a page names; the README has a comment in place of a head."""
+    match = re.match(r"---\n(.*?)^---\n", text, re.M | re.S) or re.match(r"<!-- (services: .*) -->\n", text)
+    return list((yaml.safe_load(match[1]) or {}).get("services", [])) if match else []
 
 
 def run(page: Path, folder: Path) -> list[tuple[Block, str]]:
@@ -211,7 +211,7 @@ def run(page: Path, folder: Path) -> list[tuple[Block, str]]:
     from tests.docs_services import serving
 
     text = page.read_text(encoding="utf-8")
-    with chdir(folder), serving(head(text).get("services", [])) as replaced:
+    with chdir(folder), serving(services(text)) as replaced:
         state = Run(page, replaced)
         for block in blocks(text):
             if block.reason is None:

@@ -7,6 +7,7 @@ the cache, so that only the first run of a machine encodes.
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import threading
@@ -37,6 +38,23 @@ def serving(names: Sequence[str]) -> Iterator[dict[str, str]]:
         yield replaced
 
 
+@contextmanager
+def serve() -> Iterator[dict[str, str]]:
+    """``isoglot serve`` of an index of ``mini@demo``."""
+    from isoglot.indexing.store import Index
+    from isoglot.indexing.update import update_index
+    from isoglot.serving.app import create_app
+    from isoglot.serving.settings import Settings
+    from tests.serving_index import Running
+
+    with tempfile.TemporaryDirectory() as folder:
+        update_index("mini@demo", folder, ["e5-small-q4"])
+        index = Index(folder)
+        app = create_app(index, {model: index.load_encoder(model) for model in index.models}, Settings())
+        with Running(app) as server:
+            yield {"http://127.0.0.1:8000": server.url}
+
+
 @cache
 def model_folder() -> str:
     return str(model_path(MODEL))
@@ -57,6 +75,14 @@ def documents() -> tuple[tuple[Document, ...], np.ndarray]:
 def fields(document: Document, language_field: str) -> dict[str, str]:
     """What a store holds of a document beside its vector."""
     return {language_field: document.language, "content_id": document.content_id, "text": document.text}
+
+
+@contextmanager
+def corpus() -> Iterator[dict[str, str]]:
+    """A file ``corpus.jsonl``, the reader's own: the documents of ``mini@demo``."""
+    lines = (json.dumps({"text": d.text, "lang": d.language}) for d in load_collection("mini@demo").documents)
+    Path("corpus.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    yield {}
 
 
 @contextmanager
@@ -196,6 +222,7 @@ def faiss() -> Iterator[dict[str, str]]:
 
 
 SERVICES: dict[str, Callable[[], AbstractContextManager[dict[str, str]]]] = {
+    "corpus": corpus,
     "elasticsearch": elasticsearch,
     "faiss": faiss,
     "hub": documented_hub,
@@ -203,5 +230,6 @@ SERVICES: dict[str, Callable[[], AbstractContextManager[dict[str, str]]]] = {
     "openai": openai,
     "pgvector": pgvector,
     "qdrant": qdrant,
+    "serve": serve,
 }
 """Name in a page's head -> what starts it; yields text in commands -> what stands for it here."""

@@ -12,6 +12,7 @@ Nothing heavy is imported before it is used.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from isoglot.platform.version import __version__
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from isoglot.integrations.evaluator import LanguageBiasEvaluator
     from isoglot.platform.errors import IsoglotError
     from isoglot.report.markdown import to_markdown
+    from isoglot.report.notebook import charts
     from isoglot.training_data.loading import training_rows
     from isoglot.training_data.row import Row, read_rows, write_rows
     from isoglot.transforms.transform import Transform
@@ -53,6 +55,7 @@ __all__ = [
     "__version__",
     "align",
     "audit",
+    "charts",
     "choose",
     "compare",
     "load_collection",
@@ -82,6 +85,7 @@ if not TYPE_CHECKING:  # a type checker sees the imports above, and so reports a
         "Transform": "transforms.transform",
         "align": "alignment.run",
         "audit": "evaluation.audit",
+        "charts": "report.notebook",
         "choose": "choosing.run",
         "compare": "evaluation.comparison.comparison",
         "load_collection": "corpora.sources",
@@ -104,3 +108,9 @@ if not TYPE_CHECKING:  # a type checker sees the imports above, and so reports a
 
     def __dir__() -> list[str]:
         return sorted(__all__)
+
+
+if "IPython" in sys.modules:
+    from isoglot.report.notebook import show_in_notebooks
+
+    show_in_notebooks()

@@ -79,7 +79,7 @@ def _debug_option() -> Any:
                 callback=_note_debug,
                 expose_value=False,
                 is_eager=True,
-                help="Show the chain of causes of an error; so does ISOGLOT_DEBUG=1.",
+                help="Show the chain of causes of an error, as ISOGLOT_DEBUG=1 does.",
             ),
         ] = False,
     ) -> None: ...

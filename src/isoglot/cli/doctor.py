@@ -15,14 +15,19 @@ from isoglot.cli.options import Json
 def doctor(
     folders: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FOLDER]...", help="With --deep: indexes, audits and folders of `isoglot encode`."),
+        typer.Argument(
+            metavar="[FOLDER]...", help="Indexes, audits and folders of `isoglot encode` to check; needs --deep."
+        ),
     ] = None,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Read all of the cache and of the folders, and check every checksum.")
+        bool, typer.Option("--deep", help="Read the whole cache and the folders named, and verify every checksum.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Check what isoglot needs on this machine, and say what to do about what is missing or damaged."""
+    """Check this machine for what isoglot needs, and report how to mend what is missing or damaged.
+
+    The exit code is 1 if a check fails.
+    """
     import os
     import platform
     import shutil

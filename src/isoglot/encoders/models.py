@@ -63,10 +63,16 @@ def looks_local(name: str) -> bool:
 
 
 def model_path(name: str) -> str:
-    """Return what sentence-transformers takes for the model `name`: a folder or a hub id.
+    """Return the folder or hub id by which sentence-transformers loads a model.
 
-    The folder of a bundled model is made in the user's cache on first use. Of a folder ``~`` is expanded. Any other
-    name is taken for a hub id and returned as it is.
+    The folder of a bundled model is made in the cache on first use. In a folder ``~`` is expanded. Any other name is
+    taken for a hub id and returned as it is.
+
+    Args:
+        name: Name of a bundled model, a folder, or a hub id.
+
+    Returns:
+        A folder or a hub id.
 
     Raises:
         IsoglotError: The bundled model cannot be made; the message says why.

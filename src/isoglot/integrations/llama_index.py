@@ -21,13 +21,13 @@ with needs("isoglot.integrations.llama_index", "llama-index"):
 
 
 class TransformedEmbedding(BaseEmbedding):
-    """Embeddings of another object, changed by a transform; documents and queries by their own offsets.
+    """A LlamaIndex embedding whose vectors are changed by a transform, documents and queries each in their way.
 
     Args:
-        embedding: Gives the vectors, those of the model that the transform is for.
-        transform: The transform, or its folder.
-        language: The language of all texts, or a function that tells that of one; None: it is detected.
-        **settings: Of LlamaIndex' `BaseEmbedding`; the batch size and the name are those of `embedding`.
+        embedding: Embedding of the model that the transform was fitted for.
+        transform: Transform, or its folder.
+        language: Language of all texts, or a function from a text to its language; None: detected.
+        **settings: Settings of LlamaIndex' `BaseEmbedding`; by default batch size and name are those of `embedding`.
 
     Raises:
         IsoglotError: The folder holds no transform, or it is damaged.
