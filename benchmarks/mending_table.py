@@ -1,4 +1,4 @@
-"""Print the table of docs/methods.md on calibration and scaling: audits of one collection, as means.
+"""Print the table of docs/results/methods.md on calibration and scaling: audits of one collection, as means.
 
     python -m benchmarks.mending_table NAME=AUDIT_FOLDER ...
 

@@ -1,4 +1,4 @@
-"""Print the tables of docs/methods.md: audits of one collection by several methods, as means with intervals.
+"""Print the tables of docs/results/methods.md: audits of one collection by several methods, as means with intervals.
 
     python -m benchmarks.methods_table NAME=AUDIT_FOLDER ...
 

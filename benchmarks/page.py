@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import install_sizes
 from benchmarks.measuring import RESULTS
 from benchmarks.pictures import ranking_cost
 
@@ -59,6 +60,8 @@ def tables() -> dict[str, str]:
         "SCALED_SEARCH": scaled_search(records["scaled_search"]),
         "TRAINING": training(records["training"]),
         "STARTUP": start_up(records["start_up"]),
+        "INSTALL_SIZES": install_sizes.table(records["install_sizes"]),
+        "INSTALL_SYSTEM": "{system} with Python {python}".format(**records["install_sizes"]),
     }
 
 
@@ -83,7 +86,7 @@ def encoding(record: dict[str, Any]) -> str:
     lines = [
         f"{record['texts']} texts, {record['tokens']:,} tokens; product: {record['matmul_gflops']:.0f} GFLOP/s.",
         "",
-        "| | seconds | times as fast | share of the product's rate | cosine to the first, mean (least) | MiB at most |",
+        "| way | seconds | times as fast | share of the product's rate | cosine to the first, mean (least) | MiB |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for name, row in record["ways"].items():
@@ -98,7 +101,7 @@ def ranking(record: dict[str, Any]) -> str:
     lines = [
         f"{record['queries']:,} queries, {record['documents']:,} documents, 384 dimensions, two golds a query.",
         "",
-        "| | seconds | times the bare product |",
+        "| way | seconds | times the bare product |",
         "|---|---:|---:|",
     ]
     for name, row in record["ways"].items():
@@ -113,7 +116,7 @@ def ranking(record: dict[str, Any]) -> str:
 
 def balances(record: dict[str, Any]) -> str:
     lines = [
-        "| | seconds | times the bare product | of the processor | times the bare product |",
+        "| way | seconds | times the bare product | of the processor | times the bare product |",
         "|---|---:|---:|---:|---:|",
     ]
     for name, row in record["ways"].items():
@@ -159,7 +162,7 @@ def training(record: dict[str, Any]) -> str:
         f"{record['tokens_a_step']:,.0f} tokens; "
         f"rounds: {record['rounds']}; product: {record['matmul_gflops']:.0f} GFLOP/s.",
         "",
-        "| | seconds a step | times as fast | share of the product's rate | MiB at most |",
+        "| way | seconds a step | times as fast | share of the product's rate | MiB at most |",
         "|---|---:|---:|---:|---:|",
     ]
     for name, row in record["ways"].items():
@@ -171,7 +174,7 @@ def training(record: dict[str, Any]) -> str:
 
 
 def start_up(record: dict[str, Any]) -> str:
-    lines = ["| | seconds, median (range) |", "|---|---:|"]
+    lines = ["| way | seconds, median (range) |", "|---|---:|"]
     for name, times in record["seconds"].items():
         lines.append(f"| {name} | {statistics.median(times):.2f} ({min(times):.2f}-{max(times):.2f}) |")
     return "\n".join(lines)

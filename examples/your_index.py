@@ -1,9 +1,12 @@
-"""An index that somebody has, without isoglot in it: audited, mended, searched by its own client, and undone.
+"""Audit an index that you have, mend it, search it with its own client, and undo the mend.
 
-    python examples/your_index.py mini@demo
+The documents are encoded by sentence-transformers and lie in Qdrant's local mode, or in a table of pgvector. Nothing in
+the index was made by isoglot. Questions in one language are asked, and the rank of the English document that answers
+each is compared before and after the mend.
 
-The vectors are made by sentence-transformers and lie in Qdrant's local mode, or with --postgres in a table of pgvector.
-A question's gold is the document in English that answers it; the question is asked in another language.
+Install:  pip install 'isoglot[qdrant]'                  # or 'isoglot[pgvector]'
+Run:      python examples/your_index.py mini@demo        # under a minute; --postgres ADDRESS for pgvector
+Prints:   what isoglot audit, mend and mend --undo print, and the ranks
 """
 
 from __future__ import annotations
@@ -12,84 +15,91 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-Search = Callable[[str, np.ndarray], list[list[int]]]
-"""Takes the name of a collection or column and (q, d) vectors; for each the numbers of all documents, best first."""
 
+class Qdrant:
+    """A collection in Qdrant's local mode, and the one that `isoglot mend` makes beside it."""
 
-def fill_qdrant(folder: Path, documents: list[dict[str, str]], vectors: np.ndarray) -> tuple[str, Search]:
-    """Make a collection; return its name for isoglot, and its own search."""
-    from qdrant_client import QdrantClient, models
+    before, after = "docs", "docs_mended"
 
-    client = QdrantClient(path=str(folder))
-    config = models.VectorParams(size=vectors.shape[1], distance=models.Distance.COSINE)
-    client.create_collection("docs", vectors_config=config)
-    points = [
-        models.PointStruct(id=at, vector=vector.tolist(), payload=payload)
-        for at, (payload, vector) in enumerate(zip(documents, vectors, strict=True))
-    ]
-    client.upload_points("docs", points)
-    client.close()
+    def __init__(self, folder: Path, documents: list[dict[str, str]], vectors: np.ndarray) -> None:
+        from qdrant_client import QdrantClient, models
 
-    def search(collection: str, vectors: np.ndarray) -> list[list[int]]:
-        opened = QdrantClient(path=str(folder))
-        answers = [
-            opened.query_points(collection, vector.tolist(), limit=len(documents), with_payload=False)
-            for vector in vectors
+        self.folder, self.count, self.target = folder, len(documents), f"qdrant:{folder}/docs"
+        client = QdrantClient(path=str(folder))
+        config = models.VectorParams(size=vectors.shape[1], distance=models.Distance.COSINE)
+        client.create_collection("docs", vectors_config=config)
+        points = [
+            models.PointStruct(id=number, vector=vector.tolist(), payload=document)
+            for number, (document, vector) in enumerate(zip(documents, vectors, strict=True))
         ]
-        opened.close()
-        return [[int(point.id) for point in answer.points] for answer in answers]
+        client.upload_points("docs", points)
+        client.close()
 
-    return f"qdrant:{folder}/docs", search
+    def search(self, collection: str, queries: np.ndarray) -> list[list[int]]:
+        """Return the numbers of all documents, best first, for each of (q, d) vectors."""
+        from qdrant_client import QdrantClient
+
+        client = QdrantClient(path=str(self.folder))
+        answers = [client.query_points(collection, query.tolist(), limit=self.count).points for query in queries]
+        client.close()  # the local mode lets one process in at a time, and `isoglot mend` is another
+        return [[int(point.id) for point in points] for points in answers]
 
 
-def fill_pgvector(address: str, documents: list[dict[str, str]], vectors: np.ndarray) -> tuple[str, Search]:
-    """Make a table; return its name for isoglot, and its own search."""
-    import psycopg
+class Pgvector:
+    """A table of PostgreSQL with a column of vectors, and the one that `isoglot mend` adds to it."""
 
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-        connection.execute("DROP TABLE IF EXISTS docs")
-        connection.execute(
-            f"CREATE TABLE docs (id int PRIMARY KEY, lang text, content text, embedding vector({vectors.shape[1]}))"
-        )
-        with connection.cursor().copy("COPY docs FROM STDIN") as copy:
-            for at, (payload, vector) in enumerate(zip(documents, vectors, strict=True)):
-                copy.write_row((at, payload["lang"], payload["content"], str(vector.tolist())))
+    before, after = "embedding", "embedding_mended"
 
-    def search(column: str, vectors: np.ndarray) -> list[list[int]]:
+    def __init__(self, address: str, documents: list[dict[str, str]], vectors: np.ndarray) -> None:
+        import psycopg
+
+        place, mark, settings = address.partition("?")
+        self.address, self.target = address, f"pgvector:{place}/docs{mark}{settings}"
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+            connection.execute("DROP TABLE IF EXISTS docs")
+            column = f"embedding vector({vectors.shape[1]})"
+            connection.execute(f"CREATE TABLE docs (id int PRIMARY KEY, lang text, content text, {column})")
+            with connection.cursor().copy("COPY docs FROM STDIN") as copy:
+                for number, (document, vector) in enumerate(zip(documents, vectors, strict=True)):
+                    copy.write_row((number, document["lang"], document["content"], str(vector.tolist())))
+
+    def search(self, column: str, queries: np.ndarray) -> list[list[int]]:
+        """Return the numbers of all documents, best first, for each of (q, d) vectors."""
+        import psycopg
+
         statement = f"SELECT id FROM docs ORDER BY {column} <=> %s::vector"
-        with psycopg.connect(address) as connection:
-            answers = [connection.execute(statement, [str(vector.tolist())]).fetchall() for vector in vectors]
+        with psycopg.connect(self.address) as connection:
+            answers = [connection.execute(statement, [str(query.tolist())]).fetchall() for query in queries]
         return [[int(row[0]) for row in rows] for rows in answers]
 
-    place, mark, settings = address.partition("?")
-    return f"pgvector:{place}/docs{mark}{settings}", search
+
+def isoglot(*arguments: str) -> None:
+    """Run a command and show it."""
+    print("\n$ isoglot", *arguments, flush=True)
+    subprocess.run([sys.executable, "-m", "isoglot", *arguments], check=True)
 
 
-def lines_of_readme(transform: Path) -> Callable[..., np.ndarray]:
-    """The function `change` out of the Python lines in a transform's README.md, which have no isoglot in them."""
+def change_of(transform: Path) -> Any:
+    """Return the function `change(vector, role, language)` that stands in a transform's README.md and needs numpy only.
+
+    In your search, paste those lines. Here they are run from the file.
+    """
     code = (transform / "README.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
     for name in ("transform.safetensors", "transform.json"):
         code = code.replace(f'"{name}"', repr(str(transform / name)))
     names: dict[str, Any] = {}
     exec(code, names)
-    return names["change"]  # type: ignore[no-any-return]
+    return names["change"]
 
 
-def isoglot(*arguments: str) -> None:
-    """Run a command, and show it."""
-    print("\n$ isoglot", *arguments, flush=True)
-    subprocess.run([sys.executable, "-m", "isoglot", *arguments], check=True)
-
-
-def encoded(model: str, source: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The vectors of documents and questions, by sentence-transformers alone."""
+def encode(model: str, source: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return (n, d) vectors of the documents and (m, d) vectors of the questions, by sentence-transformers alone."""
     from sentence_transformers import SentenceTransformer
 
     loaded = SentenceTransformer(model)
@@ -98,51 +108,53 @@ def encoded(model: str, source: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main() -> None:
-    """Show the ranks of the English gold documents, before and after a mend."""
+    """Print the ranks of the English documents that answer the questions, before and after a mend."""
     from isoglot import load_collection, model_path
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("source", help="a source of isoglot's, for its texts and golds")
+    parser.add_argument("source", help="a source of isoglot, such as mini@demo")
     parser.add_argument("--ask", default="zh", help="language of the questions")
     parser.add_argument("--model", default=str(model_path("e5-small-q4")))
-    parser.add_argument("--vectors", help="a .npz with documents and queries of the whole source, made before")
-    parser.add_argument("--postgres", help="postgresql://HOST/DATABASE; Qdrant's local mode if not named")
-    given = parser.parse_args()
+    parser.add_argument("--vectors", help="a .npz with arrays documents and queries, in place of the model")
+    parser.add_argument("--postgres", help="postgresql://HOST/DATABASE, in place of Qdrant's local mode")
+    options = parser.parse_args()
 
-    source = load_collection(given.source)
-    if given.vectors:
-        kept = np.load(given.vectors)
-        document_vectors, query_vectors = kept["documents"], kept["queries"]
+    source = load_collection(options.source)
+    if options.vectors:
+        arrays = np.load(options.vectors)
+        document_vectors, query_vectors = arrays["documents"], arrays["queries"]
     else:
-        document_vectors, query_vectors = encoded(given.model, source)
+        document_vectors, query_vectors = encode(options.model, source)
     documents = [{"lang": document.language, "content": document.content_id} for document in source.documents]
-    golds = {d.content_id: at for at, d in enumerate(source.documents) if d.language == "en"}
-    asked = [at for at, query in enumerate(source.queries) if query.language == given.ask]
+    english = {d.content_id: number for number, d in enumerate(source.documents) if d.language == "en"}
+    asked = [number for number, query in enumerate(source.queries) if query.language == options.ask]
+    answers = [english[source.golds[source.queries[number].query_id][0]] for number in asked]
 
     folder = Path(tempfile.mkdtemp())
-    if given.postgres:
-        named, search = fill_pgvector(given.postgres, documents, document_vectors)
-    else:
-        named, search = fill_qdrant(folder / "qdrant", documents, document_vectors)
-    before, after = ("embedding", "embedding_mended") if given.postgres else ("docs", "docs_mended")
+    store: Qdrant | Pgvector = (
+        Pgvector(options.postgres, documents, document_vectors)
+        if options.postgres
+        else Qdrant(folder / "qdrant", documents, document_vectors)
+    )
 
-    def ranks(target: str, vectors: np.ndarray) -> np.ndarray:
-        answers = zip(asked, search(target, vectors), strict=True)
-        return np.array([order.index(golds[source.golds[source.queries[at].query_id][0]]) + 1 for at, order in answers])
+    def ranks(vectors: str, queries: np.ndarray) -> np.ndarray:
+        orders = store.search(vectors, queries)
+        return np.array([order.index(answer) + 1 for order, answer in zip(orders, answers, strict=True)])
 
-    transform = folder / "transform"
-    isoglot("audit", named, "--language-field", "lang")
-    isoglot("mend", named, "--language-field", "lang", "-o", str(transform))
-    change = lines_of_readme(transform)
-    old = ranks(before, query_vectors[asked])
-    new = ranks(after, np.array([change(vector, "query", given.ask) for vector in query_vectors[asked]]))
-    print(f"\nrank of the English gold of {len(asked)} questions in {given.ask}, among {len(documents)} documents:")
+    old = ranks(store.before, query_vectors[asked])
+    isoglot("audit", store.target, "--language-field", "lang")
+    isoglot("mend", store.target, "--language-field", "lang", "-o", str(folder / "transform"))
+    change = change_of(folder / "transform")
+    new = ranks(store.after, np.array([change(vector, "query", options.ask) for vector in query_vectors[asked]]))
+
+    print(f"\nrank of the English answer to {len(asked)} questions in {options.ask}, among {len(documents)} documents:")
     print(f"median {np.median(old):.0f}, then {np.median(new):.0f}")
     print(f"in the top 3 {(old <= 3).sum()}, then {(new <= 3).sum()}")
-    for at in sorted(np.flatnonzero(new <= 3), key=lambda place: -old[place])[:3]:
-        print(f"{old[at]}, then {new[at]}: {source.queries[asked[at]].text}")
-    isoglot("mend", named, "--language-field", "lang", "--undo")
-    print("as before:", bool((ranks(before, query_vectors[asked]) == old).all()))
+    for number in sorted(np.flatnonzero(new <= 3), key=lambda number: -old[number])[:3]:
+        print(f"{old[number]}, then {new[number]}: {source.queries[asked[number]].text}")
+
+    isoglot("mend", store.target, "--language-field", "lang", "--undo")
+    print("as before:", bool((ranks(store.before, query_vectors[asked]) == old).all()))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections import Counter
@@ -25,9 +26,14 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files with the most slow tests first, so that workers which get whole files end at the same time."""
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    """Put the files with the most dear tests first, so that workers which get whole files end at the same time."""
+    dear = Counter(item.path for item in items if any(map(item.get_closest_marker, ("slow", "process", "browser"))))
+    items.sort(key=lambda item: -dear[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """Keep the imported modules out of garbage collections: each training starts one, which took most of its time."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +79,14 @@ def tiny_model(tiny_berts: tuple[Path, Path], tmp_path_factory: pytest.TempPathF
     from tests.tiny_models import save_model
 
     return save_model("normalized", tiny_berts, tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def bundled_model() -> Path:
+    """The folder of e5-small-q4 in the user's cache."""
+    from isoglot.encoders.bundled.e5_small_q4 import model_folder
+
+    return model_folder()
 
 
 @pytest.fixture

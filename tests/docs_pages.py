@@ -7,6 +7,7 @@
 - A block whose title is ``Output`` is what the block before it printed, standard error included. A line ``...`` stands
   for any lines, ``...`` within a line for any text. Numbers may differ by a little, times and speeds by anything.
 - Any other block with a title is a file of that name, and is written.
+- The name of a file between two lines ``--8<--`` stands for its text, as on the site.
 - ``<!-- not run: reason -->`` before a block says why the tests cannot run it.
 - ``<!-- exit code: 4 -->`` before a block says how its last command ends; without it every command must succeed.
 
@@ -43,7 +44,8 @@ NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?")
 UNSTEADY = re.compile(
     r"\d[\d,.]* ?(?:s|ms|MiB|GiB|MB|minutes?|seconds?|(?:texts|tokens|documents)/s)\b|[\d.]+(?= documents a second)"
 )
-PROGRESS = re.compile(r".+ing .*: [\d,]+/[\d,]+")
+PROGRESS = re.compile(r".+ing .*: (?:[\d,]+/[\d,]+| *\d+%\|.*)")
+SNIPPET = re.compile(r"^--8<--\n(.+)\n--8<--$", re.M)
 WIDTH = "100"
 
 
@@ -146,6 +148,7 @@ def blocks(text: str) -> list[Block]:
         reason, code = NOT_RUN.search(before), EXIT_CODE.search(before)
         indent = match["indent"]
         content = "\n".join(line.removeprefix(indent) for line in match["text"].split("\n"))
+        content = SNIPPET.sub(lambda named: (DOCS.parent / named[1]).read_text(encoding="utf-8").rstrip(), content)
         found.append(
             Block(
                 language=match["language"],
@@ -197,10 +200,10 @@ def shell() -> dict[str, str]:
     return {**os.environ, "COLUMNS": WIDTH, "HF_HUB_OFFLINE": "1"}
 
 
-def head(text: str) -> dict[str, Any]:
-    """The metadata at the beginning of a page."""
-    match = re.match(r"---\n(.*?)^---\n", text, re.M | re.S)
-    return yaml.safe_load(match[1]) or {} if match else {}
+def services(text: str) -> list[str]:
+    """The servers that the head of a page names; the README has a comment in place of a head."""
+    match = re.match(r"---\n(.*?)^---\n", text, re.M | re.S) or re.match(r"<!-- (services: .*) -->\n", text)
+    return list((yaml.safe_load(match[1]) or {}).get("services", [])) if match else []
 
 
 def run(page: Path, folder: Path) -> list[tuple[Block, str]]:
@@ -208,7 +211,7 @@ def run(page: Path, folder: Path) -> list[tuple[Block, str]]:
     from tests.docs_services import serving
 
     text = page.read_text(encoding="utf-8")
-    with chdir(folder), serving(head(text).get("services", [])) as replaced:
+    with chdir(folder), serving(services(text)) as replaced:
         state = Run(page, replaced)
         for block in blocks(text):
             if block.reason is None:

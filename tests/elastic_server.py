@@ -122,24 +122,32 @@ class Engine:
         if "ids" in asked:
             found = [key for key in asked["ids"]["values"] if key in documents][: body["size"]]
             return {"hits": {"hits": [{"_id": key} for key in found]}}
-        knn = self.knn(body)
-        keys = list(documents)
-        vectors = np.array([documents[key][knn[0]] for key in keys])
-        scores = (1 + vectors @ np.array(knn[1]) / np.linalg.norm(vectors, axis=1) / np.linalg.norm(knn[1])) / 2
+        column, vector, only = self.knn(body)
+        keys = [key for key, document in documents.items() if only.items() <= document.items()]
+        vectors = np.array([documents[key][column] for key in keys])
+        scores = (1 + vectors @ np.array(vector) / np.linalg.norm(vectors, axis=1) / np.linalg.norm(vector)) / 2
         best = np.argsort(-scores)[: body["size"]]
         return {"hits": {"hits": [{"_id": keys[at], "_score": float(scores[at])} for at in best]}}
 
-    def knn(self, body: dict[str, Any]) -> tuple[str, list[float]]:
-        """The field and the vector of a search, in the form of this engine."""
+    def knn(self, body: dict[str, Any]) -> tuple[str, list[float], dict[str, str]]:
+        """The field and the vector of a search, in the form of this engine, and the terms that it filters by.
+
+        https://www.elastic.co/docs/solutions/search/vector/knn/filtered-knn-search and
+        https://docs.opensearch.org/latest/vector-search/filter-search-knn/efficient-knn-filtering
+        """
         assert body["_source"] is False
         if self.distribution == "opensearch":
             ((column, asked),) = body["query"]["knn"].items()
-            assert set(asked) == {"vector", "k"}
-            return column, asked["vector"]
-        asked = body["knn"]
-        assert set(asked) == {"field", "query_vector", "k", "num_candidates"}
-        assert asked["k"] <= asked["num_candidates"] <= 10_000
-        return asked["field"], asked["query_vector"]
+            assert set(asked) - {"filter"} == {"vector", "k"}
+            vector = asked["vector"]
+        else:
+            asked = body["knn"]
+            assert set(asked) - {"filter"} == {"field", "query_vector", "k", "num_candidates"}
+            assert asked["k"] <= asked["num_candidates"] <= 10_000
+            column, vector = asked["field"], asked["query_vector"]
+        only = asked.get("filter", {"term": {}})
+        assert set(only) == {"term"}
+        return column, vector, only["term"]
 
     def hit(self, key: str, document: dict[str, Any], source: Any) -> dict[str, Any]:
         """A hit with as much of its document as was asked for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -116,6 +117,7 @@ class _Surroundings:
 
 def _run(surroundings: _Surroundings, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
     """What the new process does."""
+    gc.freeze()  # a training's garbage collection would go through all that the server has imported
     for descriptor, pipe in ((1, surroundings.output), (2, surroundings.error)):
         os.dup2(pipe.fileno(), descriptor)
         pipe.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -80,6 +81,7 @@ def run(
 
 def main(arguments: Sequence[str]) -> None:
     """Train the cases and write their weights and losses into a folder; the case `killed` takes its time."""
+    gc.freeze()  # see tests/conftest.py
     model, out, *cases = arguments
     checkpoints.SECONDS_BETWEEN = 0.0
     for case in cases:

@@ -46,9 +46,17 @@ def write_collection(folder: Path, contents: int = 15) -> None:
     (folder / "qrels" / "test.tsv").write_text("\n".join(["query-id\tcorpus-id\tscore", *judged]), encoding="utf-8")
 
 
+@pytest.fixture
+def cache_with_model(bundled_model: Path, own_cache: Path) -> None:
+    """A cache of the test's own that holds the bundled model, whose conversion takes seconds, and no vectors."""
+    (own_cache / "models").mkdir(parents=True)
+    (own_cache / "models" / bundled_model.name).symlink_to(bundled_model, target_is_directory=True)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("cache_with_model")
 def test_align_apply_and_audit_of_an_api_give_the_numbers_of_the_model_folder(
-    own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_collection(tmp_path / "data")

@@ -49,6 +49,7 @@ def test_without_labels_who_prefers_its_own_language_least_is_taken() -> None:
     assert "0.5 points of nDCG@10 behind a, as it is, within one language" in best.reason
 
 
+@pytest.mark.slow
 def test_a_model_that_fails_does_not_end_it_and_a_stopped_run_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +76,7 @@ def test_a_model_that_fails_does_not_end_it_and_a_stopped_run_goes_on(
     assert [each.tried for each in second.candidates] == [each.tried for each in first.candidates]
 
 
+@pytest.mark.slow
 def test_a_corpus_without_labels_is_openly_a_proxy(tmp_path: Path) -> None:
     corpus = tmp_path / "corpus.jsonl"
     documents = [

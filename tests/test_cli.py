@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from isoglot.cli.align import align
 from isoglot.encoders.bundled import e5_small_q4
 from isoglot.encoders.cache import VectorCache
 from isoglot.platform.checksums import write_checksums
+from isoglot.platform.version import __version__
 from isoglot.scale.shards import read_vectors
 from isoglot.training_data.row import write_rows
 from tests.command_line import SETTINGS, isoglot
@@ -53,7 +56,59 @@ def test_neither_import_nor_help_load_anything_heavy() -> None:
 def test_python_m_isoglot_is_the_command_line() -> None:
     done = subprocess.run([sys.executable, "-m", "isoglot", "--help"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
+    assert done.stdout.startswith("Usage: isoglot [OPTIONS] COMMAND")
     assert "align" in done.stdout
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert isoglot("--version").stdout == f"isoglot {__version__}\n"
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Callable[[str], str]:
+    """Runs lines of bash with ``isoglot`` on the path and a home folder of the test's own; returns what they print."""
+    program = tmp_path / "bin" / "isoglot"
+    program.parent.mkdir()
+    program.write_text(f"#!{sys.executable}\nfrom isoglot.__main__ import main\nmain()\n")
+    program.chmod(0o755)
+    environment = os.environ | {"HOME": str(tmp_path), "PATH": f"{program.parent}:{os.environ['PATH']}"}
+
+    def run(lines: str) -> str:
+        command = ["bash", "--norc", "-c", f"{lines}\n:"]  # bash stays the parent of the last line, and is so detected
+        return subprocess.run(command, capture_output=True, text=True, env=environment, check=True, timeout=60).stdout
+
+    return run
+
+
+@pytest.mark.process
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not here")
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("isoglot al", "align"),
+        ("isoglot data b", "build"),
+        ("isoglot align --micro", "--micro-batch"),
+        ("isoglot audit x --scaled-", "--scaled-k --scaled-weight"),
+    ],
+)
+def test_bash_completes_commands_and_options(shell: Callable[[str], str], typed: str, expected: str) -> None:
+    """As bash does when Tab is pressed."""
+    words = len(typed.split()) - 1
+    lines = (
+        'eval "$(isoglot --show-completion)"',
+        f"COMP_WORDS=({typed}) COMP_CWORD={words}",
+        "_isoglot_completion isoglot",
+        'echo "${COMPREPLY[@]}"',
+    )
+    assert shell("\n".join(lines)) == f"{expected}\n"
+
+
+@pytest.mark.process
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not here")
+def test_completion_is_installed_for_the_shell_in_use(shell: Callable[[str], str], tmp_path: Path) -> None:
+    assert "bash completion installed" in shell("isoglot --install-completion")
+    assert "isoglot.sh" in (tmp_path / ".bashrc").read_text()
+    assert "_ISOGLOT_COMPLETE=complete_bash" in (tmp_path / ".bash_completions" / "isoglot.sh").read_text()
 
 
 @pytest.mark.process
@@ -116,7 +171,7 @@ def test_balanced_audits_have_folders_of_their_own_and_compare_with_plain_ones(
     plain, balanced = tmp_path / "plain", tmp_path / "balanced"
     command = ("audit", tiny_model, "--data", data, "--pool", "en,zho_Hans", "--scenarios", "multi")
     audit(str(tiny_model), data, pools=[["en", "zho_Hans"]], scenarios=["multi"]).save(plain)
-    refused = isoglot(*command, "--balanced", "-o", plain, cache=cache)
+    refused = isoglot(*command, "--balance", "equal", "-o", plain, cache=cache)
     assert refused.returncode == 2
     assert "plain: holds another audit, of " in refused.stderr
     done = isoglot(*command, "--balance", "equal", "-o", balanced, cache=cache)

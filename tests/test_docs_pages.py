@@ -51,6 +51,11 @@ def test_blocks_of_a_page() -> None:
     assert (shell.code, python.reason, output.title, output.text) == (4, "needs the hub", "Output", "a\n  b\n")
 
 
+def test_a_block_may_be_a_file_of_the_repository() -> None:
+    (block,) = blocks("    ```python\n    --8<--\n    examples/own_retriever.py\n    --8<--\n    ```\n")
+    assert "class SharedWords:" in block.text
+
+
 OTHERS = [page for page in pages() if "how-to" not in page.parts]
 
 

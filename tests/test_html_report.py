@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -433,13 +432,6 @@ def test_the_map_by_umap_is_the_same_with_the_same_seed(monkeypatch: pytest.Monk
     one, same = (spaces.maps(["m"], [vectors], documents, "umap", seed=1) for _ in range(2))
     assert "by UMAP (seed 1)" in one.summary
     assert one.data == same.data
-
-
-def test_a_map_by_umap_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "umap", None)
-    documents = [Document("a", tag, "t") for tag in ("de", "en")]
-    with pytest.raises(IsoglotError, match=r"pip install 'isoglot\[umap\]'"):
-        spaces.maps(["m"], [np.eye(2, dtype=np.float32)], documents, "umap")
 
 
 def test_languages_are_named_on_the_map_where_their_names_have_room() -> None:

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -372,19 +372,32 @@ def test_explanations_say_how_far_a_passage_stands_out_of_its_language(index: In
         }
 
 
+@pytest.fixture(scope="module")
+def large_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an index that no test changes."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_hash_encoders(patch)
+        return make_large(tmp_path_factory.mktemp("large"), patch).folder
+
+
 @pytest.fixture
-def large(tmp_path: Path, encoders: list[HashEncoder], monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+def large(large_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
     """An index that is large for a limit of 1000 passages, so that LanceDB's index answers."""
-    return make_large(tmp_path, monkeypatch)
+    limit_exact_search(monkeypatch)
+    return Index(large_folder)
 
 
-def make_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
+def make_large(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
+    limit_exact_search(monkeypatch)
+    update_index(write_jsonl(folder / "c.jsonl", numbered(3000)), folder / "index", ["base"])
+    return Index(folder / "index")
+
+
+def limit_exact_search(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (ann, snapshot, writer):
         monkeypatch.setattr(module, "EXACT_BELOW", 1000)
     monkeypatch.setattr(ann, "PARTITION_SIZE", 100)
     monkeypatch.setattr(snapshot, "MAX_CACHED_BYTES", 0)
-    update_index(write_jsonl(tmp_path / "c.jsonl", numbered(3000)), tmp_path / "index", ["base"])
-    return Index(tmp_path / "index")
 
 
 def test_a_large_index_is_searched_approximately_and_its_recall_is_measured(large: Index) -> None:
@@ -476,9 +489,12 @@ def test_balanced_searches_are_exact_where_the_vectors_fit_into_memory(
     ]
 
 
-def test_what_is_added_to_a_large_index_is_found_at_once(large: Index, tmp_path: Path) -> None:
+def test_what_is_added_to_a_large_index_is_found_at_once(
+    tmp_path: Path, encoders: list[HashEncoder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = make_large(tmp_path, monkeypatch)
     update_index(write_jsonl(tmp_path / "m.jsonl", numbered(3, 9000)), tmp_path / "index", add=True)
-    assert large.search_vector(question("document number 9001"), k=1)[0].passage.id == "d9001#1"
+    assert index.search_vector(question("document number 9001"), k=1)[0].passage.id == "d9001#1"
 
 
 def index_slowly(corpus: str, folder: Path, add: bool, seconds: float) -> None:

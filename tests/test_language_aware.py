@@ -1,4 +1,4 @@
-"""Measures that know the languages: worked numbers of docs/measures.md, brute force, and scipy as oracle."""
+"""Measures that know the languages: worked numbers of docs/reference/measures.md, brute force, and scipy as oracle."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ import json
 import logging
 import re
 import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -601,9 +600,3 @@ def test_inside_an_event_loop_the_way_out_is_reported(english: Path) -> None:
 
     with serving(translated) as server:
         asyncio.run(notebook(server))
-
-
-def test_a_missing_package_is_reported(english: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "openai", None)
-    with serving(translated) as server, pytest.raises(IsoglotError, match=r"pip install 'isoglot\[llm\]'"):
-        translate(english, server)

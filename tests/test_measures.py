@@ -1,4 +1,4 @@
-"""The worked example of docs/measures.md, the measures' invariants, and ir_measures as oracle."""
+"""The worked example of docs/reference/measures.md, the measures' invariants, and ir_measures as oracle."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_the_splits_are_halves_of_groups_of_five_that_share_no_group(splits: tup
 
 
 def test_the_demo_is_the_first_edition() -> None:
-    """Numbers of that edition stand in docs/methods.md and in the expectations of `isoglot reproduce`."""
+    """Numbers of that edition stand in docs/results/methods.md and in the expectations of `isoglot reproduce`."""
     for split, fingerprint in (
         ("demo-train", "253a8849fa38370b712703702d81bb967f9285025e3519468f9315e1106fe9f7"),
         ("demo", "db4ade1cc709949067fefe94cabd99c0a1432b265c4a680f0f28916b45916e43"),

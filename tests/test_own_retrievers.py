@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -17,8 +16,6 @@ from isoglot import Collection, Document, IsoglotError, Query
 from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.retrievers import registry
-
-ROOT = Path(__file__).parents[1]
 
 
 class ByModel:
@@ -72,14 +69,6 @@ def test_a_scorer_with_a_models_scores_has_the_models_audit(
         assert one.judged is not None
         assert other.judged is not None
         assert one.judged.ranks.tolist() == other.judged.ranks.tolist()
-
-
-def test_the_example_audits_a_retriever_of_its_own(
-    small_collection: Collection, capsys: pytest.CaptureFixture[str]
-) -> None:
-    audit = runpy.run_path(str(ROOT / "examples" / "own_retriever.py"))["main"](small_collection)
-    assert audit.find("mono-same", ["en"], "en").measures["ndcg@1"].mean == 100
-    assert "# shared words on small" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import ctypes
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -92,15 +91,19 @@ def test_no_module_of_isoglot_needs_one_of_posix() -> None:
     assert peak == "None"
 
 
-def nodes() -> Iterator[tuple[str, ast.AST]]:
-    for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            yield f"{path.relative_to(SOURCE)}:{getattr(node, 'lineno', 0)}", node
+@pytest.fixture(scope="module")
+def nodes() -> list[tuple[str, ast.AST]]:
+    """The syntax tree of each module, with the place of each node."""
+    return [
+        (f"{path.relative_to(SOURCE)}:{getattr(node, 'lineno', 0)}", node)
+        for path in sorted(SOURCE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    ]
 
 
-def test_no_name_of_posix_is_used() -> None:
+def test_no_name_of_posix_is_used(nodes: list[tuple[str, ast.AST]]) -> None:
     used = []
-    for place, node in nodes():
+    for place, node in nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             module, names = node.value.id, {node.attr}
         elif isinstance(node, ast.ImportFrom):
@@ -111,10 +114,12 @@ def test_no_name_of_posix_is_used() -> None:
     assert used == []
 
 
-def test_text_is_read_and_written_in_utf_8_and_with_the_same_line_ends_everywhere() -> None:
+def test_text_is_read_and_written_in_utf_8_and_with_the_same_line_ends_everywhere(
+    nodes: list[tuple[str, ast.AST]],
+) -> None:
     """Windows has another encoding where none is named, and writes a carriage return before each line feed."""
     wrong = []
-    for place, node in nodes():
+    for place, node in nodes:
         if not isinstance(node, ast.Call) or ast.unparse(node.func) in ("tarfile.open", "gzip.open", "os.open"):
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""

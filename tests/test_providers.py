@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import struct
-import sys
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -335,13 +334,6 @@ def test_a_server_that_asks_for_an_hour_is_not_waited_for(monkeypatch: pytest.Mo
         pytest.raises(IsoglotError, match=r"no answer \(HTTP 429: daily limit\); run again later"),
     ):
         encode(load("voyage"), ["a"])
-
-
-@pytest.mark.parametrize("package", ["httpx2", "tenacity"])
-def test_a_missing_package_is_told(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(IsoglotError, match=r"pip install 'isoglot\[api\]'"):
-        load("cohere")
 
 
 @pytest.mark.parametrize(

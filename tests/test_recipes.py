@@ -1,4 +1,4 @@
-"""The recipes of docs/recipes.md rank as isoglot does, in the engines themselves."""
+"""The recipes of docs/how-to/scaled-search.md rank as isoglot does, in the engines themselves."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from qdrant_client import QdrantClient, models
 
 from isoglot.ranking.balance import SCALED_K, SCALED_WEIGHT
 from isoglot.ranking.exact import rank
+from tests.elastic_server import Engine
 from tests.postgres import postgres
 
 ROOT = Path(__file__).parents[1]
@@ -140,48 +141,23 @@ def test_pgvector_finds_rare_languages_by_an_index_that_is_scanned_on(corpus: Co
         assert languages == {"off": {"de"}, "relaxed_order": set(SIZES)}
 
 
-class Engine:
-    """Stands for a server: takes a body as the engine's documentation states it, and nothing else; searches exactly.
-
-    https://www.elastic.co/docs/solutions/search/vector/knn/filtered-knn-search (filter, `_score` of the similarity
-    cosine: (1 + cosine) / 2) and https://docs.opensearch.org/latest/vector-search/filter-search-knn/efficient-knn-filtering
-    (score of `cosinesimil`: (2 - d) / 2 with d = 1 - cosine).
-    """
-
-    def __init__(self, corpus: Corpus) -> None:
-        self.corpus = corpus
-
-    def elasticsearch(self, body: dict[str, Any]) -> dict[str, Any]:
-        knn = json.loads(json.dumps(body))["knn"]
-        assert body == {"size": knn["k"], "_source": False, "knn": knn}
-        assert set(knn) == {"field", "query_vector", "k", "num_candidates", "filter"}
-        assert knn["field"] == "embedding"
-        assert knn["k"] <= knn["num_candidates"] <= 10_000
-        return self._search(knn["query_vector"], knn["filter"], knn["k"])
-
-    def opensearch(self, body: dict[str, Any]) -> dict[str, Any]:
-        knn = json.loads(json.dumps(body))["query"]["knn"]["embedding"]
-        assert body == {"size": knn["k"], "_source": False, "query": {"knn": {"embedding": knn}}}
-        assert set(knn) == {"vector", "k", "filter"}
-        return self._search(knn["vector"], knn["filter"], knn["k"])
-
-    def _search(self, vector: list[float], only: dict[str, Any], count: int) -> dict[str, Any]:
-        positions = self.corpus.positions[only["term"]["language"]]
-        cosines = self.corpus.vectors[positions] @ np.array(vector)
-        best = np.argsort(-cosines)[:count]
-        hits = [{"_id": str(positions[place]), "_score": (1 + cosines[place]) / 2} for place in best]
-        return {"hits": {"hits": hits}}
-
-
 @pytest.mark.parametrize("engine", ["elasticsearch", "opensearch"])
 def test_elasticsearch_and_opensearch_get_the_body_that_they_document(corpus: Corpus, engine: str) -> None:
-    module, server = recipe("elasticsearch"), getattr(Engine(corpus), engine)
+    documents = {
+        str(number): {"language": str(tag), "embedding": vector.tolist()}
+        for number, (tag, vector) in enumerate(zip(corpus.languages, corpus.vectors, strict=True))
+    }
+    server = Engine(engine, indexes={"passages": {"documents": documents}})
+    module = recipe("elasticsearch")
     search, body = module["scaled_search"], module[f"{engine}_body"]
-    check(corpus, lambda query, **options: search(server, body, query, corpus.means, **options))
+
+    def post(asked: dict[str, Any]) -> Any:
+        return server.answer("POST", "/passages/_search", {}, json.dumps(asked))
+
+    check(corpus, lambda query, **options: search(post, body, query, corpus.means, **options))
 
 
-def test_the_page_shows_the_recipes_as_they_are() -> None:
-    page = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
-    assert len(RECIPES) == page.count('```python\n"""') == 5
+def test_the_page_shows_each_recipe() -> None:
+    page = (ROOT / "docs" / "how-to" / "scaled-search.md").read_text(encoding="utf-8")
     for path in RECIPES:
-        assert f"```python\n{path.read_text(encoding='utf-8')}```" in page, path.name
+        assert f"--8<--\n    examples/recipes/{path.name}\n" in page

@@ -193,6 +193,17 @@ def test_wrong_vectors_are_told_with_file_and_line(
     assert "\n" not in str(caught.value)
 
 
+def test_vectors_without_queries_are_audited_and_aligned_by_themselves(
+    stored: Path, small_collection: Collection, tmp_path: Path
+) -> None:
+    for name in ("queries.npy", "queries.ids.txt"):
+        (stored / name).unlink()
+    assert command_line.isoglot("audit", f"vectors:{stored}").returncode == 0
+    assert command_line.isoglot("align", f"vectors:{stored}", "-o", tmp_path / "transform").returncode == 0
+    with pytest.raises(IsoglotError, match=r"holds no queries \(queries.npy\): audit it without --data"):
+        isoglot.audit(f"vectors:{stored}", small_collection)
+
+
 def test_vectors_that_are_not_of_unit_length_are_ranked_as_they_are_and_it_is_said(
     stored: Path, small_collection: Collection, caplog: pytest.LogCaptureFixture
 ) -> None:

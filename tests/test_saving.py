@@ -57,3 +57,11 @@ def test_the_command_saves_and_replaces_only_what_it_exported(tmp_path: Path) ->
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "letter.txt").touch()
     assert isoglot("sources", "mini@demo", "-o", tmp_path / "own", "--force").returncode == 2
+
+
+def test_every_version_of_a_query_is_judged_with_the_document_in_its_language(tmp_path: Path) -> None:
+    folder = save_collection(load_collection("mini@demo"), tmp_path / "mini")
+    head, *judgements = (folder / "qrels" / "test.tsv").read_text(encoding="utf-8").splitlines()
+    assert head == "query-id\tcorpus-id\tscore"
+    assert len(judgements) == 320
+    assert "q:fabrics-denim/zh\tfabrics-denim/zh\t1" in judgements

@@ -206,14 +206,6 @@ def test_ray_workers_write_what_one_process_writes_though_one_is_killed(tmp_path
     assert contents(tmp_path / "two") == contents(tmp_path / "one")
 
 
-def test_ray_that_is_not_installed_is_reported_in_one_line(
-    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(IsoglotError, match=r"pip install 'isoglot\[ray\]'"):
-        encode(corpus(tmp_path), tmp_path / "v", tiny_model, engine="ray")
-
-
 @pytest.mark.process
 @pytest.mark.slow
 def test_an_audit_of_shards_has_the_ranks_of_the_model_on_one_process_and_on_ray(

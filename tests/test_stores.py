@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -15,11 +14,12 @@ import pytest
 from qdrant_client import models
 
 from isoglot import Transform
-from isoglot.stores.base import Fields, Store
+from isoglot.stores.base import Fields
 from isoglot.stores.registry import open_store
 from tests.command_line import Done, isoglot
 from tests.elastic_server import Engine, basic, elastic_server
 from tests.forked import Forked
+from tests.killed_mends import mend_two_blocks
 from tests.postgres import postgres
 from tests.stores import DIMENSION, Corpus, Elasticsearch, Faiss, Lance, Pgvector, Qdrant, corpus
 
@@ -120,35 +120,10 @@ def test_a_tenth_without_a_language_is_counted_and_changed_by_what_languages_sha
     assert "has 240 changed vectors" in mended.stdout
 
 
-def _killed_between_blocks(named: str) -> None:
-    from isoglot.alignment import mending
-    from isoglot.stores import elasticsearch, faiss, lancedb, pgvector, qdrant
-
-    for module in (elasticsearch, faiss, lancedb, pgvector, qdrant):
-        module.BLOCK = 50  # type: ignore[attr-defined]
-    kind: Any = {
-        "elasticsearch": elasticsearch.ElasticsearchStore,
-        "faiss": faiss.FaissStore,
-        "lancedb": lancedb.LanceStore,
-        "pgvector": pgvector.PgvectorStore,
-        "qdrant": qdrant.QdrantStore,
-    }[named.partition(":")[0]]
-    write, blocks = kind.write, []
-
-    def write_two(self: Store, target: str, block: Any, vectors: Any) -> None:
-        if len(blocks) == 2:
-            os._exit(9)
-        blocks.append(block)
-        write(self, target, block, vectors)
-
-    kind.write = write_two
-    mending.mend(named, Fields("lang"))
-
-
 @pytest.mark.process
 def test_a_mend_that_was_killed_between_two_blocks_goes_on(store: Kind) -> None:
     before = store.dump()
-    with Forked(_killed_between_blocks, store.named) as killed:
+    with Forked(mend_two_blocks, store.named) as killed:
         assert killed.wait() == 9
     transform = Path(f"{Path(store.target).name}.transform", "transform.json")
     first = transform.read_bytes()

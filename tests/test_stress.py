@@ -202,7 +202,7 @@ def test_wrong_names_and_a_missing_package_are_told_at_once(
         isoglot.audit("no such model", small_collection, stress=["noise"])
     monkeypatch.setitem(sys.modules, "uroman", None)
     stress._romaniser.cache_clear()
-    with pytest.raises(IsoglotError, match=r"need the package uroman: pip install 'isoglot\[stress\]'"):
+    with pytest.raises(IsoglotError, match=r"needs the package uroman: pip install 'isoglot\[stress\]'"):
         isoglot.audit("no such model", small_collection, stress=["all"])
 
 

@@ -12,6 +12,7 @@ Nothing heavy is imported before it is used.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from isoglot.platform.version import __version__
@@ -19,6 +20,7 @@ from isoglot.platform.version import __version__
 if TYPE_CHECKING:
     from isoglot import losses, mteb_tasks
     from isoglot.alignment.guard import LossyError
+    from isoglot.alignment.publishing import push
     from isoglot.alignment.run import align
     from isoglot.choosing.choice import Choice
     from isoglot.choosing.run import choose
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from isoglot.integrations.evaluator import LanguageBiasEvaluator
     from isoglot.platform.errors import IsoglotError
     from isoglot.report.markdown import to_markdown
+    from isoglot.report.notebook import charts
     from isoglot.training_data.loading import training_rows
     from isoglot.training_data.row import Row, read_rows, write_rows
     from isoglot.transforms.transform import Transform
@@ -52,12 +55,14 @@ __all__ = [
     "__version__",
     "align",
     "audit",
+    "charts",
     "choose",
     "compare",
     "load_collection",
     "losses",
     "model_path",
     "mteb_tasks",
+    "push",
     "read_rows",
     "to_markdown",
     "training_rows",
@@ -80,10 +85,12 @@ if not TYPE_CHECKING:  # a type checker sees the imports above, and so reports a
         "Transform": "transforms.transform",
         "align": "alignment.run",
         "audit": "evaluation.audit",
+        "charts": "report.notebook",
         "choose": "choosing.run",
         "compare": "evaluation.comparison.comparison",
         "load_collection": "corpora.sources",
         "model_path": "encoders.models",
+        "push": "alignment.publishing",
         "read_rows": "training_data.row",
         "to_markdown": "report.markdown",
         "training_rows": "training_data.loading",
@@ -101,3 +108,9 @@ if not TYPE_CHECKING:  # a type checker sees the imports above, and so reports a
 
     def __dir__() -> list[str]:
         return sorted(__all__)
+
+
+if "IPython" in sys.modules:
+    from isoglot.report.notebook import show_in_notebooks
+
+    show_in_notebooks()

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from isoglot.alignment.card import write_record
+from isoglot.alignment.card import DEVELOPMENT, write_record
 from isoglot.alignment.guard import Verdict, development_audit, judge, measures_of
 from isoglot.alignment.keep_scale import keep_scale
 from isoglot.alignment.output import check_writable, finished, lossy_error
@@ -235,8 +235,8 @@ def _save(folder: Path, run: Run, trained: Trained, audits: Audits | None) -> No
         **msgspec.structs.asdict(run.recipe), summary=run.method.summary, seconds=round(trained.seconds, 1)
     )
     if audits is not None:
-        audits.base.save(folder / "development" / "base")
-        audits.aligned.save(folder / "development" / "aligned")
+        audits.base.save(folder / DEVELOPMENT / "base")
+        audits.aligned.save(folder / DEVELOPMENT / "aligned")
         record = msgspec.structs.replace(
             record,
             measures=MeasuresRecord(measures_of(audits.base), measures_of(audits.aligned)),

@@ -70,11 +70,11 @@ Measures = dict[str, dict[str, float | None]]
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether an aligned model kept what its base could do, by the rule of every comparison (`non_inferior`).
+    """Whether an aligned model kept the quality of its base in one language, by the rule of every comparison.
 
     Attributes:
-        difference: Aligned less base in mono-same ndcg@10, in points: the mean over languages, with its 95% interval.
-        max_loss: The most points that it may fall.
+        difference: Change of mono-same ndcg@10 in points: the mean over languages, with its 95% interval.
+        max_loss: Largest accepted fall, in points.
     """
 
     difference: Interval
@@ -92,7 +92,7 @@ class Verdict:
 
     @property
     def note(self) -> str:
-        """Why the verdict is not certain and what would help, in one sentence; empty if it is certain."""
+        """Reason why the verdict is not certain, and what would help, in one sentence; empty if it is certain."""
         if self.kept is not None:
             return ""
         if math.isnan(self.difference.mean):
@@ -108,11 +108,11 @@ class Verdict:
 
 
 class LossyError(IsoglotError):
-    """An aligned model lost more of what its base could do than allowed; the command line exits with 3.
+    """Raised when an aligned model lost more mono-same ndcg@10 than allowed; the command line exits with 3.
 
     Attributes:
-        folder: The folder in which the model was kept.
-        verdict: What it lost.
+        folder: Folder in which the model was kept.
+        verdict: Change of the measure, with its interval.
     """
 
     exit_code = 3

@@ -86,7 +86,7 @@ BY_THE_DATA = -1.0
 def _query_share() -> Any:
     return option(
         BY_THE_DATA,
-        "Share of the queries' mean that is subtracted, 0 to 1; -1: by the data, "
+        "Share of the queries' mean to subtract, 0 to 1; -1 chooses by the data: "
         + ", ".join(f"{kind} {share:g}" for kind, share in SHARES.items())
         + ".",
         OTHERS,
@@ -128,7 +128,7 @@ class ShiftOptions:
     """
 
     alpha: float = option(
-        1.0, "How far documents move: 1 moves a language's mean onto the English one, 0 nothing.", OTHERS
+        1.0, "Factor of a language's mean offset from English that its documents lose, 0 to 10.", OTHERS
     )
 
     def __post_init__(self) -> None:
@@ -144,7 +144,7 @@ class LirOptions:
         IsoglotError: `r` is below 1.
     """
 
-    r: int = option(1, "Number of directions removed from each language.", OTHERS)
+    r: int = option(1, "Number of directions to remove from each language.", OTHERS)
 
     def __post_init__(self) -> None:
         if self.r < 1:
@@ -160,7 +160,7 @@ class WccnOptions:
     """
 
     shrinkage: float = option(
-        3.0, "How much of a sphere is added to the covariance of translations, in parts of its own.", OTHERS
+        3.0, "Multiple of its mean eigenvalue that is added to the covariance of translations.", OTHERS
     )
 
     def __post_init__(self) -> None:
@@ -177,9 +177,9 @@ class TrainingOptions:
     """
 
     epochs: float = option(1.0, "Passes over the training examples; a fraction is allowed.", TRAINING)
-    batch_size: int = option(32, "Most contents in a batch of all processes together; at least 2.", TRAINING)
+    batch_size: int = option(32, "Largest number of contents in a batch, over all processes; at least 2.", TRAINING)
     learning_rate: float = _learning_rate(5e-5)
-    max_length: int = option(128, "Tokens at which training texts are cut.", TRAINING)
+    max_length: int = option(128, "Largest number of tokens of a training text; longer ones are cut.", TRAINING)
     dropout: bool = option(
         False,
         "Train with the model's dropout; alignment needs none, and it doubles the time of a forward pass.",
@@ -187,19 +187,19 @@ class TrainingOptions:
     )
     train_embeddings: bool = option(False, "Train the word embeddings too.", TRAINING)
     layers: int = option(
-        0, "Number of last transformer layers that are trained, and what stands behind them; 0: all.", TRAINING
+        0, "Number of last transformer layers to train, with the modules after them; 0: all.", TRAINING
     )
     lora: int = option(
-        0, "Rank of the factors that are trained instead of the weights (LoRA); 0: the weights.", TRAINING
+        0, "Rank of the low-rank factors (LoRA) to train instead of the weights; 0: train the weights.", TRAINING
     )
     micro_batch: int = option(
         0,
-        "Texts in memory at once, with the gradients of the whole batch in about a third more time (GradCache); "
-        "0: the whole batch.",
+        "Number of texts in memory at once; the gradients are those of the whole batch, at about a third more time "
+        "(GradCache); 0: the whole batch.",
         TRAINING,
     )
     report_to: str = option(
-        "none", "Tracker that gets the loss curve, as transformers names it, e.g. tensorboard.", TRAINING
+        "none", "Tracker to report the loss to, by its name in transformers, e.g. tensorboard.", TRAINING
     )
 
     def __post_init__(self) -> None:
@@ -231,13 +231,13 @@ class AdditionOptions(TrainingOptions):
     """
 
     code_switch: float = option(
-        0.0, "Share of the English queries replaced by a mix of them and their translation, from 0 to 1.", ADDED
+        0.0, "Probability that a query is replaced by a mix of itself and its translation, 0 to 1.", ADDED
     )
     code_switch_level: str = option("clause", "What is mixed", ADDED, choices=CODE_SWITCH_LEVELS)
     token_weight: float = option(
         0.0, "Weight of the distance between the tokens of a document and of its translation; 0: none.", ADDED
     )
-    token_kind: str = option("maxsim", "The distance between tokens", ADDED, choices=TOKEN_KINDS)
+    token_kind: str = option("maxsim", "Distance between tokens", ADDED, choices=TOKEN_KINDS)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -266,7 +266,7 @@ class JsdNceOptions(AdditionOptions):
         False, "Ablation: InfoNCE between translations and English documents instead of queries (L_NCE_psg).", LOSS
     )
     raw: bool = option(
-        False, "L_JSD of vectors as they were pooled instead of unit vectors; the paper does not say which.", LOSS
+        False, "Compute L_JSD on pooled vectors instead of unit vectors; the paper does not say which.", LOSS
     )
     hard_negatives: int = _hard_negatives()
 
@@ -301,15 +301,13 @@ class DistillOptions(AdditionOptions):
     """
 
     learning_rate: float = _learning_rate(1e-4)
-    teacher: str = option("center", "Method whose vectors are learnt, lir with one direction", OTHERS, choices=TEACHERS)
+    teacher: str = option("center", "Method of the teacher, lir with one direction", OTHERS, choices=TEACHERS)
     query_share: float = _query_share()
     by_source: bool = option(
-        False, "Fit the teacher to each source of the rows by itself: headings and questions have other means.", OTHERS
+        False, "Fit a teacher for each source of the rows, since headings and questions have different means.", OTHERS
     )
     scale: float = option(20.0, "Factor of the distance from the teachers.", OTHERS)
-    mix: float = option(
-        0.0, "Share of the mean over all translations in a text's teacher, from 0 (its own vector) to 1.", OTHERS
-    )
+    mix: float = option(0.0, "Share of the mean over all translations in a text's teacher, 0 to 1.", OTHERS)
     nce_weight: float = _nce_weight(0.0)
     temperature: float = _temperature()
 

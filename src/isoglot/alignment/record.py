@@ -29,21 +29,37 @@ Means = dict[str, float | None]
 
 
 class StepLoss(msgspec.Struct, frozen=True):
-    """The loss of one training step."""
+    """A line of losses.jsonl: the loss of one training step.
+
+    Attributes:
+        step: Number of the step, from 1.
+        loss: Loss of its batch.
+    """
 
     step: int
     loss: float
 
 
 class EpochMeasures(msgspec.Struct, frozen=True):
-    """The measures of the development split after an epoch; epoch 0 is the base."""
+    """A line of epochs.jsonl: the measures of the development split after an epoch.
+
+    Attributes:
+        epoch: Number of the epoch; 0 is the base.
+        measures: Query language, or ``mean`` -> measure -> its mean.
+    """
 
     epoch: int | float
     measures: Measures
 
 
 class BaseRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The model that was aligned, and the prompts that the user chose for it by role."""
+    """The model that was aligned.
+
+    Attributes:
+        name: Name of the model.
+        fingerprint: Fingerprint of the model.
+        prompts: Role -> prompt that the user chose.
+    """
 
     name: str
     fingerprint: str
@@ -51,7 +67,18 @@ class BaseRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class DataRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The training rows, or the texts of a corpus."""
+    """The training rows, or the texts of a corpus.
+
+    Attributes:
+        name: Name of the data.
+        fingerprint: Fingerprint of the rows or texts.
+        languages: Their languages.
+        rows: Number of rows; 0 for a corpus.
+        licences: Licences of the rows.
+        documents: Number of documents of a corpus.
+        queries: Number of its questions or spans.
+        spans: Whether spans of the documents stood in for questions.
+    """
 
     name: str
     fingerprint: str
@@ -64,7 +91,15 @@ class DataRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DevelopmentRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The development split."""
+    """The development split.
+
+    Attributes:
+        name: Name of the collection.
+        fingerprint: Fingerprint of the collection.
+        languages: Its languages.
+        documents: Number of documents.
+        queries: Number of queries.
+    """
 
     name: str
     fingerprint: str
@@ -77,17 +112,17 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that decides the result of an alignment.
 
     Attributes:
-        schema: The schema of isoglot.json.
-        isoglot: The version that made it.
-        method: The method's name.
-        needs_language: Whether the aligned model must know each text's language.
-        options: All options of the method, with their defaults.
+        schema: Schema of isoglot.json.
+        isoglot: Version of isoglot that made it.
+        method: Name of the method.
+        needs_language: Whether the aligned model needs each text's language.
+        options: All options of the method, with their values.
         seed: Random seed of the training.
-        base: The model that was aligned.
-        data: The training rows.
-        development: The development split; None: no guard.
-        keep_scale: Whether unrelated pairs are to keep their mean cosine (see `isoglot.alignment.keep_scale`).
-        goal: The goal by which the development split was audited.
+        base: Model that was aligned.
+        data: Training rows, or texts of a corpus.
+        development: Development split; None: there was no guard.
+        keep_scale: Whether unrelated pairs keep their mean cosine (``--keep-scale``).
+        goal: Goal by which the development split was audited.
     """
 
     schema: str
@@ -104,7 +139,21 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AutoRecipe(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that decides what ``--method auto`` chooses, but the speed of the machine."""
+    """Everything that decides the choice of ``--method auto``, except the speed of the machine.
+
+    Attributes:
+        isoglot: Version of isoglot.
+        base: Model that was aligned.
+        data: Training rows, or texts of a corpus.
+        development: Development split.
+        seed: Random seed.
+        options: Options that the user gave.
+        budget: Minutes that were allowed.
+        no_tag: Whether methods that need a language tag were left out.
+        max_loss: Largest accepted fall, in points.
+        keep_scale: As in `Recipe`.
+        goal: As in `Recipe`.
+    """
 
     isoglot: str
     base: BaseRecord
@@ -120,7 +169,16 @@ class AutoRecipe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerdictRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A verdict as JSON: the difference with its interval, the bound, and the rule's answer."""
+    """The guard's verdict.
+
+    Attributes:
+        mean: Change of mono-same ndcg@10 in points; None: no language has both queries and documents.
+        low: Lower end of its 95% interval.
+        high: Upper end of its 95% interval.
+        max_loss: Largest accepted fall, in points.
+        passed: Whether the guard let the model pass.
+        kept: Whether the measure was kept; None: not certain.
+    """
 
     mean: float | None
     low: float | None
@@ -152,14 +210,24 @@ class VerdictRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MeasuresRecord(msgspec.Struct, frozen=True):
-    """The measures of base and aligned model on the development split."""
+    """The measures of base and aligned model on the development split.
+
+    Attributes:
+        base: Query language, or ``mean`` -> measure -> its mean, of the base.
+        aligned: The same of the aligned model.
+    """
 
     base: Measures
     aligned: Measures
 
 
 class SimilaritiesRecord(msgspec.Struct, frozen=True):
-    """The similarities of base and aligned model on the development split."""
+    """The similarities of base and aligned model on the development split.
+
+    Attributes:
+        base: Cosines of the base.
+        aligned: Cosines of the aligned model.
+    """
 
     base: Similarities
     aligned: Similarities
@@ -169,13 +237,13 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """A method that ``--method auto`` tried.
 
     Attributes:
-        method: The method's name.
-        needs_language: Whether the aligned model must know each text's language.
-        folder: The name of its folder.
-        measures: The means of the aligned model; empty if the method was left out.
-        verdict: The guard's verdict; None if the method was left out.
-        seconds: The time that it took; None if it was left out.
-        left_out: Why it was left out; empty if it was not.
+        method: Name of the method.
+        needs_language: Whether the aligned model needs each text's language.
+        folder: Name of its folder.
+        measures: Measure -> mean of the aligned model; empty if the method was left out.
+        verdict: Verdict of the guard; None if the method was left out.
+        seconds: Duration; None if the method was left out.
+        left_out: Reason why it was left out; empty if it was not.
     """
 
     method: str
@@ -188,7 +256,15 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AutoRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``--method auto`` tried, and why it chose the method that it chose."""
+    """The trials of ``--method auto``, and the reason for its choice.
+
+    Attributes:
+        recipe: Everything that decides the choice.
+        budget: Minutes that were allowed.
+        base: Measure -> mean of the base.
+        tried: Trials, in the order in which they ran.
+        why: Reason for the choice, in a sentence.
+    """
 
     recipe: AutoRecipe
     budget: float
@@ -198,16 +274,16 @@ class AutoRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlignmentRecord(Recipe, frozen=True, kw_only=True):
-    """What isoglot.json holds: how a model was aligned, and what came out.
+    """The shape of isoglot.json: the recipe of an alignment, and its results.
 
     Attributes:
         summary: The method in one line.
-        seconds: The time of the fit or training.
-        measures: The measures before and after; None: there was no development split.
-        verdict: The guard's verdict; None: there was no development split.
-        similarities: The similarities before and after; None: there was no development split.
-        common_share: a, which all cosines have in common by ``--keep-scale``; None: the scale was not kept.
-        auto: What ``--method auto`` tried; None: the user named the method.
+        seconds: Duration of the fit or training.
+        measures: Measures before and after; None: there was no development split.
+        verdict: Verdict of the guard; None: there was no development split.
+        similarities: Cosines before and after; None: there was no development split.
+        common_share: Share a that ``--keep-scale`` adds to all cosines; None: the scale was not kept.
+        auto: Trials of ``--method auto``; None: the user named the method.
     """
 
     summary: str = ""
@@ -225,7 +301,14 @@ class AlignmentRecord(Recipe, frozen=True, kw_only=True):
 
 
 class SeedRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of one seed."""
+    """The result of one seed.
+
+    Attributes:
+        seed: The seed.
+        folder: Name of its folder.
+        measures: Measure -> mean of the aligned model.
+        verdict: Verdict of the guard; None: there was no development split.
+    """
 
     seed: int
     folder: str
@@ -234,7 +317,15 @@ class SeedRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SeedsRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What seeds.json holds: the development measures of each seed, their mean and standard deviation (n - 1)."""
+    """The shape of seeds.json: the development measures of each seed.
+
+    Attributes:
+        schema: Schema of seeds.json.
+        base: Measure -> mean of the base; None: there was no development split.
+        seeds: Result of each seed.
+        mean: Measure -> mean over the seeds.
+        standard_deviation: Measure -> standard deviation over the seeds (n - 1).
+    """
 
     schema: str
     base: Means | None

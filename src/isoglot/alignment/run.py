@@ -51,50 +51,49 @@ def align(
     show_progress: bool = False,
     **options: Any,
 ) -> Path:
-    """Align a model and save the result as a sentence-transformers folder, or align vectors and save a transform.
+    """Align a model and save it as a sentence-transformers folder, or align vectors and save a transform.
 
-    Base and result are audited on a development split (see `isoglot.alignment.guard`). The folder appears when it is
-    complete. If it exists and was made by the same model, data, method, options and seed, it is kept. For what has no
-    weights here the result is a transform, which is replaced with `force` only (see `isoglot.alignment.transforms`).
+    Base and result are audited on a development split. The folder appears when it is complete. A folder that was made
+    from the same model, data, method, options and seed is kept as it is. A retriever without weights on this machine
+    gets a transform, which only `force` replaces.
 
     Args:
-        model: A bundled model's name, a folder, or a hub id; or what gives or holds vectors, such as ``openai:MODEL``
-            or ``vectors:DIR``.
-        method: A name out of `isoglot.alignment.registry.METHODS`, or ``auto`` (see `isoglot.alignment.auto`); None:
-            ``center``, for a corpus without labels.
-        data: The training rows: a file of rows, a source such as ``mini@train``, a collection, or rows. Methods that
-            need no labels also take a corpus: a file or folder of documents, as `isoglot index` does, or ``index:DIR``.
-            None: what holds vectors needs no texts.
-        output: The folder to write.
-        queries: A file of questions that people asked of the corpus; None: spans of its documents stand in.
-        languages: The languages to use; None: all of `data`.
-        per_row: The most languages in a row besides English, evenly over languages; None: all.
-        dev: A collection to audit on; None: contents held out of `data`; ``none``: no guard.
-        goal: What is to be gained on the development split, ``together`` or ``own-first`` (see
-            `isoglot.evaluation.goals`); ``auto`` chooses by it.
-        max_loss: The most points that mono-same ndcg@10 may fall on the development split.
+        model: Name of a bundled model, a folder or a hub id; for a transform, a retriever with vectors, such as
+            ``openai:MODEL`` or ``vectors:DIR``.
+        method: Name of a method, such as ``center`` or ``distill``, or ``auto``; None: ``center``, for a corpus without
+            labels or for vectors.
+        data: Training rows (a file, a source such as ``mini@train``, a `Collection`, or a list of `Row`), or a corpus
+            for methods that need no labels: a file or folder of documents, or ``index:DIR``. None: a retriever that
+            holds vectors needs no texts.
+        output: Folder to write.
+        queries: File of questions that people asked of the corpus; None: spans of its documents stand in for them.
+        languages: Languages to use; None: all of `data`.
+        per_row: Largest number of languages of a row to use besides English, evenly over languages; None: all.
+        dev: Collection to audit on; None: contents held out of `data`; ``none``: no guard.
+        goal: Goal by which the development split is audited and ``auto`` chooses: ``together`` or ``own-first``.
+        max_loss: Largest accepted fall of mono-same ndcg@10 on the development split, in points.
         keep_scale: Whether unrelated pairs keep their mean cosine on the development split, by one more component of
-            every vector (see `isoglot.alignment.keep_scale`).
-        seeds: The number of seeds to train, each into a folder of its own in `output` (see `isoglot.alignment.seeds`).
-        budget: Minutes that ``auto`` may take.
-        no_tag: Whether ``auto`` leaves out methods that need each text's language.
-        seed: Random seed of the training; the first, where there are several.
+            each vector.
+        seeds: Number of seeds to train with, each into a folder of its own in `output`.
+        budget: Largest time of ``auto``, in minutes.
+        no_tag: Whether ``auto`` leaves out methods that need each text's language at inference.
+        seed: Random seed of the training; the first one where there are several.
         device: ``auto`` or a torch device.
-        force: Whether an existing folder may be replaced.
-        strict: Whether what readers of data would leave out, such as a document without text, is an error.
+        force: Whether an existing result in `output` is replaced.
+        strict: Whether data that would be left out, such as a document without text, is an error.
         trust_remote_code: Whether code inside the model's repository may run.
-        prompts: ``query`` or ``document`` -> the prompt before such texts: its text, or the name of one of the model's
-            prompts; None: the model's own. The aligned model keeps it.
-        fields: Which fields of a store's documents hold language, content id and vector.
+        prompts: Role (``query``, ``document``) -> the prompt put before its texts: the prompt's text, or the name of
+            one of the model's prompts. None: the model's own. The aligned model keeps them.
+        fields: Fields of a store's documents that hold language, content id and vector.
         show_progress: Whether to show progress on standard error.
-        **options: The method's own options; see `isoglot.alignment.options`.
+        **options: Options of the method, such as ``query_share=0.75``; the page on methods lists them.
 
     Returns:
         `output` as a path.
 
     Raises:
-        LossyError: The result certainly lost more than `max_loss`; the model is kept under another name.
-        IsoglotError: Something named does not exist, an option is wrong, the output is taken, or training failed.
+        LossyError: The result certainly lost more than `max_loss`; it is kept as ``OUTPUT.lossy``.
+        IsoglotError: An input does not exist, an option is out of range, `output` is taken, or training failed.
     """
     retriever: Retriever | None = None
     if index_of(model):

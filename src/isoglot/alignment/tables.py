@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from isoglot.alignment.guard import shown
 from isoglot.alignment.query_distance import QueryDistance
 from isoglot.alignment.record import (
     AlignmentRecord,
@@ -14,8 +15,11 @@ from isoglot.alignment.record import (
     VerdictRecord,
     read_record,
 )
+from isoglot.evaluation.comparison.comparison import compare
+from isoglot.evaluation.goals import GoalName
+from isoglot.evaluation.results import Audit
 from isoglot.report.similarities import similarity_tables
-from isoglot.report.tables import Table, number
+from isoglot.report.tables import Table, number, with_interval
 
 DISTANCE_MEANING = (
     "Where the distance is as large as between languages, means fitted on these rows are not those of your questions: "
@@ -40,6 +44,24 @@ def before_after_table(measures: MeasuresRecord, development: str) -> Table:
         ),
         labels=1,
     )
+
+
+def change_table(audits: tuple[Audit, Audit], goal: GoalName) -> Table:
+    """What base and aligned model reach on the development split, with intervals: means over pools.
+
+    Args:
+        audits: The audit of the base and that of the aligned model.
+        goal: The goal that the development split was audited by.
+    """
+    compared = {mean.scenario: mean for mean in compare(*audits, names=("before", "after")).means}
+    rows = [
+        (f"{scenario} {measure}", *map(with_interval, mean.measures[measure]), with_interval(change, signed=True))
+        for scenario, measure in shown(goal)
+        if (mean := compared.get(scenario)) is not None and measure in mean.measures
+        for change in mean.differences[measure][1:]
+    ]
+    columns = ("mean over pools and languages", "before", "after", "change")
+    return Table("Before and after, with 95% intervals, paired for the change", columns, tuple(rows), labels=1)
 
 
 def distance_table(distances: Mapping[str, QueryDistance]) -> Table:

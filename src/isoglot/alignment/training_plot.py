@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from isoglot.alignment.record import EpochMeasures, StepLoss
+from isoglot.platform.extras import needs
 
 
 def training_svg(losses: Sequence[StepLoss], epochs: Sequence[EpochMeasures]) -> str:
     """A plot of the loss of every step and, if there are any, of the development measures after each epoch."""
-    import vl_convert
+    with needs("drawing", "report"):
+        import vl_convert
 
     steps = [{"step": entry.step, "loss": entry.loss} for entry in losses]
     shares = [

@@ -16,10 +16,10 @@ MENDS = ("as it is", "scaled", "calibrated", "calibrated, scaled")
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model is and costs; None where it is not known or does not apply.
+    """Properties and costs of a model; None where one is not known or does not apply.
 
     Attributes:
-        licence: What its card says.
+        licence: Licence, as its card states it.
         parameters: Number of weights.
         megabytes: Size of its weights in memory, in MB.
         dimension: Components of a vector.
@@ -44,13 +44,13 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
-    """What one model found, as it is or mended; means over pools and query languages.
+    """The result of one model, as it is or mended; means over pools and query languages.
 
     Attributes:
         mend: One of `MENDS`.
-        quality: nDCG@10 in pools of one language (mono-same): the retrieval quality that a mend must not lower.
-        complete: complete@10 in mixed pools: whether all relevant documents are in the top 10.
-        control: nDCG@10 in mixed pools that hold each content in one language only.
+        quality: ndcg@10 in pools of one language (mono-same), which a mend must not lower.
+        complete: complete@10 in mixed pools (multi).
+        control: ndcg@10 in mixed pools that hold each content in one language only (control).
         preference: How often a top 10 document is in the question's language, over that language's share of the mixed
             pool; 1: no preference.
     """
@@ -66,10 +66,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """A model that was tried.
 
     Attributes:
-        name: Its name.
-        error: Why it could not be tried; None: it could.
-        facts: What it is and costs.
-        tried: What it found, with each mend that it takes.
+        name: Name of the model.
+        error: Error that ended its trial; None: there was none.
+        facts: Properties and costs of the model.
+        tried: Its results, one for each mend that it takes.
     """
 
     name: str
@@ -79,13 +79,13 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
-    """Which model to take.
+    """The recommended model.
 
     Attributes:
-        name: Its name.
+        name: Name of the model.
         mend: One of `MENDS`.
-        reason: Why, in a sentence.
-        also: Others within its interval: (name, mend).
+        reason: Reason, in a sentence.
+        also: Others within its interval, as pairs of name and mend.
     """
 
     name: str
@@ -95,12 +95,12 @@ class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unfound(msgspec.Struct, frozen=True, kw_only=True):
-    """A question that no model answers in its own language: hard, or labelled wrongly.
+    """A question that no model answers in its own language: it is hard, or labelled wrongly.
 
     Attributes:
-        query_id: Its id.
-        language: Its language.
-        question: Its text.
+        query_id: Id of the question.
+        language: Language of the question.
+        question: Text of the question.
         document: The beginning of a relevant document in that language.
     """
 
@@ -111,19 +111,19 @@ class Unfound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of `choose`.
+    """The result of `isoglot.choose`.
 
     Attributes:
-        collection: What the models were tried on.
-        labelled: Whether relevance is known; else documents were asked for by spans of their own text (a proxy).
-        candidates: All models, in the order in which they were named; bm25 last if it was not named.
-        recommendation: The best of them; None if there is none. Without labels, what finds by words is not considered.
-        unfound: The first questions that no model finds in its own language; nothing without labels.
-        unfound_count: Number of all of these.
+        collection: Record of the collection that the models were tried on.
+        labelled: Whether relevance is known; otherwise the queries were spans of the documents (a proxy).
+        candidates: All models, in the order in which they were named; bm25 comes last if it was not named.
+        recommendation: Recommended model; None if there is none. Without labels, bm25 is not considered.
+        unfound: First 20 questions that no model answers in its own language; empty without labels.
+        unfound_count: Number of all such questions.
         settings: Seed, limit and pools.
-        environment: Platform and versions.
-        isoglot: The version of isoglot.
-        schema: `SCHEMA`.
+        environment: Platform, and versions of the libraries used.
+        isoglot: Version of isoglot that made it.
+        schema: Schema of choice.json.
     """
 
     collection: CollectionRecord
@@ -138,5 +138,5 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     schema: str = SCHEMA
 
     def to_json(self) -> str:
-        """The choice as JSON; numbers that are not finite become null."""
+        """Return the text of choice.json; numbers that are not finite become null."""
         return json_text(self)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from isoglot.choosing.choice import Facts
 from isoglot.corpora.collection import Collection
-from isoglot.encoders.models import BUNDLED, model_path
+from isoglot.encoders.cards import card_facts
 from isoglot.evaluation.results import Audit
 from isoglot.llm.service import estimated_tokens
 from isoglot.retrievers.base import Retriever
@@ -20,7 +18,6 @@ from isoglot.retrievers.providers import PRICES
 
 TIMED_DOCUMENTS, TIMED_QUERIES = 32, 8
 """How many texts a model's speed is measured with."""
-_LICENCE = re.compile(r"^license:\s*(\S+)", re.MULTILINE)
 
 
 def facts_of(name: str, retriever: Retriever, audit: Audit, collection: Collection) -> Facts:
@@ -40,7 +37,7 @@ def facts_of(name: str, retriever: Retriever, audit: Audit, collection: Collecti
     weights = [] if model is None else list(model.parameters())
     speed = _speed(retriever, collection) if isinstance(retriever, DenseRetriever) else {}
     return Facts(
-        licence=_licence(name),
+        licence=card_facts(name).licence,
         parameters=sum(each.numel() for each in weights) or None,
         megabytes=sum(each.numel() * each.element_size() for each in weights) / 1e6 or None,
         dimension=record.dimension,
@@ -67,13 +64,3 @@ def _seconds(retriever: DenseRetriever, role: str, texts: Sequence[Any]) -> floa
     started = time.perf_counter()
     retriever.encode([each.text for each in texts], role, [each.language for each in texts], keep=False)
     return time.perf_counter() - started
-
-
-def _licence(name: str) -> str | None:
-    """The licence of a bundled model, or what the card in a model's folder says."""
-    base = name.partition(":")[2] or name
-    if base in BUNDLED:
-        return BUNDLED[base].licence
-    card = Path(model_path(base), "README.md")
-    stated = _LICENCE.search(card.read_text(encoding="utf-8", errors="replace")) if card.is_file() else None
-    return stated[1] if stated else None

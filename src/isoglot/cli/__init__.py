@@ -29,6 +29,7 @@ from isoglot.cli import (
     index,
     mend,
     models,
+    push,
     report,
     reproduce,
     search,
@@ -37,6 +38,7 @@ from isoglot.cli import (
 )
 from isoglot.platform.errors import IsoglotError, first_line
 from isoglot.platform.text import VisibleStream, one_line
+from isoglot.platform.version import __version__
 
 BUG = 70
 """EX_SOFTWARE of sysexits.h."""
@@ -77,7 +79,7 @@ def _debug_option() -> Any:
                 callback=_note_debug,
                 expose_value=False,
                 is_eager=True,
-                help="Show the chain of causes of an error; so does ISOGLOT_DEBUG=1.",
+                help="Show the chain of causes of an error, as ISOGLOT_DEBUG=1 does.",
             ),
         ] = False,
     ) -> None: ...
@@ -113,7 +115,6 @@ app = typer.Typer(
     cls=_RootGroup,
     help="Find out whether a multilingual retriever ranks by meaning or by language, and make it rank by meaning.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -122,6 +123,7 @@ for command in (
     align,
     apply,
     mend,
+    push,
     compare,
     choose,
     report,
@@ -138,6 +140,27 @@ for command in (
 ):
     app.command()(getattr(command, command.__name__.rsplit(".", 1)[-1]))
 app.add_typer(data.app, name="data")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"isoglot {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            expose_value=False,
+            is_eager=True,
+            help="Print the version of isoglot and exit.",
+        ),
+    ] = False,
+) -> None: ...
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -166,7 +189,7 @@ def _run(argv: Sequence[str] | None) -> object:
     logging.getLogger("isoglot").setLevel(logging.INFO)
     invocation = Invocation(debug=os.environ.get("ISOGLOT_DEBUG", "") not in ("", "0"))
     try:
-        app(argv, obj=invocation)
+        app(argv, prog_name="isoglot", obj=invocation)  # also by `python -m isoglot`, whose name suits no shell
         code: object = 0
     except SystemExit as exit:
         code = exit.code

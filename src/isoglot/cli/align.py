@@ -39,65 +39,71 @@ _GUARD, _SEVERAL_RUNS = "Guard", "Several runs"
 def align(
     model: Annotated[
         str,
-        typer.Argument(help=f"A bundled model, a folder, or a hub id; or, for a transform, index:DIR, {VECTOR_FORMS}."),
+        typer.Argument(
+            help=f"Model to align: a bundled model, a folder or a hub id. For a transform: index:DIR, {VECTOR_FORMS}."
+        ),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write: a model, or a transform.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write: a model, or a transform.")],
     data: Annotated[
         str | None,
         typer.Option(
-            help="A corpus (.jsonl, .csv, .parquet ..., or a folder), training rows, or a source such as mini@train; "
-            "vectors:DIR needs none."
+            help="Corpus (.jsonl, .csv, .parquet, or a folder), training rows, or a source such as mini@train; "
+            "not needed with vectors:DIR."
         ),
     ] = None,
     src: SourceLanguage = None,
     tgt: TargetLanguage = None,
     method: Annotated[
-        str | None, typer.Option(help=f"{', '.join(METHODS)}, or auto; center if not named, for a corpus.")
+        str | None, typer.Option(help=f"Method: {', '.join(METHODS)}, or auto; default for a corpus: center.")
     ] = None,
     queries: Annotated[
         Path | None,
-        typer.Option(help="Questions that people asked of the corpus (.txt, .jsonl); spans of it if not named."),
+        typer.Option(help="Questions that people asked of the corpus (.txt, .jsonl); default: spans of its documents."),
     ] = None,
-    languages: Annotated[str | None, typer.Option(help="Languages to use, e.g. en,ar,zh; all if not named.")] = None,
+    languages: Annotated[str | None, typer.Option(help="Languages to use, e.g. en,ar,zh; default: all.")] = None,
     per_row: Annotated[
-        int | None, typer.Option(help="Most languages in a row beside English; all if not named.")
+        int | None, typer.Option(help="Largest number of languages of a row to use besides English; default: all.")
     ] = None,
     dev: Annotated[
         str | None,
         typer.Option(
             rich_help_panel=_GUARD,
-            help="A source to audit on, or none; if not named, a tenth of the data is held out.",
+            help="Collection to audit base and result on, or none for no guard; default: a tenth of the data.",
         ),
     ] = None,
     goal: Annotated[
         str,
         typer.Option(
             rich_help_panel=_GUARD,
-            help="What is to be gained. together: all versions of the right document in the top 10; own-first: so, and "
-            "the one in the question's language first.",
+            help="What the verdict judges. together: all relevant documents are in the top 10; own-first: they are, "
+            "and the first of them is in the query's language.",
         ),
     ] = "together",
     max_loss: Annotated[
-        float, typer.Option(rich_help_panel=_GUARD, help="Points that mono-same ndcg@10 may fall.")
+        float, typer.Option(rich_help_panel=_GUARD, help="Largest accepted fall of mono-same ndcg@10, in points.")
     ] = 1.0,
     keep_scale: Annotated[
         bool,
         typer.Option(
-            "--keep-scale", help="Let cosines of unrelated pairs keep their mean, by one more component of each vector."
+            "--keep-scale", help="Keep the mean cosine of unrelated pairs, by one more component in each vector."
         ),
     ] = False,
     seeds: Annotated[
         int,
         typer.Option(
-            rich_help_panel=_SEVERAL_RUNS, help="Number of seeds to train, each into a folder inside the output."
+            rich_help_panel=_SEVERAL_RUNS, help="Number of seeds to train with, each into a folder inside the output."
         ),
     ] = 1,
     budget: Annotated[
-        float, typer.Option(rich_help_panel=_SEVERAL_RUNS, help="Minutes that --method auto may take.")
+        float, typer.Option(rich_help_panel=_SEVERAL_RUNS, help="Largest time of --method auto, in minutes.")
     ] = 15.0,
     no_tag: Annotated[
         bool,
-        typer.Option("--no-tag", rich_help_panel=_SEVERAL_RUNS, help="auto: only methods that need no language tag."),
+        typer.Option(
+            "--no-tag",
+            rich_help_panel=_SEVERAL_RUNS,
+            help="With --method auto: try only methods that need no language tag at inference.",
+        ),
     ] = False,
     prompts: Prompts = None,
     query_prompt: QueryPrompt = None,
@@ -113,9 +119,10 @@ def align(
     trust_remote_code: Trust = False,
     **options: Any,
 ) -> None:
-    """Align a retriever, so that it ranks by meaning, and save it as an ordinary model folder or as a transform.
+    """Align a retriever so that it ranks by meaning, and save it as a model folder or as a transform.
 
-    Base and result are audited on a development split. A model that lost too much is kept as OUTPUT.lossy; exit code 3.
+    Base and result are audited on a development split. If the result lost too much, it is kept as OUTPUT.lossy and the
+    exit code is 3.
     """
     import isoglot
     from isoglot.alignment.guard import LossyError

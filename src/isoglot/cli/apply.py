@@ -13,13 +13,16 @@ from isoglot.platform.files import expanded
 
 
 def apply(
-    transform: Annotated[Path, typer.Argument(help="The folder of a transform, which `isoglot align` wrote.")],
-    vectors: Annotated[str, typer.Argument(help="vectors:DIR, the vectors to change.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The folder of the changed vectors.")],
+    transform: Annotated[Path, typer.Argument(help="Folder of a transform that `isoglot align` wrote.")],
+    vectors: Annotated[str, typer.Argument(help="Vectors to change: vectors:DIR.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write the changed vectors to.")],
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Change stored vectors by a transform, into a folder of the same form; a second run does only what is missing."""
+    """Apply a transform to stored vectors, and write them to a folder of the same form.
+
+    Run it again after an interruption: only missing vectors are written.
+    """
     from dataclasses import asdict
     from json import dumps
 
@@ -39,5 +42,6 @@ def apply(
         print(dumps(asdict(applied)))
     else:
         counts = " and ".join(f"{count} vectors of {role} texts" for role, count in applied.vectors.items())
-        print(f"{counts} changed, of which {applied.kept} were kept from before")
+        again = f", {applied.kept} of them by an earlier run" if applied.kept else ""
+        print(f"{counts} changed{again}")
         print(f"wrote {output}; next: isoglot audit vectors:{output} --data SOURCE")

@@ -57,46 +57,52 @@ def audit(
     model: Annotated[
         str | None,
         typer.Argument(
-            help=f"A model's name, folder or hub id; {FORMS}; any of them with +TRANSFORM; a pipeline such as "
-            "'bm25 + MODEL' or 'MODEL %100 >> cross-encoder:MODEL'; or --run, --index. Without --data: "
-            "vectors:DIR, or a store."
+            help=f"Retriever to audit: a model's name, folder or hub id; {FORMS}; any of these with +TRANSFORM; or a "
+            "pipeline such as 'bm25 + MODEL' or 'MODEL %100 >> cross-encoder:MODEL'. Not needed with --run and --index."
         ),
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="A source: mini@test, xquad:DIR, folder:DIR ... see `isoglot sources`.")
+        str | None,
+        typer.Option(
+            help="Collection to audit on, e.g. mini@test, xquad:DIR, folder:DIR; `isoglot sources` lists all."
+        ),
     ] = None,
     src: SourceLanguage = None,
     tgt: TargetLanguage = None,
     pool: Annotated[list[str] | None, typer.Option(help="Languages of a pool, e.g. en,zh; may be repeated.")] = None,
-    query_languages: Annotated[str | None, typer.Option(help="Languages to ask in, e.g. en,zh.")] = None,
+    query_languages: Annotated[
+        str | None, typer.Option(help="Query languages, e.g. en,zh; default: all of the pool.")
+    ] = None,
     scenarios: Annotated[
-        str | None, typer.Option(help="Which of multi,mono-same,mono-cross,control; all, or multi for one run file.")
+        str | None,
+        typer.Option(
+            help="Scenarios, out of multi,mono-same,mono-cross,control; default: all, or multi for one run file."
+        ),
     ] = None,
     documents_mode: Annotated[
-        str, typer.Option(help="dedup: each document once; per-question: one for each question, as in the paper.")
+        str, typer.Option(help="dedup: each document once; per-question: one copy for each question, as in the paper.")
     ] = "dedup",
     goal: Goal = "together",
     balance: Balance = "none",
     scaled_k: ScaledK = None,
     scaled_weight: ScaledWeight = None,
     prefer_query_language: Prefer = None,
-    balanced: Annotated[bool, typer.Option("--balanced", help="The old name of --balance equal.")] = False,
-    limit: Annotated[int | None, typer.Option(help="The most questions to ask.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Largest number of questions to ask; default: all.")] = None,
     relevant_from: Annotated[
         float | None,
-        typer.Option(help="Lowest grade that is relevant; ndcg@K counts all grades. By default any above 0."),
+        typer.Option(help="Lowest grade that counts as relevant; ndcg@K uses all grades. Default: any grade above 0."),
     ] = None,
-    measures: Annotated[str | None, typer.Option(help="Measures, e.g. max_r,complete@5.")] = None,
+    measures: Annotated[str | None, typer.Option(help="Measures to compute, e.g. max_r,complete@5,classes.")] = None,
     stress: Annotated[
         str | None,
-        typer.Option(help="Ask changed queries too: code-switched,romanised,no-diacritics,typos, or all."),
+        typer.Option(help="Also ask changed queries: code-switched,romanised,no-diacritics,typos, or all."),
     ] = None,
     stored: Annotated[
         str | None,
-        typer.Option(help="Rank by stored vectors too: float32,float16,int8,int8-codes,binary."),
+        typer.Option(help="Also rank by vectors in a storage format: float32,float16,int8,int8-codes,binary."),
     ] = None,
     dimensions: Annotated[
-        str | None, typer.Option(help="Numbers of components of the vectors of --stored, e.g. 384,256,128.")
+        str | None, typer.Option(help="Numbers of components to keep in the vectors of --stored, e.g. 384,256,128.")
     ] = None,
     prompts: Prompts = None,
     query_prompt: QueryPrompt = None,
@@ -105,32 +111,41 @@ def audit(
     device: Device = "auto",
     precision: Precision = "auto",
     run: Annotated[
-        Path | None, typer.Option(help="Audit a TREC run of one pool, or a folder of runs named as --runs names them.")
+        Path | None, typer.Option(help="TREC run of one pool to audit, or a folder of runs named as --runs names them.")
     ] = None,
     documents_table: Annotated[
-        Path | None, typer.Option(help="What the run's documents are: a corpus, or a .tsv of id, language, content id.")
+        Path | None,
+        typer.Option(
+            help="Languages and content ids of the run's documents: a corpus, or a .tsv of id, language, content id."
+        ),
     ] = None,
     qrels: Annotated[
-        Path | None, typer.Option(help="Qrels, of TREC or BEIR: the run's judgements, where there is no --data.")
+        Path | None, typer.Option(help="Qrels of the run, in TREC's or BEIR's format; required without --data.")
     ] = None,
     index: Annotated[
-        str | None, typer.Option(help="Audit the stored vectors of an index; the argument is one of its models.")
+        str | None, typer.Option(help="Index whose stored vectors are audited; the argument is then one of its models.")
     ] = None,
     language_field: LanguageField = None,
     vector_field: VectorField = None,
     output: OutputFolder = None,
-    runs: Annotated[bool, typer.Option("--runs", help="Write TREC runs and qrels too.")] = False,
+    runs: Annotated[bool, typer.Option("--runs", help="Also write TREC runs and qrels.")] = False,
     force: Force = False,
     strict: StrictReading = False,
     find_identical: Annotated[
         bool,
-        typer.Option("--find-identical", help="Let a query find a document that has its id, which BEIR ignores too."),
+        typer.Option(
+            "--find-identical",
+            help="Let a query find the document that has its own id; by default it does not, as in BEIR.",
+        ),
     ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print the verdict without the tables.")] = False,
     json: Json = False,
     trust_remote_code: Trust = False,
 ) -> None:
-    """Audit a retriever in pools of one and of several languages; stored vectors without --data by themselves."""
+    """Audit a retriever in pools of one language and of several.
+
+    Without --data, vectors:DIR or a vector store is audited by its vectors alone: language lift and self-retrieval.
+    """
     import isoglot
     from isoglot.evaluation.measures import DEFAULT_MEASURES
     from isoglot.ranking.pools import SCENARIOS
@@ -175,7 +190,7 @@ def audit(
         scenarios=SCENARIOS if scenarios is None else split(scenarios) or [],
         documents_mode=documents_mode,
         goal=goal,
-        balance="equal" if balanced else with_scaled_options(balance, scaled_k, scaled_weight, prefer_query_language),
+        balance=with_scaled_options(balance, scaled_k, scaled_weight, prefer_query_language),
         limit=limit,
         relevant_from=relevant_from,
         measures=split(measures) or DEFAULT_MEASURES,

@@ -11,19 +11,22 @@ from isoglot.cli.options import Json
 
 def cache(
     model: Annotated[
-        str | None, typer.Option("-m", "--model", help="Name of a model, as shown; the others are left alone.")
+        str | None,
+        typer.Option(
+            "-m", "--model", help="Model whose vectors are shown or removed, by the name shown; default: all."
+        ),
     ] = None,
     older_than: Annotated[
-        float | None, typer.Option(help="Remove vectors that were not used for so many days.", min=0)
+        float | None, typer.Option(help="Remove vectors that were not used for this many days.", min=0)
     ] = None,
     max_size: Annotated[
         float | None,
-        typer.Option(help="Remove the vectors not used for the longest time, until so many GiB stay.", min=0),
+        typer.Option(help="Remove the least recently used vectors until at most this many GiB are left.", min=0),
     ] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Remove all kept vectors.")] = False,
     json: Json = False,
 ) -> None:
-    """Show which models' vectors are kept between runs, or remove some; they are encoded again when needed."""
+    """Show the vectors that are kept between runs, by model, or remove some; they are encoded again when needed."""
     from dataclasses import asdict
     from datetime import datetime
     from json import dumps

@@ -13,15 +13,17 @@ from isoglot.cli.options import Device, Json, OutputFolder, Seed, Trust, split
 
 
 def choose(
-    models: Annotated[list[str], typer.Argument(help="Models, as `isoglot audit` takes them; bm25 is added.")],
+    models: Annotated[
+        list[str], typer.Argument(help="Models to try, as `isoglot audit` takes them; bm25 is always added.")
+    ],
     data: Annotated[
-        str, typer.Option("--data", help="A source (mini@test, xquad:DIR ...), or a corpus without labels.")
+        str, typer.Option("--data", help="Collection (mini@test, xquad:DIR, folder:DIR), or a corpus without labels.")
     ],
     queries: Annotated[
-        Path | None, typer.Option(help="Questions that people asked of the corpus; spans of it if not named.")
+        Path | None, typer.Option(help="Questions that people asked of the corpus; default: spans of its documents.")
     ] = None,
     pool: Annotated[list[str] | None, typer.Option(help="Languages of a pool, e.g. en,zh; may be repeated.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Ask at most this many questions.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Largest number of questions to ask; default: all.")] = None,
     seed: Seed = 0,
     device: Device = "auto",
     output: OutputFolder = None,
@@ -30,7 +32,7 @@ def choose(
 ) -> None:
     """Try several models on your data, each as it is, scaled and calibrated, and recommend one.
 
-    With -o, audits are kept there, and a run that was stopped goes on where it was.
+    With -o, finished audits are kept there, and an interrupted run continues.
     """
     from isoglot.choosing.report import choice_lines, choice_tables, choice_to_html, choice_to_markdown
     from isoglot.choosing.run import choose as choose_model

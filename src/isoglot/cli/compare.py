@@ -32,19 +32,23 @@ FAILED = 4
 def compare(
     audits: Annotated[
         list[str],
-        typer.Argument(help="Folders with audits, or models; the first is the baseline. NAME=A,B pools seeds."),
+        typer.Argument(
+            help="Folders of audits, or models; the first is the baseline. NAME=A,B counts seeds A and B as one."
+        ),
     ],
     data: Annotated[
-        str | None, typer.Option("--data", help="The source to audit models on, where models are named.")
+        str | None, typer.Option("--data", help="Collection to audit on; required where a model is named.")
     ] = None,
     src: SourceLanguage = None,
     tgt: TargetLanguage = None,
-    names: Annotated[str | None, typer.Option(help="What to call them, e.g. before,after.")] = None,
-    margin: Annotated[float, typer.Option(help="Points of mono-same and control ndcg@10 that may be lost.")] = 1.0,
+    names: Annotated[str | None, typer.Option(help="Names to show for them, e.g. before,after.")] = None,
+    margin: Annotated[
+        float, typer.Option(help="Largest loss of mono-same and control ndcg@10 that counts as kept, in points.")
+    ] = 1.0,
     fail_if: Annotated[
         list[str] | None,
         typer.Option(
-            help='Exit with 4 if this is true: "complete@10<80", "mono-same ndcg@10 drop>1"; may be repeated.'
+            help='Condition for exit code 4, e.g. "complete@10<80" or "mono-same ndcg@10 drop>1"; may be repeated.'
         ),
     ] = None,
     prompts: Prompts = None,
@@ -58,7 +62,7 @@ def compare(
     json: Json = False,
     trust_remote_code: Trust = False,
 ) -> None:
-    """Put audits of the same collection side by side."""
+    """Compare audits of the same collection, with paired statistics."""
     import isoglot
     from isoglot.evaluation.comparison.conditions import Condition
     from isoglot.report.changes import comparison_change_tables

@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 
 def build(
     name: Annotated[
-        str, typer.Argument(help="mix, or an origin (see `isoglot data origins`), also as miracl:DIR or mmarco:DIR.")
+        str,
+        typer.Argument(help="mix, or an origin that `isoglot data origins` lists, also as miracl:DIR or mmarco:DIR."),
     ],
     output: RowsOutput = Path("rows.jsonl"),
-    languages: Annotated[
-        str | None, typer.Option(help="Languages besides English, e.g. de,zh; all if not named.")
-    ] = None,
+    languages: Annotated[str | None, typer.Option(help="Languages besides English, e.g. de,zh; default: all.")] = None,
     size: Annotated[int, typer.Option(min=1, help="Largest number of rows.")] = 2800,
     per_row: Annotated[int, typer.Option(min=1, help="Largest number of languages in a row besides English.")] = 8,
     without: Annotated[str | None, typer.Option(help="Origins to leave out of mix, e.g. mini.")] = None,
@@ -30,7 +29,7 @@ def build(
     strict: Strict = False,
     ask: Annotated[
         str | None,
-        typer.Option(help="A model at an API, e.g. gpt-4o, that then turns the rows' headings into questions."),
+        typer.Option(help="Model at an API, e.g. gpt-4o, that turns the rows' headings into questions afterwards."),
     ] = None,
     base_url: BaseUrl = None,
     price_in: PriceIn = None,
@@ -40,7 +39,7 @@ def build(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Build training rows, most of them out of packages that people translated, and check every cell."""
+    """Build training rows, most of them from packages that people translated, and check every text."""
     from json import dumps, loads
 
     from isoglot.llm.client import client_options

@@ -18,26 +18,28 @@ def check(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write the rows that pass to.")] = None,
     against: Against = None,
     query_language: Annotated[
-        str | None, typer.Option(help="Language of the questions in rows of other tools; by default it is detected.")
+        str | None, typer.Option(help="Language of the questions in rows of other tools; default: detected.")
     ] = None,
     document_language: Annotated[
-        str | None, typer.Option(help="Language of the documents in such rows; by default it is detected.")
+        str | None, typer.Option(help="Language of the documents in rows of other tools; default: detected.")
     ] = None,
     queries: Annotated[
         Path | None,
-        typer.Option(help="Your own questions (.txt, .jsonl, ...), whose mean vectors are compared with the rows'."),
+        typer.Option(
+            help="Your own questions (.txt, .jsonl); their mean vectors are compared with those of the rows' queries."
+        ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("-m", "--model", help="The model whose vectors are compared; goes with --queries.")
+        str | None, typer.Option("-m", "--model", help="Model that encodes them; goes with --queries.")
     ] = None,
     device: Device = "auto",
     strict: Strict = False,
     findings: Annotated[int, typer.Option(min=0, help="Number of findings to print.")] = 20,
     json: Json = False,
 ) -> None:
-    """Validate a file of rows, and check it for what makes rows untrustworthy: contamination, wrong languages, ...
+    """Validate a file of rows, and check it for contamination, wrong languages, duplicates and other faults.
 
-    Says how many of its queries are questions, and with --queries how far they lie from yours.
+    It reports how many queries are questions, and with --queries how far they lie from yours.
     """
     from dataclasses import asdict
     from json import dumps

@@ -12,13 +12,13 @@ from isoglot.cli.options import Force, Json, RowsFile, Seed
 
 def export(
     file: RowsFile,
-    to: Annotated[str, typer.Option(help="Form: sentence-transformers, flagembedding or beir.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="File, or for beir folder, to write.")],
+    to: Annotated[str, typer.Option(help="Format: sentence-transformers, flagembedding or beir.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write; for beir a folder.")],
     seed: Seed = 0,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Write rows in the form that another tool reads."""
+    """Write rows in the format of another tool."""
     import sys
     from json import dumps
 

@@ -24,10 +24,21 @@ from isoglot.cli.options import Against, Json, RowsOutput
 def generate(
     model: Model,
     output: RowsOutput,
-    topics: Annotated[Path | None, typer.Option(help="Text file with one topic a line.")] = None,
-    corpus: Annotated[Path | None, typer.Option(help="File of rows, or .jsonl file with _id and text.")] = None,
+    topics: Annotated[
+        Path | None,
+        typer.Option(help="Text file with a topic on each line; the model writes a passage and a question for each."),
+    ] = None,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of rows, or a .jsonl file with _id and text; the model writes a question for each passage."
+        ),
+    ] = None,
     ask: Annotated[
-        str | None, typer.Option(help="File of rows, or a source, whose headings become questions in all languages.")
+        str | None,
+        typer.Option(
+            help="File of rows, or a source, whose headings the model turns into questions in all their languages."
+        ),
     ] = None,
     licence: Annotated[str, typer.Option(help="Licence of the rows, as an SPDX expression.")] = "",
     base_url: BaseUrl = None,
@@ -40,9 +51,9 @@ def generate(
     against: Against = None,
     json: Json = False,
 ) -> None:
-    """Let a language model write English rows, or questions for rows in all their languages.
+    """Have a language model write English rows, or questions for existing rows in all their languages.
 
-    The key is read from OPENAI_API_KEY. Run it again to continue.
+    The key is read from OPENAI_API_KEY. Run it again after an interruption to continue.
     """
     from isoglot.llm.service import Service
     from isoglot.platform.errors import IsoglotError

@@ -12,10 +12,10 @@ from isoglot.cli.options import Json, RowsFile
 
 def stats(
     file: RowsFile,
-    plot: Annotated[Path | None, typer.Option(help="File to draw a plot to: .html, .svg or .png.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="File to write a plot to: .html, .svg or .png.")] = None,
     json: Json = False,
 ) -> None:
-    """Count rows, languages, lengths, sources and licences, and plot them."""
+    """Count the rows, languages, lengths, sources and licences of a file of rows, and plot them."""
     from dataclasses import asdict
     from json import dumps
 

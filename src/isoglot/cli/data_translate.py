@@ -16,12 +16,14 @@ Model = Annotated[str, typer.Option(help="Name of the model at the API, e.g. gpt
 BaseUrl = Annotated[
     str | None, typer.Option(help="Base URL of another API than OpenAI's, e.g. http://localhost:8000/v1.")
 ]
-Concurrency = Annotated[int, typer.Option(help="Largest number of requests under way at once.")]
-Attempts = Annotated[int, typer.Option(help="Number of times to ask until an answer passes the checks.")]
-Timeout = Annotated[float, typer.Option(help="Seconds that an answer may take.")]
-PriceIn = Annotated[float | None, typer.Option(help="USD for a million tokens of prompts.")]
-PriceOut = Annotated[float | None, typer.Option(help="USD for a million tokens of answers.")]
-MaxCost = Annotated[float | None, typer.Option(help="USD that this run may cost; it stops before it would cost more.")]
+Concurrency = Annotated[int, typer.Option(help="Largest number of concurrent requests.")]
+Attempts = Annotated[int, typer.Option(help="Largest number of requests for an answer that passes the checks.")]
+Timeout = Annotated[float, typer.Option(help="Time limit of an answer, in seconds.")]
+PriceIn = Annotated[float | None, typer.Option(help="Price of a million tokens of prompts, in USD.")]
+PriceOut = Annotated[float | None, typer.Option(help="Price of a million tokens of answers, in USD.")]
+MaxCost = Annotated[
+    float | None, typer.Option(help="Largest cost of this run, in USD; it stops before it would cost more.")
+]
 
 
 def translate(
@@ -39,7 +41,10 @@ def translate(
     against: Against = None,
     json: Json = False,
 ) -> None:
-    """Let a language model translate rows; the key is read from OPENAI_API_KEY. Run it again to continue."""
+    """Have a language model translate rows.
+
+    The key is read from OPENAI_API_KEY. Run it again after an interruption to continue.
+    """
     from isoglot.llm.service import Service
     from isoglot.training_data.generation.translate import translate_rows
 

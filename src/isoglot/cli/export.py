@@ -11,15 +11,16 @@ from isoglot.cli.options import Force
 
 
 def export(
-    index: Annotated[str, typer.Argument(help="An index that `isoglot index` made.")],
-    to: Annotated[str, typer.Option(help="The engine: qdrant, pgvector, elasticsearch, opensearch or faiss.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write.")],
+    index: Annotated[str, typer.Argument(help="Index that `isoglot index` made.")],
+    to: Annotated[str, typer.Option(help="Engine: qdrant, pgvector, elasticsearch, opensearch or faiss.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write.")],
     model: Annotated[
-        str | None, typer.Option("-m", "--model", help="Model whose vectors are written; by default the index's first.")
+        str | None,
+        typer.Option("-m", "--model", help="Model whose vectors are written; default: the first one of the index."),
     ] = None,
     force: Force = False,
 ) -> None:
-    """Write an index's passages and vectors for another search engine."""
+    """Export the passages and vectors of an index for another search engine."""
     from isoglot.indexing.exporting import export_index
     from isoglot.indexing.store import Index
     from isoglot.report.terminal import print_lines

@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 
 def index(
     output: Annotated[
-        str, typer.Option("-o", "--output", help="The index: a folder, or an address such as s3://bucket/index.")
+        str,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Index to make, update or describe: a folder, or an address such as s3://bucket/index.",
+        ),
     ],
     corpus: Annotated[
         str | None,
         typer.Argument(
-            help="A file (.jsonl, .csv, .tsv, .parquet, .txt, .md, .html, .pdf), a folder of such files, or a source "
-            "such as mini@test. Without it, the index is described."
+            help="Corpus: a file (.jsonl, .csv, .tsv, .parquet, .txt, .md, .html, .pdf), a folder of such files, or a "
+            "source such as mini@test. Without it, the index is described."
         ),
     ] = None,
     model: Annotated[
@@ -31,38 +36,36 @@ def index(
         typer.Option(
             "-m",
             "--model",
-            help="A model to add to the index: a model, an API's (openai:MODEL), or either and a transform "
+            help="Model to add to the index, e.g. e5-small-q4, openai:MODEL, or either with a transform "
             "(MODEL+DIR); may be repeated.",
         ),
     ] = None,
-    add: Annotated[
-        bool, typer.Option("--add", help="Add to an index of other corpora, and delete nothing from it.")
-    ] = False,
-    delete: Annotated[list[str] | None, typer.Option(help="Delete the document with this id; may be repeated.")] = None,
+    add: Annotated[bool, typer.Option("--add", help="Add this corpus to those in the index; delete nothing.")] = False,
+    delete: Annotated[list[str] | None, typer.Option(help="Id of a document to delete; may be repeated.")] = None,
     calibrate: Annotated[
         bool,
         typer.Option(
             "--calibrate",
-            help="Add calibrated vectors beside those of each model (or of those named with -m), or fit them again.",
+            help="Add calibrated vectors beside those of each model, or of those named with -m, or fit them again.",
         ),
     ] = False,
     queries: Annotated[
         Path | None,
-        typer.Option(
-            help="For --calibrate: questions that people asked (.txt, .jsonl); spans of passages if not named."
-        ),
+        typer.Option(help="With --calibrate: questions that people asked (.txt, .jsonl); default: spans of passages."),
     ] = None,
-    drop: Annotated[str | None, typer.Option(help="Delete the vectors of this model.")] = None,
+    drop: Annotated[str | None, typer.Option(help="Model whose vectors are deleted.")] = None,
     language: Annotated[
-        str | None, typer.Option(help="Language of documents that name none; without it, it is detected.")
+        str | None, typer.Option(help="Language of documents that name none; default: detected.")
     ] = None,
     passage_tokens: Annotated[
         int | None,
-        typer.Option(help="Maximum number of tokens of a passage; by default what all models read, up to 512."),
+        typer.Option(help="Largest number of tokens of a passage; default: what all models read, at most 512."),
     ] = None,
     overlap: Annotated[
         int | None,
-        typer.Option(help="Tokens that a passage repeats from the one before; by default an eighth of a passage."),
+        typer.Option(
+            help="Number of tokens that a passage repeats from the one before; default: an eighth of a passage."
+        ),
     ] = None,
     prompts: Prompts = None,
     query_prompt: QueryPrompt = None,
@@ -72,7 +75,11 @@ def index(
     json: Json = False,
     trust_remote_code: Trust = False,
 ) -> None:
-    """Index a corpus for search. Run it again after changes: only what has changed is processed."""
+    """Index a corpus for search.
+
+    Run it again after the corpus has changed: only changed documents are processed. With --calibrate, the exit code is
+    3 if the calibrated vectors lost too much; they are then not stored.
+    """
     from isoglot.indexing.describing import describe_index
     from isoglot.indexing.update import delete_documents, drop_model, update_index
     from isoglot.platform.languages import canonical

@@ -19,33 +19,35 @@ def mend(
     store: Annotated[
         str,
         typer.Argument(
-            help="qdrant:URL/COLLECTION, pgvector:postgresql://HOST/DATABASE/TABLE, "
+            help="Index to mend: qdrant:URL/COLLECTION, pgvector:postgresql://HOST/DATABASE/TABLE, "
             "elasticsearch:URL/INDEX, lancedb:FOLDER/TABLE or faiss:FILE."
         ),
     ],
     into: Annotated[
         str | None,
-        typer.Option(help="Name of what is made: a column, collection, index, table or file; *_mended if not named."),
+        typer.Option(help="Name of the column, collection, index, table or file to make; default: *_mended."),
     ] = None,
     language_field: LanguageField = None,
     vector_field: VectorField = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="The folder of the transform, which queries need; NAME.transform."),
+        typer.Option(
+            "-o", "--output", help="Folder to write the transform to, which queries need; default: NAME.transform."
+        ),
     ] = None,
     transform: Annotated[
-        Path | None, typer.Option(help="A transform that `isoglot align` wrote, in place of a new one.")
+        Path | None, typer.Option(help="Transform that `isoglot align` wrote, used instead of fitting one.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would change, and write nothing.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Remove what an earlier mend made, and nothing else.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Write also where the probes speak against it.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write even if the probes fail.")] = False,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Put changed vectors beside those of an index that you have, so that its own search ranks by meaning.
+    """Write changed vectors beside those of an index that you have, so that its own search ranks by meaning.
 
-    Nothing is changed in place; a run that was killed goes on by the same command. Exit code 3: the probes speak
-    against it, and nothing was written.
+    Nothing is changed in place. Run it again after an interruption to continue. The exit code is 3 if the probes fail:
+    nothing is written then.
     """
     from dataclasses import asdict
     from json import dumps

@@ -6,7 +6,7 @@ from isoglot.cli.options import Json
 
 
 def models(json: Json = False) -> None:
-    """List the bundled models, and the ways to name others and what else ranks."""
+    """List the bundled models, and the forms in which other models and retrievers are named."""
     from dataclasses import asdict
     from json import dumps
 

@@ -10,90 +10,103 @@ import typer
 if TYPE_CHECKING:
     from isoglot.stores.base import Fields
 
-Data = Annotated[
-    str, typer.Option("--data", help="A source: mini@test, xquad:DIR, folder:DIR ...; see `isoglot sources`.")
-]
 SourceLanguage = Annotated[
     str | None,
     typer.Option(
-        "--src", help="Language of the first column of --data, a table of parallel sentences; its head may name it too."
+        "--src",
+        help="Language of the first column, where --data is a table of parallel sentences; goes with --tgt.",
     ),
 ]
-TargetLanguage = Annotated[str | None, typer.Option("--tgt", help="Language of its second column.")]
+TargetLanguage = Annotated[str | None, typer.Option("--tgt", help="Language of the second column of that table.")]
 Seed = Annotated[int, typer.Option(help="Random seed; the same seed gives the same result.")]
-Device = Annotated[str, typer.Option(help="The device: auto, cpu, cuda, cuda:1, mps ...")]
+Device = Annotated[str, typer.Option(help="Device of the model, e.g. auto, cpu, cuda, cuda:1, mps.")]
 Precision = Annotated[
     str,
-    typer.Option(help="Number format of the model's products: auto, float32, bfloat16, or int8 (on a CPU)."),
+    typer.Option(help="Number format of the model's computation: auto, float32, bfloat16, or int8 (on a CPU)."),
 ]
 Goal = Annotated[
     str,
     typer.Option(
-        help="What is judged. together: all versions of the right document in the top 10; own-first: so, and the one "
-        "in the question's language first."
+        help="What the verdict judges. together: all relevant documents are in the top 10; own-first: they are, and "
+        "the first of them is in the query's language."
     ),
 ]
 Balance = Annotated[
     str,
     typer.Option(
-        help="How languages share the ranks. none: by score; equal: the languages take turns; proportional: each has "
-        "its share of the documents; scaled: by score, less what is usual for the language."
+        help="How documents of several languages become one list. none: by score; equal: languages take turns; "
+        "proportional: each language gets its share of the pool; scaled: by score minus the usual score of the "
+        "document's language for this query."
     ),
 ]
 ScaledK = Annotated[
-    int | None, typer.Option(help="Number of a language's best scores that --balance scaled averages (default 5).")
+    int | None,
+    typer.Option(help="With --balance scaled: number of a language's best scores that are averaged (default 5)."),
 ]
 ScaledWeight = Annotated[
     float | None,
-    typer.Option(help="Weight of that average against the mean of all scores, from 0 to 1 (default 0.7)."),
+    typer.Option(
+        help="With --balance scaled: weight of that average against the mean of all scores, 0 to 1 (default 0.7)."
+    ),
 ]
 Prefer = Annotated[
     float | None,
     typer.Option(
         "--prefer-query-language",
-        help="What documents in the question's language gain with --balance scaled, in units of the scores, e.g. 0.01.",
+        help="With --balance scaled: what is added to the scores of documents in the query's language, e.g. 0.01.",
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace what is in the output folder.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an earlier result of isoglot in the output folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-Trust = Annotated[bool, typer.Option("--trust-remote-code", help="Let code inside the model's repository run.")]
+Trust = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Run code that the model's folder or repository contains.")
+]
 QueryPrompt = Annotated[
     str | None,
     typer.Option(
         "--query-prompt",
-        help="Prompt before each query: its text, or the name of one of the model's prompts; '' for none. By default "
-        "what the model's configuration says.",
+        help="Prompt put before each query: its text, or the name of one of the model's prompts; '' for none. Default: "
+        "the model's configuration.",
     ),
 ]
-DocumentPrompt = Annotated[str | None, typer.Option("--document-prompt", help="Prompt before each document, likewise.")]
+DocumentPrompt = Annotated[
+    str | None, typer.Option("--document-prompt", help="Prompt put before each document, named like --query-prompt.")
+]
 Prompts = Annotated[
     str | None,
-    typer.Option("--prompts", help="none: no prompt before queries and documents; by default each model's own."),
+    typer.Option(
+        "--prompts", help="none: put no prompt before queries and documents. Default: each model's own prompts."
+    ),
 ]
-OutputFolder = Annotated[Path | None, typer.Option("-o", "--output", help="The folder to write to.")]
+OutputFolder = Annotated[Path | None, typer.Option("-o", "--output", help="Folder to write to.")]
 LanguageField = Annotated[
-    str | None, typer.Option("--language-field", help="A store's field, payload key or column that holds the language.")
+    str | None,
+    typer.Option(
+        "--language-field", help="Field, payload key or column of a store that holds the language of a document."
+    ),
 ]
 ContentField = Annotated[
-    str | None, typer.Option("--content-field", help="A store's field of the id that translations share, if there is.")
+    str | None,
+    typer.Option("--content-field", help="Field of a store that holds the id shared by translations, if it has one."),
 ]
 VectorField = Annotated[
-    str | None, typer.Option("--vector-field", help="A store's field, column or name of the vector, if it has several.")
+    str | None, typer.Option("--vector-field", help="Field, column or name of the vector in a store that has several.")
 ]
-RowsFile = Annotated[str, typer.Argument(help="A file of rows (.jsonl, .parquet), or a source such as mini@train.")]
-RowsOutput = Annotated[Path, typer.Option("-o", "--output", help="The file of rows to write: .jsonl or .parquet.")]
+RowsFile = Annotated[str, typer.Argument(help="File of rows (.jsonl, .parquet), or a source such as mini@train.")]
+RowsOutput = Annotated[Path, typer.Option("-o", "--output", help="File of rows to write: .jsonl or .parquet.")]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Treat any finding of a check, and any row that is left out, as an error.")
+    bool, typer.Option("--strict", help="Fail on any finding of a check and on any row that would be left out.")
 ]
 StrictReading = Annotated[
     bool,
     typer.Option(
-        "--strict", help="Stop at what would be counted and left out, such as a document without text or language."
+        "--strict",
+        help="Fail on what would otherwise be left out and counted, such as a document without text or language.",
     ),
 ]
 Against = Annotated[
     list[str] | None,
-    typer.Option(help="A collection that no row may overlap, besides mini@test, xquad and belebele; may be repeated."),
+    typer.Option(help="Collection that no row may overlap, besides mini@test, xquad and belebele; may be repeated."),
 ]
 
 

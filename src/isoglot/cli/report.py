@@ -31,21 +31,22 @@ class Map(StrEnum):
 
 
 def report(
-    audits: Annotated[list[Path], typer.Argument(help="Folders with audits; the first is before, the last is after.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write: .html, .md, .tex or .mteb.json.")],
-    data: Annotated[str | None, typer.Option("--data", help="The audited source, to show its texts.")] = None,
-    names: Annotated[str | None, typer.Option(help="What to call the audits, e.g. before,after.")] = None,
+    audits: Annotated[list[Path], typer.Argument(help="Folders of audits; the first is before, the last is after.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write: .html, .md, .tex or .mteb.json.")],
+    data: Annotated[str | None, typer.Option("--data", help="Audited collection, to show its texts.")] = None,
+    names: Annotated[str | None, typer.Option(help="Names to show for the audits, e.g. before,after.")] = None,
     models: Annotated[
-        str | None, typer.Option(help="The audited models in the audits' order, to show similarities and a map.")
+        str | None, typer.Option(help="Audited models in the order of the audits, to show similarities and a map.")
     ] = None,
     map_kind: Annotated[
-        Map, typer.Option("--map", help="The map's plane: principal components, or UMAP (pip install 'isoglot[umap]').")
+        Map,
+        typer.Option("--map", help="Layout of the map: principal components, or UMAP (pip install 'isoglot[umap]')."),
     ] = Map.PCA,
     device: Device = "auto",
     json: Json = False,
     trust_remote_code: Trust = False,
 ) -> None:
-    """Write what audits found as one offline page, as Markdown or LaTeX tables, or as mteb's JSON."""
+    """Write audits as one offline page, as Markdown or LaTeX tables, or as mteb results."""
     from json import dumps
 
     import isoglot

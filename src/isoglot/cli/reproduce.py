@@ -30,27 +30,37 @@ class Set(StrEnum):
 
 
 def reproduce(
-    what: Annotated[Set, typer.Argument(help="The paper's numbers, or those of isoglot's own documentation.")],
-    model: Annotated[list[str] | None, typer.Option(help="Only numbers of this model; may be repeated.")] = None,
+    what: Annotated[Set, typer.Argument(help="Numbers to reproduce: the paper's, or those of isoglot's methods.")],
+    model: Annotated[
+        list[str] | None, typer.Option(help="Model whose numbers are run; may be repeated; default: all.")
+    ] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="Only this experiment or number; * stands for anything; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Experiment or number to run, where * stands for anything; may be repeated; default: all."),
     ] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option(help="Folder of a collection, else it is read from the hub: xquad:DIR, belebele:DIR; may repeat."),
+        typer.Option(
+            help="Folder of a collection, as xquad:DIR or belebele:DIR; may be repeated; default: read from the hub."
+        ),
     ] = None,
     rows: Annotated[
         Path | None, typer.Option(help="Training rows made by `isoglot data build mix --without mini`.")
     ] = None,
-    work: Annotated[Path | None, typer.Option(help="Folder that keeps finished audits and models.")] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="Folder for finished audits and models; default: in the cache.")
+    ] = None,
     output: Annotated[
         list[Path] | None, typer.Option("-o", "--output", help="Page to write: .html or .md; may be repeated.")
     ] = None,
-    show: Annotated[bool, typer.Option("--list", help="Show numbers and commands, and run nothing.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="List the numbers and commands, and run nothing.")] = False,
     json: Json = False,
     trust_remote_code: Trust = False,
 ) -> None:
-    """Run the commands behind published numbers, and show which numbers come out again."""
+    """Run the commands behind published numbers, and report which numbers come out again.
+
+    The exit code is 5 if a number differs or a command fails.
+    """
     from isoglot.reproduction.expected import load_expected
     from isoglot.reproduction.page import Reproduction
     from isoglot.reproduction.running import Runner

@@ -30,20 +30,19 @@ _SHOWN_CHARACTERS = 200
 
 
 def search(
-    index: Annotated[str, typer.Argument(help="An index that `isoglot index` made.")],
-    question: Annotated[str, typer.Argument(help="The question, in any language.")],
-    k: Annotated[int, typer.Option("-k", help="Maximum number of passages to return.")] = 10,
-    model: Annotated[
-        str | None, typer.Option("-m", "--model", help="One of the index's models; by default its first.")
-    ] = None,
+    index: Annotated[str, typer.Argument(help="Index that `isoglot index` made.")],
+    question: Annotated[str, typer.Argument(help="Question, in any language.")],
+    k: Annotated[int, typer.Option("-k", help="Largest number of passages to return.")] = 10,
+    model: Annotated[str | None, typer.Option("-m", "--model", help="Model of the index; default: its first.")] = None,
     language: Annotated[
         str | None,
         typer.Option(
-            help="Language of the question; without it, the language is detected, and a question that shows none is "
-            "taken to be in the index's largest."
+            help="Language of the question; default: detected, or the largest of the index where none can be detected."
         ),
     ] = None,
-    languages: Annotated[str | None, typer.Option(help="Languages of the passages to search, e.g. en,zh.")] = None,
+    languages: Annotated[
+        str | None, typer.Option(help="Languages of the passages to search, e.g. en,zh; default: all.")
+    ] = None,
     balance: Balance = "none",
     scaled_k: ScaledK = None,
     scaled_weight: ScaledWeight = None,

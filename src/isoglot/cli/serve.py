@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -11,52 +10,56 @@ import typer
 
 from isoglot.cli.options import Device, QueryPrompt, Trust
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 
 
 def serve(
-    index: Annotated[str, typer.Argument(help="An index that `isoglot index` made.")],
+    index: Annotated[str, typer.Argument(help="Index that `isoglot index` made.")],
     compare: Annotated[
-        str | None, typer.Option(help="Model of the left column; by default the one indexed first.")
+        str | None, typer.Option(help="Model of the left column; default: the first one of the index.")
     ] = None,
     balance: Annotated[
         str,
         typer.Option(
-            help="Balance of the columns that the page begins with, and of the API's default. none: by score; "
-            "equal: the languages take turns; proportional: each has its share of the documents; scaled: by score, "
-            "less what is usual for the language."
+            help="Default balance of the page and of the API. none: by score; equal: languages take turns; "
+            "proportional: each language gets its share of the documents; scaled: by score minus the usual score of "
+            "the document's language for this query."
         ),
     ] = "none",
     audit: Annotated[
-        list[Path] | None, typer.Option(help="An audit's folder, for the Bias page; may be repeated: before, after.")
+        list[Path] | None,
+        typer.Option(help="Folder of an audit to show on the Bias page; may be repeated: before, after."),
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: reachable from other machines.")] = (
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is reachable from other machines.")] = (
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 8000,
     api_key_env: Annotated[
-        str | None, typer.Option(help="Environment variable that holds the key which clients must send.")
+        str | None, typer.Option(help="Name of the environment variable that holds the key that clients must send.")
     ] = None,
     allow_host: Annotated[
-        list[str] | None, typer.Option(help="A name under which a proxy reaches this server; may be repeated.")
+        list[str] | None, typer.Option(help="Host name under which a proxy reaches this server; may be repeated.")
     ] = None,
     allow_origin: Annotated[
-        list[str] | None, typer.Option(help="A web site whose pages may use the API (CORS); may be repeated.")
+        list[str] | None, typer.Option(help="Origin of a web site whose pages may use the API (CORS); may be repeated.")
     ] = None,
     max_requests: Annotated[
-        int, typer.Option(min=1, help="Maximum number of API requests in progress; more are answered with 429.")
+        int, typer.Option(min=1, help="Largest number of API requests in progress; more are answered with 429.")
     ] = 64,
     max_body: Annotated[
-        int, typer.Option(min=1, help="Maximum number of bytes of a request's body; more are answered with 413.")
+        int, typer.Option(min=1, help="Largest number of bytes of a request's body; more are answered with 413.")
     ] = 2**22,
-    log_queries: Annotated[bool, typer.Option("--log-queries", help="Log the questions too.")] = False,
+    log_queries: Annotated[bool, typer.Option("--log-queries", help="Also log the questions.")] = False,
     query_prompt: QueryPrompt = None,
     device: Device = "auto",
     trust_remote_code: Trust = False,
 ) -> None:
-    """Serve an index: a web page to search and compare, and an API."""
-    missing = [name for name in ("fastapi", "lancedb", "prometheus_client", "uvicorn") if find_spec(name) is None]
-    if missing:
-        raise IsoglotError(f"serving needs {', '.join(missing)}: pip install 'isoglot[serve]'")
+    """Serve an index: a web page to search and compare models, and an HTTP API."""
+    with needs("isoglot serve", "serve"):
+        import fastapi  # noqa: F401
+        import lancedb  # noqa: F401
+        import prometheus_client  # noqa: F401
+        import uvicorn  # noqa: F401
     from isoglot.serving.server import serve as run
     from isoglot.serving.settings import LOOPBACK, Settings
 

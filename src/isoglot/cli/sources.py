@@ -12,17 +12,15 @@ from isoglot.platform.errors import IsoglotError
 
 
 def sources(
-    source: Annotated[
-        str | None, typer.Argument(help="A collection to save as files, e.g. mini@demo; needs -o.")
-    ] = None,
+    source: Annotated[str | None, typer.Argument(help="Collection to save as files, e.g. mini@demo; needs -o.")] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="The folder for its corpus.jsonl, queries.jsonl and qrels/test.tsv."),
+        typer.Option("-o", "--output", help="Folder for its corpus.jsonl, queries.jsonl and qrels/test.tsv."),
     ] = None,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """List where collections can come from, or save one as files that folder:DIR reads."""
+    """List the sources of collections, or save a collection as files that folder:DIR reads."""
     import sys
     from dataclasses import asdict
     from json import dumps

@@ -23,9 +23,9 @@ class Document:
     """One language version of one content.
 
     Attributes:
-        content_id: The id that all translations share.
+        content_id: Id that all translations share.
         language: Canonical BCP-47 tag.
-        text: The text to encode: title and body where a source has both.
+        text: Text to encode: title and body where a source has both.
     """
 
     content_id: str
@@ -38,9 +38,9 @@ class Query:
     """One language version of one question.
 
     Attributes:
-        query_id: The id that all translations share.
+        query_id: Id that all translations share.
         language: Canonical BCP-47 tag.
-        text: The text to encode.
+        text: Text to encode.
     """
 
     query_id: str
@@ -49,12 +49,12 @@ class Query:
 
 
 class CollectionRecord(msgspec.Struct, frozen=True):
-    """What an audit records of a collection.
+    """The record of a collection in an audit.
 
     Attributes:
         name: As `Collection.name`.
         fingerprint: As `Collection.fingerprint`.
-        languages: The languages of its documents and queries, as the user or the source spells them.
+        languages: Languages of its documents and queries, as the user or the source spells them.
         notes: As `Collection.notes`.
     """
 
@@ -66,23 +66,23 @@ class CollectionRecord(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Collection:
-    """Documents, queries and golds: the one type that audits and alignments take.
+    """Documents, queries and relevance judgements: the one type that audits and alignments take.
 
     Attributes:
-        name: The name in reports, e.g. ``xquad``.
-        documents: The documents; (content id, language) is unique.
-        queries: The queries; (query id, language) is unique.
-        golds: Query id -> the content ids that answer it.
-        names: Canonical tag -> the spelling of the source; a tag that is missing is its own spelling.
-        notes: What a reader of results has to know, such as the licence or a known contamination.
-        identical: (query id, language) -> the (content id, language) of the document that the query itself is, which it
-            does not find; it is no gold of the query.
-        grades: Query id -> content id -> its grade, above 0, of all that is judged, golds or not; empty where each
-            gold has the grade 1 and nothing else is judged. Only nDCG looks at it.
+        name: Name in reports, e.g. ``xquad``.
+        documents: Documents; (content id, language) is unique.
+        queries: Queries; (query id, language) is unique.
+        golds: Query id -> ids of the relevant contents; every language version of them is relevant.
+        names: Canonical tag -> spelling of the source; a tag that is missing is its own spelling.
+        notes: Notes for readers of results, such as the licence or a known contamination.
+        identical: (query id, language) -> (content id, language) of the document that is the query itself. The query
+            does not find it, and it is not relevant.
+        grades: Query id -> content id -> grade, above 0, of every judged content. Empty where each relevant content has
+            the grade 1. Only ndcg and lang_ndcg use grades.
 
     Raises:
-        IsoglotError: There is no document or no query, a text is empty, a version occurs twice, or a query has no gold
-            or one that no document has.
+        IsoglotError: There is no document or no query, a text is empty, a version occurs twice, or a query has no
+            relevant content, or one without a document.
     """
 
     name: str
@@ -112,13 +112,13 @@ class Collection:
 
     @cached_property
     def languages(self) -> list[str]:
-        """The canonical tags of all documents and queries, English first, then by tag."""
+        """Canonical tags of all documents and queries, English first, then by tag."""
         tags = {d.language for d in self.documents} | {q.language for q in self.queries}
         return sorted(tags, key=lambda tag: (tag != "en", tag))
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over documents, queries, golds, identical ids and grades, in hex; their order does not matter."""
+        """SHA-256, in hex, over documents, queries, golds, identical ids and grades; their order does not matter."""
         parts = [repr(("d", d.content_id, d.language, d.text)) for d in self.documents]
         parts += [repr(("q", q.query_id, q.language, q.text, sorted(self.golds[q.query_id]))) for q in self.queries]
         parts += [repr(("i", *pair)) for pair in self.identical.items()]
@@ -129,15 +129,15 @@ class Collection:
         return digest.hexdigest()
 
     def record(self) -> CollectionRecord:
-        """What an audit records of this collection."""
+        """Return the record of this collection in an audit."""
         return CollectionRecord(self.name, self.fingerprint, tuple(map(self.named, self.languages)), tuple(self.notes))
 
     def named(self, language: str) -> str:
-        """Return how the source of this collection spells a canonical tag."""
+        """Return the spelling of a canonical tag in the source of this collection."""
         return self.names.get(language, language)
 
     def find_language(self, tag: str) -> str:
-        """Return the canonical tag of a language that a user named.
+        """Return the canonical tag of a language, given in any spelling.
 
         Raises:
             IsoglotError: The tag is unknown, or the collection has no text in it.
@@ -149,12 +149,13 @@ class Collection:
         return language
 
     def relevant_from(self, grade: float) -> Collection:
-        """This collection, in which documents of a lower grade are no golds; they keep their grades, which nDCG counts.
+        """Return the collection in which only documents from a grade on are relevant.
 
-        Queries without a gold are left out, and a note counts them.
+        Documents of lower grades keep them for ndcg. Queries without a relevant document are left out, and a note
+        counts them.
 
         Args:
-            grade: The lowest grade that is relevant.
+            grade: Lowest grade that counts as relevant.
 
         Raises:
             IsoglotError: No query has a document of that grade.
@@ -174,7 +175,7 @@ class Collection:
         return replace(self, queries=queries, golds=golds, notes=(*self.notes, note))
 
     def spelled_as(self, tags: Iterable[str]) -> Collection:
-        """This collection with its languages named as in `tags`; of two spellings of a language the last counts.
+        """Return the collection with languages spelled as in `tags`; of two spellings of a language the last counts.
 
         Raises:
             IsoglotError: A tag is unknown, or the collection has no text in it.

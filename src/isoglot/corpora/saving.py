@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from isoglot.corpora.collection import Collection
+from isoglot.corpora.collection import Collection, Document, Query
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import EXPORT_MARK, new_folder, write_text
 
@@ -14,9 +14,10 @@ from isoglot.platform.files import EXPORT_MARK, new_folder, write_text
 def save_collection(collection: Collection, folder: str | Path, *, force: bool = False) -> Path:
     """Write a collection as corpus.jsonl, queries.jsonl and qrels/test.tsv.
 
-    ``folder:DIR`` reads them back with the same versions, texts, relevant documents and grades. A judgement names one
-    version of a query and one of a document and counts for all of them. The id of a document is
-    ``CONTENT_ID/LANGUAGE``. That of a query is ``q:QUERY_ID/LANGUAGE``: a query with a document's id would not find it.
+    ``folder:DIR`` reads them back with the same versions, texts, relevant documents and grades. A judgement pairs a
+    version of a query with the document in its language, or in another one if there is none, and counts for all
+    versions of both. The id of a document is ``CONTENT_ID/LANGUAGE``. That of a query is ``q:QUERY_ID/LANGUAGE``: a
+    query with a document's id would not find it.
 
     Args:
         collection: The collection.
@@ -38,7 +39,7 @@ def save_collection(collection: Collection, folder: str | Path, *, force: bool =
     language = collection.named
     documents = [
         {
-            "_id": f"{d.content_id}/{d.language}",
+            "_id": _document_key(d),
             "text": d.text,
             "lang": language(d.language),
             "content_id": d.content_id,
@@ -46,15 +47,17 @@ def save_collection(collection: Collection, folder: str | Path, *, force: bool =
         for d in collection.documents
     ]
     queries = [
-        {"_id": f"q:{q.query_id}/{q.language}", "text": q.text, "lang": language(q.language), "query_id": q.query_id}
+        {"_id": _query_key(q), "text": q.text, "lang": language(q.language), "query_id": q.query_id}
         for q in collection.queries
     ]
-    one_document = {document["content_id"]: document["_id"] for document in reversed(documents)}
-    one_query = {query["query_id"]: query["_id"] for query in reversed(queries)}
+    one_document = {document.content_id: document for document in reversed(collection.documents)}
+    version = {(document.content_id, document.language): document for document in collection.documents}
     judgements = ["query-id\tcorpus-id\tscore"]
-    for query_id, contents in collection.golds.items():
-        grades = collection.grades.get(query_id) or dict.fromkeys(contents, 1)
-        judgements += [f"{one_query[query_id]}\t{one_document[content]}\t{g:g}" for content, g in grades.items()]
+    for query in collection.queries:
+        grades = collection.grades.get(query.query_id) or dict.fromkeys(collection.golds[query.query_id], 1)
+        for content, grade in grades.items():
+            document = version.get((content, query.language), one_document[content])
+            judgements.append(f"{_query_key(query)}\t{_document_key(document)}\t{grade:g}")
     if any(len(line.split()) != 3 for line in judgements):
         raise IsoglotError(f"{collection.name}: an id has white space, which qrels cannot hold")
     with new_folder(target, replaces=EXPORT_MARK) as new:
@@ -63,6 +66,14 @@ def save_collection(collection: Collection, folder: str | Path, *, force: bool =
         write_text(new / "queries.jsonl", _json_lines(queries))
         write_text(new / "qrels" / "test.tsv", "\n".join(judgements) + "\n")
     return target
+
+
+def _document_key(document: Document) -> str:
+    return f"{document.content_id}/{document.language}"
+
+
+def _query_key(query: Query) -> str:
+    return f"q:{query.query_id}/{query.language}"
 
 
 def _json_lines(records: Iterable[Mapping[str, str]]) -> str:

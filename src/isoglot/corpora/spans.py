@@ -6,7 +6,7 @@ import random
 import re
 
 WORDS = 9
-"""Words in a span; XQuAD's and most people's questions have about as many (see docs/methods.md)."""
+"""Words in a span; XQuAD's and most people's questions have about as many (see docs/results/development.md)."""
 CHARACTERS = 18
 """Letters in a span of a text without spaces between words (Han, kana, Thai, Lao, Khmer, Myanmar)."""
 

@@ -21,6 +21,7 @@ from isoglot.corpora.code_switch import code_switched
 from isoglot.corpora.collection import Collection, Query
 from isoglot.corpora.typos import mistyped
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 from isoglot.platform.text import pattern
 
 _WITHOUT_MARK = str.maketrans("đĐłŁøØħĦŧŦı", "dDlLoOhHtTi")
@@ -107,10 +108,8 @@ KINDS = tuple(_CHANGES)
 
 @cache
 def _romaniser() -> Any:
-    try:
+    with needs("romanising queries", "stress"):
         from uroman import Uroman
-    except ImportError:
-        raise IsoglotError("romanised queries need the package uroman: pip install 'isoglot[stress]'") from None
     return Uroman()
 
 

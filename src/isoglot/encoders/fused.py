@@ -26,8 +26,8 @@ def fused_layers(model: SentenceTransformer) -> Iterator[None]:
     """Run the layers of `model` fused within the block, if they are of a kind that fits; results differ by rounding.
 
     Sums go into the output of a product instead of passing over memory once more, and GELU works in place: up to 5%
-    less processor time (docs/results/performance.md). This is for inference only, since it overwrites values that gradients
-    need.
+    less processor time (docs/results/performance.md). This is for inference only, since it overwrites values that
+    gradients need.
     """
     transformers: list[Any] = transformers_of(model) if model.device.type == "cpu" else []
     encoders = [transformer.encoder for transformer in transformers if _fits(transformer.config)]

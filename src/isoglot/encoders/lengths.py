@@ -26,13 +26,13 @@ _WORD = regex.compile(rf"[\p{{L}}\p{{M}}\p{{N}}--[{_IDEOGRAPHS}{_LETTERS}]]+", r
 
 
 class LanguageLengths(msgspec.Struct, frozen=True, kw_only=True):
-    """How long texts of one language are for a model.
+    """Lengths of the texts of one language.
 
     Attributes:
         texts: Number of texts.
-        cut: How many of them are longer than the model's limit, so that it did not see their ends.
-        tokens_per_word: Mean number of tokens that a word becomes, without prompt and special tokens; None where no
-            text has a word. For scripts without spaces between words see `word_count`.
+        cut: Number of texts that are longer than the model's limit, so that it did not see their ends.
+        tokens_per_word: Mean number of tokens of a word, without prompt and special tokens; None where no text has a
+            word.
     """
 
     texts: int
@@ -41,11 +41,11 @@ class LanguageLengths(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TextLengths(msgspec.Struct, frozen=True, kw_only=True):
-    """How long texts of one role are for a model.
+    """Lengths of the texts of one role.
 
     Attributes:
-        limit: Number of tokens at which they are cut, including the prompt and special tokens; None: at none.
-        by_language: Language -> how long its texts are.
+        limit: Number of tokens at which texts are cut, with prompt and special tokens; None: they are not cut.
+        by_language: Language -> lengths of its texts.
     """
 
     limit: int | None

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import pickle
-import re
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from isoglot.encoders.checkpoints import check_kind, complete_weights
 from isoglot.encoders.devices import choose_device, has_bfloat16
 from isoglot.encoders.encoder import Encoder
-from isoglot.encoders.models import model_path
+from isoglot.encoders.models import KIND, looks_local, model_path
 from isoglot.platform.errors import BY_CHANCE, IsoglotError, raised_by_isoglot, reason
 from isoglot.platform.hub import hub_errors, reachable
 
@@ -23,10 +22,6 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound="Any")
 PRECISIONS = ("auto", "float32", "bfloat16", "int8")
-
-
-_KIND = re.compile(r"[a-z][a-z0-9-]+:")
-"""How kinds of retrievers begin, such as ``openai:MODEL``; no hub id does, and drives of Windows have one letter."""
 
 
 def load_encoder(
@@ -103,12 +98,12 @@ def load_kind(
             lacks weights.
     """
     path = model_path(name)
-    if _KIND.match(name) and not Path(path).exists():
+    if KIND.match(name) and not Path(path).exists():
         raise IsoglotError(
             f"{name}: is no model of this machine, which this needs; `isoglot audit`, `align` and `index` take what "
             "`isoglot models` lists with a colon"
         )
-    is_local = Path(path).exists() or _looks_local(name)
+    is_local = Path(path).exists() or looks_local(name)
     if is_local and not Path(path).is_dir():
         raise IsoglotError(f"{name}: no such model folder")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -129,11 +124,6 @@ def load_kind(
     if torch.device(chosen).type == "cpu":
         model.float()
     return model
-
-
-def _looks_local(name: str) -> bool:
-    """Return whether a name can only be that of a folder; a hub id is ``NAME`` or ``OWNER/NAME``."""
-    return name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name or bool(PureWindowsPath(name).drive)
 
 
 @cache

@@ -63,45 +63,50 @@ def audit(
     force: bool = False,
     show_progress: bool = False,
 ) -> Audit:
-    """Ask a retriever every query of a collection in pools of one and of several languages.
+    """Audit a retriever: rank every query of a collection in pools of one language and of several.
 
     Args:
-        model: A bundled model's name, a folder, a hub id, ``bm25``, ``openai:MODEL``, ``vectors:DIR``, an `Encoder`, a
-            `Retriever`, or an object with one method, ``scores(queries, documents)`` (see `Scorer`).
-        collection: A source such as ``xquad:DIR``, or a `Collection`.
-        pools: The languages of each pool; None: English with each other language of the documents.
-        query_languages: The languages to ask in; None: those of each pool, and those in which there is no document.
-        scenarios: Names out of ``isoglot.ranking.pools.SCENARIOS``.
-        documents_mode: ``dedup``, or ``per-question`` to reproduce the paper's pools (one document for each question).
-        goal: What the verdict is about: ``together`` (all versions of the right document in the top 10) or
-            ``own-first`` (so, and the first of them in the query's language; brings measures of its own); see
-            `isoglot.evaluation.goals`.
-        balance: How the languages' results are merged: ``none`` (by score), ``equal`` (they take turns) or
-            ``proportional`` (to their shares of the pool), ``scaled`` (by score, less what is usual for the language),
-            ``scaled(k=5, weight=0.7)`` or ``scaled(k=5, weight=0.7, prefer=0.02)``, which prefers the query's language;
-            see `isoglot.ranking.balance`.
-        limit: The most questions to ask, chosen by seed, the same in all languages; None: all.
-        relevant_from: The lowest grade from which a document is relevant for all measures but nDCG, which counts every
-            grade; None: any above 0.
-        measures: Names such as ``max_r`` or ``complete@10``; ``classes`` stands for the four of the first document.
+        model: Name of a model (bundled, a folder or a hub id) or of another retriever, such as ``bm25``,
+            ``openai:MODEL`` or ``vectors:DIR``; or an `Encoder`, a `Retriever`, or an object with the one method
+            ``scores(queries, documents)`` (see `Scorer`).
+        collection: Source such as ``mini@test`` or ``xquad:DIR``, or a `Collection`.
+        pools: Languages of each pool; None: English with each other language of the documents.
+        query_languages: Query languages; None: those of each pool, and those in which there is no document.
+        scenarios: Scenarios, out of ``multi``, ``mono-same``, ``mono-cross`` and ``control``.
+        documents_mode: ``dedup`` (each document once), or ``per-question`` (one copy for each question, as in the
+            paper).
+        goal: What the verdict judges: ``together`` (all relevant documents are in the top 10) or ``own-first`` (they
+            are, and the first of them is in the query's language). The second adds measures of its own.
+        balance: How documents of several languages become one list: ``none`` (by score), ``equal`` (languages take
+            turns), ``proportional`` (each language gets its share of the pool) or ``scaled`` (by score minus the usual
+            score of the document's language). Options of the last are written as ``scaled(k=5, weight=0.7)`` or
+            ``scaled(k=5, weight=0.7, prefer=0.02)``.
+        limit: Largest number of questions, drawn by `seed` and the same in all languages; None: all.
+        relevant_from: Lowest grade that counts as relevant; nDCG uses every grade. None: any grade above 0.
+        measures: Names of measures, such as ``max_r`` or ``complete@10``; ``classes`` stands for the four classes of
+            the first document.
         seed: Random seed for ties, control pools, the limit and the bootstrap.
         device: ``auto`` or a torch device.
         trust_remote_code: Whether code inside the model's repository may run.
-        prompts: ``query`` or ``document`` -> the prompt before such texts: its text, or the name of one of the model's
-            prompts; None: the model's own.
-        stress: Kinds of changed queries to ask too, out of ``isoglot.corpora.stress.KINDS``, or ``all``.
-        stored: Forms of stored vectors to rank by too, out of ``isoglot.evaluation.stored.DTYPES``; none, with
-            `dimensions`: ``float32``.
-        dimensions: Numbers of components of stored vectors to rank by too; none, with `stored`: all components.
-        run_depth: How many of the top documents of each query to keep for a TREC run.
-        keep_vectors: Whether a model's vectors are read from and written to the cache on disk; false for a model whose
-            weights change between two audits, such as one in training.
-        output: A folder to save the audit to; None: it is not saved.
-        force: Whether an audit that `output` holds is replaced, whatever its settings are.
+        prompts: Role (``query``, ``document``) -> the prompt put before its texts: the prompt's text, or the name of
+            one of the model's prompts. None: the model's own.
+        stress: Kinds of changed queries to ask as well: ``code-switched``, ``romanised``, ``no-diacritics``,
+            ``typos``, or ``all``.
+        stored: Storage formats of vectors to rank by as well: ``float32``, ``float16``, ``int8``, ``int8-codes``,
+            ``binary``. Empty, with `dimensions`: ``float32``.
+        dimensions: Numbers of components to keep in stored vectors. Empty, with `stored`: all components.
+        run_depth: Number of top documents of each query to keep for a TREC run.
+        keep_vectors: Whether a model's vectors are read from and written to the cache on disk. False suits a model
+            whose weights change between two audits, such as one in training.
+        output: Folder to save the audit to; None: it is not saved.
+        force: Whether any audit in `output` is replaced; otherwise only one with the same settings is.
         show_progress: Whether to show progress on standard error.
 
+    Returns:
+        The audit: a result for each scenario, pool and query language.
+
     Raises:
-        IsoglotError: A name is unknown, something cannot be used, or `output` holds an audit with other settings; the
+        IsoglotError: A name is unknown, an input cannot be used, or `output` holds an audit with other settings. The
             message says what to do.
     """
     chosen_goal = find_goal(goal)

@@ -14,12 +14,12 @@ MEASURES = {"multi": ("complete@10", "max_r", "tie_rate"), "mono-same": ("ndcg@1
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """A measure's means over cells before and after a change.
+    """Means of a measure over cells, before and after a change.
 
     Attributes:
-        before: The mean before, of the queries that are asked after.
-        after: The mean after.
-        difference: After less before, with its paired interval.
+        before: Mean before, over the queries that are asked after.
+        after: Mean after.
+        difference: After minus before, with its paired interval.
     """
 
     before: Interval
@@ -28,14 +28,14 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StressedQueries(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the queries in one language when a kind of stress changed them.
+    """The effect of a kind of stress on the queries in one language.
 
     Attributes:
-        kind: One of `isoglot.corpora.stress.KINDS`.
-        query_language: The queries' language, as the user or the source spells it.
+        kind: ``code-switched``, ``romanised``, ``no-diacritics`` or ``typos``.
+        query_language: Language of the queries, as the user or the source spells it.
         queries: Number of queries asked in it.
-        changed: Number of those that the kind changes; only these count.
-        measures: ``multi complete@10`` and the others of `MEASURES` -> its change, mean over the pools.
+        changed: Number of queries that the kind changes; only these count.
+        measures: Measure with its scenario, such as ``multi complete@10`` -> its change, mean over the pools.
     """
 
     kind: str
@@ -46,10 +46,10 @@ class StressedQueries(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredVectors(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the measures when vectors were stored otherwise.
+    """The effect of a storage format of vectors.
 
     Attributes:
-        dtype: One of `isoglot.evaluation.stored.DTYPES`.
+        dtype: ``float32``, ``float16``, ``int8``, ``int8-codes`` or ``binary``.
         dimension: Number of components kept, the first ones.
         bytes: Size of one vector.
         measures: As for `StressedQueries`, mean over pools and query languages; before is float32 with all components.

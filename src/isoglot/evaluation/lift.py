@@ -24,13 +24,12 @@ _BLOCK = 16_384
 
 
 class LanguageLift(msgspec.Struct, frozen=True, kw_only=True):
-    """What the nearest neighbours of a language's documents are.
+    """The language lift of a language.
 
     Attributes:
         documents: Number of documents in the language.
-        own: Share of the neighbours in the same language, 0 to 100.
-        lift: That share over the language's share of all other documents. 1: by meaning alone; the inverse of the
-            language's share: all neighbours are in the same language.
+        own: Share of their nearest neighbours in the same language, 0 to 100.
+        lift: That share divided by the language's share of all other documents; 1: meaning alone decides.
     """
 
     documents: int

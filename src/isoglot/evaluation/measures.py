@@ -1,4 +1,4 @@
-"""Measures: pure functions of gold ranks and languages, one value a query. docs/measures.md has worked examples.
+"""Measures: pure functions of gold ranks and languages, one value a query. docs/reference/measures.md defines them.
 
 Shares and gains are in percent (0-100), ranks start at 1. A query to which a measure does not apply gets NaN and is
 left out of the mean. A query whose value is not known, because a gold is beyond the end of a run, gets infinity, and

@@ -54,7 +54,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageResult:
-    """What a pool's ranking did to one of its languages; shares in percent.
+    """The result of one language of a pool; shares are in percent.
 
     Attributes:
         documents: Number of the pool's documents in the language.
@@ -77,7 +77,7 @@ class LanguageResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
-    """What is not known of a pool of which only the first documents of each query are ranked, as in a TREC run.
+    """The end of a ranking that holds only the first documents of each query, as a TREC run does.
 
     Attributes:
         depth: N, the largest number of ranked documents of a query.
@@ -98,18 +98,18 @@ class Cut:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredResult:
-    """What audit.json holds of one pool asked in one language.
+    """The result of one pool asked in one language, as audit.json holds it.
 
     Attributes:
-        scenario: A name out of ``isoglot.ranking.pools.SCENARIOS``.
-        pool_languages: The languages of the pool's documents, as the user or the source spells them.
-        query_language: The language of the questions, in the same spelling.
+        scenario: ``multi``, ``mono-same``, ``mono-cross`` or ``control``.
+        pool_languages: Languages of the pool's documents, as the user or the source spells them.
+        query_language: Language of the questions, in the same spelling.
         documents_mode: ``dedup`` or ``per-question``.
         documents: Number of documents in the pool.
         queries: Number of queries asked.
-        measures: Name -> mean over the queries with its 95% bootstrap interval.
-        by_language: Language -> what the ranking did to it.
-        cut: What is not known where only the first documents of each query are ranked; None where all are.
+        measures: Measure -> mean over the queries with its 95% bootstrap interval.
+        by_language: Language -> its result.
+        cut: What is unknown where only the first documents of each query are ranked; None where all are.
     """
 
     scenario: str
@@ -124,13 +124,13 @@ class StoredResult:
 
 
 class StageResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What one stage of a pipeline found in a mixed pool.
+    """The result of one stage of a pipeline in a mixed pool.
 
     Attributes:
-        stage: The name of the retriever up to this stage; ``all`` for the whole pipeline.
-        result: What was found, with one measure, ``complete@K``.
+        stage: Name of the retriever up to this stage; ``all`` for the whole pipeline.
+        result: Its result, with the one measure ``complete@K``.
         lost: Share of the queries that are complete after this stage and not in the end, in percent.
-        gained: Share of those that are complete in the end and not after this stage.
+        gained: Share of the queries that are complete in the end and not after this stage, in percent.
     """
 
     stage: str
@@ -199,7 +199,11 @@ class ScenarioResult(StoredResult):
 
 
 class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The shape of audit.json; see `Audit` for the fields."""
+    """The shape of audit.json, whose other fields are those of `Audit`.
+
+    Attributes:
+        schema: Schema of audit.json.
+    """
 
     schema: str
     isoglot: str
@@ -222,29 +226,27 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """The results of all scenarios, with everything that is required to make them again.
+    """The results of an audit, with everything that is required to make them again.
 
     Attributes:
-        model: What was audited: name, fingerprint, dimension, prompts ...
-        collection: What it was audited on: name, fingerprint, languages, notes.
-        scenarios: One result for each pool and query language.
+        model: Record of the retriever: name, fingerprint, dimension, prompts.
+        collection: Record of the collection: name, fingerprint, languages, notes.
+        scenarios: One result for each scenario, pool and query language.
         seed: Random seed for ties, control pools, the limit and the bootstrap.
-        limit: The most questions asked; None: all.
-        balance: How the languages' results were merged: ``none`` (by score), ``equal``, ``proportional`` or
-            ``scaled``, with its options where they are not the defaults.
-        environment: Platform and versions of the libraries used.
-        isoglot: The version of isoglot that made it.
-        stages: What each stage of a pipeline found in each mixed pool; empty of other retrievers.
-        goal: What the verdict is about, a name out of ``isoglot.evaluation.goals.GOALS``.
-        similarities: How similar queries are to documents; None of a retriever without vectors, and in older audits.
-        lift: Language -> how often its documents' neighbours are in it; empty of a retriever without vectors, and in
-            older audits.
-        lengths: Role -> how long the texts are for the model; empty of a retriever that does not tell and in older
-            audits.
-        stress: What became of changed queries, where that was asked for.
-        stored: What became of vectors that are stored otherwise, where that was asked for.
-        notes: What distorts the numbers: prompts that are not used, texts that were cut, labels that disagree with
-            the texts, and what the balance could not know of these pools.
+        limit: Largest number of questions; None: all.
+        balance: Balance of the lists: ``none``, ``equal``, ``proportional`` or ``scaled``, with its options where they
+            are not the defaults.
+        environment: Platform, and versions of the libraries used.
+        isoglot: Version of isoglot that made the audit.
+        stages: Results of each stage of a pipeline in each mixed pool; empty for other retrievers.
+        goal: Goal that the verdict judges: ``together`` or ``own-first``.
+        similarities: Cosines of queries with documents; None for a retriever without vectors, and in older audits.
+        lift: Language -> its language lift; empty for a retriever without vectors, and in older audits.
+        lengths: Role -> lengths of its texts in tokens; empty where they are not known, and in older audits.
+        stress: Results for changed queries, if they were asked.
+        stored: Results for vectors in other storage formats, if they were asked for.
+        notes: Sentences on what distorts the numbers: unused prompts, texts that were cut, labels that disagree with
+            the texts, limits of the balance.
     """
 
     model: RetrieverRecord
@@ -266,14 +268,19 @@ class Audit:
 
     @property
     def retriever(self) -> str:
-        """The model's name, and how its results were balanced."""
+        """Name of the retriever, with the balance if there is one."""
         return self.model.name if self.balance == "none" else f"{self.model.name}, {self.balance} balance"
 
     def find(self, scenario: str, pool_languages: Sequence[str], query_language: str) -> ScenarioResult:
         """Return the result of one pool asked in one language.
 
+        Args:
+            scenario: Name of the scenario, such as ``multi``.
+            pool_languages: Languages of the pool, in its order and spelling.
+            query_language: Language of the questions.
+
         Raises:
-            KeyError: The audit has none.
+            KeyError: The audit has no such result.
         """
         cell = Cell(scenario, tuple(pool_languages), query_language)
         for result in self.scenarios:
@@ -282,7 +289,7 @@ class Audit:
         raise KeyError(f"the audit has no result for {cell}")
 
     def to_json(self) -> str:
-        """Return what audit.json holds: everything but the ranks; NaN becomes null."""
+        """Return the text of audit.json: everything but the ranks; NaN becomes null."""
         record = AuditRecord(
             schema=SCHEMA,
             isoglot=self.isoglot,
@@ -315,9 +322,11 @@ class Audit:
     def save(self, folder: str | Path) -> None:
         """Write audit.json and, beside it, ranks.npz with the gold ranks of every query, which `compare` needs.
 
-        An audit that the folder holds is replaced; ``isoglot.audit(..., output=folder)`` refuses another one. The ranks
-        hold the SHA-256 of audit.json, so that `load` tells one that was damaged, or that a killed process left beside
-        the ranks of another audit.
+        An audit in the folder is replaced; ``isoglot.audit(..., output=folder)`` refuses one with other settings.
+        ranks.npz holds the SHA-256 of audit.json, by which `load` recognises damage.
+
+        Args:
+            folder: Folder to write to; it is made if it does not exist.
 
         Raises:
             IsoglotError: The folder cannot be written.
@@ -331,12 +340,11 @@ class Audit:
         """Read what `save` wrote.
 
         Args:
-            folder: The folder.
+            folder: Folder of an audit.
             with_ranks: Whether to read ranks.npz; without it, no result has gold ranks.
 
         Raises:
-            DamagedAuditError: Its audit.json is damaged.
-            IsoglotError: There is none, or it is of another schema, or its ranks are damaged; the message says where.
+            IsoglotError: The folder has no audit, or it has another schema or is damaged. The message names the file.
         """
         path = Path(folder) / AUDIT
         with os_errors_explained(path, "read"):

@@ -32,8 +32,8 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         pairs: Number of pairs.
-        mean: Their mean cosine.
-        quantiles: Percent, such as ``"99.9"`` -> the cosine below which that many of the pairs are.
+        mean: Mean cosine.
+        quantiles: Percent, such as ``"99.9"`` -> cosine below which that share of the pairs lies.
 
     Raises:
         ValueError: A percent is no number, or there is none; msgspec makes a ValidationError of it.
@@ -66,14 +66,14 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Similarities(msgspec.Struct, frozen=True, kw_only=True):
-    """The cosines of queries with documents, by kind; None where an audit has no pair of a kind.
+    """The cosines of queries with documents, by kind of document; None where there is no such pair.
 
     Attributes:
-        unrelated: Documents that are not relevant, in any language.
-        unrelated_same: Those in the query's language.
-        unrelated_cross: Those in other languages.
-        relevant_same: Relevant documents in the query's language.
-        relevant_cross: Relevant documents in other languages: translations, where the collection has them.
+        unrelated: With irrelevant documents, in any language.
+        unrelated_same: With irrelevant documents in the query's language.
+        unrelated_cross: With irrelevant documents in other languages.
+        relevant_same: With relevant documents in the query's language.
+        relevant_cross: With relevant documents in other languages.
     """
 
     unrelated: Distribution | None = None

@@ -25,16 +25,16 @@ _EQUAL = 1e-5
 
 
 class UnlabelledAudit(msgspec.Struct, frozen=True, kw_only=True):
-    """What the vectors of documents say by themselves.
+    """The audit of document vectors without questions.
 
     Attributes:
-        schema: `SCHEMA`.
-        isoglot: The version that made it.
-        name: What was audited.
-        seed: Random seed of which documents were asked about.
-        sampled: Language -> number of documents that were looked at, at most `isoglot.retrievers.held.SAMPLE`.
+        schema: Schema of unlabelled.json.
+        isoglot: Version of isoglot that made it.
+        name: Name of the retriever.
+        seed: Random seed of the documents whose own vectors were searched for.
+        sampled: Language -> number of sampled documents, at most 1,000.
         unknown: Number of documents without a known language, which are left out.
-        lift: Language -> what the neighbours of its documents are.
+        lift: Language -> its language lift.
         self_retrieval: Share of documents that the store's own search finds first by their own vectors, 0 to 100; one
             with an equal score counts as well. None where the vectors lie in no store.
     """

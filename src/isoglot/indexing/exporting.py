@@ -15,6 +15,7 @@ from isoglot.indexing.snapshot import Snapshot, StoredModel, vectors_in
 from isoglot.indexing.store import Index
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 from isoglot.platform.files import EXPORT_MARK, new_folder
 from isoglot.platform.progress import progress
 
@@ -101,14 +102,15 @@ def _engine_id(passage: Passage) -> str:
 
 def _to_faiss(batches: Batches, dimension: int, folder: Path) -> list[str]:
     """Write a FAISS index, which is built in memory and so takes as much of it as the vectors do."""
-    faiss = _library("faiss", "faiss-cpu")
+    with needs("exporting to faiss", "faiss"):
+        import faiss
     flat_index = faiss.IndexFlatIP(dimension)
     with (folder / "passages.jsonl").open("w", encoding="utf-8", newline="\n") as file:
         for passages, vectors in batches:
             flat_index.add(vectors)
             _write_lines(file, map(_payload, passages))
     with (folder / "index.faiss").open("wb") as file:  # FAISS keeps quiet when it cannot write the end of a file
-        faiss.write_index(flat_index, faiss.PyCallbackIOWriter(file.write))
+        faiss.write_index(flat_index, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]
     return [
         f'faiss.read_index("{folder}/index.faiss")    # inner product of unit vectors: the cosine',
         "the n-th line of passages.jsonl is the passage of the n-th vector",
@@ -116,9 +118,8 @@ def _to_faiss(batches: Batches, dimension: int, folder: Path) -> list[str]:
 
 
 def _to_qdrant(batches: Batches, dimension: int, folder: Path) -> list[str]:
-    _library("qdrant_client", "qdrant-client")
-    from qdrant_client import QdrantClient, models
-
+    with needs("exporting to qdrant", "qdrant"):
+        from qdrant_client import QdrantClient, models
     client = QdrantClient(path=str(folder))
     try:
         vectors_config = models.VectorParams(size=dimension, distance=models.Distance.COSINE)
@@ -224,15 +225,6 @@ def _to_bulk(batches: Batches, folder: Path, vector: dict[str, Any], settings: d
 def _write_lines(file: TextIO, objects: Iterable[dict[str, Any]]) -> None:
     for value in objects:
         file.write(json.dumps(value, ensure_ascii=False) + "\n")
-
-
-def _library(name: str, package: str) -> Any:
-    from importlib import import_module
-
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise IsoglotError(f"this export needs {package}: pip install {package}") from error
 
 
 EXPORTERS: dict[str, Callable[[Batches, int, Path], list[str]]] = {

@@ -6,13 +6,13 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from isoglot.indexing.snapshot import stored_models
 from isoglot.platform.files import expanded
 from isoglot.transforms.files import split_transform
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from isoglot.indexing.encoders import TextEncoder
 
 log = logging.getLogger("isoglot")
@@ -20,6 +20,8 @@ log = logging.getLogger("isoglot")
 
 def vector_field(encoder: TextEncoder, loaded_from: str, number: int, *, ready: bool) -> pa.Field:
     """Define a new column for the vectors of a model that was loaded as by `load_text_encoder`."""
+    import pyarrow as pa
+
     base, transform = split_transform(loaded_from)
     metadata = {
         "model": encoder.name,

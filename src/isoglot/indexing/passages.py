@@ -16,16 +16,16 @@ class Passage:
     """A document, or a part of a long one.
 
     Attributes:
-        id: The document's id, ``#`` and the number of the part.
+        id: Id of the document, ``#`` and the number of the part.
         document_id: Id of the document that the passage is a part of.
         content_id: Id that the document shares with its translations; None if unknown.
         language: Canonical BCP-47 tag.
-        title: The document's title; may be empty.
-        text: The text of this part.
-        source: A URL or path; may be empty.
-        metadata: The document's other fields, as JSON values.
+        title: Title of the document; may be empty.
+        text: Text of this part.
+        source: URL or path; may be empty.
+        metadata: Other fields of the document, as JSON values.
         part: Number of this part in its document, from 1.
-        parts: How many parts the document has.
+        parts: Number of parts of the document.
     """
 
     id: str
@@ -47,14 +47,14 @@ class Passage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """The reasons for a hit's rank.
+    """Reasons for the rank of a hit.
 
     Attributes:
         plain_rank: Rank without balancing, from 1.
         language_rank: Rank among the searched passages of its language, from 1.
         language_mean: Mean score of all passages of its language.
         deviations: Number of standard deviations by which the score exceeds that mean. A passage that stands out from
-            its language more than the passages ranked above it is held down by its language (isoglot's own measure).
+            its language more than those ranked above it is held down by its language (isoglot's own measure).
         word_rank: Rank in a full-text search (BM25) for the question's words; None beyond the first 1000.
     """
 
@@ -71,10 +71,10 @@ class Hit:
 
     Attributes:
         rank: Rank in the results, from 1.
-        score: Cosine of the passage's vector and the question's vector, in [-1, 1].
+        score: Cosine of the vectors of passage and question, from -1 to 1.
         passage: The passage.
-        explanation: The reasons for its rank; None unless requested.
-        scaled: The score less what is usual for its language, by which ``scaled`` orders; None with other balances.
+        explanation: Reasons for the rank; None unless requested.
+        scaled: Score minus the usual score of the language, by which ``scaled`` orders; None with other balances.
     """
 
     rank: int

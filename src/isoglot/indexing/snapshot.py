@@ -8,16 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from isoglot.indexing.passages import PASSAGE_COLUMNS, Passage, passage_from_row
 from isoglot.indexing.tables import read_errors_explained
 from isoglot.platform.arrays import Floats, Ints, RowIds, Vectors
 from isoglot.platform.errors import IsoglotError
 from isoglot.ranking.balance import dot
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 EXACT_BELOW = 100_000
 """A search of fewer passages is exact; from this number on, LanceDB's index is searched."""
@@ -248,5 +250,7 @@ def unfinished_corpora(schema: pa.Schema) -> list[str]:
 
 def vectors_in(column: Any) -> Vectors:
     """Convert an Arrow column of fixed-size lists to an array (n, d)."""
+    import pyarrow as pa
+
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     return np.asarray(array.flatten().to_numpy(), dtype=np.float32).reshape(len(array), -1)

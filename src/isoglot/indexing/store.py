@@ -39,12 +39,12 @@ log = logging.getLogger("isoglot")
 
 
 class Index:
-    """A stored corpus, open for reading.
+    """An index of passages and vectors that `isoglot index` made, open for search.
 
-    Several threads may read it, also while others write to it: each call sees the last commit.
+    Several threads may read it while another process writes to it: each call sees the last commit.
 
     Args:
-        folder: A folder, or an address that LanceDB knows (``s3://...``).
+        folder: Folder of the index, or an address on object storage (``s3://...``).
 
     Raises:
         IsoglotError: There is no index, or it is damaged.
@@ -68,22 +68,22 @@ class Index:
 
     @property
     def version(self) -> int:
-        """The number of the last commit, which grows with each."""
+        """Number of the last commit; it grows with each."""
         return self.snapshot().version
 
     @property
     def models(self) -> list[str]:
-        """The names of the models whose vectors are complete, in the order in which they were added."""
+        """Names of the models whose vectors are complete, in the order in which they were added."""
         return [model.name for model in self.snapshot().models if model.ready]
 
     @property
     def unfinished(self) -> list[str]:
-        """The corpora of which not all documents are there: their indexing was interrupted, or runs still."""
+        """Names of the corpora whose indexing has not finished."""
         return unfinished_corpora(self.snapshot().table.schema)
 
     @property
     def languages(self) -> dict[str, int]:
-        """Canonical tag -> number of passages, sorted by tag."""
+        """Canonical tag -> number of passages in the language, sorted by tag."""
         return dict(self.snapshot().language_counts)
 
     def snapshot(self) -> Snapshot:
@@ -122,13 +122,13 @@ class Index:
         trust_remote_code: bool = False,
         query_prompt: str | None = None,
     ) -> Encoder | RetrieverEncoder:
-        """Load the encoder of one of the index's models, once.
+        """Load the encoder of a model of the index; a second call returns the same one.
 
         Args:
             model: One of `models`; None: the first.
             device: ``auto`` or a torch device.
             trust_remote_code: Whether code inside the model's repository may run.
-            query_prompt: Prompt before questions from now on, by its text or by its name in the model; None: the one
+            query_prompt: Prompt put before questions from now on: its text, or its name in the model. None: the one
                 with which the model was indexed.
 
         Raises:
@@ -153,11 +153,11 @@ class Index:
         return encoder
 
     def text_language(self, text: str, given: str | None = None) -> TextLanguage:
-        """Decide which language a text is encoded in: the given one, else the detected one, else the largest.
+        """Return the language in which a text is encoded: the given one, else the detected one, else the largest.
 
         Args:
-            text: A question or a document.
-            given: Language named by the user, in any spelling; None: detected.
+            text: Question or document.
+            given: Language in any spelling; None: detected.
 
         Raises:
             IsoglotError: `given` is not a known language.
@@ -165,7 +165,7 @@ class Index:
         return text_language(text, self.snapshot().language_counts, given)
 
     def language_filter(self, languages: Sequence[str] | None) -> list[str] | None:
-        """Turn the languages that a search is limited to into the index's tags, each once; None: all languages.
+        """Return the index's tags of the languages that a search is limited to, each once; None: all languages.
 
         Args:
             languages: Tags in any spelling; None or empty: all languages.
@@ -176,7 +176,7 @@ class Index:
         return language_filter(languages, self.snapshot().language_counts)
 
     def scaling_notes(self, balance: str, languages: Sequence[str] | None = None) -> tuple[str, ...]:
-        """Say what a ``scaled`` search of these languages cannot know; empty with other balances.
+        """Return notes on what a ``scaled`` search of these languages cannot know; none with other balances.
 
         Args:
             balance: As in `search`.
@@ -203,16 +203,18 @@ class Index:
         """Return the passages nearest to a question, best first.
 
         Args:
-            question: Text in any language.
-            k: How many hits to return at most.
+            question: Question, in any language.
+            k: Largest number of hits.
             model: One of `models`; None: the first.
-            language: Language of the question, see `text_language`. Only a model with a language module
-                uses it, and a balance that prefers it.
+            language: Language of the question; None: detected. It matters for a model with a language module, and for a
+                balance that prefers the question's language.
             languages: Languages to search in; None or empty: all.
-            balance: ``none``: by score; ``equal``: the languages take turns; ``scaled``: by score, less what is
-                usual for the language; ``proportional``: each language has its
-                share of the corpus.
+            balance: ``none`` (by score), ``equal`` (languages take turns), ``proportional`` (each language gets its
+                share of the corpus) or ``scaled`` (by score minus the usual score of the passage's language).
             explain: Whether to explain the rank of each hit.
+
+        Returns:
+            At most `k` hits.
 
         Raises:
             IsoglotError: The question is blank, or a model, language or balance is unknown.
@@ -248,11 +250,14 @@ class Index:
         Args:
             vector: Vector (d,) of unit length, as the model encodes a query.
             model: One of `models`; None: the first.
-            k: How many hits to return at most.
-            language: Canonical tag of the question's language, which a balance may prefer; None: not known.
+            k: Largest number of hits.
+            language: Canonical tag of the question's language, which a balance may prefer; None: unknown.
             languages: Languages to search in; None or empty: all.
             balance: As in `search`.
             question: Text of the question, for explanations; None: no explanations.
+
+        Returns:
+            At most `k` hits.
 
         Raises:
             IsoglotError: A model, language or balance is unknown, or the vector has another dimension.
@@ -288,6 +293,14 @@ class Index:
     ) -> dict[str, int]:
         """Compute the exact ranks of passages in the list that `search_vector` would return without a limit.
 
+        Args:
+            passage_ids: Ids of passages.
+            vector: As in `search_vector`.
+            model: As in `search_vector`.
+            language: As in `search_vector`.
+            languages: As in `search_vector`.
+            balance: As in `search`.
+
         Returns:
             Passage id -> rank, from 1. Unknown ids and those of languages outside `languages` are left out.
 
@@ -321,8 +334,8 @@ class Index:
 
         Args:
             language: Language of the passages; None: all languages.
-            limit: How many to return at most.
-            offset: How many to skip.
+            limit: Largest number of passages.
+            offset: Number of passages to skip.
 
         Raises:
             IsoglotError: The language is unknown.
@@ -337,9 +350,12 @@ class Index:
         return self.twins_of([passage])[passage.id]
 
     def twins_of(self, passages: Sequence[Passage]) -> dict[str, list[Passage]]:
-        """Return the twins of several passages: passage id -> its twins.
+        """Return the twins of several passages, by passage id.
 
         Of a translation in several parts, the twin is the part at the same relative position, which is a guess.
+
+        Args:
+            passages: Passages of the index.
         """
         contents = {passage.content_id for passage in passages if passage.content_id is not None}
         by_content: dict[str | None, list[Passage]] = defaultdict(list)
@@ -355,11 +371,11 @@ class Index:
         }
 
     def sample_vectors(self, model: str, n: int, seed: int = 0) -> tuple[list[str], list[str], Vectors]:
-        """Draw passages, the same ones for every model.
+        """Draw passages at random, the same ones for every model.
 
         Args:
             model: One of `models`.
-            n: How many to draw at most.
+            n: Largest number of passages.
             seed: Random seed for the choice.
 
         Returns:
@@ -377,11 +393,11 @@ class Index:
         )
 
     def sample(self, language: str, n: int) -> list[Passage]:
-        """Return at most n passages of a language, those whose ids have the lowest hashes: always the same random ones.
+        """Return passages of a language, chosen by hashes of their ids: always the same ones.
 
         Args:
             language: One of `languages`.
-            n: How many to return at most.
+            n: Largest number of passages.
         """
         snapshot = self.snapshot()
         arrays = snapshot.arrays
@@ -389,7 +405,14 @@ class Index:
         return snapshot.passages_of(arrays.row_ids[positions])
 
     def vectors(self, model: str, passages: Sequence[Passage]) -> Vectors:
-        """Return the vectors of m of the index's passages, (m, d).
+        """Return the vectors of passages.
+
+        Args:
+            model: One of `models`.
+            passages: m passages of the index.
+
+        Returns:
+            Vectors (m, d).
 
         Raises:
             IsoglotError: The index has no such model.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 
 TABLE = "passages"
 STORAGE_ERRORS = (OSError, RuntimeError, ValueError)
@@ -33,10 +34,8 @@ def connect(folder: str) -> Any:
     """
     if not is_remote(folder) and not Path(folder).is_dir():  # LanceDB would create the folder
         raise _no_index(folder)
-    try:
+    with needs("an index", "index"):
         import lancedb
-    except ImportError as error:
-        raise IsoglotError("an index needs LanceDB: pip install 'isoglot[index]'") from error
     try:
         return lancedb.connect(folder, read_consistency_interval=timedelta(0))
     except STORAGE_ERRORS as error:

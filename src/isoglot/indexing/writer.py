@@ -12,7 +12,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
-import pyarrow as pa
 
 from isoglot.corpora.documents import SourceDocument
 from isoglot.corpora.left_out import UNKNOWN_WORDS, LeftOut
@@ -27,7 +26,11 @@ from isoglot.indexing.splitting import Splitter
 from isoglot.indexing.tables import TABLE, connect, is_remote, open_table, sql_literal, write_errors_explained
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 from isoglot.platform.progress import progress
+
+with needs("an index", "index"):
+    import pyarrow as pa
 
 if TYPE_CHECKING:
     from isoglot.encoders.encoder import Encoder

@@ -21,34 +21,31 @@ from isoglot.ranking.pools import build_pools
 
 
 class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
-    """Audits the model that is being trained: whether it ranks mixed pools by meaning or by language.
+    """An audit of the model in training, as an evaluator of sentence-transformers.
 
-    Returns means over pools and query languages, in the units of `isoglot.audit` (shares and gains from 0 to 100):
+    A call returns means over pools and query languages, in the units of `isoglot.audit`:
 
-    - ``multi_complete@10`` and ``multi_max_r``; with ``_en`` for English questions, with ``_targets`` for all others;
-    - ``SCENARIO_ndcg@10`` for each further scenario: what must not be lost;
+    - ``multi_complete@10`` and ``multi_max_r``; with ``_en`` for English questions, with ``_targets`` for the others;
+    - ``SCENARIO_ndcg@10`` for each further scenario, which training must not lower;
     - ``multi_complete@10_en+zh_zh`` and so on: each mixed pool asked in each language.
 
-    The primary metric is ``multi_complete@10``: with all versions of the right document in the top 10 of a mixed pool,
-    the model neither buries a language nor has lost the skill to find documents at all, so a checkpoint that trades
-    one for the other does not win. Without mixed pools the primary metric is the ndcg@10 of the first scenario.
-
-    The weights change between two calls, so no vector is kept on disk.
+    The primary metric is ``multi_complete@10``, or without mixed pools the ndcg@10 of the first scenario. Vectors are
+    not kept on disk, since the weights change between two calls.
 
     Args:
-        collection: A source such as ``mini@test``, or a `Collection`.
-        pools: The languages of each pool; None: English with each other language of the documents.
-        query_languages: The languages to ask in; None: those of each pool, and those in which there is no document.
-        scenarios: Names out of ``isoglot.ranking.pools.SCENARIOS``.
+        collection: Source such as ``mini@test``, or a `Collection`.
+        pools: Languages of each pool; None: English with each other language of the documents.
+        query_languages: Query languages; None: those of each pool, and those in which there is no document.
+        scenarios: Scenarios, out of ``multi``, ``mono-same``, ``mono-cross`` and ``control``.
         documents_mode: ``dedup`` or ``per-question``.
-        limit: The most questions to ask, the same in all languages.
+        limit: Largest number of questions, the same in all languages; None: all.
         seed: Random seed for ties, control pools and the limit.
-        prompts: Role -> the prompt before its texts, as for `isoglot.audit`; None: the model's own.
-        name: A prefix of all metrics; with ``mini`` they are ``mini_multi_complete@10`` and so on.
+        prompts: Role -> prompt put before its texts, as for `isoglot.audit`; None: the model's own.
+        name: Prefix of all metrics; with ``mini`` they are ``mini_multi_complete@10`` and so on.
         write_csv: Whether each call with an output path adds a line to a CSV file there.
 
     Raises:
-        IsoglotError: The collection has no such language or scenario, or no pool has a query with a gold in it.
+        IsoglotError: The collection has no such language or scenario, or no pool has a query with a relevant document.
     """
 
     def __init__(
@@ -85,13 +82,16 @@ class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
     def __call__(
         self, model: SentenceTransformer, output_path: str | None = None, epoch: int = -1, steps: int = -1
     ) -> dict[str, float]:
-        """Return the metrics of the model as it is now, and put them into its model card.
+        """Audit the model as it is now, and put the metrics into its model card.
 
         Args:
-            model: The model.
-            output_path: A folder for the CSV file; None: no file is written.
-            epoch: The epoch, for the CSV file; -1: none.
-            steps: The number of steps, for the CSV file; -1: none.
+            model: Model in training.
+            output_path: Folder for the CSV file; None: no file is written.
+            epoch: Epoch, for the CSV file; -1: none.
+            steps: Number of steps, for the CSV file; -1: none.
+
+        Returns:
+            Metric -> value.
         """
         encoder = Encoder(model, loaded_from(model), self.prompts)
         measures = ("complete@10", "max_r", "ndcg@10")
@@ -104,7 +104,7 @@ class LanguageBiasEvaluator(BaseEvaluator):  # type: ignore[misc]
         return prefixed
 
     def get_config_dict(self) -> dict[str, Any]:
-        """The settings that the model card shows."""
+        """Return the settings that the model card shows."""
         return {"collection": self.collection.name, "fingerprint": self.collection.fingerprint, **self._settings}
 
     def _add_line(self, path: Path, line: dict[str, float]) -> None:

@@ -12,22 +12,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from isoglot.integrations.text_languages import LanguageOf, TextVectors
-from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 from isoglot.transforms.transform import Transform
 
-try:
+with needs("isoglot.integrations.langchain", "langchain"):
     from langchain_core.embeddings import Embeddings
-except ImportError as error:
-    raise IsoglotError(f"LangChain cannot be loaded ({error}): pip install 'isoglot[langchain]'") from error
 
 
 class TransformedEmbeddings(Embeddings):
-    """Embeddings of another object, changed by a transform; documents and queries by their own offsets.
+    """LangChain embeddings whose vectors are changed by a transform, documents and queries each in their way.
 
     Args:
-        embeddings: Gives the vectors, those of the model that the transform is for.
-        transform: The transform, or its folder.
-        language: The language of all texts, or a function that tells that of one; None: it is detected.
+        embeddings: Embeddings of the model that the transform was fitted for.
+        transform: Transform, or its folder.
+        language: Language of all texts, or a function from a text to its language; None: detected.
 
     Raises:
         IsoglotError: The folder holds no transform, or it is damaged.
@@ -37,21 +35,27 @@ class TransformedEmbeddings(Embeddings):
         self.embeddings, self._changed = embeddings, TextVectors(transform, language)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Return the changed vector of each text.
+        """Return the changed vectors of documents.
+
+        Args:
+            texts: n texts.
+
+        Returns:
+            n vectors.
 
         Raises:
-            IsoglotError: The vectors have another dimension, or one is zero or not finite.
+            IsoglotError: The vectors have another dimension, or one is not finite.
         """
         return self._changed.documents(self.embeddings.embed_documents(texts), texts)
 
     def embed_query(self, text: str) -> list[float]:
-        """Return the changed vector of a query; errors as for `embed_documents`."""
+        """Return the changed vector of a query; it raises as `embed_documents` does."""
         return self._changed.query(self.embeddings.embed_query(text), text)
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Do what `embed_documents` does, by the other object's own asynchronous method."""
+        """Return what `embed_documents` returns, by the asynchronous method of the wrapped embeddings."""
         return self._changed.documents(await self.embeddings.aembed_documents(texts), texts)
 
     async def aembed_query(self, text: str) -> list[float]:
-        """Do what `embed_query` does, by the other object's own asynchronous method."""
+        """Return what `embed_query` returns, by the asynchronous method of the wrapped embeddings."""
         return self._changed.query(await self.embeddings.aembed_query(text), text)

@@ -12,24 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.integrations.text_languages import LanguageOf, TextVectors
-from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 from isoglot.transforms.transform import Transform
 
-try:
+with needs("isoglot.integrations.llama_index", "llama-index"):
     from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.bridge.pydantic import PrivateAttr
-except ImportError as error:
-    raise IsoglotError(f"LlamaIndex cannot be loaded ({error}): pip install 'isoglot[llama-index]'") from error
 
 
 class TransformedEmbedding(BaseEmbedding):
-    """Embeddings of another object, changed by a transform; documents and queries by their own offsets.
+    """A LlamaIndex embedding whose vectors are changed by a transform, documents and queries each in their way.
 
     Args:
-        embedding: Gives the vectors, those of the model that the transform is for.
-        transform: The transform, or its folder.
-        language: The language of all texts, or a function that tells that of one; None: it is detected.
-        **settings: Of LlamaIndex' `BaseEmbedding`; the batch size and the name are those of `embedding`.
+        embedding: Embedding of the model that the transform was fitted for.
+        transform: Transform, or its folder.
+        language: Language of all texts, or a function from a text to its language; None: detected.
+        **settings: Settings of LlamaIndex' `BaseEmbedding`; by default batch size and name are those of `embedding`.
 
     Raises:
         IsoglotError: The folder holds no transform, or it is damaged.

@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.util.distributed import get_world_size
 from torch import Tensor
@@ -38,33 +37,36 @@ from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.prompts import find_prompts
 from isoglot.integrations.evaluator import loaded_from
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 from isoglot.training_data.groups import answer_groups
 from isoglot.training_data.loading import training_rows
 from isoglot.training_data.row import Row
 
+with needs("isoglot.losses", "train"):
+    from datasets import Dataset
+
 CONTENT = "content_id"
-"""The column by which `ContentBatches` batches."""
+"""Name of the column by which `ContentBatches` batches."""
 
 
 class ContentBatches(ContentBatchSampler):
-    """Batches in which a content occurs once, so that no translation and no second question on it is a negative.
-
-    Contents that answer one question have one number in the column, since neither may be a negative of the other's.
+    """A batch sampler in whose batches each content occurs once, so that no translation is a negative.
 
     Pass the class to the trainer: ``SentenceTransformerTrainingArguments(batch_sampler=ContentBatches)``. The data set
-    needs a column ``content_id``, which is hidden from the model. The trainer's seed decides the order, which differs
-    in each epoch. NO_DUPLICATES, which compares strings, lets two languages of a content meet.
+    needs a column ``content_id``, which is hidden from the model. Contents that answer one question share a number in
+    that column. The trainer's seed decides the order, which differs in each epoch. NO_DUPLICATES of
+    sentence-transformers compares strings, so two languages of a content may meet in its batches.
 
     Args:
-        dataset: A data set with the column ``content_id``.
-        batch_size: The size of the largest batch.
+        dataset: Data set with the column ``content_id``.
+        batch_size: Largest number of examples in a batch; at least two contents are needed.
         drop_last: Ignored: the batches are of even size.
         valid_label_columns: Ignored.
         generator: Ignored.
         seed: Random seed for the order of the first epoch.
 
     Raises:
-        IsoglotError: There is no such column, there are fewer than two contents, or several processes train.
+        IsoglotError: The column is missing, there are fewer than two contents, or several processes train.
     """
 
     def __init__(
@@ -122,10 +124,11 @@ class _ColumnsLoss(EmbeddingLoss):
 class JsdNceLoss(_ColumnsLoss):
     """L_JSD + L_NCE (arXiv 2604.05684), the objective of the method ``jsd-nce``.
 
-    Columns: an English query, its English document, that document in another language; see `triplets`.
+    The columns of the data set are an English query, its English document, and that document in another language, as
+    `triplets` makes them.
 
     Args:
-        model: The model being trained.
+        model: Model to train.
         temperature: Temperature of InfoNCE's cosine similarities.
         softmax_temperature: Temperature of the softmax over a vector's dimensions in L_JSD.
         eps: Constant inside the root of L_JSD.
@@ -180,13 +183,13 @@ class JsdNceLoss(_ColumnsLoss):
 
 
 class MultiPositiveNceLoss(_ColumnsLoss):
-    """InfoNCE from both versions of a query to both of its document, the objective of the method ``nce``.
+    """InfoNCE from both versions of a query to both versions of its document, the objective of the method ``nce``.
 
-    Columns: query, the query in another language, document, the document in that language; see `quads`. A translation
-    is never a negative.
+    The columns of the data set are a query, the query in another language, the document, and the document in that
+    language, as `quads` makes them. A translation is never a negative.
 
     Args:
-        model: The model being trained.
+        model: Model to train.
         temperature: Temperature of the cosine similarities.
         mini_batch_size: Texts in memory at once, by GradCache (arXiv 2101.06983); 0: the whole batch.
 
@@ -223,12 +226,13 @@ class MultiPositiveNceLoss(_ColumnsLoss):
 
 
 class DistillLoss(_ColumnsLoss):
-    """The distance from language-neutral teachers, and InfoNCE beside it: the objective of the method ``distill``.
+    """Distance from language-neutral teachers, plus weighted InfoNCE: the objective of the method ``distill``.
 
-    Columns and the label with the teachers' vectors: see `taught`. isoglot's own.
+    The loss is scale x (1 - cosine of the vector and its teacher), and nce_weight x InfoNCE. The columns of the data
+    set and its label, the teachers' vectors, are those that `taught` makes. isoglot's own.
 
     Args:
-        model: The model being trained.
+        model: Model to train.
         scale: Factor of the distance.
         nce_weight: Weight of InfoNCE among both languages of query and document; 0: none.
         temperature: Temperature of that InfoNCE.
@@ -268,11 +272,14 @@ class DistillLoss(_ColumnsLoss):
 
 
 def triplets(data: str | Path | Collection | Sequence[Row]) -> Dataset:
-    """The columns of `JsdNceLoss`: query, document, translation, content_id.
+    """Make the data set of `JsdNceLoss`, with the columns query, document, translation, content_id.
 
     Args:
-        data: Training rows as for `isoglot.training_rows`, which also chooses languages, as in
+        data: Training rows as for `isoglot.training_rows`, which can also choose languages, as in
             ``training_rows("rows.jsonl", per_row=1)``.
+
+    Returns:
+        One example for each row and language besides English.
 
     Raises:
         IsoglotError: No row has an English query, its document and a translation of that.
@@ -281,7 +288,7 @@ def triplets(data: str | Path | Collection | Sequence[Row]) -> Dataset:
 
 
 def quads(data: str | Path | Collection | Sequence[Row]) -> Dataset:
-    """The columns of `MultiPositiveNceLoss`: query, query_translation, document, translation, content_id.
+    """Make the data set of `MultiPositiveNceLoss`, with query, query_translation, document, translation, content_id.
 
     Args:
         data: Training rows as for `triplets`.
@@ -301,13 +308,13 @@ def taught(
     paired: bool = False,
     chosen: Mapping[str, str] | None = None,
 ) -> Dataset:
-    """The columns of `DistillLoss`: query, document, label, content_id.
+    """Make the data set of `DistillLoss`, with the columns query, document, label, content_id.
 
     Args:
-        model: The model before training; its vectors, with their language taken out, are the teachers.
+        model: Model before training; its vectors, with their language removed, are the teachers.
         data: Training rows as for `triplets`.
-        teacher: The method that takes the language out: ``center`` or ``lir``.
-        mix: Share of the mean over all translations in a text's teacher, from 0 (its own vector) to 1.
+        teacher: Method that removes the language: ``center`` or ``lir``.
+        mix: Share of the mean over all translations in a text's teacher, 0 (its own vector) to 1.
         paired: Whether an example is in English and in another language, with the columns query, query_translation,
             document, document_translation; ``nce_weight`` needs it.
         chosen: As for `prompts`.
@@ -329,11 +336,14 @@ def taught(
 
 
 def prompts(model: SentenceTransformer, chosen: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The prompt for each column of these data sets, as the trainer's argument ``prompts`` takes it.
+    """Return the prompt of each column of these data sets, for the trainer's argument ``prompts``.
 
     Args:
-        model: The model to train.
-        chosen: ``query`` or ``document`` -> a prompt's text, or its name in the model; None: the model's own.
+        model: Model to train.
+        chosen: Role (``query``, ``document``) -> the prompt's text, or its name in the model; None: the model's own.
+
+    Returns:
+        Column -> prompt.
 
     Raises:
         IsoglotError: The model has no prompt of a chosen name.

@@ -21,10 +21,11 @@ from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.sentence_transformer import load_encoder
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 from isoglot.ranking.pools import Pool, build_pools
 from isoglot.report.mteb import SPLIT, mteb_languages, revision, subset_name, task_name
 
-try:
+with needs("isoglot.mteb_tasks", "mteb"):
     from datasets import Dataset
     from mteb.abstasks import AbsTaskRetrieval
     from mteb.abstasks.retrieval_dataset_loaders import RetrievalSplitData
@@ -32,8 +33,6 @@ try:
     from mteb.models import ModelMeta
     from mteb.models.abs_encoder import AbsEncoder
     from mteb.models.model_meta import ScoringFunction
-except ImportError as error:
-    raise IsoglotError(f"mteb cannot be loaded ({error}): pip install 'isoglot[mteb]'") from error
 
 
 def tasks(
@@ -46,13 +45,24 @@ def tasks(
     limit: int | None = None,
     seed: int = 0,
 ) -> list[PoolRetrieval]:
-    """One mteb task for each scenario; its subsets are the pools and query languages, such as ``en+zh.zh``.
+    """Make an mteb task for each scenario, whose subsets are the pools and query languages, such as ``en+zh.zh``.
 
-    The arguments are those of `isoglot.audit`. With `model` the tasks' ``ndcg_at_10`` is a hundredth of that audit's
-    ``ndcg@10``, ties included.
+    With the model that `model` returns, the ``ndcg_at_10`` of a task is a hundredth of the ``ndcg@10`` of an audit.
+
+    Args:
+        collection: As for `isoglot.audit`.
+        pools: As for `isoglot.audit`.
+        query_languages: As for `isoglot.audit`.
+        scenarios: As for `isoglot.audit`.
+        documents_mode: As for `isoglot.audit`.
+        limit: As for `isoglot.audit`.
+        seed: Random seed for ties, control pools and the limit.
+
+    Returns:
+        Tasks for ``mteb.evaluate``.
 
     Raises:
-        IsoglotError: The collection has no such language or scenario, or no pool has a query with a gold in it.
+        IsoglotError: The collection has no such language or scenario, or no pool has a query with a relevant document.
     """
     loaded = load_collection(collection) if isinstance(collection, str) else collection
     built = build_pools(
@@ -73,10 +83,10 @@ def tasks(
 
 
 class PoolRetrieval(AbsTaskRetrieval):  # type: ignore[misc]
-    """A scenario of a collection as an mteb retrieval task, which `tasks` makes.
+    """A scenario of a collection as an mteb retrieval task; `tasks` makes it.
 
-    Besides mteb's scores it has ``complete_at_10``: the share of queries with all golds in the top 10, of those with at
-    most 10 golds; NaN where there is none.
+    Besides mteb's scores it has ``complete_at_10``: of the queries with at most 10 relevant documents, the share with
+    all of them in the top 10; NaN where there is no such query.
     """
 
     collection: Collection
@@ -96,10 +106,13 @@ class PoolRetrieval(AbsTaskRetrieval):  # type: ignore[misc]
 
 
 class PoolEncoder(AbsEncoder):  # type: ignore[misc]
-    """An `Encoder` as a model of mteb, which `model` makes.
+    """A model of isoglot as a model of mteb; `model` makes it.
 
-    Prompts and kept vectors are isoglot's. mteb keeps results under the model's fingerprint, so that two models trained
-    from one base do not receive each other's.
+    It uses isoglot's prompts and kept vectors. mteb keeps results under the model's fingerprint, so that two models
+    trained from one base do not get each other's results.
+
+    Args:
+        encoder: Encoder of the model.
     """
 
     def __init__(self, encoder: Encoder) -> None:
@@ -115,7 +128,7 @@ class PoolEncoder(AbsEncoder):  # type: ignore[misc]
         )
 
     def encode(self, inputs: Any, *, prompt_type: Any = None, **kwargs: Any) -> Vectors:
-        """The unit vectors of n texts, (n, d); texts of tasks without roles are encoded as queries, as E5 wants it."""
+        """Encode n texts to unit vectors (n, d); texts of tasks without roles are encoded as queries, as for E5."""
         batches = list(inputs)
         texts = [text for batch in batches for text in batch["text"]]
         languages = [tag for batch in batches for tag in batch.get("language", ())]
@@ -134,10 +147,16 @@ def model(
     trust_remote_code: bool = False,
     prompts: Mapping[str, str] | None = None,
 ) -> PoolEncoder:
-    """Load a model for ``mteb.evaluate``, named as for `isoglot.audit`, with prompts as there.
+    """Load a model for ``mteb.evaluate``.
+
+    Args:
+        name: Name of a model (bundled, a folder or a hub id), or an `Encoder`.
+        device: ``auto`` or a torch device.
+        trust_remote_code: Whether code inside the model's repository may run.
+        prompts: As for `isoglot.audit`.
 
     Raises:
-        IsoglotError: There is no such model or device, or it needs code that is not trusted.
+        IsoglotError: There is no such model or device, or the model needs code that is not trusted.
     """
     if isinstance(name, str):
         name = load_encoder(name, device=device, trust_remote_code=trust_remote_code, prompts=prompts)

@@ -11,7 +11,7 @@ from isoglot.platform.languages import detect
 from isoglot.transforms.transform import Transform
 
 LanguageOf = str | Callable[[str], str | None] | None
-"""The language of all texts, or what tells that of one; None: it is detected."""
+"""Language of all texts, or a function from a text to its language; None: detected."""
 
 
 def languages_of(texts: Sequence[str], language: LanguageOf, transform: Transform) -> list[str | None]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypedDict
 
 from isoglot.llm.service import Service
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 
 if TYPE_CHECKING:
     import openai
@@ -30,8 +30,8 @@ def client_options(service: Service) -> ClientOptions:
     Raises:
         IsoglotError: The package is not installed, or the key is missing or malformed.
     """
-    if find_spec("openai") is None:
-        raise IsoglotError("asking a model needs the package openai: pip install 'isoglot[llm]'")
+    with needs("asking a model", "llm"):
+        import openai  # noqa: F401
     key = _api_key()
     if not key and service.address == "OpenAI's API":
         raise IsoglotError(

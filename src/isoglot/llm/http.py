@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from isoglot.llm.client import RETRIES, masked, message_in, refusal
 from isoglot.llm.service import address_of
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 from isoglot.platform.version import __version__
 
 if TYPE_CHECKING:
@@ -69,8 +69,9 @@ class JsonApi:
         key_header: str = "Authorization",
         timeout: float = 120,
     ) -> None:
-        if not (find_spec("httpx2") and find_spec("tenacity")):
-            raise IsoglotError("asking an API needs the packages httpx2 and tenacity: pip install 'isoglot[api]'")
+        with needs("asking an API", "api"):
+            import httpx2
+            import tenacity  # noqa: F401
         if not (key.isascii() and key.isprintable()):
             raise IsoglotError(f"the environment variable {key_variable} contains characters that no key has")
         import httpx2

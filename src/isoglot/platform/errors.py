@@ -7,7 +7,10 @@ from traceback import walk_tb
 
 
 class IsoglotError(Exception):
-    """A wrong input or a missing part, reported in one line; the command line prints it and exits with `exit_code`."""
+    """Raised for a wrong input or a missing part, with a message of one line that says what to do.
+
+    The command line prints the message and exits with `exit_code`, which is 2 unless a subclass sets another.
+    """
 
     exit_code = 2
 

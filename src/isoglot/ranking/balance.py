@@ -35,7 +35,7 @@ from isoglot.platform.languages import known
 
 BALANCES = ("none", "equal", "proportional", "scaled")
 SCALED_K, SCALED_WEIGHT = 5, 0.7
-"""The defaults of ``scaled``; docs/methods.md says on which development data they were chosen."""
+"""The defaults of ``scaled``; docs/results/development.md says on which development data they were chosen."""
 
 RARE = 100
 """`scaling_notes` names a language with less than one document in so many of another's."""

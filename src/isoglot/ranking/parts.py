@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from isoglot.platform.arrays import Floats, Ints, Vectors
 from isoglot.ranking.balance import merge_lists, merged_before
@@ -170,20 +170,17 @@ def _without(top: Ints, scores: Floats, ignored: Ints) -> tuple[Ints, Floats]:
 
 def _in_threads(work: Callable[[slice], Any], queries: int, most: int) -> list[Any]:
     """The results of `work` on all queries, at most so many in each call; BLAS runs single-threaded in each thread."""
-    step = _step(queries, most)
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(_threads()) as executor:
+    blas = ThreadpoolController().select(user_api="blas")  # finding the libraries takes milliseconds
+    threads = max((library["num_threads"] for library in blas.info()), default=1)
+    step = _step(queries, most, threads)
+    with blas.limit(limits=1), ThreadPoolExecutor(threads) as executor:
         return list(executor.map(lambda start: work(slice(start, start + step)), range(0, queries, step)))
 
 
-def _step(queries: int, most: int) -> int:
+def _step(queries: int, most: int, threads: int) -> int:
     """How many queries a thread takes at a time: at most so many, and all threads as many, as often as each other."""
-    rounds = -(-queries // (max(1, most) * _threads()))
-    return max(1, -(-queries // (max(1, rounds) * _threads())))
-
-
-def _threads() -> int:
-    """The number of threads that BLAS would use."""
-    return max((library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"), default=1)
+    rounds = -(-queries // (max(1, most) * threads))
+    return max(1, -(-queries // (max(1, rounds) * threads)))
 
 
 def _totals(queries: Vectors, documents: NDArray[Any], task: RankingTask, positions: Ints | None) -> Floats:

@@ -33,7 +33,11 @@ _BLOCK = re.compile(r"^(\d*)([#+.)=-])(?=[#=-]*\s|[#=-]+$)")
 
 
 def to_markdown(result: Audit | Comparison) -> str:
-    """Write an audit or a comparison as Markdown, as `isoglot audit -o` and `isoglot compare -o` do."""
+    """Return an audit or a comparison as Markdown, the text of audit.md or comparison.md.
+
+    Args:
+        result: Audit or comparison.
+    """
     return audit_to_markdown(result) if isinstance(result, Audit) else comparison_to_markdown(result)
 
 
@@ -91,12 +95,12 @@ def tables_to_markdown(tables: Sequence[Table], lines: Sequence[str]) -> str:
     return "\n\n".join([*shown, *map(escape, lines)]) + "\n"
 
 
-def table_to_markdown(table: Table) -> str:
-    """Write a table with its title as a heading."""
+def table_to_markdown(table: Table, level: int = 2) -> str:
+    """Write a table with its title as a heading of a level, 1 to 6."""
     rule = ["---"] * table.labels + ["---:"] * (len(table.columns) - table.labels)
     rows = [list(map(escape, row)) for row in (table.columns, *table.rows)]
     lines = "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:]))
-    return f"## {escape(table.title)}\n\n{lines}\n"
+    return f"{'#' * level} {escape(table.title)}\n\n{lines}\n"
 
 
 def escape(text: str) -> str:

@@ -68,10 +68,20 @@ def mteb_languages(pool: Sequence[str], query_language: str) -> list[str]:
     return [f"{language.to_alpha3()}-{language.script}" for language in full]
 
 
+def mteb_measure(measure: str, value: float) -> tuple[str, float]:
+    """Return a measure's name and value as mteb has them: ``ndcg_at_10``, and shares and gains from 0 to 1."""
+    return measure.replace("@", "_at_"), value if measure in _IN_RANKS else value / 100
+
+
+def result_revision(audit: Audit, result: ScenarioResult) -> str:
+    """Return the `revision` of a result of an audit."""
+    return revision(audit.collection.fingerprint, result.documents_mode, audit.limit, audit.seed)
+
+
 def _model_result(audit: Audit, name: str) -> dict[str, Any]:
     tasks: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for result in audit.scenarios:
-        built = revision(audit.collection.fingerprint, result.documents_mode, audit.limit, audit.seed)
+        built = result_revision(audit, result)
         tasks.setdefault((result.scenario, built), []).append(_scores(audit, result))
     return {
         "model_name": name,
@@ -95,10 +105,7 @@ def _scores(audit: Audit, result: ScenarioResult) -> dict[str, Any]:
             f"the audit of {audit.retriever} has no {MAIN_MEASURE}, mteb's main score; add it to its --measures"
         )
     pool, asked = [canonical(tag) for tag in result.pool_languages], canonical(result.query_language)
-    values = {
-        name.replace("@", "_at_"): interval.mean if name in _IN_RANKS else interval.mean / 100
-        for name, interval in result.measures.items()
-    }
+    values = dict(mteb_measure(name, interval.mean) for name, interval in result.measures.items())
     known: dict[str, Any] = without_nan(values)
     return {
         **{name: value for name, value in known.items() if value is not None},

@@ -23,25 +23,30 @@ from isoglot.ranking.result import Ranking
 
 
 class PromptRecord(msgspec.Struct, frozen=True):
-    """A prompt that stands before texts, and where it is from."""
+    """A prompt that is put before texts.
+
+    Attributes:
+        text: Text of the prompt; empty: none.
+        source: Where it comes from: ``chosen``, ``model``, ``family``, ``server`` or ``none``.
+    """
 
     text: str
     source: str
 
 
 class RetrieverRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What an audit records of a retriever, equal for retrievers that rank alike under one name.
+    """The record of a retriever in an audit; retrievers with equal records rank alike.
 
     Attributes:
-        name: What results call it.
-        fingerprint: A hash of all that decides its rankings, in hex.
-        dimension: Components of a vector; None where there are none.
-        max_length: Tokens at which texts are cut; None where there is no limit, or it is not known.
-        other_similarity: What the model compares its vectors by, where that is not cosine; None: it is.
+        name: Name in results.
+        fingerprint: Hash, in hex, of everything that decides its rankings.
+        dimension: Number of components of a vector; None where there are no vectors.
+        max_length: Number of tokens at which texts are cut; None where there is no limit, or it is unknown.
+        other_similarity: Similarity that the model's configuration names instead of cosine; None: it names cosine.
         prompts: Role (``query``, ``document``) -> its prompt.
-        language_given: Whether it is told each text's language.
-        how: What it is, in one line; None for a model of this machine.
-        unused_prompts: Names of the model's prompts that are not used, where texts get none of its prompts.
+        language_given: Whether it gets each text's language.
+        how: Description in one line; None for a model of this machine.
+        unused_prompts: Names of the model's prompts, where none of them is used.
     """
 
     name: str
@@ -57,51 +62,63 @@ class RetrieverRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 @runtime_checkable
 class Retriever(Protocol):
-    """Ranks the documents of pools. A retriever that only gives scores needs less: see `Scorer`."""
+    """The interface of a retriever that ranks the documents of pools.
+
+    A retriever that only gives scores needs one method: see `Scorer`.
+    """
 
     def describe(self) -> RetrieverRecord:
-        """What an audit records of it."""
+        """Return the record of the retriever in an audit."""
 
     def environment(self) -> dict[str, Any]:
-        """Platform and versions of what it works with."""
+        """Return the platform and the versions of the libraries that it uses."""
 
     def rankings(
         self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
     ) -> Iterator[Ranking]:
-        """The ranking of each pool, in order; as `VectorRankings` from a retriever that has vectors.
+        """Rank the documents of each pool for each of its queries.
 
         Args:
-            collection: What the pools' positions point into.
-            pools: All that will be asked.
-            balance: How the languages' lists are merged, one of `isoglot.ranking.balance.BALANCES`.
-            top_k: How many of the best documents to return.
+            collection: Collection that the positions of the pools refer to.
+            pools: Pools of the audit.
+            balance: Balance of the lists, such as ``none`` or ``scaled``.
+            top_k: Number of best documents of each query to return.
             show_progress: Whether to show progress on standard error.
 
+        Returns:
+            The ranking of each pool, in order; `VectorRankings` from a retriever that has vectors.
+
         Raises:
-            IsoglotError: It cannot rank them; the message says why.
+            IsoglotError: The documents cannot be ranked; the message says why.
         """
 
 
 @runtime_checkable
 class Scorer(Protocol):
-    """A user's own retriever: one method. Its class name, or its attribute ``name``, is what results call it."""
+    """The interface of a retriever of your own: one method.
+
+    Results call it by its attribute ``name``, or else by the name of its class.
+    """
 
     def scores(self, queries: Sequence[Query], documents: Sequence[Document]) -> NDArray[Any]:
-        """The score of every document for every query: (q, n) finite numbers, higher is better.
+        """Score every document for every query.
 
         Args:
-            queries: q queries, with `text` and `language`. A pool's queries come in several calls.
+            queries: q queries, with `text` and `language`. The queries of a pool come in several calls.
             documents: All n documents of a pool, the same list in each call.
+
+        Returns:
+            Scores (q, n): finite numbers of any type, compared in float64; higher is better.
         """
 
 
 @dataclass(frozen=True)
 class TokenCounts:
-    """How long texts are before they are cut.
+    """Lengths of texts before they are cut.
 
     Attributes:
-        tokens: Number of tokens of each text, including the prompt and special tokens.
-        limit: Number of tokens at which texts are cut; None: at none.
+        tokens: Number of tokens of each text, with prompt and special tokens.
+        limit: Number of tokens at which texts are cut; None: they are not cut.
     """
 
     tokens: Sequence[int]
@@ -110,28 +127,36 @@ class TokenCounts:
 
 @runtime_checkable
 class CountsTokens(Protocol):
-    """A retriever that knows how its model cuts texts to tokens; an audit says how many texts were cut."""
+    """The interface of a retriever that counts tokens, so that an audit can report how many texts were cut."""
 
     def count_tokens(self, texts: Sequence[str], role: str) -> TokenCounts | None:
-        """Count the tokens of texts of a role, ``query`` or ``document``; None where they are not known."""
+        """Count the tokens of texts.
+
+        Args:
+            texts: n texts.
+            role: ``query`` or ``document``.
+
+        Returns:
+            The counts; None where they are unknown.
+        """
 
 
 @runtime_checkable
 class KnowsLengths(Protocol):
-    """A retriever whose texts were encoded beforehand, and counted then."""
+    """The interface of a retriever whose texts were encoded, and counted, beforehand."""
 
     def text_lengths(self) -> dict[str, TextLengths]:
-        """Role -> the lengths of all texts that it has, by canonical language tag; no role of which none is known."""
+        """Return role -> lengths of all texts that it has, by language; roles of unknown lengths are missing."""
 
 
 @dataclass(frozen=True)
 class VectorRankings(Iterator[Ranking]):
-    """Rankings by the inner products of vectors, with those vectors.
+    """Rankings by the inner products of vectors, together with the vectors.
 
     Attributes:
-        rankings: The ranking of each pool, in order.
-        vectors_at: Returns the (q, d) vectors of queries and the (n, d) vectors of documents, all of which are in the
-            pools, at q and n positions in the collection.
+        rankings: Ranking of each pool, in order.
+        vectors_at: Function from q positions of queries and n positions of documents in the collection to their
+            vectors, (q, d) and (n, d).
         zero: Role -> positions in the collection of the texts whose vectors are zero.
         are_alike: Whether all documents have the same vector.
     """

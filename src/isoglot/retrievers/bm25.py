@@ -8,7 +8,6 @@ import logging
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import partial
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import regex  # type: ignore[import-untyped]
 
 from isoglot.corpora.collection import Collection
 from isoglot.platform.arrays import Vectors
-from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 from isoglot.platform.progress import progress
 from isoglot.ranking.exact import rank_pool
 from isoglot.ranking.pools import Pool
@@ -59,8 +58,8 @@ class Bm25Retriever:
     """See `isoglot.retrievers.pipelines.Fusion`."""
 
     def __init__(self) -> None:
-        if find_spec("bm25s") is None:
-            raise IsoglotError("bm25 needs the package bm25s: pip install 'isoglot[bm25]'")
+        with needs("bm25", "bm25"):
+            import bm25s  # type: ignore[import-untyped]  # noqa: F401
 
     def describe(self) -> RetrieverRecord:
         """As `Retriever.describe`."""
@@ -91,7 +90,7 @@ class _Index:
     """The BM25 index of n documents."""
 
     def __init__(self, documents: list[list[str]]) -> None:
-        from bm25s import BM25  # type: ignore[import-untyped]
+        from bm25s import BM25
 
         logging.getLogger("bm25s").setLevel(logging.WARNING)  # it tells each step
         self._index = BM25(**SETTINGS)

@@ -1,6 +1,7 @@
 """The APIs of embeddings that isoglot speaks: one entry each, with its request, its answer, its limits and its prices.
 
-Each entry is as the provider's documentation says; docs/retrievers.md names the pages, and the day they were read.
+Each entry follows the provider's documentation; docs/reference/retrievers.md names the pages, and the day they were
+read.
 """
 
 from __future__ import annotations

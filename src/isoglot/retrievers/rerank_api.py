@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RerankApi:
-    """How a provider's reranker is asked; docs/retrievers.md names the pages, and the day they were read.
+    """How a provider's reranker is asked; docs/reference/retrievers.md names the pages, and the day they were read.
 
     Attributes:
         path: The path to post to.

@@ -46,9 +46,10 @@ class StoredVectorsRetriever:
     ``queries.npy`` and ``documents.npy`` are (n, d) arrays of float16, float32 or float64, of which only the rows that
     are asked for are read. ``queries.ids.txt`` and ``documents.ids.txt`` name their rows, one a line: ``ID@LANGUAGE``
     with a query id or a content id, as in the runs of ``isoglot audit --runs``. Rows of other collections may be there.
+    A folder without queries can be audited by itself and aligned, but ranks nothing.
 
     Args:
-        folder: Where the four files are.
+        folder: Where the files are.
 
     Raises:
         InputError: One is missing.
@@ -56,7 +57,9 @@ class StoredVectorsRetriever:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for kind in KINDS:
+        has_queries = any(path.exists() for path in array_paths(folder, "queries"))
+        self._kinds = KINDS if has_queries else ("documents",)
+        for kind in self._kinds:
             for file in array_paths(folder, kind):
                 if not file.is_file():
                     raise InputError("no such file", file)
@@ -77,7 +80,13 @@ class StoredVectorsRetriever:
     def rankings(
         self, collection: Collection, pools: Sequence[Pool], *, balance: str, top_k: int, show_progress: bool
     ) -> Iterator[Ranking]:
-        """As `Retriever.rankings`."""
+        """As `Retriever.rankings`.
+
+        Raises:
+            InputError: There are no queries, or one of the vectors is missing or cannot be ranked.
+        """
+        if "queries" not in self._kinds:
+            raise InputError("holds no queries (queries.npy): audit it without --data", self.folder)
         asked = [collection.queries[at] for at in used_queries(pools)]
         found = [collection.documents[at] for at in used_documents(pools)]
         queries = self._vectors("queries", [version_id(query.query_id, query.language) for query in asked])
@@ -91,6 +100,8 @@ class StoredVectorsRetriever:
 
     def held(self, role: str) -> Iterator[tuple[Sequence[Version], Vectors]]:
         """As `HoldsVectors.held`."""
+        if ROLES[role] not in self._kinds:
+            return
         array, rows = self._array_and_rows(ROLES[role])
         versions = [(identity, canonical(tag)) for identity, _, tag in (name.rpartition("@") for name in rows)]
         for start in range(0, len(array), BLOCK):
@@ -98,7 +109,7 @@ class StoredVectorsRetriever:
 
     @cached_property
     def _fingerprint(self) -> str:
-        files = [file for kind in KINDS for file in array_paths(self.folder, kind)]
+        files = [file for kind in self._kinds for file in array_paths(self.folder, kind)]
         return hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest()
 
     def _vectors(self, kind: str, wanted: Sequence[str]) -> Vectors:

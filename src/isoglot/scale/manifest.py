@@ -21,21 +21,21 @@ OF_CORPUS: dict[str, Any] = {"corpus": None, "texts": None, "lengths": {}, "zero
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How the shards of a folder were made.
+    """The record of a folder of shards.
 
     Attributes:
-        model: Name of the model, as for `load_encoder`.
-        precision: Precision of the model's products.
-        dtype: Type of the numbers in the files: ``float32`` or ``float16``.
+        model: Name of the model.
+        precision: Number format of the model's computation.
+        dtype: Number format in the files: ``float32`` or ``float16``.
         shard_size: Number of texts in a shard.
         threads: Number of threads of a matrix product; 0: one for each core.
-        fingerprint: Hash of the model.
-        dimension: Length of a vector.
-        prompts: Text put before each text, by role.
+        fingerprint: Fingerprint of the model.
+        dimension: Number of components of a vector.
+        prompts: Role -> text put before each text.
         corpus: Corpus that was encoded last; None until an encoding has ended.
-        texts: Number of the corpus's texts, by role; None until an encoding has ended.
-        lengths: How long they are for the model, by role and canonical language tag; no role where that is not known.
-        zero: Number of texts of which the model knows no word, so that their vectors are zero, by role.
+        texts: Role -> number of texts of the corpus; None until an encoding has ended.
+        lengths: Role -> lengths of the texts, by canonical language tag; a role of unknown lengths is missing.
+        zero: Role -> number of texts of which the model knows no word, so that their vectors are zero.
     """
 
     model: str

@@ -9,17 +9,19 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from isoglot.encoders.lengths import LengthSums
 from isoglot.platform.errors import InputError, first_line
+from isoglot.platform.extras import needs
 from isoglot.platform.files import new_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ROLES = {"document": "documents", "query": "queries"}
 COLUMNS = ["id", "content_id", "language", "vector"]
@@ -96,6 +98,9 @@ def write_shard(
     Raises:
         IsoglotError: The file cannot be written; `path` is as it was.
     """
+    with needs("writing Parquet", "files"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
     flat = pa.array(np.ascontiguousarray(vectors).ravel())
     table = pa.table(
         {
@@ -183,6 +188,9 @@ def _read(path: Path, columns: list[str]) -> Any:
 
     Parquet's own are of pages alone; what the footer says of them (where they lie, of which type they are) has none.
     """
+    with needs("reading Parquet", "files"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
     try:
         table = pq.read_table(path, columns=columns, page_checksum_verification=True, partitioning=None)
         recorded = json.loads((table.schema.metadata or {})[_CHECKSUMS])
@@ -198,6 +206,8 @@ def _read(path: Path, columns: list[str]) -> Any:
 
 def _checksum(column: pa.ChunkedArray) -> int:
     """The CRC-32 of a column's values, and of the shape and type of vectors."""
+    import pyarrow as pa
+
     if not pa.types.is_fixed_size_list(column.type):
         return zlib.crc32(json.dumps(column.to_pylist()).encode())
     vectors = _vectors(column)

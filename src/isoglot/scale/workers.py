@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from isoglot.platform.errors import IsoglotError, first_line
+from isoglot.platform.extras import needs
 from isoglot.scale.shard_encoding import EncodingSettings, Shard, encode_shard, load_encoder_for
 
 AHEAD = 2
@@ -44,10 +45,8 @@ def ray_cluster(address: str | None = None) -> Iterator[Any]:
     Raises:
         IsoglotError: Ray is not installed, or there is no such cluster.
     """
-    try:
+    with needs("working on a Ray cluster", "ray"):
         import ray
-    except ImportError as error:
-        raise IsoglotError("Ray is not installed: pip install 'isoglot[ray]'") from error
     connected_here = not ray.is_initialized()
     if connected_here:
         try:

@@ -38,7 +38,7 @@ def _nullable(schema: dict[str, Any]) -> None:
 
 
 class _Request(BaseModel):
-    """What a client sends; null in a field that has a default means that it is not given."""
+    """The body of a request; null in a field with a default counts as not given."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -55,29 +55,31 @@ class _Request(BaseModel):
 
 
 class Column(_Request):
-    """One way to search: a model of the index, and how the languages share the results."""
+    """One way to search: a model of the index, and how languages share the results."""
 
     model: ModelName = Field(description="A model of the index.")
     balance: Balance = Field(
         "none",
         json_schema_extra=_nullable,
-        description="`none`: by score; `equal`: the languages take turns; `proportional`: each has its share of the "
-        "corpus; `scaled`: by score, less what is usual for the language.",
+        description="`none`: by score; `equal`: languages take turns; `proportional`: each language gets its share of "
+        "the corpus; `scaled`: by score minus the usual score of the passage's language.",
     )
 
 
 class SearchRequest(_Request):
     """A question."""
 
-    question: str = Field(min_length=1, max_length=MAX_QUESTION_LENGTH, pattern=r"\S")
+    question: str = Field(
+        min_length=1, max_length=MAX_QUESTION_LENGTH, pattern=r"\S", description="Question, in any language."
+    )
     k: int = Field(10, ge=1, le=MAX_RESULTS, description="Number of results in a column.", json_schema_extra=_nullable)
     languages: list[LanguageTag] | None = Field(
         None, max_length=200, description="Languages of the passages to search; all by default."
     )
     language: LanguageTag | None = Field(
         None,
-        description="Language of the question. Without it, the language is detected, and a question that shows none is "
-        "encoded as one in the index's largest language.",
+        description="Language of the question; by default detected, or the largest of the index where none can be "
+        "detected.",
     )
     columns: list[Column] | None = Field(
         None, min_length=1, max_length=2, description="One or two ways to search; by default the server's first."
@@ -92,36 +94,36 @@ class SearchRequest(_Request):
 class Twin(BaseModel):
     """A translation of a result."""
 
-    id: str
-    language: str
+    id: str = Field(description="Id of the passage.")
+    language: str = Field(description="Language of the passage.")
     rank: int | None = Field(description="Rank in this column; null if the filter excludes it.")
 
 
 class Result(BaseModel):
     """A passage that the search returned."""
 
-    rank: int
-    score: float = Field(description="Cosine between question and passage.")
+    rank: int = Field(description="Rank in this column, from 1.")
+    score: float = Field(description="Cosine of question and passage.")
     scaled: float | None = Field(
-        description="The cosine less what is usual for the passage's language, by which `scaled` orders; null with "
-        "other balances."
+        description="Cosine minus the usual score of the passage's language, by which `scaled` orders; null with other "
+        "balances."
     )
-    id: str
-    document_id: str
+    id: str = Field(description="Id of the passage.")
+    document_id: str = Field(description="Id of its document.")
     content_id: str | None = Field(description="Id that the document shares with its translations.")
-    language: str
-    title: str
-    text: str
+    language: str = Field(description="Language of the passage.")
+    title: str = Field(description="Title of the document.")
+    text: str = Field(description=f"Text of the passage, at most {SHOWN_LENGTH} characters.")
     cut: int = Field(description="Number of characters of the text that are left out here.")
-    source: str
+    source: str = Field(description="URL or path of the document.")
     other_rank: int | None = Field(description="Exact rank in the other column; null with one column.")
-    twins: list[Twin]
+    twins: list[Twin] = Field(description="Its translations, if they were asked for.")
 
 
 class FoundColumn(Column):
     """The results of one way to search."""
 
-    results: list[Result]
+    results: list[Result] = Field(description="The results, best first.")
     mix: dict[str, float] = Field(description="Language -> its share of the results.")
 
 
@@ -129,12 +131,12 @@ class SearchResponse(BaseModel):
     """The results of a search."""
 
     language: str | None = Field(description="Language of the question; null if none was given or detected.")
-    columns: list[FoundColumn]
+    columns: list[FoundColumn] = Field(description="The results of each column.")
     corpus: dict[str, float] = Field(description="Language -> its share of the passages searched.")
 
 
 class EmbeddingRequest(_Request):
-    """Texts to encode, as in OpenAI's API, and which prompt and language they have."""
+    """Texts to encode, as in OpenAI's API, with their prompt and language."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -151,16 +153,16 @@ class EmbeddingRequest(_Request):
         "float", description="base64: little-endian float32.", json_schema_extra=_nullable
     )
     dimensions: int | None = Field(None, description="The model's own number; vectors cannot be shortened.")
-    user: str | None = None
+    user: str | None = Field(None, description="Ignored.")
     input_type: Literal["query", "document"] | None = Field(
         None,
-        description="Which prompt of the model stands before the texts; by default what `model` says, else that of "
-        "documents (not in OpenAI's API).",
+        description="Role of the texts, which decides the prompt; by default that in `model`, else `document` (not in "
+        "OpenAI's API).",
     )
     language: LanguageTag | None = Field(
         None,
-        description="Language of the texts, for models that use it. Without it, it is detected, and texts that show "
-        "none are encoded as ones in the index's largest language (not in OpenAI's API).",
+        description="Language of the texts, for models that use it; by default detected, or the largest of the index "
+        "where none can be detected (not in OpenAI's API).",
     )
 
     @field_validator("input", mode="before")
@@ -178,32 +180,32 @@ class Embedding(BaseModel):
     """The vector of one text."""
 
     object: Literal["embedding"] = "embedding"
-    index: int
-    embedding: list[float] | str
+    index: int = Field(description="Position of the text in the request.")
+    embedding: list[float] | str = Field(description="Vector of unit length; text where base64 was asked for.")
 
 
 class Usage(BaseModel):
     """Numbers of encoded tokens, including prompts."""
 
-    prompt_tokens: int
-    total_tokens: int
+    prompt_tokens: int = Field(description="Number of tokens, with prompts.")
+    total_tokens: int = Field(description="The same number.")
 
 
 class EmbeddingResponse(BaseModel):
     """Vectors of unit length, in the order of the texts."""
 
     object: Literal["list"] = "list"
-    data: list[Embedding]
-    model: str
+    data: list[Embedding] = Field(description="A vector for each text, in their order.")
+    model: str = Field(description="The model, as the request names it.")
     usage: Usage
 
 
 class Language(BaseModel):
     """A language of the index."""
 
-    language: str
-    name: str
-    passages: int
+    language: str = Field(description="Canonical tag.")
+    name: str = Field(description="Name in English.")
+    passages: int = Field(description="Number of passages.")
 
 
 class Languages(BaseModel):
@@ -238,12 +240,12 @@ class Example(BaseModel):
 class Description(BaseModel):
     """What the page shows of the index before a question is asked."""
 
-    name: str
-    passages: int
-    version: int
-    models: list[str]
+    name: str = Field(description="Name of the index.")
+    passages: int = Field(description="Number of passages.")
+    version: int = Field(description="Number of the last commit.")
+    models: list[str] = Field(description="Models of the index.")
     columns: list[Column] = Field(description="The two columns that the page begins with.")
-    examples: list[Example]
+    examples: list[Example] = Field(description="Questions to begin with.")
 
 
 class LegendEntry(BaseModel):
@@ -293,10 +295,10 @@ class State(BaseModel):
 class ErrorBody(BaseModel):
     """What is wrong."""
 
-    message: str
-    type: str
-    param: str | None = None
-    code: str | None = None
+    message: str = Field(description="What is wrong, in one line.")
+    type: str = Field(description="`invalid_request_error`, or `server_error` from status 500 on.")
+    param: str | None = Field(None, description="The field that is wrong.")
+    code: str | None = Field(None, description="`model_not_found` where the index lacks the model.")
 
 
 class Error(BaseModel):

@@ -172,9 +172,7 @@ def refuse_password(address: str, form: str) -> None:
     except ValueError as error:
         raise IsoglotError(f"name a store as {form}; this is no address") from error
     if secret:
-        raise IsoglotError(f"{form}: leave the password out of the address; docs/your-index.md names its variable")
-
-
-def needs(package: str, kind: str) -> IsoglotError:
-    """The error where a client is not installed."""
-    return IsoglotError(f"{kind}: needs the package {package}: pip install 'isoglot[{kind}]'")
+        raise IsoglotError(
+            f"{form}: leave the password out of the address and set its environment variable: "
+            "https://isoglot.github.io/isoglot/how-to/your-index/"
+        )

@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError, first_line
-from isoglot.stores.base import BLOCK, Block, Fields, field_of, last_part, make_block, needs
+from isoglot.platform.extras import needs
+from isoglot.stores.base import BLOCK, Block, Fields, field_of, last_part, make_block
 
 if TYPE_CHECKING:
     import httpx2
@@ -209,10 +210,8 @@ def open_store(argument: str, fields: Fields) -> ElasticsearchStore:
 
     Variables: ELASTICSEARCH_API_KEY; or ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD, for OpenSearch as well.
     """
-    try:
+    with needs("elasticsearch", "elasticsearch"):
         import httpx2
-    except ImportError as error:
-        raise needs("httpx2", "elasticsearch") from error
     address, index = last_part(argument, FORM)
     if not address.startswith(("http://", "https://")):
         raise IsoglotError(f"name an index as {FORM}, with http:// or https://")

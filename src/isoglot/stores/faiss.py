@@ -12,8 +12,9 @@ import numpy as np
 from isoglot.corpora.readers.lines import read_lines
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import InputError, IsoglotError, first_line
+from isoglot.platform.extras import needs
 from isoglot.platform.files import expanded, new_file, write_text
-from isoglot.stores.base import BLOCK, Block, Fields, make_block, needs
+from isoglot.stores.base import BLOCK, Block, Fields, make_block
 
 FORM = "faiss:INDEX_FILE"
 PLAIN = ("IndexFlat", "IndexFlatIP", "IndexFlatL2", "IndexHNSWFlat", "IndexIVFFlat")
@@ -177,8 +178,6 @@ def open_store(argument: str, fields: Fields) -> FaissStore:
     Raises:
         IsoglotError: FAISS is not installed, or there is no such index.
     """
-    try:
+    with needs("faiss", "faiss"):
         import faiss  # noqa: F401
-    except ImportError as error:
-        raise needs("faiss-cpu", "faiss") from error
     return FaissStore(expanded(argument), f"faiss:{argument}")

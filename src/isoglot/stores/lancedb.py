@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pyarrow as pa
-
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError, first_line
+from isoglot.platform.extras import needs
 from isoglot.platform.files import expanded
-from isoglot.stores.base import Block, Fields, field_of, key_text, last_part, make_block, needs
+from isoglot.stores.base import Block, Fields, field_of, key_text, last_part, make_block
+
+with needs("lancedb", "lancedb"):
+    import pyarrow as pa
 
 BLOCK = 8192
 """Rows that are read, changed and committed at once: each commit makes a file of its own."""
@@ -149,10 +151,8 @@ class LanceStore:
 
 def open_store(argument: str, fields: Fields) -> LanceStore:
     """Open ``FOLDER/TABLE``; the folder may be on object storage (``s3://...``)."""
-    try:
+    with needs("lancedb", "lancedb"):
         import lancedb
-    except ImportError as error:
-        raise needs("lancedb", "lancedb") from error
     folder, table = last_part(argument, FORM)
     if "://" not in folder and not expanded(folder).is_dir():  # LanceDB would create it
         raise IsoglotError(f"lancedb:{argument}: no such folder: {folder}")

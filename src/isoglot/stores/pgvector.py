@@ -11,7 +11,8 @@ import numpy as np
 
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError, first_line
-from isoglot.stores.base import BLOCK, Block, Fields, key_text, make_block, needs, refuse_password
+from isoglot.platform.extras import needs
+from isoglot.stores.base import BLOCK, Block, Fields, key_text, make_block, refuse_password
 
 if TYPE_CHECKING:
     import psycopg
@@ -195,10 +196,8 @@ class PgvectorStore:
 
 def open_store(argument: str, fields: Fields) -> PgvectorStore:
     """Open ``postgresql://HOST/DATABASE/TABLE``; password and other settings are in libpq's variables (PGPASSWORD)."""
-    try:
+    with needs("pgvector", "pgvector"):
         import psycopg
-    except ImportError as error:
-        raise needs("psycopg", "pgvector") from error
     refuse_password(argument, FORM)
     address = urlsplit(argument)
     database, _, table = address.path.strip("/").rpartition("/")

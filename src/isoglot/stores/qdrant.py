@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from isoglot.platform.arrays import Vectors
 from isoglot.platform.errors import IsoglotError, first_line
+from isoglot.platform.extras import needs
 from isoglot.platform.files import expanded
-from isoglot.stores.base import BLOCK, Block, Fields, field_of, key_text, last_part, make_block, needs
+from isoglot.stores.base import BLOCK, Block, Fields, field_of, key_text, last_part, make_block
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -196,10 +197,8 @@ def _status(error: Any) -> str:
 
 def open_store(argument: str, fields: Fields) -> QdrantStore:
     """Open ``URL/COLLECTION`` or ``FOLDER/COLLECTION``; a server's key is in QDRANT_API_KEY."""
-    try:
+    with needs("qdrant", "qdrant"):
         from qdrant_client import QdrantClient
-    except ImportError as error:
-        raise needs("qdrant-client", "qdrant") from error
     place, collection = last_part(argument, FORM)
     name = f"qdrant:{argument}"
     if "://" in place:

@@ -2,7 +2,7 @@
 
 A cell is what a row has in one language: its query, its document, or both. A fault in a cell drops the cell; a fault in
 the English cell drops the row, since the other languages are translations of it; so does a fault of the whole content.
-All thresholds are isoglot's own; docs/data.md lists them.
+All thresholds are isoglot's own; docs/reference/training-rows.md lists them.
 """
 
 from __future__ import annotations

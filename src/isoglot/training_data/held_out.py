@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import lru_cache
 
 from isoglot.corpora.sources import load_collection
 from isoglot.platform.errors import IsoglotError
@@ -39,5 +40,11 @@ def evaluation_grams(against: Sequence[str] = ()) -> tuple[dict[str, EightGrams]
             log.warning("overlap with %s is not checked: %s", source, error)
             continue
         documents, queries = collection.documents, collection.queries
-        grams[source] = EightGrams.of([*(document.text for document in documents), *(query.text for query in queries)])
+        grams[source] = _grams_of((*(document.text for document in documents), *(query.text for query in queries)))
     return grams, unchecked
+
+
+@lru_cache(maxsize=8)
+def _grams_of(texts: tuple[str, ...]) -> EightGrams:
+    """Collect the n-grams of a collection's texts, once in a process that checks several sets of rows."""
+    return EightGrams.of(texts)

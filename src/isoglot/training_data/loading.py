@@ -23,16 +23,15 @@ def training_rows(
     strict: bool = False,
     seed: int = 0,
 ) -> list[Row]:
-    """Load training rows, with the languages that are wanted.
+    """Load training rows, in the languages that you want.
 
     Args:
-        data: A file of rows (``rows.jsonl``, ``rows.parquet``), a source (``mini@train``), a collection, or rows. A
-            collection yields one row for each question and each of its gold contents.
+        data: File of rows (``rows.jsonl``, ``rows.parquet``), source (``mini@train``), `Collection`, or list of `Row`.
+            A collection yields one row for each question and each of its relevant contents.
         languages: Tags of the languages to keep; None: all.
-        per_row: Largest number of languages besides English in a row, chosen evenly over languages (see
-            `isoglot.training_data.choosing.spread`); None: all.
-        strict: Whether what readers would leave out is an error.
-        seed: Random seed for the choice that `per_row` asks for.
+        per_row: Largest number of languages of a row besides English, chosen evenly over languages; None: all.
+        strict: Whether data that would be left out is an error.
+        seed: Random seed for the choice of `per_row`.
 
     Returns:
         The rows that still have a query and a document, in the order of the file, or by content id and question.

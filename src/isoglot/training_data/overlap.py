@@ -15,6 +15,7 @@ from itertools import chain
 import numpy as np
 
 from isoglot.platform.arrays import Ints
+from isoglot.platform.extras import needs
 from isoglot.platform.text import normalized
 
 WORDS, IDEOGRAPHS, LETTERS = 8, 16, 32
@@ -101,7 +102,8 @@ def near_duplicates(texts: Sequence[str], threshold: float) -> list[int]:
         texts: n texts; one of fewer than 5 words nearly repeats only an equal one.
         threshold: Jaccard similarity, above 0 and at most 1.
     """
-    from datasketch import MinHash, MinHashLSH
+    with needs("finding near duplicates", "data"):
+        from datasketch import MinHash, MinHashLSH
 
     shingles = list(map(_shingles, texts))
     index = MinHashLSH(params=_bands(threshold), num_perm=_PERMUTATIONS)

@@ -1,4 +1,4 @@
-"""Whether a text is a question, by its form: its mark, or else a question word. isoglot's own (docs/data.md)."""
+"""Whether a text is a question, by its form: its mark, or else a question word (docs/reference/training-rows.md)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The training row, a question and the document that answers it, each in one or more languages; and its file format.
 
 A file of rows is JSON Lines (``.jsonl``), Parquet (``.parquet``) or another file of records, with the fields of `Row`
-and a ``hash``, described in docs/data.md. Rows of other tools are read too (`isoglot.training_data.foreign`).
+and a ``hash``, described in docs/reference/training-rows.md. Rows of other tools are read too
+(`isoglot.training_data.foreign`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from isoglot.corpora.left_out import LeftOut
 from isoglot.corpora.readers.lines import kind_of
 from isoglot.corpora.readers.records import READERS_OF_RECORDS, read_records
 from isoglot.platform.errors import InputError, IsoglotError, first_line
+from isoglot.platform.extras import needs
 from isoglot.platform.files import write_bytes
 from isoglot.platform.languages import canonical
 from isoglot.training_data.foreign import FORMS, ForeignRows
@@ -28,13 +30,13 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One content with one question.
 
     Attributes:
-        content_id: Identifier of the document; rows that share it must not meet as negatives.
+        content_id: Id of the document; rows that share it never meet as negatives.
         query: Language (canonical BCP-47 tag) -> text of the question.
         document: Language -> text of the document.
-        source: Where the texts are from, e.g. ``libreoffice-help``.
-        licence: Licence of the texts: an SPDX expression, or where to look it up.
+        source: Origin of the texts, e.g. ``libreoffice-help``.
+        licence: Licence of the texts: an SPDX expression, or a place where it is stated.
         provenance: Language -> ``original`` (written in it), ``human`` (translated by people), ``machine``, or the
-            name of the model that wrote the text; with ``, question by MODEL`` behind it where only the query is the
+            name of the model that wrote the text; followed by ``, question by MODEL`` where only the query is the
             model's.
     """
 
@@ -47,17 +49,21 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def languages(self) -> list[str]:
-        """The languages that have a query or a document, English first, then by tag."""
+        """Languages with a query or a document, English first, then by tag."""
         return sorted(self.query.keys() | self.document.keys(), key=lambda tag: (tag != "en", tag))
 
     @property
     def hash(self) -> str:
-        """The first 16 hex digits of the SHA-256 over content id, queries and documents."""
+        """First 16 hex digits of the SHA-256 over content id, queries and documents."""
         content = [self.content_id, sorted(self.query.items()), sorted(self.document.items())]
         return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()[:16]
 
     def keep(self, languages: Iterable[str]) -> Row:
-        """Return the row with the texts in `languages` alone."""
+        """Return the row with the texts in some languages only.
+
+        Args:
+            languages: Canonical tags.
+        """
         kept = set(languages)
         fields = {
             name: {tag: text for tag, text in getattr(self, name).items() if tag in kept} for name in _LANGUAGE_FIELDS
@@ -96,21 +102,23 @@ def read_rows(
     document_language: str | None = None,
     strict: bool = False,
 ) -> list[Row]:
-    """Read the rows of a file of records, with language tags in canonical spelling.
+    """Read training rows from a file, with language tags in canonical spelling.
 
-    Fields and languages whose value is null are not there: tables have a place for each language in every row. Rows of
-    other tools, which name no language, are left out if they have no question, no positive, or texts whose language
-    cannot be told; warnings say how many, and which languages were detected.
+    Fields and languages whose value is null count as missing. The languages of rows of other tools are detected, and
+    rows without a question, a positive or a recognisable language are left out. Warnings count both.
 
     Args:
-        path: The file, ``.jsonl``, ``.parquet``, ``.csv`` or ``.tsv``, gzipped or not.
-        query_language: Tag of the questions in rows of other tools; None: it is detected.
-        document_language: Tag of the documents in rows of other tools; None: it is detected.
+        path: File of rows: ``.jsonl``, ``.parquet``, ``.csv`` or ``.tsv``, gzipped or not.
+        query_language: Language of the questions in rows of other tools; None: detected.
+        document_language: Language of the documents in rows of other tools; None: detected.
         strict: Whether a row that would be left out is an error.
 
+    Returns:
+        The rows, in the order of the file.
+
     Raises:
-        InputError: The file is missing, or a row is not as `Row` says; the message names line and field.
-        IsoglotError: A language is unknown.
+        IsoglotError: The file is missing, a row is malformed, or a language is unknown. The message names line and
+            field.
     """
     file, left_out = Path(path), LeftOut(strict)
     asked_in, answered_in = (tag and canonical(tag) for tag in (query_language, document_language))
@@ -126,6 +134,10 @@ def read_rows(
 
 def write_rows(path: str | Path, rows: Iterable[Row]) -> None:
     """Write rows as JSON Lines or, if the name ends in ``.parquet``, as Parquet; whole or not at all.
+
+    Args:
+        path: File to write: ``.jsonl`` or ``.parquet``.
+        rows: Rows.
 
     Raises:
         IsoglotError: The file cannot be written, or its name ends in neither ``.jsonl`` nor ``.parquet``.
@@ -143,8 +155,9 @@ def write_rows(path: str | Path, rows: Iterable[Row]) -> None:
 def _parquet(lines: Iterable[Mapping[str, Any]]) -> bytes:
     import io
 
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    with needs("writing Parquet", "files"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
     texts = pa.map_(pa.string(), pa.string())
     names = (*Row.__struct_fields__, "hash")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 from isoglot.platform.files import write_bytes
 from isoglot.platform.text import visible
 from isoglot.training_data.question_form import is_question
@@ -140,7 +141,8 @@ def save_plot(row_statistics: RowStatistics, path: str | Path) -> None:
     target = Path(path)
     if target.suffix not in PLOTS:
         raise IsoglotError(f"{path}: a plot is written to {', '.join(PLOTS)}; choose such a name")
-    import vl_convert
+    with needs("drawing", "report"):
+        import vl_convert
 
     chart = _chart(row_statistics)
     if target.suffix == ".png":

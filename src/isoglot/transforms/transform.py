@@ -32,28 +32,28 @@ four collections in English and Chinese it is 0.86 to 0.99, between those and it
 
 
 class TransformRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What transform.json says: what a transform is, and what it was fitted on.
+    """The record of a transform, as transform.json holds it.
 
     Attributes:
-        schema: `SCHEMA`.
-        isoglot: The version that made it.
-        method: The method's name.
-        options: The method's options.
-        model: What gave the vectors: a model, an API, a folder, a store.
-        data: What the texts were: a corpus, training rows; empty where only vectors were there.
-        dimension: d, the number of components of a vector.
-        languages: L canonical tags.
-        needs_language: Whether a vector's language decides how it is changed.
+        schema: Schema of transform.json.
+        isoglot: Version of isoglot that made it.
+        method: Name of the method.
+        options: Options of the method.
+        model: Source of the vectors: a model, an API, a folder or a store.
+        data: Texts that were encoded: a corpus or training rows; empty where only vectors were given.
+        dimension: Number d of components of a vector.
+        languages: Canonical tags of the L languages.
+        needs_language: Whether the change depends on a vector's language.
         counts: Role -> language -> number of vectors that it was fitted on.
-        lift: Language -> the lift of its documents before and after, as `isoglot.evaluation.lift` defines it.
-        reads: Roles whose vectors tell their language by themselves, by the tensors ``reader`` and ``means``.
-        sha256: `Transform.digest`, by which damage is told.
+        lift: Language -> language lift of its documents before and after.
+        reads: Roles whose language is read from the vectors, by the arrays ``reader`` and ``means``.
+        sha256: Digest of arrays and languages, by which damage is recognised.
     """
 
     schema: str
     isoglot: str
     method: str
-    options: dict[str, object]
+    options: dict[str, Any]
     model: str
     data: str
     dimension: int
@@ -69,19 +69,19 @@ class TransformRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Transform:
     """A map of vectors to vectors of unit length, by role and language.
 
-    For a vector z in a role and a language: y = unit(z); y <- M y; y <- y - offset(role, language); y <- y - y B^T B
-    with B the language's directions; y <- unit(y). Parts that a method has not are left out. Where `record.reads` names
-    the role, the offset is the mean of `means` under softmax(R y + b) instead, so that no language is needed.
+    For a vector z in a role and a language: y = unit(z); y = M y; y = y - offset(role, language); y = y - y B^T B with
+    the language's directions B; y = unit(y). Steps that a method does not have are left out. Where `record.reads` names
+    the role, the offset is the mean of `means` under softmax(R y + b), so that no language is needed.
 
     Attributes:
-        record: What it is and was fitted on.
-        offsets: (2, L + 1, d) float32: for queries and for documents, each language's, and last that of any other.
-        sample: (d,) float32: mean of the unit document vectors that it was fitted on, by which vectors of another model
-            are told.
-        matrix: M, (d, d) float32.
-        directions: B of each language and of any other, (L + 1, r, d) float32, orthonormal.
-        reader: R and b side by side, (c, d + 1) float32.
-        means: (c, d) float32.
+        record: Record of the transform.
+        offsets: Offsets (2, L + 1, d), float32: for queries and documents, each language's and last that of any other.
+        sample: Mean (d,), float32, of the unit document vectors that it was fitted on, by which vectors of another
+            model are recognised.
+        matrix: Matrix M (d, d), float32; None: the method has none.
+        directions: Orthonormal directions B of each language and of any other, (L + 1, r, d), float32; None: none.
+        reader: R and b side by side, (c, d + 1), float32; None: none.
+        means: Means (c, d), float32; None: none.
     """
 
     record: TransformRecord
@@ -105,17 +105,20 @@ class Transform:
         model: str = "vectors",
         data: str = "",
     ) -> Transform:
-        """Fit `center` on vectors of a corpus (calibration); `isoglot.align` fits the other methods too.
+        """Fit `center` on vectors of a corpus (calibration); `isoglot.align` also fits the other methods.
 
         Args:
-            documents: (n, d) vectors of documents of the corpus that will be searched; a few hundred a language do.
-            languages: The language of each document.
-            queries: (m, d) vectors of queries, of which 30 a language do; None: documents stand in for them.
-            query_languages: The language of each query.
-            query_share: How much of the queries' mean is subtracted, 0 to 1; None: as `SHARES` says of
-                questions, or of spans where there is no query.
-            model: What gave the vectors, for the record.
-            data: What the texts were, for the record.
+            documents: Vectors (n, d) of documents of the corpus that will be searched; a few hundred for each language
+                are enough.
+            languages: Language of each document.
+            queries: Vectors (m, d) of queries; 30 for each language are enough. None: documents stand in for them.
+            query_languages: Language of each query.
+            query_share: Share of the queries' mean to subtract, 0 to 1; None: 0.75 with queries, 0.5 without.
+            model: Name of what made the vectors, for the record.
+            data: Name of the texts, for the record.
+
+        Returns:
+            The transform.
 
         Raises:
             IsoglotError: Numbers of vectors and languages differ, a vector is not finite, a language is no tag, or no
@@ -150,24 +153,42 @@ class Transform:
 
     @classmethod
     def load(cls, folder: str | Path) -> Transform:
-        """Read a transform from its folder; see `isoglot.transforms.files.load_transform`."""
+        """Read a transform from its folder.
+
+        Args:
+            folder: Folder that `save` or `isoglot align` wrote.
+
+        Raises:
+            IsoglotError: The folder holds no transform, or it is damaged or of another schema.
+        """
         from isoglot.transforms.files import load_transform
 
         return load_transform(folder)
 
     def save(self, folder: str | Path, *, force: bool = False) -> Path:
-        """Write it to a folder; see `isoglot.transforms.files.save_transform`."""
+        """Write the transform to a folder: transform.json, transform.safetensors and README.md.
+
+        Args:
+            folder: Folder to write; it must not exist.
+            force: Whether a folder that holds a transform is replaced.
+
+        Returns:
+            The folder.
+
+        Raises:
+            IsoglotError: The folder is taken or cannot be written.
+        """
         from isoglot.transforms.files import save_transform
 
         return save_transform(self, folder, force=force)
 
     def with_lift(self, lift: dict[str, tuple[float, float]]) -> Transform:
-        """The same transform, whose record says by how much it lowers each language's lift."""
+        """Return the transform with a language lift, before and after, in its record."""
         return dataclasses.replace(self, record=msgspec.structs.replace(self.record, lift=lift))
 
     @property
     def digest(self) -> str:
-        """SHA-256 of its arrays and what they are of, in hex: equal digests change vectors alike."""
+        """SHA-256, in hex, of arrays and languages: transforms of equal digests change vectors alike."""
         record = self.record
         what = (record.dimension, record.languages, record.needs_language, record.reads)
         digest = hashlib.sha256(repr(what).encode())
@@ -177,7 +198,7 @@ class Transform:
 
     @property
     def tensors(self) -> dict[str, NDArray[np.float32]]:
-        """Name -> array, of the parts that it has."""
+        """Name -> array, of the arrays that it has."""
         named = {name: getattr(self, name) for name in TENSORS}
         return {name: np.ascontiguousarray(array) for name, array in named.items() if array is not None}
 
@@ -185,35 +206,52 @@ class Transform:
         """Change vectors of queries.
 
         Args:
-            vectors: (n, d) finite numbers; or (d,), one vector.
-            languages: The language of all, or of each; None: unknown, and what all languages share is taken.
+            vectors: Vectors (n, d), or one vector (d,), of finite numbers.
+            languages: Language of all vectors, or of each; None: unknown, so that what all languages share is
+                subtracted.
 
         Returns:
-            The changed vectors in float32, of unit length, of the same shape; a vector of zeros, which a static model
-            gives a text of which it knows no word, stays so.
+            Changed vectors of the same shape, in float32 and of unit length. A vector of zeros stays zero.
 
         Raises:
-            IsoglotError: The vectors have another number of components, one is not finite, or a language is no tag.
+            IsoglotError: The vectors have another number of components, one is not finite, or a tag is unknown.
         """
         return self._apply("query", vectors, languages)
 
     def documents(self, vectors: Vectors, languages: str | Sequence[str | None] | None = None) -> Vectors:
-        """Change vectors of documents, as `queries` does those of queries."""
+        """Change vectors of documents.
+
+        Args:
+            vectors: As in `queries`.
+            languages: As in `queries`.
+
+        Returns:
+            As `queries`.
+
+        Raises:
+            IsoglotError: As `queries`.
+        """
         return self._apply("document", vectors, languages)
 
     def change(self, role: str, vectors: Vectors, languages: str | Sequence[str | None] | None = None) -> Vectors:
-        """Change vectors of a role, ``query`` or ``document``, by `queries` or `documents`."""
+        """Change vectors of a role by `queries` or `documents`.
+
+        Args:
+            role: ``query`` or ``document``.
+            vectors: As in `queries`.
+            languages: As in `queries`.
+        """
         return (self.queries if role == "query" else self.documents)(vectors, languages)
 
     def check(self, vectors: Vectors) -> None:
         """Refuse vectors that another model seems to have made.
 
-        The mean of their unit vectors has to correlate, over components, with the mean of those that the transform was
-        fitted on (isoglot's own; see `LEAST_LIKENESS`). Where either mean is within the noise of a sample of its size,
-        nothing is known, and nothing is refused.
+        The mean of the unit vectors must correlate, over components, by at least 0.3 with the mean of those that the
+        transform was fitted on (isoglot's own rule). Where either mean is within the noise of a sample of its size,
+        nothing is refused.
 
         Args:
-            vectors: (n, d), a sample of documents; a few dozen are enough.
+            vectors: Vectors (n, d) of a sample of documents; a few dozen are enough.
 
         Raises:
             IsoglotError: They have another number of components, or are unlike those that it was fitted on.

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 
 
 def max_similarity_distance(first: Tensor, first_mask: Tensor, second: Tensor, second_mask: Tensor) -> Tensor:
@@ -68,10 +69,8 @@ def transport_distance(
     """
     if not regularisation > 0:
         raise IsoglotError(f"the regularisation of optimal transport is {regularisation}; it must be above 0")
-    try:
+    with needs("optimal transport", "token"):
         from ot.batch import solve_batch  # type: ignore[import-untyped]
-    except ImportError:
-        raise IsoglotError("optimal transport needs the package POT: pip install 'isoglot[token]'") from None
     similarities, *masks = _cosines(first, first_mask, second, second_mask)
     cost = 1 - similarities
     mass, other_mass = (mask.to(cost) / mask.sum(dim=1, keepdim=True) for mask in masks)

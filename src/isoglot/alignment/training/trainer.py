@@ -39,6 +39,7 @@ from isoglot.encoders.encoder import Encoder
 from isoglot.encoders.modules import transformers_of
 from isoglot.encoders.tokenizers import NO_LIMIT
 from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 from isoglot.platform.progress import progress
 
 logger = logging.getLogger(__name__)
@@ -183,6 +184,11 @@ def check_trainable(encoder: Encoder) -> None:
     Raises:
         IsoglotError: The model has another pooling, none, or no weights that can be trained.
     """
+    with needs("training", "train"):
+        import accelerate  # noqa: F401
+        import datasets  # noqa: F401
+        import peft  # noqa: F401
+        import vl_convert  # noqa: F401
     routers = [module for module in encoder.model if isinstance(module, Router)]
     routes = [[*route] for router in routers for route in router.sub_modules.values()] or [[]]
     for route in routes:

@@ -15,7 +15,8 @@ import regex  # type: ignore[import-untyped]
 from isoglot.corpora.readers.html import PageError, text_of_page
 from isoglot.corpora.readers.lines import MAX_BYTES, kind_of, opened
 from isoglot.platform.deadline import DeadlineError, deadline
-from isoglot.platform.errors import InputError, IsoglotError, first_line
+from isoglot.platform.errors import InputError, first_line
+from isoglot.platform.extras import needs
 
 _FRONT_MATTER = regex.compile(r"\A---\n.*?\n---\n", regex.DOTALL)
 _DAMAGED_PDF = (
@@ -92,8 +93,8 @@ def read_markdown(path: Path) -> Extracted:
         InputError: It is not UTF-8.
         TooMuchError: As for HTML.
     """
-    from markdown_it import MarkdownIt
-
+    with needs("reading Markdown", "files"):
+        from markdown_it import MarkdownIt
     text = _FRONT_MATTER.sub("", read_plain(path).text.replace("\r\n", "\n"))
     return _from_html(MarkdownIt("commonmark").enable("table").render(text).encode(), "utf-8", path)
 
@@ -120,10 +121,8 @@ def read_pdf(path: Path) -> Extracted:
         TooMuchError: It holds more than pypdf reads.
         IsoglotError: The package pypdf is missing.
     """
-    try:
+    with needs("reading PDF", "files"):
         from pypdf import PdfReader, errors
-    except ImportError as error:
-        raise IsoglotError("PDF files need pypdf: pip install 'isoglot[index]'") from error
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it reports each oddity that it copes with
     data = BytesIO(_content(path))
     try:

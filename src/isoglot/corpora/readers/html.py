@@ -10,6 +10,8 @@ from typing import Any
 
 import regex  # type: ignore[import-untyped]
 
+from isoglot.platform.extras import needs
+
 _DROPPED = ("script", "style", "noscript", "template", "svg", "iframe", "object", "nav", "head")
 _BLOCKS = frozenset(
     "address article aside blockquote dd details div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 hr"
@@ -58,8 +60,8 @@ def main(encoding: str | None) -> None:
 
 
 def _read(data: bytes, encoding: str | None) -> tuple[str, str, str | None]:
-    from lxml import etree
-
+    with needs("reading HTML", "files"):
+        from lxml import etree
     if not data.strip():
         return "", "", None
     try:

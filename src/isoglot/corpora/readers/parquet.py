@@ -10,6 +10,7 @@ from typing import Any
 from isoglot.corpora.readers.delimited import check_names
 from isoglot.corpora.readers.lines import MAX_BYTES, opened
 from isoglot.platform.errors import InputError, first_line
+from isoglot.platform.extras import needs
 from isoglot.platform.files import os_errors_explained
 
 _BATCH = 16
@@ -25,8 +26,9 @@ def read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     Raises:
         InputError: The file is missing or damaged, two columns have the same name, or rows are longer than `MAX_BYTES`.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    with needs("reading Parquet", "files"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
     number = 0
     try:

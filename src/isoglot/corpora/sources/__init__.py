@@ -160,21 +160,37 @@ SOURCES = {
 }
 
 
-def load_collection(spec: str, *, strict: bool = False, find_identical: bool = False) -> Collection:
-    """Load the collection that `spec` names.
+def hub_dataset(spec: str) -> str | None:
+    """Return the hub's name of the data set that `spec` names, or None: of a local copy, or where there is none.
 
-    What is of no use in it, such as a document without text, is left out of the sources that a user may have made; a
-    note of the collection and a warning say how much it was.
+    Args:
+        spec: As for `load_collection`; any other text has no name on the hub.
+    """
+    name, colon, rest = spec.partition(":")
+    if name == "hub" and colon:
+        return rest.partition("@")[0]
+    source = SOURCES.get(spec.partition("@")[0])
+    return None if source is None else getattr(import_module(source.module), "HUB_NAME", None)
+
+
+def load_collection(spec: str, *, strict: bool = False, find_identical: bool = False) -> Collection:
+    """Load a collection by name.
+
+    Unusable data of your own sources, such as a document without text, is left out. A note of the collection and a
+    warning count it.
 
     Args:
         spec: ``NAME[:DIR][@SPLIT]``, e.g. ``mini@test``, ``xquad:data/xquad``, ``folder:my-corpus@dev``,
             ``hub:mteb/XQuADRetrieval``, ``parallel:pairs.csv@en,es``.
-        strict: Whether the first that would be left out is an error.
-        find_identical: Whether a query of a folder finds a document that has its id; by default it does not, as in
+        strict: Whether data that would be left out is an error.
+        find_identical: Whether a query of a folder finds the document that has its id. By default it does not, as in
             BEIR's evaluation, unless that document is judged relevant.
 
+    Returns:
+        The collection.
+
     Raises:
-        IsoglotError: No such source, folder or split, or something in its files is wrong; the message says where.
+        IsoglotError: There is no such source, folder or split, or a file is malformed. The message names file and line.
     """
     name, colon, rest = spec.partition(":")
     if not colon:

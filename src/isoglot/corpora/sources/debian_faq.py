@@ -9,13 +9,15 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lxml import etree, html
-
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources.translated import Item, collection, folded
 from isoglot.platform.downloads import Downloads
 from isoglot.platform.errors import InputError, IsoglotError
+from isoglot.platform.extras import needs
 from isoglot.platform.files import os_errors_explained
+
+with needs("reading debian-faq", "data"):
+    from lxml import etree, html
 
 PACKAGE = "debian-faq"
 LANGUAGES = {"pt": "pt-PT"}

@@ -9,13 +9,15 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from lxml import etree
-
 from isoglot.corpora.collection import Collection
 from isoglot.corpora.sources.translated import Item, collection, folded
 from isoglot.platform.downloads import Downloads
 from isoglot.platform.errors import InputError, IsoglotError
+from isoglot.platform.extras import needs
 from isoglot.platform.files import os_errors_explained
+
+with needs("reading gnome-help", "data"):
+    from lxml import etree
 
 PACKAGE = "gnome-user-docs"
 LANGUAGES = {"C": "en", "sr@latin": "sr-Latn"}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.platform.errors import IsoglotError, first_line
+from isoglot.platform.extras import needs
 from isoglot.platform.hub import hub_errors, reachable
 
 
@@ -67,8 +68,8 @@ def stream_dataset(dataset: str, split: str) -> Iterator[dict[str, Any]]:
     Raises:
         IsoglotError: The data set cannot be read.
     """
-    from datasets import load_dataset
-
+    with needs(f"hub:{dataset}", "data"):
+        from datasets import load_dataset
     try:
         yield from load_dataset(dataset, split=split, streaming=True)
     except _errors() as error:
@@ -94,6 +95,8 @@ def _explained(dataset: str, instead: str) -> Iterator[None]:
 
         os.environ["HF_HUB_OFFLINE"] = "1"  # the hub's libraries retry for long
         constants.HF_HUB_OFFLINE = True
+    with needs(dataset, "data"):
+        import datasets  # noqa: F401
     try:
         yield
     except _errors() as error:

@@ -1,4 +1,4 @@
-"""The bundled parallel collection: 160 topics in 20 languages, CC0 (docs/data.md has its card)."""
+"""The bundled parallel collection: 160 topics in 20 languages, CC0 (docs/reference/collections.md has its card)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`e5-small-q4+aligned`: the bundled model with the bundled adapter (docs/methods.md has its recipe)."""
+"""`e5-small-q4+aligned`: the bundled model with the bundled adapter (docs/reference/methods.md has its recipe)."""
 
 from __future__ import annotations
 

@@ -36,14 +36,15 @@ _EQUAL = 1e-9  # means over seeds that are equal on paper may differ in their la
 class Outcome:
     """An audit against the first one, by one measure.
 
-    Queries for which the value of either audit is not known count in none of `better`, `same` and `worse`.
+    Queries for which the value of either audit is unknown are not counted.
 
     Attributes:
         better: Number of queries on which the audit is better; higher, for a measure that is good neither high nor low.
         same: Number of queries on which both are equal.
         worse: Number of queries on which the audit is worse; lower, for a measure that is good neither high nor low.
-        p: The p-value of the paired randomization test; NaN where the measure does not apply.
-        p_holm: `p` corrected by Holm over all tests of the scenario: measures, pools, languages, audits and the means.
+        p: p-value of the paired randomization test; NaN where the measure does not apply.
+        p_holm: p-value corrected by Holm over all tests of the scenario: measures, pools, languages,
+            audits and the means.
     """
 
     better: int
@@ -63,14 +64,14 @@ class ComparedCell:
     """One pool asked in one language, by every audit; or the mean over all cells of a scenario.
 
     Attributes:
-        scenario: A name out of ``isoglot.ranking.pools.SCENARIOS``.
-        pool_languages: The pool's languages as the audits spell them; empty for the mean.
-        query_language: The questions' language as the audits spell it; empty for the mean.
-        measures: Measure -> a mean with its interval for each audit.
-        differences: Measure -> the mean of each audit less that of the first, with its paired 95% bootstrap interval
+        scenario: ``multi``, ``mono-same``, ``mono-cross`` or ``control``.
+        pool_languages: Languages of the pool, as the audits spell them; empty for the mean.
+        query_language: Language of the questions, as the audits spell it; empty for the mean.
+        measures: Measure -> mean of each audit, with its interval.
+        differences: Measure -> mean of each audit minus that of the first, with its paired 95% bootstrap interval
             (the same contents are drawn for both).
-        outcomes: Measure out of `HEADLINES` -> each audit against the first.
-        deviations: Measure -> the standard deviation (n - 1) of each audit's mean over its seeds; NaN with one seed.
+        outcomes: Measure that is tested -> outcome of each audit against the first.
+        deviations: Measure -> standard deviation (n - 1) of each audit's mean over its seeds; NaN with one seed.
     """
 
     scenario: str

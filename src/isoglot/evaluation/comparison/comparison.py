@@ -27,13 +27,13 @@ GUARDED = (("mono-same", "ndcg@10"), ("control", "ndcg@10"))
 
 
 class ComparedModel(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands in one place of a comparison: an audit, or those of several seeds of one method.
+    """One side of a comparison: an audit, or the audits of several seeds of one method.
 
     Attributes:
-        label: What the comparison calls it.
-        record: What was audited; of several seeds the first.
-        balance: How the languages' results were merged, as `Audit.balance`.
-        seeds: Number of audits that are pooled.
+        label: Name that the comparison shows.
+        record: Record of the retriever; of several seeds that of the first.
+        balance: As `Audit.balance`.
+        seeds: Number of audits that count as one.
         golds_beyond: Of TREC runs the number of golds beyond their end; None where all documents are ranked.
         similarities: As `Audit.similarities`; of several seeds those of the first.
         stress: As `Audit.stress`; of several seeds those of the first.
@@ -86,7 +86,15 @@ class ComparedModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GuardedRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether each audit kept a `GUARDED` measure of a cell, or of the mean over cells, in comparison.json."""
+    """Whether each audit kept a guarded measure of a cell, or of the mean over cells.
+
+    Attributes:
+        scenario: ``mono-same`` or ``control``.
+        pool_languages: Languages of the pool; empty for the mean.
+        query_language: Language of the questions; empty for the mean.
+        measure: Name of the measure.
+        kept: For each audit: true, false, or null where it is not certain.
+    """
 
     scenario: str
     pool_languages: tuple[str, ...]
@@ -96,7 +104,14 @@ class GuardedRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ComparisonRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The shape of comparison.json; see `Comparison` for the fields."""
+    """The shape of comparison.json, whose other fields are those of `Comparison`.
+
+    Attributes:
+        schema: Schema of comparison.json.
+        models: For each audit the fields of `RetrieverRecord`, with `label`, `balance`, `seeds` and, where there are
+            any, `golds_beyond`, `similarities`, `stress`, `stored` and `notes`.
+        non_inferiority: Whether guarded measures were kept.
+    """
 
     schema: str
     collection: CollectionRecord
@@ -115,14 +130,14 @@ class Comparison:
     """Audits side by side; the first is the baseline of the others.
 
     Attributes:
-        models: What was audited, one for each place.
-        collection: What all were audited on.
-        cells: The cells that all audits have.
-        means: For each scenario the mean over its cells.
-        margin: The points that `GUARDED` measures may lose and still count as kept.
-        unit: What was drawn and flipped whole: ``content``, or ``query`` where no audit records its contents.
+        models: Records of what was audited, in the order given.
+        collection: Record of the collection.
+        cells: Results of each pool and query language that all audits have.
+        means: Mean over the cells of each scenario.
+        margin: Largest loss of mono-same and control ndcg@10 that counts as kept, in points.
+        unit: Unit that intervals and tests draw whole: ``content``, or ``query`` where no audit records its contents.
         left_out: Number of results in scenarios that only some of the audits have.
-        goal: The goal that all audits were judged by; ``together`` where they differ.
+        goal: Goal by which all audits were judged; ``together`` where they differ.
     """
 
     models: tuple[ComparedModel, ...]
@@ -136,12 +151,12 @@ class Comparison:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the comparison calls each of its models."""
+        """Names that the comparison shows."""
         return tuple(model.label for model in self.models)
 
     @property
     def guarded(self) -> list[tuple[str, ComparedCell]]:
-        """`GUARDED` measures with the mean over the cells of their scenario, where they were audited."""
+        """Guarded measures (mono-same and control ndcg@10) with the mean over the cells of their scenario."""
         return [
             (measure, mean)
             for scenario, measure in GUARDED
@@ -150,11 +165,20 @@ class Comparison:
         ]
 
     def kept(self, cell: ComparedCell, measure: str, position: int) -> bool | None:
-        """Whether the model at a position kept a measure of a cell within the margin; None: not certain."""
+        """Return whether the model at a position kept a measure of a cell within the margin.
+
+        Args:
+            cell: Cell, or mean of a scenario.
+            measure: Name of a measure.
+            position: Position of the model in `models`.
+
+        Returns:
+            True: the 95% interval of the change lies above -margin. False: it lies below. None: not certain.
+        """
         return non_inferior(cell.differences[measure][position], self.margin)
 
     def to_json(self) -> str:
-        """The comparison as JSON; NaN becomes null."""
+        """Return the text of comparison.json; NaN becomes null."""
         record = ComparisonRecord(
             schema=SCHEMA,
             collection=self.collection,
@@ -187,20 +211,24 @@ def compare(
     margin: float = 1.0,
     **options: Any,
 ) -> Comparison:
-    """Compare audits of the same collection.
+    """Compare audits of the same collection, with paired statistics over contents.
 
     Args:
-        *audits: Two or more: an `Audit`, a folder that holds one, or a model's name to audit on `data`. Seeds of one
-            method count as one, each query with its mean over them: a list of such, ``NAME=A,B`` (a folder with = in
-            its name is written ./a=b), or a folder with folders seed-0, seed-1 ... of audits or models.
-        data: The collection to audit models on; required where a model is named.
-        names: What to call each; None: the models' names, as short as tells them apart.
-        margin: The points, above 0, that mono-same and control ndcg@10 may lose and still count as kept.
-        **options: Options of ``isoglot.audit`` for the models named.
+        *audits: Two or more audits: an `Audit`, a folder of one, or the name of a model to audit on `data`. The first
+            is the baseline. Seeds of one method count as one audit, in which each query has its mean over them: give a
+            list of audits, ``NAME=A,B`` (a folder with = in its name is written ./a=b), or a folder with the folders
+            seed-0, seed-1 and so on.
+        data: Collection to audit models on; required where a model is named.
+        names: Names to show; None: the models' names, shortened as far as they stay apart.
+        margin: Largest loss of mono-same and control ndcg@10 that counts as kept, in points; above 0.
+        **options: Options of `isoglot.audit` for the models named.
+
+    Returns:
+        The comparison.
 
     Raises:
-        IsoglotError: There are fewer than two, a model is named without `data`, or the audits cannot be compared; the
-            message names the field that differs.
+        IsoglotError: There are fewer than two audits, a model is named without `data`, or the audits cannot be
+            compared. The message names the field that differs.
     """
     if not 0 < margin < math.inf:
         raise IsoglotError(f"the margin is {margin:g}; it must be above 0")

@@ -18,7 +18,15 @@ _CELLS = 8_000_000  # the most resampled queries held at once
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its 95% interval; all NaN where no query has a value, or that of some query is not known."""
+    """A mean and its 95% interval.
+
+    All three are NaN, in JSON null, where no query has a value or a query's value is unknown.
+
+    Attributes:
+        mean: Mean.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
+    """
 
     mean: float
     low: float

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from isoglot.platform.extras import needs
 from isoglot.report.tables import pool_name
 
 Spec = dict[str, Any]
@@ -148,7 +149,8 @@ def in_order(values: Iterable[str]) -> str:
 
 def draw(spec: Spec) -> str:
     """Draw a Vega-Lite specification as SVG, offline."""
-    import vl_convert
+    with needs("drawing", "report"):
+        import vl_convert
 
     schema = "https://vega.github.io/schema/vega-lite/v5.json"
     text = clean(json.dumps({"$schema": schema, **spec}, ensure_ascii=False))

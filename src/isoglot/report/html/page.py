@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from isoglot.corpora.collection import Collection, Document
 from isoglot.corpora.sources import SOURCES
-from isoglot.encoders.models import BUNDLED
+from isoglot.encoders.cards import card_facts
 from isoglot.evaluation.comparison.comparison import Comparison, compare
 from isoglot.evaluation.goals import find_goal, shared_goal
 from isoglot.evaluation.results import Audit, ScenarioResult, without_nan
@@ -46,6 +46,7 @@ from isoglot.report.tables import (
 if TYPE_CHECKING:
     from isoglot.encoders.encoder import Encoder
 
+_NO_MODEL_LICENCE = "not known to isoglot; see the model's card"
 MOST_POOLS = 24
 """Largest number of pools with charts of their own, those with the worst median rank first; tables hold all pools."""
 
@@ -103,7 +104,7 @@ def audits_to_html(material: Material, *, show_progress: bool = False) -> str:
             marks=[audit_mark(index) for index in range(len(audits))],
             collection=audits[0].collection,
             licence=_licence(audits[0].collection.name),
-            model_licences=[_model_licence(audit.model.name) for audit in audits],
+            model_licences=[card_facts(audit.model.name).licence or _NO_MODEL_LICENCE for audit in audits],
             headline=headline(names, pools, comparison, goal) + ([] if comparison else audit_notes(audits[0])),
             steps=next_steps(audits, pools, comparison, goal),
             overview=overview(names, audits, pools),
@@ -275,10 +276,6 @@ def _spaces(names: Sequence[str], material: Material, vectors: Sequence[Vectors]
     documents = _sample(material)
     drawn = spaces.maps(names, vectors, documents, material.map_kind, material.audits[0].seed)
     return [spaces.similarities(names, vectors, documents), drawn]
-
-
-def _model_licence(name: str) -> str:
-    return BUNDLED[name].licence if name in BUNDLED else "not known to isoglot; see the model's card"
 
 
 def _licence(name: str) -> str:

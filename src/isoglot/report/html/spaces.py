@@ -9,7 +9,7 @@ import numpy as np
 
 from isoglot.corpora.collection import Collection, Document
 from isoglot.platform.arrays import Vectors
-from isoglot.platform.errors import IsoglotError
+from isoglot.platform.extras import needs
 from isoglot.report.html.drawing import WIDTH, Chart, Panel, Spec, draw, in_order
 from isoglot.report.tables import language_name
 
@@ -185,10 +185,8 @@ def _neighbour_plane(vectors: Vectors, seed: int) -> Vectors:
     Raises:
         IsoglotError: umap-learn is not installed.
     """
-    try:
+    with needs("a map by UMAP", "umap"):
         from umap import UMAP
-    except ImportError as error:
-        raise IsoglotError("a map by UMAP needs umap-learn: pip install 'isoglot[umap]'") from error
     neighbours = min(15, len(vectors) - 1)
     # min_dist keeps translations apart; in one spot they would hide each other.
     projection = UMAP(neighbours, metric="cosine", init="pca", min_dist=0.8, random_state=seed, n_jobs=1)

@@ -14,13 +14,16 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
-from lxml import etree, html
 
 from isoglot.corpora.sources.translated import folded, is_translated
 from isoglot.platform.downloads import Downloads, SourceMissingError
+from isoglot.platform.extras import needs
 from isoglot.platform.languages import canonical
 from isoglot.training_data.origins import ORIGINS
 from isoglot.training_data.row import Row
+
+with needs("building rows", "data"):
+    from lxml import etree, html
 
 PACKAGE = "electron-i18n"
 ENGLISH = "en-US"

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lxml import etree, html
-
 from isoglot.corpora.sources.translated import folded
+from isoglot.platform.extras import needs
+
+with needs("building rows", "data"):
+    from lxml import etree, html
 
 _SECTIONS = frozenset(
     ["section", "sect1", "sect2", "sect3", "sect4", "sect5", "simplesect", "chapter", "appendix", "preface", "sidebar"]

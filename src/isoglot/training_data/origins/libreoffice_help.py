@@ -16,12 +16,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from lxml import etree
-
 from isoglot.platform.downloads import Downloads, SourceMissingError
+from isoglot.platform.extras import needs
 from isoglot.platform.languages import canonical
 from isoglot.training_data.origins import ORIGINS
 from isoglot.training_data.row import Row
+
+with needs("building rows", "data"):
+    from lxml import etree
 
 log = logging.getLogger(__name__)
 
