@@ -44,7 +44,7 @@ NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?")
 UNSTEADY = re.compile(
     r"\d[\d,.]* ?(?:s|ms|MiB|GiB|MB|minutes?|seconds?|(?:texts|tokens|documents)/s)\b|[\d.]+(?= documents a second)"
 )
-PROGRESS = re.compile(r".+ing .*: (?:[\d,]+/[\d,]+| *\d+%\|.*)")
+PROGRESS = re.compile(r".+ing\b.*: (?:[\d,]+/[\d,]+| *\d+%\|.*)")
 SNIPPET = re.compile(r"^--8<--\n(.+)\n--8<--$", re.M)
 WIDTH = "100"
 
