@@ -38,7 +38,7 @@ FENCE = re.compile(
     r"^(?P<indent> *)(?P<fence>`{3,})(?P<language>\w*)(?P<attributes>[^\n]*)\n(?P<text>.*?)^(?P=indent)(?P=fence)$",
     re.M | re.S,
 )
-NOT_RUN = re.compile(r"<!-- not run: (.+?) -->\s*\Z", re.S)
+NOT_RUN = re.compile(r"<!-- not run: ((?:(?!-->).)+?) -->\s*\Z", re.S)
 EXIT_CODE = re.compile(r"<!-- exit code: (\d+) -->\s*\Z")
 NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?")
 UNSTEADY = re.compile(

@@ -293,7 +293,7 @@ def test_what_cannot_be_done_is_reported(
 
 
 def test_rows_need_a_method(tiny_model: Path, tmp_path: Path) -> None:
-    with pytest.raises(IsoglotError, match="name a method"):
+    with pytest.raises(IsoglotError, match="name a --method, such as center, distill or auto"):
         isoglot.align(str(tiny_model), None, "mini@demo-train", tmp_path / "out")
     with pytest.raises(IsoglotError, match=r"nothing\.jsonl: no such file or folder"):
         isoglot.align(str(tiny_model), None, "nothing.jsonl", tmp_path / "out")

@@ -46,7 +46,7 @@ def test_without_labels_who_prefers_its_own_language_least_is_taken() -> None:
     best = recommend(found, labelled=False)
     assert best is not None
     assert (best.name, best.mend, best.also) == ("a", "calibrated", ())
-    assert "0.5 points of nDCG@10 behind a, as it is in one language" in best.reason
+    assert "0.5 points of nDCG@10 behind a, as it is, within one language" in best.reason
 
 
 @pytest.mark.slow

@@ -86,7 +86,7 @@ def test_it_is_told_where_the_condition_holds_the_furthest_first(comparison: Com
     furthest = max(cells, key=lambda cell: cell.measures["max_r"][-1].mean)
     where = f"{'+'.join(furthest.pool_languages)} asked in {furthest.query_language}"
     assert found.startswith("z: multi max_r > 1: its mean is ")
-    assert f"by themselves 4 of 4: {where} " in found
+    assert f"it holds in 4 of 4 pools and query languages: {where} " in found
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from isoglot.alignment.card import model_card
 from isoglot.alignment.record import SCHEMA, AlignmentRecord, BaseRecord, DataRecord
 from isoglot.platform.version import HOMEPAGE
 from isoglot.report.markdown import audit_to_markdown, code, comparison_to_markdown, escape
-from isoglot.report.tables import audit_tables, comparison_tables, summary_table
+from isoglot.report.tables import Table, audit_tables, comparison_tables, summary_table
 from isoglot.report.terminal import print_lines, print_tables
 from isoglot.report.trec import write_runs
 from isoglot.report.verdicts import verdicts
@@ -135,6 +135,15 @@ def test_nothing_in_data_is_taken_for_markup_on_the_terminal(audit: Audit, capsy
     shown = capsys.readouterr().out
     assert "[bold]not bold[/bold] [/x]" in shown
     assert "[red]t[/red] [/]" in shown
+
+
+def test_a_table_wider_than_the_page_keeps_every_word(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [f"word-{number}" for number in range(40)]
+    print_tables(
+        [Table("wide", ("name", "licence", "what"), (("a-long-name", "GPL-2.0-or-later", " ".join(words)),), labels=3)]
+    )
+    shown = capsys.readouterr().out
+    assert {"a-long-name", "GPL-2.0-or-later", *words} <= set(shown.split())
 
 
 def test_without_a_mean_there_is_a_dash(tiny_model: Path, small_collection: Collection) -> None:

@@ -115,6 +115,13 @@ def test_shards_of_another_model_are_not_taken_for_those_of_the_record(
     assert contents(output) == whole
 
 
+def test_an_audit_of_documents_alone_says_how_their_queries_are_encoded(tmp_path: Path, tiny_model: Path) -> None:
+    encode(corpus(tmp_path, 2), tmp_path / "v", tiny_model)
+    collection = Collection("loaves", (Document("1", "de", "loaf 1"),), (Query("q", "de", "loaf"),), {"q": ("1",)})
+    with pytest.raises(IsoglotError, match=r"lacks 1 of the 1 .* that the audit needs.*; `isoglot encode SOURCE`"):
+        isoglot.audit(f"vectors:{tmp_path / 'v'}", collection, pools=[("de",)])
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no umask")
 def test_shards_have_the_mode_that_the_umask_leaves(tmp_path: Path, tiny_model: Path) -> None:
     before = os.umask(0o027)

@@ -109,7 +109,9 @@ def align(
         if isinstance(data, str | Path) and not index_of(data):
             corpus_name(str(data))  # a file that does not exist is the first thing to say
         if not is_corpus(data):
-            raise IsoglotError("name a method: training rows leave a choice; a corpus without labels gets center")
+            raise IsoglotError(
+                "name a --method, such as center, distill or auto; only a corpus without labels has a default, center"
+            )
     method = method or "center"
     if method != "auto":
         find_method(method)

@@ -16,7 +16,7 @@ from isoglot.retrievers.base import Retriever
 from isoglot.retrievers.dense import DenseRetriever
 from isoglot.retrievers.providers import PRICES
 
-TIMED_DOCUMENTS, TIMED_QUERIES = 64, 16
+TIMED_DOCUMENTS, TIMED_QUERIES = 32, 8
 """How many texts a model's speed is measured with."""
 
 

@@ -50,12 +50,12 @@ def choice_tables(choice: Choice) -> list[Table]:
         "licence",
         "weights, MB",
         "dimension",
-        "tokens at most",
-        "documents cut, %",
-        "tokens per word, least to most",
-        "documents a second",
-        "ms a query",
-        f"USD for all documents ({PRICES_READ})",
+        "max tokens",
+        "cut, %",
+        "tokens per word",
+        "documents/s",
+        "ms/query",
+        f"USD ({PRICES_READ})",
     )
     tables = [found, Table("What each model is and costs, on this machine", heads, facts)]
     if choice.unfound:

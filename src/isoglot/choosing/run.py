@@ -278,10 +278,12 @@ def recommend(tried: Mapping[tuple[str, str], Tried], *, labelled: bool) -> Reco
     else:
         chosen = min(kept, key=lambda key: (abs(kept[key].preference - 1), -_known(kept[key].quality.mean)))
         found, also = kept[chosen], ()
-        does = f"shows documents of the question's language {found.preference:.2f} times as often as they are there"
+        does = f"shows documents of the question's language {found.preference:.2f} times as often as chance would"
     behind = _behind(found, tried[best])
-    cost = "and nothing finds more in one language" if behind <= 0 else f"and is {behind:.1f} points of nDCG@10 behind"
-    other = "" if behind <= 0 else f" {', '.join(best)} in one language"
+    cost = (
+        "and nothing is better within one language" if behind <= 0 else f"and is {behind:.1f} points of nDCG@10 behind"
+    )
+    other = "" if behind <= 0 else f" {', '.join(best)}, within one language"
     return Recommendation(name=chosen[0], mend=chosen[1], reason=f"{does}, {cost}{other}", also=also)
 
 

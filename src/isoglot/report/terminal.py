@@ -28,7 +28,9 @@ def print_tables(tables: Sequence[Table]) -> None:
         shown = RichTable(title=_text(table.title, "bold"), title_justify="left", box=box.SIMPLE_HEAD)
         for position, column in enumerate(table.columns):
             labels = position < table.labels
-            shown.add_column(_text(column), justify="left" if labels else "right", no_wrap=labels, overflow="fold")
+            shown.add_column(
+                _text(column), justify="left" if labels else "right", no_wrap=position == 0, overflow="fold"
+            )
         for row in table.rows:
             shown.add_row(*(_text(one_line(cell)) for cell in row), style="bold" if row[0].startswith("mean") else None)
         console.print(shown)

@@ -135,8 +135,13 @@ class ShardsRetriever:
         if count != len(places):
             there = {identity for _, ids in self._ids[role] for identity in ids}
             missing = [identity for identity in wanted if identity not in there]
-            what = f"lacks {len(missing)} of the {len(wanted)} {ROLES[role]} asked for, e.g. {missing[0]}"
-            raise InputError(what if missing else f"has some {ROLES[role]} more than once", self.folder)
+            if not missing:
+                raise InputError(f"has some {ROLES[role]} more than once", self.folder)
+            raise InputError(
+                f"lacks {len(missing)} of the {len(wanted)} {ROLES[role]} that the audit needs, e.g. {missing[0]}; "
+                "`isoglot encode SOURCE` encodes the documents and the queries of a source",
+                self.folder,
+            )
         return found
 
     def _zero(self, collection: Collection, pools: Sequence[Pool]) -> dict[str, Ints]:

@@ -104,8 +104,8 @@ class Condition:
         more = f" and {len(held) - _SHOWN} more" if len(held) > _SHOWN else ""
         what = f"the {self.change} of its mean is" if self.change else "its mean is"
         return (
-            f"{comparison.names[-1]}: {self}: {what} {value:.2f}; by themselves {len(held)} of {len(cells)}: "
-            f"{', '.join(named) or 'none'}{more}"
+            f"{comparison.names[-1]}: {self}: {what} {value:.2f}; "
+            f"it holds in {len(held)} of {len(cells)} pools and query languages: {', '.join(named) or 'none'}{more}"
         )
 
     def _value(self, cell: ComparedCell) -> float:
