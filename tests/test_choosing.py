@@ -123,10 +123,11 @@ def test_questions_that_no_model_finds_are_listed_and_escaped() -> None:
     assert "small &lt;b&gt;" in choice_to_markdown(choice)
 
 
-def test_if_all_models_fail_the_first_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "BASELINE", "also/no/model")
-    with pytest.raises(IsoglotError, match="no model could be tried; the first said: no/such/model: no such model"):
-        choose(["no/such/model"], "mini@demo")
+def test_if_all_named_models_fail_the_baseline_is_not_recommended_in_their_place(small_collection: Collection) -> None:
+    with pytest.raises(
+        IsoglotError, match="none of the models could be tried; the first: no/such/model: no such model"
+    ):
+        choose(["no/such/model"], small_collection)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -146,6 +148,16 @@ def test_every_command_has_help(command: str) -> None:
     done = isoglot(command, "--help")
     assert done.returncode == 0
     assert "Usage" in done.stdout
+
+
+def test_no_help_text_has_brackets_that_rich_takes_for_markup() -> None:
+    def texts(command: Any) -> Iterator[str]:
+        yield command.help or ""
+        yield from (getattr(parameter, "help", None) or "" for parameter in command.params)
+        for subcommand in getattr(command, "commands", {}).values():
+            yield from texts(subcommand)
+
+    assert [text for text in texts(typer.main.get_command(app)) if re.search(r"\[[a-z]", text)] == []
 
 
 def test_audit_writes_its_files_again_and_refuses_anothers_folder(

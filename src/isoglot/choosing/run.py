@@ -170,7 +170,7 @@ def choose(
         The results of all models, and the recommendation.
 
     Raises:
-        IsoglotError: The data cannot be read, it holds nothing to ask, or all models failed.
+        IsoglotError: The data cannot be read, it holds nothing to ask, or all of `models` failed.
     """
     trial = Trial(
         **_material(data, queries, pools, seed),
@@ -204,8 +204,8 @@ def choose(
             reason = str(error) if name in str(error) else f"{name}: {error}"
             candidates.append((name, reason, Facts(), {}))
     keys = [(name, mend) for name, _, _, audits in candidates for mend in audits]
-    if not keys:
-        raise IsoglotError(f"no model could be tried; the first said: {candidates[0][1]}")
+    if not keys or (models and not any(name in models for name, _ in keys)):
+        raise IsoglotError(f"none of the models could be tried; the first: {candidates[0][1]}")
     all_audits = [found for _, _, _, audits in candidates for found in audits.values()]
     comparison = compare(*all_audits, names=[f"{name}, {mend}" for name, mend in keys], margin=MARGIN)
     tried = dict(zip(keys, _tried(comparison, all_audits, [mend for _, mend in keys]), strict=True))

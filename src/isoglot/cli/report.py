@@ -40,7 +40,7 @@ def report(
     ] = None,
     map_kind: Annotated[
         Map,
-        typer.Option("--map", help="Layout of the map: principal components, or UMAP (pip install 'isoglot[umap]')."),
+        typer.Option("--map", help="Layout of the map: principal components, or UMAP (extra umap)."),
     ] = Map.PCA,
     device: Device = "auto",
     json: Json = False,
