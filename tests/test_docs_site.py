@@ -93,7 +93,7 @@ def test_pages_are_accessible_ask_nobody_else_and_fit(
 @needs_chromium
 def test_the_search_finds_a_page(browser: Browser, address: str) -> None:
     page = Opened(browser, own=address).page
-    page.goto(address)
-    page.get_by_role("textbox", name="Search").first.fill("calibration")
+    page.goto(address, wait_until="networkidle")
+    page.get_by_role("textbox", name="Search").first.press_sequentially("calibration")
     page.locator(".md-search-result__link").first.wait_for()
     assert "alibration" in page.locator(".md-search-result__list").inner_text()

@@ -181,7 +181,7 @@ def test_text_in_any_language_can_be_printed_into_any_file(
     file = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(file, encoding=encoding))
     monkeypatch.setattr(sys, "platform", platform)
-    monkeypatch.setattr(cli, "app", lambda argv, obj: print("雪 ä", end=""))
+    monkeypatch.setattr(cli, "app", lambda argv, **settings: print("雪 ä", end=""))
     with pytest.raises(SystemExit) as exit:
         main([])
     assert (exit.value.code, file.getvalue()) == (0, written)
