@@ -346,3 +346,49 @@ def test_documents_whose_text_is_in_an_unknown_field_are_refused(tmp_path: Path)
         list(read_documents(str(corpus)))
     corpus.write_text('{"id": 1, "title": "A title alone", "topic": "birds"}\n')
     assert [document.text for document in read_documents(str(corpus), "en")] == ["A title alone"]
+
+
+def test_after_a_corpus_the_next_step_needs_no_labels(
+    tiny_model: Path, own_cache: Path, tmp_path: Path, corpus: Path, small_collection: Collection
+) -> None:
+    done = command("align", tiny_model, "--data", corpus, "-o", tmp_path / "my out")
+    next_step = f"isoglot choose {tiny_model} '{tmp_path}/my out' --data {corpus}\n"
+    assert done.stderr.endswith(f"{tmp_path}/my out: the aligned model; next: {next_step}")
+    done = command(
+        "align",
+        tiny_model,
+        "--data",
+        "mini@demo-train",
+        "--languages",
+        "en,de",
+        "--method",
+        "center",
+        "-o",
+        tmp_path / "rows",
+    )
+    assert done.stderr.endswith(f"the aligned model; next: isoglot audit {tmp_path}/rows --data ...\n")
+
+
+def test_languages_with_few_documents_are_named(
+    tiny_model: Path, own_cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts = [
+        {"_id": f"{tag}{n}", "lang": tag, "text": f"Text {n}."}
+        for tag, n_of in (("en", 30), ("de", 29), ("fr", 2))
+        for n in range(n_of)
+    ]
+    write_jsonl(tmp_path / "c.jsonl", texts)
+    isoglot.align(str(tiny_model), None, tmp_path / "c.jsonl", tmp_path / "out", dev="none")
+    (message,) = [message for message in caplog.messages if "fewer than" in message]
+    assert "c.jsonl: fewer than 30 documents in de (29), fr (2): means of so few texts are shrunk" in message
+
+
+def test_the_card_claims_no_success_that_was_not_measured(
+    tiny_model: Path, own_cache: Path, tmp_path: Path, corpus: Path
+) -> None:
+    for dev, said in ((None, "The tables below say what changed."), ("none", "Nothing has measured that.")):
+        folder = isoglot.align(str(tiny_model), None, corpus, tmp_path / f"out-{dev}", dev=dev)
+        card = (folder / "README.md").read_text()
+        assert "It ranks by meaning" not in card
+        assert "It was made to rank by meaning and not by language" in card
+        assert said in card
