@@ -354,29 +354,16 @@ def test_after_a_corpus_the_next_step_needs_no_labels(
     done = command("align", tiny_model, "--data", corpus, "-o", tmp_path / "my out")
     next_step = f"isoglot choose {tiny_model} '{tmp_path}/my out' --data {corpus}\n"
     assert done.stderr.endswith(f"{tmp_path}/my out: the aligned model; next: {next_step}")
-    done = command(
-        "align",
-        tiny_model,
-        "--data",
-        "mini@demo-train",
-        "--languages",
-        "en,de",
-        "--method",
-        "center",
-        "-o",
-        tmp_path / "rows",
-    )
+    rows = ("mini@demo-train", "--languages", "en,de", "--method", "center", "-o", tmp_path / "rows")
+    done = command("align", tiny_model, "--data", *rows)
     assert done.stderr.endswith(f"the aligned model; next: isoglot audit {tmp_path}/rows --data ...\n")
 
 
 def test_languages_with_few_documents_are_named(
     tiny_model: Path, own_cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    texts = [
-        {"_id": f"{tag}{n}", "lang": tag, "text": f"Text {n}."}
-        for tag, n_of in (("en", 30), ("de", 29), ("fr", 2))
-        for n in range(n_of)
-    ]
+    counts = {"en": 30, "de": 29, "fr": 2}
+    texts = ({"lang": tag, "text": f"Text {at}."} for tag, count in counts.items() for at in range(count))
     write_jsonl(tmp_path / "c.jsonl", texts)
     isoglot.align(str(tiny_model), None, tmp_path / "c.jsonl", tmp_path / "out", dev="none")
     (message,) = [message for message in caplog.messages if "fewer than" in message]
