@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,7 +101,8 @@ def test_the_same_again_is_kept_and_anything_else_needs_force(
     made = (folder / "README.md").stat().st_mtime_ns
     isoglot.align(str(tiny_model), "center", small_collection, folder)
     assert (folder / "README.md").stat().st_mtime_ns == made
-    with pytest.raises(IsoglotError, match="holds something else; choose another folder or pass --force"):
+    other = rf"out: holds an alignment with other settings \(center of {re.escape(str(tiny_model))} on .*\); choose"
+    with pytest.raises(IsoglotError, match=other):
         isoglot.align(str(tiny_model), "center", small_collection, folder, seed=1)
     isoglot.align(str(tiny_model), "center", small_collection, folder, seed=1, force=True)
     record = read_record(folder)
@@ -127,7 +129,7 @@ def test_other_options_languages_or_data_are_not_the_same(
     isoglot.align(str(tiny_model), output=folder, alpha=1.0, languages=["ru", "en", "de"], **given)
     fewer = Collection("small", small_collection.documents, small_collection.queries[:9], small_collection.golds)
     for change in ({"alpha": 0.5}, {"languages": ["en", "ru"]}, {"data": fewer}, {"method": "center"}):
-        with pytest.raises(IsoglotError, match="holds something else"):
+        with pytest.raises(IsoglotError, match="holds an alignment with other settings"):
             isoglot.align(str(tiny_model), output=folder, **{**given, **change})
 
 
@@ -142,7 +144,7 @@ def test_a_folder_of_the_user_s_is_left_alone_with_force_too(
 ) -> None:
     write_text(tmp_path / "mine" / "thesis.txt", "years of work")
     given: dict[str, Any] = {"method": method, "data": small_collection, "dev": small_collection}
-    with pytest.raises(IsoglotError, match="mine: holds something else"):
+    with pytest.raises(IsoglotError, match="mine: is not a folder of isoglot's; choose another"):
         isoglot.align(str(tiny_model), output=tmp_path / "mine", **given)
     with pytest.raises(IsoglotError, match=r"mine: is no such folder that isoglot wrote .it has no isoglot.json."):
         isoglot.align(str(tiny_model), output=tmp_path / "mine", force=True, **given)

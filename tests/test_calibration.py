@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from isoglot.alignment.corpus_texts import is_corpus, read_corpus_texts
 from isoglot.alignment.guard import LIFT, measures_of
 from isoglot.alignment.record import read_record
 from isoglot.alignment.row_vectors import encode_rows
+from isoglot.corpora.documents import read_documents
 from isoglot.encoders.means import query_means, shrunk_means
 from isoglot.encoders.sentence_transformer import load_encoder
 from tests.command_line import isoglot as command
@@ -299,3 +301,81 @@ def test_rows_need_a_method(tiny_model: Path, tmp_path: Path) -> None:
         isoglot.align(str(tiny_model), None, "nothing.jsonl", tmp_path / "out")
     with pytest.raises(IsoglotError, match="queries go with a corpus"):
         isoglot.align(str(tiny_model), "center", "mini@demo-train", tmp_path / "out", queries="q.txt")
+
+
+@pytest.mark.parametrize("method", [None, "center"])
+@pytest.mark.parametrize(
+    ("name", "lines", "message"),
+    [
+        (
+            "c.jsonl",
+            '{"id": 1, "title": "A", "body": "long"}\n',
+            "c.jsonl:1: no field 'text' was found, only id, ",
+        ),
+        (
+            "c.csv",
+            "id,title,body\n1,A,long\n",
+            "c.csv:2: no field 'text' was found, only id, title, body; a doc",
+        ),
+        ("c.csv", "id,title,body\n1,A,long\n", 'a training row {"query": {LANGUAGE: TEXT}, "document": '),
+        ("c.csv", "en,de\nHello,Hallo\n", "c.csv:2: no field 'text' was found, only en, de; a document is {"),
+        ("c.csv", "en,de\nHello,Hallo\n", "; for parallel sentences write parallel:"),
+    ],
+)
+def test_records_without_a_text_are_told_which_field_is_missing(
+    tiny_model: Path, tmp_path: Path, method: str | None, name: str, lines: str, message: str
+) -> None:
+    (tmp_path / name).write_text(lines)
+    with pytest.raises(IsoglotError, match=re.escape(message)) as error:
+        isoglot.align(str(tiny_model), method, tmp_path / name, tmp_path / "out")
+    assert "\n" not in str(error.value)
+    with pytest.raises(IsoglotError, match=re.escape(message)):
+        isoglot.choose([str(tiny_model)], str(tmp_path / name))
+
+
+def test_a_corpus_may_have_its_first_texts_empty(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("id,title,text,note\n1,A,,a note that is long\n2,B,The text.,\n")
+    assert is_corpus(tmp_path / "c.csv")
+    assert [d.text for d in read_documents(str(tmp_path / "c.csv"), "en")] == ["A", "The text."]
+
+
+def test_documents_whose_text_is_in_an_unknown_field_are_refused(tmp_path: Path) -> None:
+    corpus = tmp_path / "c.jsonl"
+    corpus.write_text('{"id": 1, "title": "A", "body": "A longer text."}\n')
+    with pytest.raises(IsoglotError, match=r"c.jsonl:1: no field 'text' was found, only id, title, body; a doc"):
+        list(read_documents(str(corpus)))
+    corpus.write_text('{"id": 1, "title": "A title alone", "topic": "birds"}\n')
+    assert [document.text for document in read_documents(str(corpus), "en")] == ["A title alone"]
+
+
+def test_after_a_corpus_the_next_step_needs_no_labels(
+    tiny_model: Path, own_cache: Path, tmp_path: Path, corpus: Path, small_collection: Collection
+) -> None:
+    done = command("align", tiny_model, "--data", corpus, "-o", tmp_path / "my out")
+    next_step = f"isoglot choose {tiny_model} '{tmp_path}/my out' --data {corpus}\n"
+    assert done.stderr.endswith(f"{tmp_path}/my out: the aligned model; next: {next_step}")
+    rows = ("mini@demo-train", "--languages", "en,de", "--method", "center", "-o", tmp_path / "rows")
+    done = command("align", tiny_model, "--data", *rows)
+    assert done.stderr.endswith(f"the aligned model; next: isoglot audit {tmp_path}/rows --data ...\n")
+
+
+def test_languages_with_few_documents_are_named(
+    tiny_model: Path, own_cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    counts = {"en": 30, "de": 29, "fr": 2}
+    texts = ({"lang": tag, "text": f"Text {at}."} for tag, count in counts.items() for at in range(count))
+    write_jsonl(tmp_path / "c.jsonl", texts)
+    isoglot.align(str(tiny_model), None, tmp_path / "c.jsonl", tmp_path / "out", dev="none")
+    (message,) = [message for message in caplog.messages if "fewer than" in message]
+    assert "c.jsonl: fewer than 30 documents in de (29), fr (2): means of so few texts are shrunk" in message
+
+
+def test_the_card_claims_no_success_that_was_not_measured(
+    tiny_model: Path, own_cache: Path, tmp_path: Path, corpus: Path
+) -> None:
+    for dev, said in ((None, "The tables below say what changed."), ("none", "Nothing has measured that.")):
+        folder = isoglot.align(str(tiny_model), None, corpus, tmp_path / f"out-{dev}", dev=dev)
+        card = (folder / "README.md").read_text()
+        assert "It ranks by meaning" not in card
+        assert "It was made to rank by meaning and not by language" in card
+        assert said in card

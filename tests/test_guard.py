@@ -250,7 +250,7 @@ def test_a_fall_of_3_points_between_minus_7_and_1_is_not_certain_in_align_and_in
     assert table.rows[0][table.columns.index("kept")] == "not certain"
     verdict = Verdict(difference, 1.0)
     assert verdict_text(VerdictRecord.of(verdict)) == "not certain (-3.00)"
-    assert verdict.note == "Not certain means that the 95% interval holds -1; a larger --dev would make it narrower."
+    assert verdict.note == "Not certain means that the 95% interval contains -1; a larger --dev would make it narrower."
 
 
 def test_the_guard_answers_as_a_comparison_of_the_same_audits_does() -> None:
@@ -440,8 +440,8 @@ def test_a_verdict_that_is_not_certain_passes_and_says_what_would_help(
     assert record.verdict is not None
     assert (record.verdict.passed, record.verdict.kept) == (True, None)
     assert (record.verdict.mean or 0) < -1 < (record.verdict.high or 0) < 0  # which an earlier rule failed
-    note = "Not certain means that the 95% interval holds -1; a larger --dev would make it narrower."
-    assert note in done.stdout
+    note = "Not certain means that the 95% interval contains -1; a larger --dev would make it narrower."
+    assert re.search(rf"Guard: not certain \(-\d+\.\d\d\)\.\n{re.escape(note)}", done.stdout)
     card = (tmp_path / "out" / "README.md").read_text()
     assert re.search(
         rf"Guard: not certain \(-\d+\.\d\d\): mono-same .*; allowed is a loss of 1\. {re.escape(note)}", card

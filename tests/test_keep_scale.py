@@ -73,7 +73,7 @@ def test_the_saved_model_has_one_more_component_in_plain_sentence_transformers(
     assert vector[-1] == pytest.approx(record.common_share**0.5, abs=1e-6)
     card = (tmp_path / "kept" / "README.md").read_text()
     assert "Scale: kept. Vectors have one more component" in card
-    with pytest.raises(IsoglotError, match="holds something else"):
+    with pytest.raises(IsoglotError, match="holds an alignment with other settings"):
         aligned(tiny_model, apart, tmp_path / "kept")
 
 

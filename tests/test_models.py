@@ -337,7 +337,7 @@ def test_a_chosen_prompt_is_used_recorded_and_kept_by_the_aligned_model(
     assert (aligned.prompts["query"], aligned.prompts["document"]) == ("w: ", "Text: ")
     assert_plain(folder, small_collection, 1e-5)
     assert isoglot.align(base, "center", small_collection, folder, dev="none", prompts=chosen) == folder
-    with pytest.raises(IsoglotError, match="holds something else"):
+    with pytest.raises(IsoglotError, match="holds an alignment with other settings"):
         isoglot.align(base, "center", small_collection, folder, dev="none")
 
 

@@ -337,6 +337,32 @@ def test_missing_files_and_folders_are_told(tmp_path: Path) -> None:
             load_collection(wrong)
 
 
+def test_a_file_that_is_no_collection_is_told_what_it_needs(tmp_path: Path) -> None:
+    for name, lines, message in (
+        (
+            "corpus.jsonl",
+            '{"_id": "1", "text": "A text."}\n',
+            r"corpus.jsonl: holds documents alone; an audit needs ",
+        ),
+        (
+            "corpus.csv",
+            "_id,text\n1,A text.\n",
+            r"isoglot choose MODEL --data .*corpus.csv asks for documents by ",
+        ),
+        (
+            "pairs.tsv",
+            "en\tde\nHello\tHallo\n",
+            r"unknown source .*; for parallel sentences write para.*pairs.tsv",
+        ),
+        ("rows.jsonl", '{"id": 1, "anchor": "a", "positive": "b"}\n', r"folder, hub, parallel$"),
+        ("notes.txt", "A text.\n", r"folder, hub, parallel$"),
+    ):
+        (tmp_path / name).write_text(lines)
+        with pytest.raises(IsoglotError, match=message) as error:
+            load_collection(str(tmp_path / name))
+        assert "\n" not in str(error.value)
+
+
 def squad(context: str = "c", question_id: Any = "1") -> dict[str, Any]:
     return {"data": [{"paragraphs": [{"context": context, "qas": [{"id": question_id, "question": "?"}]}]}]}
 

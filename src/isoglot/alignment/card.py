@@ -193,8 +193,14 @@ def _introduction(record: AlignmentRecord, base: ModelCardFacts) -> str:
     return f"""# {escape(_title(record))}
 
 This is the embedding model {escape(without_folders(record.base.name))}{origin}, changed by [isoglot]({HOMEPAGE}).
-It ranks by meaning and not by language: a question finds the versions of the relevant document in all languages.
+It was made to rank by meaning and not by language, so that a question finds the versions of the relevant document in
+all languages. {_shown_below(record)}
 """
+
+
+def _shown_below(record: AlignmentRecord) -> str:
+    """What the card shows of whether that succeeded."""
+    return "Nothing has measured that." if record.measures is None else "The tables below say what changed."
 
 
 def _use(record: AlignmentRecord, files: FolderFacts) -> str:

@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING
 from isoglot.alignment.guard import MOST_HELD_OUT, MOST_LANGUAGES
 from isoglot.corpora.collection import Collection, Document, Query
 from isoglot.corpora.documents import read_documents
-from isoglot.corpora.fields import Fields, read_fields
+from isoglot.corpora.fields import Fields, field_names, no_text_field, read_fields
 from isoglot.corpora.left_out import QUERIES_WITHOUT_TEXT, UNKNOWN_LANGUAGE, LeftOut
 from isoglot.corpora.readers.lines import kind_of, read_lines
 from isoglot.corpora.readers.records import READERS_OF_RECORDS, read_records
+from isoglot.corpora.sources import parallel_hint
 from isoglot.corpora.spans import random_span
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.files import expanded
 from isoglot.platform.languages import canonical, detect
 from isoglot.training_data.choosing import stable_hash
+from isoglot.training_data.foreign import may_be_row
 from isoglot.training_data.row import Row, is_row_file
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ SAMPLE = 1000
 """Documents of a language that are encoded at most; a mean needs no more."""
 SPANS = 300
 """Spans of a language's documents that stand in for questions at most."""
+_ROW = ', a training row {"query": {LANGUAGE: TEXT}, "document": {LANGUAGE: TEXT}} or {"anchor", "positive"}'
+"""What else the records of a file may be, for messages."""
 PROXY_NOTE = "a proxy: documents are asked for by spans of their own text; people's questions are harder"
 
 
@@ -113,7 +117,11 @@ def _paired(one: Sequence[str], other: Sequence[str]) -> Iterator[tuple[str, str
 
 
 def is_corpus(data: object) -> bool:
-    """Whether `data` names an index, or a file or folder of documents, and no file of training rows."""
+    """Whether `data` names an index, or a file or folder of documents, and no file of training rows.
+
+    Raises:
+        InputError: The records of a file are neither documents nor training rows, or cannot be read.
+    """
     if not isinstance(data, str | Path):
         return False
     path = expanded(data)
@@ -123,8 +131,11 @@ def is_corpus(data: object) -> bool:
         return False
     if not is_row_file(str(path)):
         return True
-    _, first = next(iter(read_records(path)), (1, {}))
-    return "text" in first and "document" not in first
+    names = field_names(path)
+    if names and "text" not in names and not may_be_row(names):
+        line, _ = next(read_records(path))
+        raise no_text_field(path, names, line, parallel_hint(path, names) or _ROW)
+    return "text" in names and "document" not in names
 
 
 def read_corpus_texts(

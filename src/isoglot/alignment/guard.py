@@ -98,7 +98,7 @@ class Verdict:
         if math.isnan(self.difference.mean):
             return "Not certain means that no language has both queries and documents; name another --dev."
         bound = 0 - self.max_loss
-        return f"Not certain means that the 95% interval holds {bound:g}; a larger --dev would make it narrower."
+        return f"Not certain means that the 95% interval contains {bound:g}; a larger --dev would make it narrower."
 
     def __str__(self) -> str:
         measure, difference = " ".join(JUDGED), self.difference

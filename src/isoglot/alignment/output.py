@@ -14,10 +14,11 @@ import msgspec
 
 from isoglot.alignment.card import write_record
 from isoglot.alignment.guard import LossyError, Verdict
-from isoglot.alignment.record import RECORD, AlignmentRecord, VerdictRecord, read_record
+from isoglot.alignment.record import RECORD, AlignmentRecord, VerdictRecord, read_record, read_seeds
 from isoglot.alignment.request import Run
 from isoglot.platform.errors import IsoglotError
 from isoglot.platform.files import check_replaceable, os_errors_explained
+from isoglot.transforms.files import is_transform
 
 
 def made_before(target: Path, is_same: Callable[[AlignmentRecord], bool]) -> bool:
@@ -30,8 +31,21 @@ def made_before(target: Path, is_same: Callable[[AlignmentRecord], bool]) -> boo
         return False
     record = read_record(target)
     if record is None or not is_same(record):
-        raise IsoglotError(f"{target}: holds something else; choose another folder or pass --force")
+        raise IsoglotError(f"{target}: {_held(target)}; choose another folder or pass --force")
     return True
+
+
+def _held(target: Path) -> str:
+    """Say what a folder holds that another recipe made, or that isoglot did not."""
+    record = read_record(target)
+    if record is not None:
+        method = record.method if record.auto is None else f"auto, which chose {record.method},"
+        return f"holds an alignment with other settings ({method} of {record.base.name} on {record.data.name})"
+    if read_seeds(target) is not None:
+        return "holds alignments of several seeds"
+    if is_transform(target):
+        return "holds a transform"
+    return "is not a folder of isoglot's"
 
 
 def finished(run: Run) -> Path | None:
@@ -80,13 +94,13 @@ def check_seeds_folder(output: Path) -> None:
     """Check that seeds are added to a folder of seeds or a new one.
 
     Raises:
-        IsoglotError: It is a file, or holds something else.
+        IsoglotError: It is a file, or holds something else than seeds.
     """
     if output.exists() and not output.is_dir():
         raise IsoglotError(f"{output}: cannot write: it is a file")
     others = [path.name for path in output.glob("*") if not path.name.lstrip(".").startswith("seed")]
     if others:
-        raise IsoglotError(f"{output}: holds something else ({sorted(others)[0]}); choose another folder")
+        raise IsoglotError(f"{output}: {_held(output)}; choose another folder ({sorted(others)[0]} is no seed's)")
 
 
 def lossy_error(run: Run, verdict: Verdict) -> LossyError:

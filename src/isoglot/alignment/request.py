@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,9 @@ from isoglot.training_data.row import Row, fingerprint
 from isoglot.transforms.shares import SHARES
 
 log = logging.getLogger(__name__)
+
+FEW = 30
+"""The number of documents of a language below which a user is warned that little is known of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,6 +223,7 @@ def _corpus_and_probes(request: Request) -> tuple[CorpusTexts, Collection | None
         len(corpus.queries),
         "questions" if corpus.asked else "spans of them stand in for questions (--queries)",
     )
+    _warn_of_few(corpus)
     if request.dev == "none":
         return corpus, None
     if request.dev is not None:
@@ -231,6 +236,20 @@ def _corpus_and_probes(request: Request) -> tuple[CorpusTexts, Collection | None
             "%s: no document is longer than a question, so nothing guards the result; name a --dev", corpus.name
         )
     return corpus, probes
+
+
+def _warn_of_few(corpus: CorpusTexts) -> None:
+    """Warn of languages with fewer than `FEW` documents."""
+    counts = Counter(document.language for document in corpus.documents)
+    few = [f"{tag} ({count})" for tag, count in counts.most_common() if count < FEW]
+    if few:
+        log.warning(
+            "%s: fewer than %d documents in %s: means of so few texts are shrunk, and the check before and after says "
+            "little",
+            corpus.name,
+            FEW,
+            ", ".join(few),
+        )
 
 
 def _loaded(source: str | Collection, strict: bool) -> Collection:

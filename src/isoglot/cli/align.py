@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -162,8 +163,18 @@ def align(
         next_step = f"the transform; next: isoglot apply {output} vectors:DIR -o CHANGED, or audit {model}+{output}"
     else:
         _print_results(output, json)
-        next_step = f"the aligned model; next: isoglot audit {output} --data ..."
+        next_step = f"the aligned model; next: {_next_command(model, output)}"
     print(f"{output}: {next_step}", file=sys.stderr)
+
+
+def _next_command(model: str, output: Path) -> str:
+    """The command that shows what the aligned model is worth; one without labels can only compare it by spans."""
+    from isoglot.alignment.record import read_record
+
+    record = read_record(output)
+    if record is not None and record.data.documents:
+        return shlex.join(["isoglot", "choose", model, str(output), "--data", record.data.name])
+    return f"isoglot audit {output} --data ..."
 
 
 def _print_transform(folder: Path, as_json: bool) -> None:
@@ -181,7 +192,14 @@ def _print_transform(folder: Path, as_json: bool) -> None:
 def _print_results(folder: Path, as_json: bool) -> None:
     """Print what a folder's records hold, as tables or as JSON: seeds, what auto tried, before and after."""
     from isoglot.alignment.record import read_record, read_seeds, to_json
-    from isoglot.alignment.tables import before_after_table, cutoff_tables, notes, seeds_table, tried_table
+    from isoglot.alignment.tables import (
+        before_after_table,
+        cutoff_tables,
+        notes,
+        seeds_table,
+        tried_table,
+        verdict_text,
+    )
     from isoglot.report.terminal import print_lines, print_tables
 
     seeds, record = read_seeds(folder), read_record(folder)
@@ -197,4 +215,6 @@ def _print_results(folder: Path, as_json: bool) -> None:
         if record.measures is not None and record.development is not None:
             print_tables([before_after_table(record.measures, record.development.name), *cutoff_tables(record)])
         tried = [] if record.auto is None else [trial.verdict for trial in record.auto.tried]
+        if record.auto is None and record.verdict is not None and record.verdict.verdict().note:
+            print_lines([f"Guard: {verdict_text(record.verdict)}."])  # no table says it, and the note explains it
         print_lines(notes([*tried, record.verdict]))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from isoglot.corpora.fields import Fields, full_text, read_fields
+from isoglot.corpora.fields import Fields, full_text, read_document_fields
 from isoglot.corpora.left_out import (
     BESIDE_THE_CORPUS,
     DOCUMENTS_WITHOUT_TEXT,
@@ -236,7 +236,7 @@ def _read_file(path: Path, name: str, language: str | None, left_out: LeftOut) -
     """Yield the documents of a file; `name` is the id of a file that is one document."""
     kind = kind_of(path)
     if kind in READERS_OF_RECORDS:
-        for fields in read_fields(path):
+        for fields in read_document_fields(path):
             document = document_of(fields, language, left_out)
             if document is not None:
                 yield document

@@ -8,8 +8,9 @@ from __future__ import annotations
 import ast
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -230,6 +231,71 @@ def read_fields(path: Path) -> Iterator[Fields]:
                 "the first line names none of the fields: _id, text, title, lang ...; put it there", path, 1
             )
         yield Fields(values, path, line)
+
+
+HEAD = 100
+"""The number of records that say which fields a file has: a field may be empty in the first ones."""
+
+
+def field_names(path: Path) -> list[str]:
+    """Return the names of the fields in the first `HEAD` records of a file, in their order.
+
+    Raises:
+        InputError: As `read_records`.
+    """
+    return _names(values for _, values in islice(read_records(path), HEAD))
+
+
+def read_document_fields(path: Path) -> Iterator[Fields]:
+    """Yield the fields of each record of a file of documents.
+
+    Raises:
+        InputError: As `read_fields`; or none of the first `HEAD` records has a field ``text`` and another field than
+            the title holds the text.
+    """
+    records = read_fields(path)
+    head: list[Fields] = []
+    for fields in islice(records, HEAD):
+        head.append(fields)
+        if "text" in fields.values:  # so that what stands before a broken line is yielded
+            break
+    names = _names(fields.values for fields in head)
+    if "text" not in names and any(map(_has_text_elsewhere, head)):
+        raise no_text_field(path, names, head[0].line)
+    yield from head
+    yield from records
+
+
+def no_text_field(path: Path, names: Iterable[str], line: int, also: str = "") -> InputError:
+    """Return the error of a file whose records are no documents.
+
+    Args:
+        path: The file.
+        names: The names of the fields that its first records have.
+        line: The line of its first record.
+        also: What else the records might have been, in a few words.
+    """
+    found = list(names)
+    shown = ", ".join(found[:_SHOWN]) + (" ..." if len(found) > _SHOWN else "")
+    return InputError(f"no field 'text' was found, only {shown}; a document is {DOCUMENT_FORM}{also}", path, line)
+
+
+_SHOWN = 10
+"""The number of fields that an error names."""
+
+DOCUMENT_FORM = '{"_id", "text"} with or without "title" and "lang"'
+"""What a document looks like, for messages."""
+
+
+def _names(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for values in records for name in values))
+
+
+def _has_text_elsewhere(fields: Fields) -> bool:
+    """Whether a field that means nothing here holds a longer text than the title."""
+    others = [value for name, value in fields.values.items() if name not in DOCUMENT_FIELDS and isinstance(value, str)]
+    title = fields.values.get("title")
+    return max(map(len, others), default=0) > (len(title) if isinstance(title, str) else 0)
 
 
 def _parsed(text: str) -> Any:

@@ -337,7 +337,7 @@ def comparison_notes(comparison: Comparison) -> list[str]:
             else "The audits are older and do not say which content a question is about, so each question is drawn by "
             "itself: intervals and p are too small where a content has several. Make the audits anew."
         ),
-        f"Kept: the whole interval is above -{comparison.margin:g}; not certain: it holds -{comparison.margin:g}.",
+        f"Kept: the whole interval is above -{comparison.margin:g}; not certain: it contains -{comparison.margin:g}.",
     ]
     if seeds:
         notes.append(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,6 +44,12 @@ _FORMS = (
     _Form("query", "pos", "neg"),
     _Form("query", "positive_passages", "negative_passages"),
 )
+_ROW_FIELDS = frozenset(("query", "document", *(name for form in _FORMS for name in form)))
+
+
+def may_be_row(names: Iterable[str]) -> bool:
+    """Return whether any of these is the name of a field that rows have and documents have not."""
+    return not _ROW_FIELDS.isdisjoint(names)
 
 
 class ForeignRows:

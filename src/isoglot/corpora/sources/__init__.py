@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
 from isoglot.corpora.collection import Collection
+from isoglot.corpora.fields import field_names
 from isoglot.corpora.left_out import LeftOut
-from isoglot.platform.errors import IsoglotError
+from isoglot.corpora.readers.lines import kind_of
+from isoglot.corpora.readers.records import READERS_OF_RECORDS
+from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.files import expanded
+from isoglot.platform.languages import known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,9 @@ class Source:
 
 _OWN = ("left_out", "find_identical")
 """What the sources of a user's own collections take."""
+
+NO_LANGUAGES = ("src", "tgt", "doc")
+"""Heads of tables that look like language tags."""
 
 SOURCES = {
     source.name: source
@@ -173,6 +180,30 @@ def hub_dataset(spec: str) -> str | None:
     return None if source is None else getattr(import_module(source.module), "HUB_NAME", None)
 
 
+def parallel_hint(path: str | Path, names: Iterable[str]) -> str:
+    """Return how to name a table of parallel sentences; empty where fewer than two of its columns name languages."""
+    languages = {tag for name in names if name.casefold() not in ("id", *NO_LANGUAGES) and (tag := known(name))}
+    return f"; for parallel sentences write parallel:{path}" if len(languages) > 1 else ""
+
+
+def _unknown(name: str, spec: str) -> IsoglotError:
+    """Return the error of a name that is no source, with what a file or folder of that name would need."""
+    path, hint = expanded(spec), ""
+    if path.is_dir():
+        hint = f"; for a folder write folder:{spec}"
+    elif path.is_file() and kind_of(path) in READERS_OF_RECORDS:
+        names = field_names(path)
+        if "text" in names:
+            return InputError(
+                "holds documents alone; an audit needs queries and relevance judgements (folder:DIR with "
+                "corpus.jsonl, queries.jsonl and qrels/test.tsv); without labels, isoglot choose MODEL --data "
+                f"{spec} asks for documents by spans of their text",
+                spec,
+            )
+        hint = parallel_hint(spec, names)
+    return IsoglotError(f"unknown source {name!r}; known are {', '.join(SOURCES)}{hint}")
+
+
 def load_collection(spec: str, *, strict: bool = False, find_identical: bool = False) -> Collection:
     """Load a collection by name.
 
@@ -200,12 +231,7 @@ def load_collection(spec: str, *, strict: bool = False, find_identical: bool = F
     assert parts is not None  # the pattern matches any text
     source = SOURCES.get(name)
     if source is None:
-        hints = {
-            f"; for a folder write folder:{spec}": Path(spec).is_dir(),
-            f"; for parallel sentences write parallel:{spec}": Path(spec).is_file(),
-        }
-        hint = next((hint for hint, fits in hints.items() if fits), "")
-        raise IsoglotError(f"unknown source {name!r}; known are {', '.join(SOURCES)}{hint}")
+        raise _unknown(name, spec)
     path = expanded(parts["path"]) if parts["path"] else None
     missing = {"hub": False, "file": path and not path.is_file(), "folder": path and not path.is_dir()}
     if missing[source.place]:

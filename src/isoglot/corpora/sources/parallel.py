@@ -14,12 +14,10 @@ from isoglot.corpora.collection import Collection, Document, Query
 from isoglot.corpora.fields import language_field
 from isoglot.corpora.left_out import REPEATED_SENTENCES, UNPAIRED_ROWS, LeftOut
 from isoglot.corpora.readers.records import read_records
+from isoglot.corpora.sources import NO_LANGUAGES
 from isoglot.platform.errors import InputError, IsoglotError
 from isoglot.platform.languages import known
 from isoglot.platform.text import cleaned
-
-_NO_LANGUAGES = ("src", "tgt", "doc")
-"""Heads of tables that look like language tags."""
 
 NOTE = (
     "parallel sentences, a bitext test: a sentence asks for its translations and does not find itself, so mono-same "
@@ -85,7 +83,7 @@ def _columns(heads: Sequence[str], rows: Sequence[Mapping[str, Any]], split: str
         tag = known(head)
         if (
             tag is None
-            or head.casefold() in _NO_LANGUAGES
+            or head.casefold() in NO_LANGUAGES
             or (head.casefold() == "id" and not _are_sentences(rows, head))
         ):
             continue

@@ -86,7 +86,8 @@ def non_inferior(difference: Interval, margin: float) -> bool | None:
         margin: The most that may be lost, in the unit of the measure, above 0.
 
     Returns:
-        True: the interval lies above -margin. False: it lies below. None: it holds -margin, or the difference is NaN.
+        True: the interval lies above -margin. False: it lies below. None: it contains -margin, or the difference is
+        NaN.
         `ANSWERS` has the words for them.
     """
     if difference.low > -margin:
