@@ -32,6 +32,7 @@ def test_outputs_that_are_the_same(expected: str, printed: str) -> None:
         ("two", "one\ntwo"),
         ("one\nthree", "one\ntwo\nthree"),
         ("complete@10 20.00", "complete@10 80.00"),
+        ("cosine 0.8114", "cosine 0.7526"),
         ("20 documents", "20 queries"),
         ("rank 1", "rank"),
     ],
