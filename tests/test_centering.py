@@ -66,8 +66,8 @@ def test_a_language_without_a_mean_loses_the_mean_of_all_means_with_one_warning(
     expected = pytest.approx(lost / np.linalg.norm(lost, axis=1, keepdims=True), abs=1e-6)
     assert module.transform(vectors, ["ja", "ja"], ["query", "query"]).numpy() == expected
     assert module.transform(vectors, ["ja", None], ["query", "query"]).numpy() == expected
-    assert caplog.text.count("knows nothing of ja") == 1
-    assert caplog.text.count("knows nothing of texts of no known language") == 1
+    assert caplog.text.count("was not fitted on ja") == 1
+    assert caplog.text.count("was not fitted on texts without a known language") == 1
     assert module.transform(vectors, ["de-AT", "de"], ["query", "query"]).numpy() != expected
 
 

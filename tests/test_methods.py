@@ -96,7 +96,7 @@ def test_projection_by_hand_and_what_unknown_languages_lose(caplog: pytest.LogCa
     bisector = np.array([2, 1]) / np.sqrt(5)  # between the two languages' directions
     assert found.numpy()[0] == pytest.approx([0, 1], abs=1e-6)
     assert found.numpy()[1] == pytest.approx([-bisector[1], bisector[0]], abs=1e-6)
-    assert "knows nothing of ja" in caplog.text
+    assert "was not fitted on ja" in caplog.text
 
 
 def test_leace_leaves_nothing_linear_of_the_language_and_is_a_plain_model(

@@ -121,7 +121,7 @@ def test_a_language_that_is_not_known_takes_what_all_share_and_is_told_once(
     assert (transform.documents(vectors, "ja") == transform.documents(vectors)).all()
     transform.documents(vectors, ["ja", "en", "de", None])
     assert [m for m in caplog.messages if "ja" in m] == [
-        "the transform knows nothing of ja; it takes what all languages share"
+        "the transform was not fitted on ja; it uses what all its languages share"
     ]
     caplog.clear()
     fitted(encoder, small_collection, "leace").queries(vectors)

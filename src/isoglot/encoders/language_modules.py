@@ -128,8 +128,8 @@ class LanguageModule(Module):  # type: ignore[misc]
         known = [closest(tag, self._supported) if tag else None for tag in tags]
         for tag in {tag for tag, language in zip(tags, known, strict=True) if language is None} - self._warned:
             self._warned.add(tag)
-            unknown = tag or "texts of no known language"
-            log.warning("%s knows nothing of %s; it takes what all languages share", type(self).__name__, unknown)
+            unknown = tag or "texts without a known language"
+            log.warning("%s was not fitted on %s; it uses what all its languages share", type(self).__name__, unknown)
         return [len(self.languages) if language is None else self.languages.index(language) for language in known]
 
     def save(self, output_path: str, *args: Any, safe_serialization: bool = True, **kwargs: Any) -> None:

@@ -311,10 +311,10 @@ class Transform:
         found = None if language is None else closest(canonical(language), frozenset(self.record.languages))
         if found is not None:
             return self._place[found]
-        named = language or "vectors of no stated language"
+        named = language or "vectors without a stated language"
         if self.record.needs_language and named not in self._warned:
             self._warned.add(named)
-            log.warning("the transform knows nothing of %s; it takes what all languages share", named)
+            log.warning("the transform was not fitted on %s; it uses what all its languages share", named)
         return len(self.record.languages)
 
 
