@@ -102,8 +102,8 @@ def _print(mended: Mended) -> None:
     print_lines(lines)
     if mended.written:
         print(
-            f"next: search {mended.target_kind} {mended.target} with changed query vectors; {mended.transform}/README.md "
-            "has the code; `--undo` takes it back",
+            f"next: search {mended.target_kind} {mended.target} with changed query vectors; "
+            f"{mended.transform}/README.md has the code; `--undo` takes it back",
             file=sys.stderr,
         )
     else:
