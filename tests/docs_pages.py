@@ -100,7 +100,9 @@ class Run:
             Path(block.title).parent.mkdir(parents=True, exist_ok=True)
             Path(block.title).write_text(self._here(block.text), encoding="utf-8")
         elif block.language == "bash":
-            self.printed = "".join(self._command(command, block) for command in commands(block.text))
+            *before, last = commands(block.text)
+            self.printed = "".join(self._command(command, block) for command in before)
+            self.printed += self._command(last, block, block.code)
         elif block.language == "python":
             self.printed = self._python(block)
 
@@ -109,7 +111,7 @@ class Run:
             text = text.replace(written, here)
         return text
 
-    def _command(self, command: str, block: Block) -> str:
+    def _command(self, command: str, block: Block, expected: int = 0) -> str:
         line = self._here(command)
         words = shlex.split(line, comments=True)
         if words[0] == "pip":
@@ -125,7 +127,6 @@ class Run:
                 env=shell(),
             )
             printed, code = done.stdout, done.returncode
-        expected = block.code if command == commands(block.text)[-1] else 0
         assert code == expected, f"{self.page}:{block.line}: exit code {code}\n$ {command}\n{printed}"
         return printed
 

@@ -52,20 +52,48 @@ def save_collection(collection: Collection, folder: str | Path, *, force: bool =
     ]
     one_document = {document.content_id: document for document in reversed(collection.documents)}
     version = {(document.content_id, document.language): document for document in collection.documents}
-    judgements = ["query-id\tcorpus-id\tscore"]
+    judgements = []
     for query in collection.queries:
         grades = collection.grades.get(query.query_id) or dict.fromkeys(collection.golds[query.query_id], 1)
         for content, grade in grades.items():
             document = version.get((content, query.language), one_document[content])
             judgements.append(f"{_query_key(query)}\t{_document_key(document)}\t{grade:g}")
-    if any(len(line.split()) != 3 for line in judgements):
+    if any(len(judgement.split()) != 3 for judgement in judgements):
         raise IsoglotError(f"{collection.name}: an id has white space, which qrels cannot hold")
-    with new_folder(target, replaces=EXPORT_MARK) as new:
-        (new / EXPORT_MARK).touch()
-        write_text(new / "corpus.jsonl", _json_lines(documents))
-        write_text(new / "queries.jsonl", _json_lines(queries))
-        write_text(new / "qrels" / "test.tsv", "\n".join(judgements) + "\n")
+    write_beir(target, documents, queries, judgements, split="test")
     return target
+
+
+def write_beir(
+    folder: Path,
+    documents: Iterable[Mapping[str, str]],
+    queries: Iterable[Mapping[str, str]],
+    judgements: Iterable[str],
+    *,
+    split: str,
+) -> None:
+    """Write a folder in BEIR's layout; one that isoglot exported before is replaced.
+
+    Args:
+        folder: The folder.
+        documents: The lines of corpus.jsonl.
+        queries: The lines of queries.jsonl.
+        judgements: Ids of a query and a document, and a grade, with tabs between.
+        split: Name of the qrels.
+
+    Raises:
+        IsoglotError: The folder holds something else, or cannot be written.
+    """
+    with new_folder(folder, replaces=EXPORT_MARK) as new:
+        (new / EXPORT_MARK).touch()
+        write_text(new / "corpus.jsonl", json_lines(documents))
+        write_text(new / "queries.jsonl", json_lines(queries))
+        write_text(new / "qrels" / f"{split}.tsv", "\n".join(["query-id\tcorpus-id\tscore", *judgements]) + "\n")
+
+
+def json_lines(records: Iterable[Mapping[str, object]]) -> str:
+    """Return records as JSON Lines."""
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
 
 
 def _document_key(document: Document) -> str:
@@ -74,7 +102,3 @@ def _document_key(document: Document) -> str:
 
 def _query_key(query: Query) -> str:
     return f"q:{query.query_id}/{query.language}"
-
-
-def _json_lines(records: Iterable[Mapping[str, str]]) -> str:
-    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from isoglot.corpora.saving import json_lines, write_beir
 from isoglot.platform.errors import IsoglotError
-from isoglot.platform.files import EXPORT_MARK, new_folder, write_text
+from isoglot.platform.files import write_text
 from isoglot.training_data.groups import answer_groups
 from isoglot.training_data.row import Row
 
@@ -59,14 +59,14 @@ def _sentence_transformers(rows: Sequence[Row], output: Path, seed: int) -> None
         for query in row.query.values()
         for document in row.document.values()
     )
-    write_text(output, _json_lines(lines))
+    write_text(output, json_lines(lines))
 
 
 def _flagembedding(rows: Sequence[Row], output: Path, seed: int) -> None:
     groups = answer_groups(rows)
     if len(set(groups.values())) < 2:
         raise IsoglotError("flagembedding needs negatives, which takes at least two contents with different questions")
-    write_text(output, _json_lines(_with_negatives(rows, groups, random.Random(seed))))
+    write_text(output, json_lines(_with_negatives(rows, groups, random.Random(seed))))
 
 
 def _with_negatives(
@@ -100,18 +100,14 @@ def _beir(rows: Sequence[Row], output: Path, seed: int) -> None:
             if documents.setdefault(identity, document) != document:
                 raise IsoglotError(f"two documents would have the id {identity!r}; give each a content_id of its own")
     answering = _rows_of_questions(rows)
-    queries, judgements = [], ["query-id\tcorpus-id\tscore"]
+    queries, judgements = [], []
     for number, versions in enumerate(dict.fromkeys(tuple(row.query.items()) for row in rows)):
         for language, text in versions:
             queries.append({"_id": f"{number}/{language}", "text": text, "lang": language, "query_id": str(number)})
             # a judgement of one version of a document counts for all of them
             relevant = dict.fromkeys(_document_id(row, next(iter(row.document))) for row in answering[text])
             judgements += [f"{number}/{language}\t{document}\t1" for document in relevant]
-    with new_folder(output, replaces=EXPORT_MARK) as folder:
-        (folder / EXPORT_MARK).touch()
-        write_text(folder / "corpus.jsonl", _json_lines(documents.values()))
-        write_text(folder / "queries.jsonl", _json_lines(queries))
-        write_text(folder / "qrels" / "train.tsv", "\n".join(judgements) + "\n")
+    write_beir(output, documents.values(), queries, judgements, split="train")
 
 
 def _document_id(row: Row, language: str) -> str:
@@ -128,7 +124,3 @@ FORMS: dict[str, Callable[[Sequence[Row], Path, int], None]] = {
     "beir": _beir,
 }
 """Name of a form -> function of rows, output and seed that writes it."""
-
-
-def _json_lines(objects: Iterable[Mapping[str, object]]) -> str:
-    return "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in objects)
